@@ -1,0 +1,2 @@
+//! Sound: pure arithmetic on 16-bit samples.
+#![forbid(unsafe_code)]

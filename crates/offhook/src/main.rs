@@ -1,0 +1,3 @@
+//! Offhook: a complete IP phone system in one program.
+
+fn main() {}

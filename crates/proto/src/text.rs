@@ -1,0 +1,1 @@
+//! Small helpers on text and bytes that more than one protocol needs.

@@ -1,0 +1,196 @@
+//! Time as an argument.
+
+use std::fmt;
+use std::ops::{Add, AddAssign, Sub};
+use std::time::Duration;
+
+/// A moment: microseconds since 1970-01-01T00:00:00Z on a line that never runs backwards.
+///
+/// The driver anchors it once at the wall clock and then counts monotonically; a capture's
+/// timestamps and a test's `Time::from_millis(500)` are the same type, so they drive the same
+/// machines.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Time(u64);
+
+impl Time {
+    /// The beginning of the line.
+    pub const ZERO: Time = Time(0);
+    /// Later than every deadline.
+    pub const NEVER: Time = Time(u64::MAX);
+
+    /// `micros` microseconds after the beginning.
+    pub const fn from_micros(micros: u64) -> Self {
+        Self(micros)
+    }
+
+    /// `millis` milliseconds after the beginning.
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis * 1_000)
+    }
+
+    /// `secs` seconds after the beginning.
+    pub const fn from_secs(secs: u64) -> Self {
+        Self(secs * 1_000_000)
+    }
+
+    /// Microseconds since the beginning.
+    pub const fn as_micros(self) -> u64 {
+        self.0
+    }
+
+    /// Whole milliseconds since the beginning.
+    pub const fn as_millis(self) -> u64 {
+        self.0 / 1_000
+    }
+
+    /// Whole seconds since the beginning.
+    pub const fn as_secs(self) -> u64 {
+        self.0 / 1_000_000
+    }
+
+    /// How long after `earlier` this is; zero if it is before.
+    pub fn since(self, earlier: Time) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The calendar in UTC.
+    pub fn utc(self) -> Calendar {
+        Calendar::from_unix_secs(self.as_secs(), (self.0 % 1_000_000) as u32)
+    }
+
+    /// As RFC 3339 with milliseconds, `2021-12-31T13:58:38.366Z`.
+    pub fn rfc3339(self) -> String {
+        let c = self.utc();
+        format!(
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
+            c.year,
+            c.month,
+            c.day,
+            c.hour,
+            c.minute,
+            c.second,
+            c.micros / 1_000
+        )
+    }
+
+    /// As the phone's log writes it, `Tue Nov 2 15:28:24 2021` (deck, Account Registration).
+    pub fn log_stamp(self) -> String {
+        let c = self.utc();
+        format!(
+            "{} {} {} {:02}:{:02}:{:02} {}",
+            c.weekday_name(),
+            c.month_name(),
+            c.day,
+            c.hour,
+            c.minute,
+            c.second,
+            c.year
+        )
+    }
+}
+
+impl Add<Duration> for Time {
+    type Output = Time;
+    fn add(self, wait: Duration) -> Time {
+        Time(self.0.saturating_add(u64::try_from(wait.as_micros()).unwrap_or(u64::MAX)))
+    }
+}
+
+impl AddAssign<Duration> for Time {
+    fn add_assign(&mut self, wait: Duration) {
+        *self = *self + wait;
+    }
+}
+
+impl Sub<Duration> for Time {
+    type Output = Time;
+    fn sub(self, back: Duration) -> Time {
+        Time(self.0.saturating_sub(u64::try_from(back.as_micros()).unwrap_or(u64::MAX)))
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.rfc3339())
+    }
+}
+
+/// A moment on the calendar, in UTC.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Calendar {
+    /// Year of our era.
+    pub year: u32,
+    /// 1 to 12.
+    pub month: u8,
+    /// 1 to 31.
+    pub day: u8,
+    /// 0 to 23.
+    pub hour: u8,
+    /// 0 to 59.
+    pub minute: u8,
+    /// 0 to 59.
+    pub second: u8,
+    /// Below a second.
+    pub micros: u32,
+    /// 0 is Sunday.
+    pub weekday: u8,
+}
+
+impl Calendar {
+    /// The civil date of a Unix time (days algorithm after H. Hinnant).
+    pub fn from_unix_secs(secs: u64, micros: u32) -> Self {
+        let days = secs / 86_400;
+        let in_day = secs % 86_400;
+        let z = days + 719_468;
+        let era = z / 146_097;
+        let doe = z % 146_097;
+        let yoe = (doe - doe / 1_460 + doe / 36_524 - doe / 146_096) / 365;
+        let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+        let mp = (5 * doy + 2) / 153;
+        let day = (doy - (153 * mp + 2) / 5 + 1) as u8;
+        let month = if mp < 10 { mp + 3 } else { mp - 9 } as u8;
+        let year = (yoe + era * 400 + u64::from(month <= 2)) as u32;
+        Self {
+            year,
+            month,
+            day,
+            hour: (in_day / 3_600) as u8,
+            minute: (in_day / 60 % 60) as u8,
+            second: (in_day % 60) as u8,
+            micros,
+            weekday: ((days + 4) % 7) as u8,
+        }
+    }
+
+    /// `Sun` to `Sat`.
+    pub fn weekday_name(&self) -> &'static str {
+        ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"][usize::from(self.weekday % 7)]
+    }
+
+    /// `Jan` to `Dec`.
+    pub fn month_name(&self) -> &'static str {
+        const NAMES: [&str; 12] =
+            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        NAMES[usize::from(self.month.clamp(1, 12) - 1)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_calendar_of_the_deck() {
+        let time = Time::from_secs(1_635_866_904);
+        assert_eq!(time.log_stamp(), "Tue Nov 2 15:28:24 2021");
+        assert_eq!(time.rfc3339(), "2021-11-02T15:28:24.000Z");
+        assert_eq!(Time::from_secs(951_782_400).rfc3339(), "2000-02-29T00:00:00.000Z");
+    }
+
+    #[test]
+    fn arithmetic_saturates() {
+        assert_eq!(Time::ZERO - Duration::from_secs(1), Time::ZERO);
+        assert_eq!(Time::NEVER + Duration::from_secs(1), Time::NEVER);
+        assert_eq!(Time::ZERO.since(Time::from_secs(3)), Duration::ZERO);
+    }
+}
