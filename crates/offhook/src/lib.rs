@@ -1,0 +1,6 @@
+//! What the program `offhook` is made of: sockets, files, clock and threads around the pure roles.
+//!
+//! The binary is a thin shell around this library, so that tests and benchmarks can reach the rooms.
+#![deny(unsafe_code)]
+
+pub mod clock;

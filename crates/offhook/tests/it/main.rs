@@ -1,0 +1,1 @@
+//! Real sockets on the loopback, real files, the program as a person runs it.
