@@ -7,7 +7,16 @@ pub mod framing;
 pub mod header;
 pub mod locate;
 pub mod message;
+pub mod method;
+pub mod name;
+pub mod strict;
 pub mod transaction;
 pub mod uri;
 
+pub use build::{Reply, Request};
 pub use flow::{Flow, Target, Transmit, Transport};
+pub use message::Message;
+pub use method::Method;
+pub use name::Name;
+pub use strict::Strictness;
+pub use uri::Uri;

@@ -1,1 +1,196 @@
-//! .
+//! URIs: `sip`, `sips`, `tel` and unknown schemes (RFC 3261 §19.1, RFC 3966).
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use super::Transport;
+use super::header::Params;
+
+/// A URI, taken apart; everything borrows from the text.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Uri<'a> {
+    /// The scheme as written.
+    pub scheme: &'a str,
+    /// The user, escapes kept; for `tel` the number. Empty where there is none.
+    pub user: &'a str,
+    /// The host, IPv6 in its brackets; empty for `tel` and unknown schemes.
+    pub host: &'a str,
+    /// The port, if given.
+    pub port: Option<u16>,
+    /// The parameters.
+    pub params: Params<'a>,
+    /// What follows `?`.
+    pub headers: &'a str,
+}
+
+impl<'a> Uri<'a> {
+    /// Takes a URI apart. `None` where it is none.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let (scheme, rest) = text.split_once(':')?;
+        let first = scheme.bytes().next()?;
+        if !first.is_ascii_alphabetic()
+            || rest.is_empty()
+            || text.bytes().any(|b| b <= b' ' || b == b'<' || b == b'>')
+        {
+            return None;
+        }
+        let mut uri = Self { scheme, user: "", host: "", port: None, params: Params(""), headers: "" };
+        if scheme.eq_ignore_ascii_case("tel") {
+            let (number, params) = rest.split_once(';').unwrap_or((rest, ""));
+            (uri.user, uri.params) = (number, Params(params));
+            return Some(uri);
+        }
+        if !uri.is_sip() {
+            uri.user = rest;
+            return Some(uri);
+        }
+        // The user part may hold `;` and `?`, so it is cut off first.
+        let after_user = match rest.rfind('@') {
+            Some(at) => {
+                let userinfo = &rest[..at];
+                uri.user = userinfo.split_once(':').map_or(userinfo, |(user, _)| user);
+                &rest[at + 1..]
+            }
+            None => rest,
+        };
+        let (before, headers) = after_user.split_once('?').unwrap_or((after_user, ""));
+        let (address, params) = before.split_once(';').unwrap_or((before, ""));
+        (uri.headers, uri.params) = (headers, Params(params));
+        (uri.host, uri.port) = host_port(address)?;
+        Some(uri)
+    }
+
+    /// Whether it is a `sip` or `sips` URI.
+    pub fn is_sip(&self) -> bool {
+        self.scheme.eq_ignore_ascii_case("sip") || self.is_sips()
+    }
+
+    /// Whether it is a `sips` URI.
+    pub fn is_sips(&self) -> bool {
+        self.scheme.eq_ignore_ascii_case("sips")
+    }
+
+    /// The `transport` parameter, if it is one that we speak.
+    pub fn transport(&self) -> Option<Transport> {
+        Transport::from_name(self.params.get("transport")?)
+    }
+
+    /// The host as an address, if it is one.
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.host.trim_start_matches('[').trim_end_matches(']').parse().ok()
+    }
+
+    /// The user with its escapes undone.
+    pub fn plain_user(&self) -> Cow<'a, str> {
+        unescape(self.user)
+    }
+
+    /// A header of the URI (`?Replaces=…`), its escapes undone.
+    pub fn header(&self, name: &str) -> Option<Cow<'a, str>> {
+        let mut pairs = self.headers.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.find(|(n, _)| unescape(n).eq_ignore_ascii_case(name)).map(|(_, value)| unescape(value))
+    }
+
+    /// The URI without parameters and headers, as a key: scheme and host in lower case.
+    pub fn address_of_record(&self) -> String {
+        let port = self.port.map(|p| format!(":{p}")).unwrap_or_default();
+        let at = if self.user.is_empty() { "" } else { "@" };
+        let scheme = self.scheme.to_ascii_lowercase();
+        format!("{scheme}:{}{at}{}{port}", self.plain_user(), self.host.to_ascii_lowercase())
+    }
+}
+
+/// Splits `host[:port]`; IPv6 must stand in brackets and keeps them.
+pub fn host_port(text: &str) -> Option<(&str, Option<u16>)> {
+    let (host, rest) = if text.starts_with('[') {
+        let end = text.find(']')?;
+        let inner = &text[1..end];
+        inner.split('%').next()?.parse::<std::net::Ipv6Addr>().ok()?;
+        text.split_at(end + 1)
+    } else {
+        text.split_at(text.find(':').unwrap_or(text.len()))
+    };
+    let host = host.trim();
+    let sound =
+        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'[' | b']' | b':' | b'%');
+    if host.is_empty() || !host.bytes().all(sound) {
+        return None;
+    }
+    let port = match rest.trim().strip_prefix(':') {
+        Some(port) => Some(port.trim().parse().ok()?),
+        None if rest.trim().is_empty() => None,
+        None => return None,
+    };
+    Some((host, port))
+}
+
+/// Undoes `%hh`; what is not UTF-8 afterwards is replaced.
+pub fn unescape(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return text.into();
+    }
+    let bytes = text.as_bytes();
+    let mut plain = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&b) = bytes.get(at) {
+        let hex = |i: usize| bytes.get(at + i).and_then(|&b| char::from(b).to_digit(16));
+        match (b, hex(1), hex(2)) {
+            (b'%', Some(high), Some(low)) => {
+                plain.push((high * 16 + low) as u8);
+                at += 3;
+            }
+            _ => {
+                plain.push(b);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&plain).into_owned().into()
+}
+
+/// Escapes what may not stand in a user part or a URI header (RFC 3261 §25.1).
+pub fn escape(text: &str) -> Cow<'_, str> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.!~*'()+$".contains(&b);
+    if text.bytes().all(plain) {
+        return text.into();
+    }
+    let mut escaped = String::with_capacity(text.len() + 8);
+    for b in text.bytes() {
+        if plain(b) {
+            escaped.push(char::from(b));
+        } else {
+            escaped.push_str(&format!("%{b:02X}"));
+        }
+    }
+    escaped.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schemes_and_parts() {
+        let uri = Uri::parse("sip:alice:pw@example.com:5070;transport=tcp;lr?Subject=x%20y").expect("sound");
+        assert_eq!((uri.user, uri.host, uri.port), ("alice", "example.com", Some(5070)));
+        assert_eq!(uri.transport(), Some(Transport::Tcp));
+        assert_eq!(uri.header("subject").as_deref(), Some("x y"));
+        let uri = Uri::parse("sip:user;par=u%40example.net@example.com").expect("sound");
+        assert_eq!((uri.user, uri.host), ("user;par=u%40example.net", "example.com"));
+        let uri = Uri::parse("sip:[2001:db8::9:1]:5060").expect("sound");
+        assert_eq!((uri.host, uri.port), ("[2001:db8::9:1]", Some(5060)));
+        assert_eq!(Uri::parse("tel:+1-212;phone-context=x").map(|u| u.user), Some("+1-212"));
+        assert!(Uri::parse("soap.beep://192.0.2.103:3002").is_some());
+        for bad in ["sip:", "sip:a@", "sip:a b@c", ":x", "sip:[::zz]", "sip:h:99999", "7001"] {
+            assert!(Uri::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn escapes_go_both_ways() {
+        let text = "1450a8c061dbfa590-28a15180;to-tag=a;from-tag=b";
+        assert_eq!(escape(text), "1450a8c061dbfa590-28a15180%3Bto-tag%3Da%3Bfrom-tag%3Db");
+        assert_eq!(unescape(&escape(text)), text);
+        assert_eq!(unescape("%zz%4"), "%zz%4");
+    }
+}

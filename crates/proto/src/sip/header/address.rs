@@ -1,0 +1,98 @@
+//! `name-addr` and `addr-spec`: From, To, Contact, Route and their kin (RFC 3261 §20.10).
+
+use std::borrow::Cow;
+
+use super::{Params, members, unquote, unquoted};
+use crate::sip::Uri;
+
+/// A display name, a URI and parameters.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Address<'a> {
+    display: &'a [u8],
+    /// The URI as written, without angle brackets.
+    pub uri: &'a str,
+    /// The parameters of the header, not of the URI.
+    pub params: Params<'a>,
+}
+
+/// All addresses of a list header that can be read.
+pub type Addresses<'a> = Vec<Address<'a>>;
+
+impl<'a> Address<'a> {
+    /// Reads one member. `None` where no URI can be found.
+    pub fn parse(value: &'a [u8]) -> Option<Self> {
+        let value = value.trim_ascii();
+        let (display, uri, params) = match unquoted(value, b'<') {
+            Some(open) => {
+                let close = open + value[open..].iter().position(|&b| b == b'>')?;
+                let after = value[close + 1..].trim_ascii_start();
+                (value[..open].trim_ascii(), &value[open + 1..close], after)
+            }
+            // Without angle brackets everything behind `;` belongs to the header (RFC 3261 §20.10).
+            None => {
+                let end = unquoted(value, b';').unwrap_or(value.len());
+                (&value[..0], &value[..end], &value[end..])
+            }
+        };
+        let uri = std::str::from_utf8(uri.trim_ascii()).ok()?;
+        let params = std::str::from_utf8(params).ok()?;
+        let scheme = uri.split(':').next().filter(|s| s.len() < uri.len())?;
+        let sound = scheme.bytes().next()?.is_ascii_alphabetic()
+            && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+        sound.then_some(Self { display, uri, params: Params(params.strip_prefix(';').unwrap_or(params)) })
+    }
+
+    /// Reads every member of a list value.
+    pub fn parse_all(value: &'a [u8]) -> impl Iterator<Item = Self> {
+        members(value).filter_map(Self::parse)
+    }
+
+    /// The display name without quotes; bytes that are not UTF-8 are replaced.
+    pub fn display(&self) -> Cow<'a, str> {
+        match String::from_utf8_lossy(self.display) {
+            Cow::Borrowed(text) => unquote(text),
+            Cow::Owned(text) => unquote(&text).into_owned().into(),
+        }
+    }
+
+    /// The `tag` parameter.
+    pub fn tag(&self) -> Option<&'a str> {
+        self.params.get("tag").filter(|tag| !tag.is_empty())
+    }
+
+    /// The URI, taken apart.
+    pub fn parsed_uri(&self) -> Option<Uri<'a>> {
+        Uri::parse(self.uri)
+    }
+
+    /// The user part of the URI; empty where it has none.
+    pub fn user(&self) -> &'a str {
+        self.parsed_uri().map(|uri| uri.user).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_of_an_address() {
+        let check = |text: &str, display: &str, uri: &str, tag: Option<&str>| {
+            let address = Address::parse(text.as_bytes()).expect(text);
+            assert_eq!((&*address.display(), address.uri, address.tag()), (display, uri, tag), "{text}");
+        };
+        check(
+            "\"7002\" <sip:7002@192.168.80.20>;tag=abbd3c5",
+            "7002",
+            "sip:7002@192.168.80.20",
+            Some("abbd3c5"),
+        );
+        check("\"7007\"<sip:7007@192.168.50.19>", "7007", "sip:7007@192.168.50.19", None);
+        check("sip:pbx@192.168.20.165", "", "sip:pbx@192.168.20.165", None);
+        check("sip:a@b;tag=1", "", "sip:a@b", Some("1"));
+        check("\"a \\\"<b>\\\" ,c\" <sip:a@b;x=1>; tag = 9", "a \"<b>\" ,c", "sip:a@b;x=1", Some("9"));
+        check("Bell, <tel:+1-212>", "Bell,", "tel:+1-212", None);
+        assert!(Address::parse(b"<sip:a@b").is_none());
+        assert!(Address::parse(b"*").is_none());
+    }
+}

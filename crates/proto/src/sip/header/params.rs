@@ -1,0 +1,44 @@
+//! Parameters: `;name=value;flag` (RFC 3261 §25.1, `generic-param`).
+
+use super::unquoted;
+
+/// The parameters of a header value or URI, read when asked for.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Params<'a>(pub &'a str);
+
+impl<'a> Params<'a> {
+    /// Name and value of each; the value is `None` for a flag and keeps its quotes.
+    pub fn iter(self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
+        let mut rest = Some(self.0);
+        std::iter::from_fn(move || {
+            loop {
+                let text = rest?;
+                let end = unquoted(text.as_bytes(), b';').unwrap_or(text.len());
+                rest = text.get(end + 1..);
+                let param = text[..end].trim();
+                if param.is_empty() {
+                    continue;
+                }
+                return Some(match param.split_once('=') {
+                    Some((name, value)) => (name.trim_end(), Some(value.trim_start())),
+                    None => (param, None),
+                });
+            }
+        })
+    }
+
+    /// The value of a parameter, its quotes kept; `Some("")` for a flag.
+    pub fn get(self, name: &str) -> Option<&'a str> {
+        self.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.unwrap_or_default())
+    }
+
+    /// Whether the parameter is there, with or without a value.
+    pub fn has(self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// The value as a number.
+    pub fn number(self, name: &str) -> Option<u32> {
+        super::number(self.get(name)?.as_bytes())
+    }
+}
