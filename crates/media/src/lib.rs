@@ -9,8 +9,12 @@
 #![forbid(unsafe_code)]
 
 pub mod codec;
+pub mod detect;
 pub mod g711;
 pub mod g722;
+pub mod level;
+pub mod mix;
+pub mod tone;
 
 pub use codec::{Codec, Decoder, Encoder};
 
