@@ -4,3 +4,5 @@
 #![deny(unsafe_code)]
 
 pub mod clock;
+pub mod net;
+pub mod store;

@@ -1,1 +1,4 @@
 //! Real sockets on the loopback, real files, the program as a person runs it.
+
+mod net;
+mod net_tls;

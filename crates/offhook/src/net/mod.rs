@@ -1,0 +1,255 @@
+//! The sockets of SIP: datagrams, streams and TLS behind one [`Net`], owned by the task of its role.
+//!
+//! A datagram goes from the socket to the role and back without a task or a channel in between. Each
+//! TCP or TLS connection has a task of its own that talks to [`Net`] over bounded channels; every
+//! decision (limits, reuse, what a failure means) is taken here, in the one place that owns the table.
+
+mod error;
+mod listen;
+mod stream;
+pub mod tls;
+mod udp;
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use proto::Time;
+use proto::sip::{Flow, Transmit, Transport};
+
+pub use error::{FlowError, FlowErrorKind};
+
+use crate::clock::Clock;
+use stream::Streams;
+use udp::UdpPorts;
+
+/// Failures that wait for the driver; more than these in one turn are dropped, their transactions time
+/// out by themselves.
+const FAILURES_KEPT: usize = 1_024;
+
+/// Sees every message both ways, for a capture: time, source, destination, transport, bytes.
+///
+/// Addresses are those of the sockets, also for a connection whose own end has a passing port.
+/// TLS is shown in clear.
+pub type Tap = Box<dyn FnMut(Time, SocketAddr, SocketAddr, Transport, &[u8]) + Send>;
+
+/// What a peer can make us hold, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections in all.
+    pub connections: usize,
+    /// Connections that one address opened to us.
+    pub connections_per_source: usize,
+    /// Messages that wait for one slow reader.
+    pub outgoing_messages: usize,
+    /// TCP connect and TLS handshake together.
+    pub connect: Duration,
+    /// From a message's first byte to its last, and from accept to the first message.
+    pub message: Duration,
+    /// Silence after which a connection is closed.
+    pub idle: Duration,
+}
+
+impl Default for Limits {
+    /// An office of some hundred phones behind few addresses; idle time is past the usual
+    /// registration refresh of 1800 s.
+    fn default() -> Self {
+        Self {
+            connections: 16_384,
+            connections_per_source: 1_024,
+            outgoing_messages: 64,
+            connect: Duration::from_secs(10),
+            message: Duration::from_secs(32),
+            idle: Duration::from_secs(3_600),
+        }
+    }
+}
+
+/// Where and how to listen.
+pub struct Config {
+    /// Addresses for datagrams; port 0 takes any.
+    pub udp: Vec<SocketAddr>,
+    /// Addresses for TCP.
+    pub tcp: Vec<SocketAddr>,
+    /// Addresses for TLS; they need `server`.
+    pub tls: Vec<SocketAddr>,
+    /// Our certificate.
+    pub server: Option<Arc<rustls::ServerConfig>>,
+    /// Whom we believe when we connect.
+    pub trust: tls::Trust,
+    /// What a peer can make us hold.
+    pub limits: Limits,
+    /// Differentiated services code point of what we send (RFC 2474), 0 to 63.
+    pub dscp: u8,
+    /// Stamps what the tap sees.
+    pub clock: Clock,
+}
+
+impl Config {
+    /// Nothing bound, usual limits, DSCP 26 (AF31) as phones mark signalling.
+    pub fn new(clock: Clock) -> Self {
+        Self {
+            udp: Vec::new(),
+            tcp: Vec::new(),
+            tls: Vec::new(),
+            server: None,
+            trust: tls::Trust::default(),
+            limits: Limits::default(),
+            dscp: 26,
+            clock,
+        }
+    }
+}
+
+/// What the network has to say.
+#[derive(Debug)]
+pub enum NetEvent {
+    /// A whole message came.
+    Message {
+        /// Between whom; over TCP and TLS `local` is our listening address.
+        flow: Flow,
+        /// The message, byte for byte.
+        bytes: Bytes,
+    },
+    /// What was to go over this flow did not; a connection is gone with it.
+    Failed(FlowError),
+    /// The connection of this flow ended without an error of its own.
+    Closed(Flow),
+    /// A connection to us was not taken up; nothing is held for it.
+    Refused(Refusal),
+}
+
+/// A connection that was not taken up.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Refusal {
+    /// Who, and to which of our listeners.
+    pub flow: Flow,
+    /// Why, in a sentence.
+    pub text: String,
+}
+
+/// All SIP sockets of one role.
+///
+/// Needs a tokio runtime with I/O and time. Dropping it closes everything.
+pub struct Net {
+    udp: UdpPorts,
+    streams: Streams,
+    pending: VecDeque<NetEvent>,
+    wire: Wire,
+    streams_first: bool,
+}
+
+impl Net {
+    /// Binds all addresses of `config`.
+    ///
+    /// # Errors
+    /// A port in use, an address that this machine lacks, a missing right, a CA file that cannot be
+    /// read: the text names address or file, and the remedy.
+    pub fn bind(config: Config) -> io::Result<Self> {
+        let udp = UdpPorts::bind(&config.udp, config.dscp)?;
+        let streams = Streams::bind(&config)?;
+        let wire = Wire { clock: config.clock, tap: None };
+        Ok(Self { udp, streams, pending: VecDeque::new(), wire, streams_first: false })
+    }
+
+    /// Has every message from now on seen by `tap`.
+    pub fn set_tap(&mut self, tap: Tap) {
+        self.wire.tap = Some(tap);
+    }
+
+    /// What is bound, with the true ports: datagrams, then TCP, then TLS, each as configured.
+    pub fn bound(&self) -> impl Iterator<Item = (Transport, SocketAddr)> + '_ {
+        self.udp.bound().map(|local| (Transport::Udp, local)).chain(self.streams.bound())
+    }
+
+    /// The first bound address of a transport.
+    pub fn local(&self, transport: Transport) -> Option<SocketAddr> {
+        self.bound().find(|(bound, _)| *bound == transport).map(|(_, local)| local)
+    }
+
+    /// How many connections are open or being opened.
+    pub fn connections(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// The next event. Safe to cancel: nothing is taken until it is returned.
+    pub async fn next(&mut self) -> NetEvent {
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    /// The next event that is there without waiting, so that a driver can make one turn of several
+    /// messages; `None` says to go back to [`Net::next`].
+    pub fn try_next(&mut self) -> Option<NetEvent> {
+        if let Some(event) = self.pending.pop_front() {
+            return Some(event);
+        }
+        self.streams.try_next(&mut self.wire).or_else(|| self.udp.receive_ready(&mut self.wire))
+    }
+
+    /// Sends one message, opening a connection where the flow needs one and has none.
+    ///
+    /// Never waits. What fails is told by [`NetEvent::Failed`]; a datagram that the kernel cannot take
+    /// waits in a short queue, as it would in the network.
+    pub fn send(&mut self, transmit: Transmit) {
+        let sent = match transmit.flow.transport {
+            Transport::Udp => self.udp.send(&transmit, &mut self.wire),
+            Transport::Tcp | Transport::Tls => self.streams.send(transmit, &mut self.wire),
+        };
+        if let Err(error) = sent
+            && self.pending.len() < FAILURES_KEPT
+        {
+            self.pending.push_back(NetEvent::Failed(error));
+        }
+    }
+
+    /// Closes the connection of a flow after what was sent; [`NetEvent::Closed`] follows.
+    pub fn close(&mut self, flow: &Flow) {
+        self.streams.close(flow);
+    }
+
+    /// Closes all connections after what was sent, at most `wait` long.
+    pub async fn finish(mut self, wait: Duration) {
+        self.streams.finish(wait).await;
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<NetEvent> {
+        if let Some(event) = self.pending.pop_front() {
+            return Poll::Ready(event);
+        }
+        self.streams_first = !self.streams_first;
+        if self.streams_first {
+            match self.streams.poll_next(context, &mut self.wire) {
+                Poll::Ready(event) => Poll::Ready(event),
+                Poll::Pending => self.udp.poll_receive(context, &mut self.wire),
+            }
+        } else {
+            match self.udp.poll_receive(context, &mut self.wire) {
+                Poll::Ready(event) => Poll::Ready(event),
+                Poll::Pending => self.streams.poll_next(context, &mut self.wire),
+            }
+        }
+    }
+}
+
+/// The clock and the tap, handed to whoever moves bytes.
+struct Wire {
+    clock: Clock,
+    tap: Option<Tap>,
+}
+
+impl Wire {
+    fn is_tapped(&self) -> bool {
+        self.tap.is_some()
+    }
+
+    fn saw(&mut self, from: SocketAddr, to: SocketAddr, transport: Transport, bytes: &[u8]) {
+        if let Some(tap) = &mut self.tap {
+            tap(self.clock.now(), from, to, transport, bytes);
+        }
+    }
+}

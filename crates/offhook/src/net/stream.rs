@@ -1,0 +1,340 @@
+//! TCP and TLS: the table of connections, and one task for each.
+
+mod connection;
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use proto::sip::{Flow, Transmit, Transport};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
+
+use super::{Config, FlowError, FlowErrorKind, Limits, NetEvent, Refusal, Wire, listen, tls};
+use connection::Endpoint;
+
+/// Reports of all connections that wait for the role; then their readers wait, and so do the peers.
+const REPORTS: usize = 256;
+/// How long the listener rests when the system has no file descriptor left.
+const ACCEPT_REST: Duration = Duration::from_millis(100);
+
+/// All listeners and connections.
+pub(super) struct Streams {
+    listeners: Vec<(Transport, SocketAddr)>,
+    connections: HashMap<Flow, Connection>,
+    per_source: HashMap<IpAddr, usize>,
+    reports: mpsc::Receiver<Report>,
+    reporter: mpsc::Sender<Report>,
+    limits: Limits,
+    dscp: u8,
+    acceptor: Option<TlsAcceptor>,
+    connector: tls::Connector,
+    last_id: u64,
+    accepting: JoinSet<()>,
+}
+
+/// What the table knows of one connection. Dropping it lets the task send what waits, then close.
+struct Connection {
+    /// Tells a report of this connection from one of its predecessor on the same flow.
+    id: u64,
+    out: Option<mpsc::Sender<Bytes>>,
+    came_in: bool,
+    /// Its true local address, once it stands.
+    wire_local: Option<SocketAddr>,
+    /// Sent before it stood, and not yet seen by the tap.
+    untapped: VecDeque<Bytes>,
+    task: AbortHandle,
+}
+
+/// What listeners and connections tell the table.
+enum Report {
+    Accepted { transport: Transport, local: SocketAddr, remote: SocketAddr, stream: TcpStream },
+    NotAccepted { transport: Transport, local: SocketAddr, error: io::Error },
+    Opened { flow: Flow, id: u64, wire_local: SocketAddr },
+    Message { flow: Flow, id: u64, bytes: Bytes },
+    Ended { flow: Flow, id: u64, end: End },
+}
+
+/// How a connection ended.
+enum End {
+    Closed,
+    Failed(FlowError),
+    /// An incoming connection that never became one.
+    Refused(String),
+}
+
+impl Streams {
+    pub(super) fn bind(config: &Config) -> io::Result<Self> {
+        if !config.tls.is_empty() && config.server.is_none() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "listening for TLS needs a certificate and its key",
+            ));
+        }
+        let (reporter, reports) = mpsc::channel(REPORTS);
+        let mut streams = Self {
+            listeners: Vec::new(),
+            connections: HashMap::new(),
+            per_source: HashMap::new(),
+            reports,
+            reporter,
+            limits: config.limits,
+            dscp: config.dscp,
+            acceptor: config.server.clone().map(TlsAcceptor::from),
+            connector: tls::Connector::new(config.trust.clone())?,
+            last_id: 0,
+            accepting: JoinSet::new(),
+        };
+        for (transport, locals) in [(Transport::Tcp, &config.tcp), (Transport::Tls, &config.tls)] {
+            for local in locals {
+                streams.listen(transport, *local)?;
+            }
+        }
+        Ok(streams)
+    }
+
+    pub(super) fn bound(&self) -> impl Iterator<Item = (Transport, SocketAddr)> + '_ {
+        self.listeners.iter().copied()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.connections.len()
+    }
+
+    pub(super) fn send(&mut self, transmit: Transmit, wire: &mut Wire) -> Result<(), FlowError> {
+        let Transmit { flow, name, bytes } = transmit;
+        if self.connections.get(&flow).is_none_or(|connection| connection.out.is_none()) {
+            self.open(flow, name)?;
+        }
+        let Some(connection) = self.connections.get_mut(&flow) else { return Ok(()) };
+        let Some(out) = &connection.out else { return Ok(()) };
+        match out.try_send(bytes.clone()) {
+            Ok(()) => {
+                connection.tap_sent(&flow, bytes, wire);
+                Ok(())
+            }
+            Err(TrySendError::Full(_)) => {
+                connection.task.abort();
+                self.forget(&flow);
+                let text =
+                    format!("{} does not take up what is sent to it; its connection was closed", flow.remote);
+                Err(FlowError::new(flow, FlowErrorKind::Overloaded, text))
+            }
+            // Its end is on the way to us as a report, which says why.
+            Err(TrySendError::Closed(_)) => Ok(()),
+        }
+    }
+
+    pub(super) fn close(&mut self, flow: &Flow) {
+        if let Some(connection) = self.connections.get_mut(flow) {
+            connection.out = None;
+        }
+    }
+
+    pub(super) async fn finish(&mut self, wait: Duration) {
+        self.accepting.abort_all();
+        for connection in self.connections.values_mut() {
+            connection.out = None;
+        }
+        let all_ended = async {
+            while !self.connections.is_empty() {
+                match self.reports.recv().await {
+                    Some(Report::Ended { flow, .. }) => self.forget(&flow),
+                    Some(_) => {}
+                    None => return,
+                }
+            }
+        };
+        // Who does not close in time is cut off with the runtime.
+        let _ = tokio::time::timeout(wait, all_ended).await;
+    }
+
+    pub(super) fn poll_next(&mut self, context: &mut Context<'_>, wire: &mut Wire) -> Poll<NetEvent> {
+        while let Poll::Ready(Some(report)) = self.reports.poll_recv(context) {
+            if let Some(event) = self.understand(report, wire) {
+                return Poll::Ready(event);
+            }
+        }
+        Poll::Pending
+    }
+
+    pub(super) fn try_next(&mut self, wire: &mut Wire) -> Option<NetEvent> {
+        while let Ok(report) = self.reports.try_recv() {
+            if let Some(event) = self.understand(report, wire) {
+                return Some(event);
+            }
+        }
+        None
+    }
+
+    fn understand(&mut self, report: Report, wire: &mut Wire) -> Option<NetEvent> {
+        match report {
+            Report::Accepted { transport, local, remote, stream } => {
+                self.take_up(Flow { transport, local, remote }, stream)
+            }
+            Report::NotAccepted { transport, local, error } => {
+                let text = format!("{local} ({transport}) cannot take up a connection: {error}");
+                Some(refusal(Flow { transport, local, remote: local }, text))
+            }
+            Report::Opened { flow, id, wire_local } => {
+                if let Some(connection) = self.current(&flow, id) {
+                    connection.stands(&flow, wire_local, wire);
+                }
+                None
+            }
+            Report::Message { flow, id, bytes } => {
+                let local = self.current(&flow, id)?.wire_local.unwrap_or(flow.local);
+                wire.saw(flow.remote, local, flow.transport, &bytes);
+                Some(NetEvent::Message { flow, bytes })
+            }
+            Report::Ended { flow, id, end } => {
+                self.current(&flow, id)?;
+                self.forget(&flow);
+                Some(match end {
+                    End::Closed => NetEvent::Closed(flow),
+                    End::Failed(error) => NetEvent::Failed(error),
+                    End::Refused(text) => refusal(flow, text),
+                })
+            }
+        }
+    }
+
+    fn current(&mut self, flow: &Flow, id: u64) -> Option<&mut Connection> {
+        self.connections.get_mut(flow).filter(|connection| connection.id == id)
+    }
+
+    fn listen(&mut self, transport: Transport, local: SocketAddr) -> io::Result<()> {
+        let listener = TcpListener::from_std(listen::bind_stream(transport, local)?)?;
+        let local = listener.local_addr()?;
+        self.listeners.push((transport, local));
+        self.accepting.spawn(accept(listener, transport, local, self.reporter.clone()));
+        Ok(())
+    }
+
+    fn take_up(&mut self, flow: Flow, stream: TcpStream) -> Option<NetEvent> {
+        let source = flow.remote.ip();
+        if self.connections.len() >= self.limits.connections {
+            return Some(refusal(flow, format!("all {} connections are in use", self.limits.connections)));
+        }
+        if self.per_source.get(&source).is_some_and(|count| *count >= self.limits.connections_per_source) {
+            let most = self.limits.connections_per_source;
+            return Some(refusal(
+                flow,
+                format!("{source} has {most} connections, as many as one address may"),
+            ));
+        }
+        *self.per_source.entry(source).or_default() += 1;
+        let endpoint = match (flow.transport, &self.acceptor) {
+            (Transport::Tls, Some(acceptor)) => Endpoint::AcceptTls(stream, acceptor.clone()),
+            _ => Endpoint::Accept(stream),
+        };
+        self.start(flow, endpoint);
+        None
+    }
+
+    fn open(&mut self, flow: Flow, name: Option<Arc<str>>) -> Result<(), FlowError> {
+        if self.connections.len() >= self.limits.connections && !self.connections.contains_key(&flow) {
+            let text = format!(
+                "all {} connections are in use, none is free to {}",
+                self.limits.connections, flow.remote
+            );
+            return Err(FlowError::new(flow, FlowErrorKind::Overloaded, text));
+        }
+        let endpoint = match flow.transport {
+            Transport::Tls => {
+                let tls = self.connector.client(flow, name.as_deref())?;
+                Endpoint::ConnectTls(tls)
+            }
+            _ => Endpoint::Connect,
+        };
+        self.start(flow, endpoint);
+        Ok(())
+    }
+
+    fn start(&mut self, flow: Flow, endpoint: Endpoint) {
+        self.last_id += 1;
+        let id = self.last_id;
+        let (out, outgoing) = mpsc::channel(self.limits.outgoing_messages.max(1));
+        let came_in = endpoint.came_in();
+        let reporter = connection::Reporter::new(flow, id, self.reporter.clone());
+        let task = tokio::spawn(connection::run(endpoint, outgoing, reporter, self.limits, self.dscp));
+        let connection = Connection {
+            id,
+            out: Some(out),
+            came_in,
+            wire_local: None,
+            untapped: VecDeque::new(),
+            task: task.abort_handle(),
+        };
+        if self.connections.insert(flow, connection).is_some_and(|old| old.came_in) {
+            self.release(flow.remote.ip());
+        }
+    }
+
+    fn forget(&mut self, flow: &Flow) {
+        if self.connections.remove(flow).is_some_and(|connection| connection.came_in) {
+            self.release(flow.remote.ip());
+        }
+    }
+
+    fn release(&mut self, source: IpAddr) {
+        if let Some(count) = self.per_source.get_mut(&source) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.per_source.remove(&source);
+            }
+        }
+    }
+}
+
+impl Connection {
+    fn tap_sent(&mut self, flow: &Flow, bytes: Bytes, wire: &mut Wire) {
+        match self.wire_local {
+            Some(local) => wire.saw(local, flow.remote, flow.transport, &bytes),
+            // As many as the channel holds, so bounded by it.
+            None if wire.is_tapped() => self.untapped.push_back(bytes),
+            None => {}
+        }
+    }
+
+    fn stands(&mut self, flow: &Flow, local: SocketAddr, wire: &mut Wire) {
+        self.wire_local = Some(local);
+        for bytes in self.untapped.drain(..) {
+            wire.saw(local, flow.remote, flow.transport, &bytes);
+        }
+    }
+}
+
+fn refusal(flow: Flow, text: String) -> NetEvent {
+    NetEvent::Refused(Refusal { flow, text })
+}
+
+/// Takes up connections until the table is gone.
+async fn accept(
+    listener: TcpListener,
+    transport: Transport,
+    local: SocketAddr,
+    reporter: mpsc::Sender<Report>,
+) {
+    loop {
+        let report = match listener.accept().await {
+            Ok((stream, remote)) => Report::Accepted { transport, local, remote, stream },
+            // The peer gave up between its SYN and us; nothing happened.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+            Err(error) => {
+                tokio::time::sleep(ACCEPT_REST).await;
+                Report::NotAccepted { transport, local, error }
+            }
+        };
+        if reporter.send(report).await.is_err() {
+            return;
+        }
+    }
+}

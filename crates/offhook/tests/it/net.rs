@@ -1,0 +1,328 @@
+//! Datagrams and streams between two `Net`s, and between a `Net` and a rude peer.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use offhook::clock::Clock;
+use offhook::net::{Config, FlowErrorKind, Limits, Net, NetEvent};
+use proto::sip::{Flow, Transmit, Transport};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Runs a test on one thread; a wait that never ends fails it.
+pub(crate) fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let finished = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(20), test).await });
+    finished.expect("the test waited in vain");
+}
+
+pub(crate) fn any_port() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+pub(crate) fn config() -> Config {
+    Config { udp: vec![any_port()], tcp: vec![any_port()], ..Config::new(Clock::start()) }
+}
+
+pub(crate) fn flow(transport: Transport, from: &Net, to: &Net) -> Flow {
+    let local = from.local(transport).expect("bound");
+    Flow { transport, local, remote: to.local(transport).expect("bound") }
+}
+
+pub(crate) fn transmit(flow: Flow, bytes: impl Into<Bytes>) -> Transmit {
+    Transmit { flow, name: None, bytes: bytes.into() }
+}
+
+pub(crate) async fn message(net: &mut Net) -> (Flow, Bytes) {
+    match net.next().await {
+        NetEvent::Message { flow, bytes } => (flow, bytes),
+        other => panic!("a message was expected, not {other:?}"),
+    }
+}
+
+fn options(body: &str) -> String {
+    format!("OPTIONS sip:7001@127.0.0.1 SIP/2.0\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+}
+
+async fn peer_of(net: &Net) -> TcpStream {
+    TcpStream::connect(net.local(Transport::Tcp).expect("bound")).await.expect("connected")
+}
+
+#[test]
+fn datagrams_both_ways_and_seen_by_the_tap() {
+    run(async {
+        let mut a = Net::bind(config()).expect("bound");
+        let mut b = Net::bind(config()).expect("bound");
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let record = seen.clone();
+        a.set_tap(Box::new(move |_, from, to, transport, bytes| {
+            record.lock().expect("sound").push((from, to, transport, bytes.to_vec()));
+        }));
+        let there = flow(Transport::Udp, &a, &b);
+        a.send(transmit(there, "ping"));
+        let (back, bytes) = message(&mut b).await;
+        assert_eq!((back.local, back.remote, &bytes[..]), (there.remote, there.local, &b"ping"[..]));
+        b.send(transmit(back, "pong"));
+        assert_eq!(message(&mut a).await.1, "pong");
+        let seen = seen.lock().expect("sound");
+        let wanted = [
+            (there.local, there.remote, Transport::Udp, b"ping".to_vec()),
+            (there.remote, there.local, Transport::Udp, b"pong".to_vec()),
+        ];
+        assert_eq!(*seen, wanted);
+    });
+}
+
+#[test]
+fn a_burst_of_datagrams_is_drained_and_keep_alives_are_not_messages() {
+    run(async {
+        let mut a = Net::bind(config()).expect("bound");
+        let mut b = Net::bind(config()).expect("bound");
+        let there = flow(Transport::Udp, &a, &b);
+        for number in 0..500 {
+            a.send(transmit(there, "\r\n\r\n"));
+            a.send(transmit(there, number.to_string()));
+        }
+        let mut got = vec![message(&mut b).await.1];
+        while got.len() < 500 {
+            match b.try_next() {
+                Some(NetEvent::Message { bytes, .. }) => got.push(bytes),
+                Some(other) => panic!("{other:?}"),
+                None => got.push(message(&mut b).await.1),
+            }
+        }
+        assert!(got.iter().enumerate().all(|(number, bytes)| *bytes == number.to_string()));
+    });
+}
+
+#[test]
+fn several_addresses_share_one_net() {
+    run(async {
+        let phones: Vec<SocketAddr> =
+            (1..=20).map(|host| SocketAddr::from(([127, 0, 51, host], 0))).collect();
+        let mut a = Net::bind(Config { udp: phones, ..Config::new(Clock::start()) }).expect("bound");
+        let mut b = Net::bind(config()).expect("bound");
+        let locals: Vec<SocketAddr> = a.bound().map(|(_, local)| local).collect();
+        let remote = b.local(Transport::Udp).expect("bound");
+        for local in &locals {
+            a.send(transmit(Flow { transport: Transport::Udp, local: *local, remote }, "hello"));
+            let (flow, _) = message(&mut b).await;
+            assert_eq!(flow.remote, *local);
+            b.send(transmit(flow, "hello"));
+            assert_eq!(message(&mut a).await.0.local, *local);
+        }
+    });
+}
+
+#[test]
+fn what_cannot_be_sent_is_told() {
+    run(async {
+        let mut net = Net::bind(config()).expect("bound");
+        let local = net.local(Transport::Udp).expect("bound");
+        let unbound = SocketAddr::from(([127, 0, 0, 1], 1));
+        let check = |flow, bytes: Vec<u8>, kind| (transmit(flow, bytes), kind);
+        let closed = SocketAddr::from(([127, 0, 0, 1], 1));
+        for (sent, kind) in [
+            check(
+                Flow { transport: Transport::Udp, local: unbound, remote: local },
+                vec![1],
+                FlowErrorKind::NoSocket,
+            ),
+            check(
+                Flow { transport: Transport::Udp, local, remote: local },
+                vec![1; 65_530],
+                FlowErrorKind::TooLarge,
+            ),
+            check(Flow { transport: Transport::Tcp, local, remote: closed }, vec![1], FlowErrorKind::Refused),
+        ] {
+            let flow = sent.flow;
+            net.send(sent);
+            match net.next().await {
+                NetEvent::Failed(error) => assert_eq!((error.flow, error.kind), (flow, kind), "{error}"),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(net.connections(), 0);
+    });
+}
+
+#[test]
+fn a_port_in_use_is_named_with_a_remedy() {
+    run(async {
+        let net = Net::bind(config()).expect("bound");
+        for transport in [Transport::Udp, Transport::Tcp] {
+            let taken = net.local(transport).expect("bound");
+            let mut again = Config::new(Clock::start());
+            if transport == Transport::Udp {
+                again.udp = vec![taken]
+            } else {
+                again.tcp = vec![taken]
+            }
+            let error = Net::bind(again).err().expect("in use");
+            let text = error.to_string();
+            assert!(text.contains(&taken.to_string()) && text.contains("another port"), "{text}");
+        }
+    });
+}
+
+#[test]
+fn one_connection_carries_both_ways() {
+    run(async {
+        let mut a = Net::bind(config()).expect("bound");
+        let mut b = Net::bind(config()).expect("bound");
+        let there = flow(Transport::Tcp, &a, &b);
+        for body in ["one", "two", "three"] {
+            a.send(transmit(there, options(body)));
+        }
+        let (back, first) = message(&mut b).await;
+        assert_eq!(first, options("one"));
+        assert_eq!(back.local, there.remote);
+        assert_eq!(message(&mut b).await.1, options("two"));
+        assert_eq!(message(&mut b).await.1, options("three"));
+        b.send(transmit(back, options("back")));
+        assert_eq!(message(&mut a).await, (there, options("back").into()));
+        assert_eq!((a.connections(), b.connections()), (1, 1));
+        a.close(&there);
+        assert!(matches!(b.next().await, NetEvent::Closed(flow) if flow == back));
+        assert!(matches!(a.next().await, NetEvent::Closed(flow) if flow == there));
+        assert_eq!((a.connections(), b.connections()), (0, 0));
+    });
+}
+
+#[test]
+fn a_connection_leaves_from_the_address_of_its_flow() {
+    run(async {
+        let local = SocketAddr::from(([127, 0, 51, 77], 0));
+        let mut a = Net::bind(Config { tcp: vec![local], ..Config::new(Clock::start()) }).expect("bound");
+        let mut b = Net::bind(config()).expect("bound");
+        a.send(transmit(flow(Transport::Tcp, &a, &b), options("x")));
+        assert_eq!(message(&mut b).await.0.remote.ip(), local.ip());
+    });
+}
+
+#[test]
+fn pieces_become_messages_and_pings_are_answered() {
+    run(async {
+        let mut net = Net::bind(config()).expect("bound");
+        let mut peer = peer_of(&net).await;
+        let work = async {
+            peer.write_all(b"\r\n\r\n").await.expect("written");
+            let mut pong = [0; 2];
+            peer.read_exact(&mut pong).await.expect("answered");
+            assert_eq!(&pong, b"\r\n");
+            for byte in options("in pieces").bytes() {
+                peer.write_all(&[byte]).await.expect("written");
+            }
+            let two = options("second") + "\r\n" + &options("third");
+            peer.write_all(two.as_bytes()).await.expect("written");
+        };
+        let (got, ()) = tokio::join!(
+            async { [message(&mut net).await.1, message(&mut net).await.1, message(&mut net).await.1] },
+            work
+        );
+        assert_eq!(got, ["in pieces", "second", "third"].map(|body| Bytes::from(options(body))));
+    });
+}
+
+/// What a peer that sends `bytes` and then only listens makes of the connection.
+async fn end_of_rude_peer(limits: Limits, bytes: &[u8]) -> NetEvent {
+    let mut net = Net::bind(Config { limits, ..config() }).expect("bound");
+    let mut peer = peer_of(&net).await;
+    peer.write_all(bytes).await.expect("written");
+    let end = net.next().await;
+    assert_eq!(net.connections(), 0);
+    let mut rest = Vec::new();
+    // A reset is as good an end as any.
+    let _ = peer.read_to_end(&mut rest).await;
+    assert!(rest.is_empty());
+    end
+}
+
+#[test]
+fn streams_that_are_no_sip_are_closed() {
+    run(async {
+        let limits = Limits::default();
+        for bytes in [
+            "OPTIONS sip:a SIP/2.0\r\nContent-Length: many\r\n\r\n".to_owned(),
+            "OPTIONS sip:a SIP/2.0\r\nContent-Length: 99999999\r\n\r\n".to_owned(),
+            "x".repeat(70_000),
+        ] {
+            match end_of_rude_peer(limits, bytes.as_bytes()).await {
+                NetEvent::Failed(error) => assert_eq!(error.kind, FlowErrorKind::Malformed, "{error}"),
+                other => panic!("{other:?}"),
+            }
+        }
+    });
+}
+
+#[test]
+fn silent_and_half_messages_time_out() {
+    run(async {
+        let short = Duration::from_millis(30);
+        let limits = Limits { message: short, idle: short, ..Limits::default() };
+        for bytes in ["", "OPTIONS sip:a SIP/2.0\r\n", "\r\n"] {
+            let end = end_of_rude_peer(limits, bytes.as_bytes()).await;
+            assert!(matches!(end, NetEvent::Closed(_)), "{end:?}");
+        }
+    });
+}
+
+#[test]
+fn connections_are_bounded_by_source_and_in_all() {
+    run(async {
+        for limits in [
+            Limits { connections_per_source: 2, ..Limits::default() },
+            Limits { connections: 2, ..Limits::default() },
+        ] {
+            let mut net = Net::bind(Config { limits, ..config() }).expect("bound");
+            let mut peers = Vec::new();
+            for _ in 0..3 {
+                peers.push(peer_of(&net).await);
+            }
+            assert!(matches!(net.next().await, NetEvent::Refused(_)));
+            assert_eq!(net.connections(), 2);
+            peers.clear();
+            for _ in 0..2 {
+                assert!(matches!(net.next().await, NetEvent::Closed(_)));
+            }
+            let mut late = peer_of(&net).await;
+            late.write_all(options("again").as_bytes()).await.expect("written");
+            assert_eq!(message(&mut net).await.1, options("again"));
+        }
+    });
+}
+
+#[test]
+fn a_peer_that_does_not_read_is_cut_off() {
+    run(async {
+        let limits = Limits { outgoing_messages: 4, ..Limits::default() };
+        let mut net = Net::bind(Config { limits, ..config() }).expect("bound");
+        let mut peer = peer_of(&net).await;
+        peer.write_all(options("hello").as_bytes()).await.expect("written");
+        let (flow, _) = message(&mut net).await;
+        let large = options(&"x".repeat(60_000));
+        let failed = loop {
+            net.send(transmit(flow, large.clone()));
+            tokio::task::yield_now().await;
+            if let Some(event) = net.try_next() {
+                break event;
+            }
+        };
+        assert!(matches!(failed, NetEvent::Failed(error) if error.kind == FlowErrorKind::Overloaded));
+        assert_eq!(net.connections(), 0);
+    });
+}
+
+#[test]
+fn what_was_sent_leaves_before_the_end() {
+    run(async {
+        let mut a = Net::bind(config()).expect("bound");
+        let mut b = Net::bind(config()).expect("bound");
+        a.send(transmit(flow(Transport::Tcp, &a, &b), options("last words")));
+        let ((), (_, got)) = tokio::join!(a.finish(Duration::from_secs(5)), message(&mut b));
+        assert_eq!(got, options("last words"));
+    });
+}
