@@ -1,0 +1,68 @@
+"""Our phone at Kamailio: digest over UDP, TCP and TLS, and calls through it."""
+
+import time
+
+from lib import peers, tone
+from lib.case import Case
+from lib.lab import need
+from lib.ours import Phone
+
+TALK_S = 4
+
+
+def phone_at(lab, server, transport, name, number, hz):
+    """A phone of ours at Kamailio that plays a tone and records what it hears."""
+    port = 5061 if transport == "tls" else 5060
+    account = f"{number}:{peers.SECRETS[number]}@{server.address}:{port};transport={transport}"
+    spoken = tone.write_tone(lab.folder / f"{name}-spoken.wav", hz, seconds=60)
+    heard = lab.folder / f"{name}-heard.wav"
+    trust = ["--ca", server.ca] if transport == "tls" else []
+    phone = Phone(lab, name, "--account", account, "--audio", f"file:{spoken},{heard}", *trust)
+    phone.event("registered")
+    return phone, heard
+
+
+def over(transport):
+    def play(lab):
+        server = peers.Kamailio(lab)
+        first, first_heard = phone_at(lab, server, transport, "first", "7001", 440)
+        second, second_heard = phone_at(lab, server, transport, "second", "7002", 620)
+        first.command("dial 7002")
+        second.event("incoming")
+        first.event("ringing")
+        second.command("answer")
+        first.event("answered")
+        second.event("answered")
+        time.sleep(TALK_S)
+        second.command("hangup")
+        first.event("ended", by="remote")
+        for phone in (first, second):
+            phone.quit()
+        heard = tone.seconds_of(first_heard, 620), tone.seconds_of(second_heard, 440)
+        need(min(heard) >= TALK_S / 2, f"the caller heard the callee for {heard[0]:g} s, the callee the caller for {heard[1]:g} s")
+        for phone in (first, second):
+            peers.check_capture(lab, phone.capture, least_sip=10, least_rtp=300)
+        return f"registered and called over {transport}; heard each other for {heard[0]:g} and {heard[1]:g} s"
+
+    return play
+
+
+def distrusts(lab):
+    server = peers.Kamailio(lab)
+    account = f"7001:{peers.SECRETS['7001']}@{server.address}:5061;transport=tls"
+    phone = Phone(lab, "phone", "--account", account, "--audio", "silent")
+    failed = phone.event("registration_failed", timeout_s=40)
+    need(not any(event.get("event") == "registered" for event in phone.events), "the phone registered all the same")
+    phone.quit()
+    return f"no registration where the authority is unknown: {failed.get('reason')}"
+
+
+CASES = [
+    *(
+        Case(f"kamailio-{transport}", f"our phones register at Kamailio over {transport} and call through it",
+             over(transport), ("offhook", "kamailio", "openssl", "tshark"))
+        for transport in ("udp", "tcp", "tls")
+    ),
+    Case("kamailio-tls-unknown-ca", "our phone refuses a Kamailio whose authority it does not know", distrusts,
+         ("offhook", "kamailio", "openssl")),
+]

@@ -1,0 +1,1 @@
+"""Parts of the interop harness: processes, tones, our program, and other people's programs."""

@@ -1,0 +1,210 @@
+"""Other people's programs: SIPp, baresip, Kamailio, tshark, OpenSSL. Each as the cases need it."""
+
+import csv
+import json
+import re
+import socket
+import time
+
+from . import tone
+from .lab import Failed, fresh, listens, need, wait_until
+
+SECRETS = {number: f"secret-of-{number}-0000" for number in ("7001", "7002", "7003", "7004", "7005")}
+BARESIP_MODULES = "/usr/lib/baresip/modules"
+KAMAILIO_MODULES = "/usr/lib/x86_64-linux-gnu/kamailio/modules/"
+SIPP_ENDED_WELL = 0
+# Wireshark's three ways to complain: it cannot dissect, the frame is cut, an expert calls it an error (0x800000).
+FAULTY = "_ws.malformed || _ws.short || _ws.expert.severity == 0x800000"
+
+
+def certificates(lab, address):
+    """Makes a certification authority and a server certificate for `address`; returns (ca, certificate, key)."""
+    folder = lab.subfolder("tls")
+    ca, ca_key, request = folder / "ca.pem", folder / "ca.key", folder / "server.csr"
+    certificate, key, extensions = folder / "server.pem", folder / "server.key", folder / "server.ext"
+    extensions.write_text(f"subjectAltName=IP:{address}\nbasicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth\n")
+    new_key = ["-newkey", "rsa:2048", "-nodes"]
+    steps = [
+        ["req", "-x509", *new_key, "-keyout", ca_key, "-out", ca, "-days", "30", "-subj", "/CN=interop authority"],
+        ["req", *new_key, "-keyout", key, "-out", request, "-subj", f"/CN={address}"],
+        ["x509", "-req", "-in", request, "-CA", ca, "-CAkey", ca_key, "-CAcreateserial", "-out", certificate,
+         "-days", "30", "-extfile", extensions],
+    ]
+    for step in steps:
+        status, printed = lab.run("openssl", ["openssl", *step], timeout_s=20)
+        need(status == 0, f"openssl {step[0]} ended with {status}: {printed[-300:]}")
+    return ca, certificate, key
+
+
+class Kamailio:
+    """A registrar and proxy with digest (401 for REGISTER, 407 for the rest) on UDP, TCP and TLS."""
+
+    def __init__(self, lab):
+        self.address = lab.address()
+        folder = lab.subfolder("kamailio")
+        self.ca, certificate, key = certificates(lab, self.address)
+        users = "\n".join(f'    $sht(users=>{number}) = "{secret}";' for number, secret in SECRETS.items())
+        config = lab.template(
+            "kamailio.cfg", folder / "kamailio.cfg", address=self.address, users=users,
+            certificate=certificate, key=key, modules=KAMAILIO_MODULES,
+        )
+        argv = ["kamailio", "-f", config, "-DD", "-E", "-P", folder / "pid", "-Y", folder, "-m", "64", "-M", "8"]
+        self.process = lab.start("kamailio", argv)
+        wait_until("Kamailio's TLS listener", lambda: listens(self.address, 5061) or self._ended())
+
+    def _ended(self):
+        need(self.process.ended() is None, f"Kamailio did not start: {self.process.tail()}")
+        return False
+
+
+class Baresip:
+    """A baresip with one account that plays one tone and records what it hears; driven by its JSON socket."""
+
+    def __init__(self, lab, name, number, server, tone_hz, transport="udp", ca="", account_options=""):
+        self.name = name
+        self.address = lab.address()
+        folder = lab.subfolder(name)
+        self._recordings = fresh(folder / "recordings")
+        source = tone.write_tone(folder / "source.wav", tone_hz, seconds=60)
+        lab.template(
+            "baresip.config", folder / "config", address=self.address, ca=ca, source=source,
+            recordings=self._recordings, modules=BARESIP_MODULES,
+        )
+        account = (
+            f"<sip:{number}@{server};transport={transport}>;auth_pass={SECRETS[number]}"
+            f";regint=600;answermode=auto{account_options}\n"
+        )
+        (folder / "accounts").write_text(account)
+        (folder / "contacts").write_text("")
+        self.process = lab.start(name, ["baresip", "-f", folder])
+        wait_until(f"{name}'s control socket", lambda: listens(self.address, 4444))
+        self._socket = socket.create_connection((self.address, 4444))
+        self._socket.settimeout(0.1)
+        self._unread = b""
+        self.events = []
+        self._taken = 0
+
+    def registered(self, timeout_s=10):
+        """Waits until baresip says that it is registered."""
+        wait_until(f"{self.name} registered; its log ends: {self.process.tail()}", self._is_registered, timeout_s)
+
+    def command(self, command, parameters=""):
+        """Sends one of baresip's commands, as its menu knows them."""
+        text = json.dumps({"command": command, "params": parameters, "token": command}).encode()
+        self._socket.sendall(b"%d:%s," % (len(text), text))
+
+    def event(self, kind, timeout_s=10):
+        """The next event of this type behind the last one that was waited for."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            self._receive()
+            for index in range(self._taken, len(self.events)):
+                if self.events[index].get("type") == kind:
+                    self._taken = index + 1
+                    return self.events[index]
+        kinds = [event.get("type", "answer") for event in self.events]
+        raise Failed(f"{self.name}: no {kind} within {timeout_s:g} s, only {kinds}; log: {self.process.tail()}")
+
+    def hears(self, hz, seconds=2.0, timeout_s=8):
+        """Waits until its recordings of the decoded sound hold this many seconds of the tone at `hz`."""
+        def heard():
+            return sum(tone.seconds_of(path, hz) for path in self._recordings.glob("*-dec.wav")) >= seconds
+
+        wait_until(f"{self.name} hears {hz} Hz for {seconds:g} s", heard, timeout_s)
+
+    def _is_registered(self):
+        return re.search(r"\} 200 OK .*\[\d+ binding", self.process.output())
+
+    def _receive(self):
+        try:
+            self._unread += self._socket.recv(65536)
+        except TimeoutError:
+            return
+        while match := re.match(rb"(\d+):", self._unread):
+            start, length = match.end(), int(match.group(1))
+            if len(self._unread) < start + length + 1:
+                return
+            self.events.append(json.loads(self._unread[start:start + length]))
+            self._unread = self._unread[start + length + 1:]
+
+
+class Sipp:
+    """One SIPp that plays a scenario of `interop/scenarios` from an address of its own."""
+
+    def __init__(self, lab, name, scenario, *arguments, address, port=5060, target=None, calls=None, limit_s=60,
+                 rows=None, log_messages=True):
+        self.name = name
+        self._statistics = lab.folder / f"{name}.csv"
+        self._statistics.unlink(missing_ok=True)
+        argv = [
+            "sipp", *([target] if target else []), "-sf", lab.root / "scenarios" / scenario, "-i", address,
+            "-p", str(port), "-mi", address, "-nostdin", "-timeout", f"{limit_s}s", "-timeout_error",
+            "-buff_size", "4194304", "-deadcall_wait", "0", "-trace_err",
+            "-error_file", lab.folder / f"{name}.errors", "-trace_stat", "-stf", self._statistics, "-fd", "1",
+            *arguments,
+        ]
+        if log_messages:
+            argv += ["-trace_msg", "-message_file", lab.folder / f"{name}.messages"]
+        if calls:
+            argv += ["-m", str(calls)]
+        if rows:
+            table = lab.folder / f"{name}.rows"
+            table.write_text("SEQUENTIAL\n" + "".join(f"{row}\n" for row in rows))
+            argv += ["-inf", table]
+        self._errors = lab.folder / f"{name}.errors"
+        self._limit_s = limit_s
+        self.process = lab.start(name, argv)
+
+    def finish(self):
+        """Waits for the end; fails the case unless SIPp says that every call came out as the scenario says."""
+        status = self.process.wait(self._limit_s + 10)
+        counted = self.counted()
+        need(
+            status == SIPP_ENDED_WELL and counted["failed"] == 0,
+            f"{self.name} ended with {status}, {counted['good']} good, {counted['failed']} failed: {self._why()}",
+        )
+        return counted
+
+    def counted(self):
+        """Calls that ended well, calls that failed, and retransmissions, by SIPp's own statistics."""
+        with open(self._statistics, newline="") as file:
+            rows = list(csv.DictReader(file, delimiter=";"))
+        last = rows[-1] if rows else {}
+        return {
+            "good": int(last.get("SuccessfulCall(C)") or 0),
+            "failed": int(last.get("FailedCall(C)") or 0),
+            "retransmissions": int(last.get("Retransmissions(C)") or 0),
+        }
+
+    def _why(self):
+        errors = self._errors.read_text(errors="replace") if self._errors.exists() else ""
+        lines = [line for line in errors.split("\n") if line.strip()]
+        return " | ".join(lines[:6])[:900] or self.process.tail()
+
+
+def authentication(number, secret=None):
+    """SIPp's keyword for digest; it has to stand in the table of rows, since it takes no field inside."""
+    return f"[authentication username={number} password={secret or SECRETS[number]}]"
+
+
+def frames(lab, capture, display_filter):
+    """The numbers of the frames of a capture file that tshark finds by a display filter."""
+    argv = ["tshark", "-n", "-r", capture, "-Y", display_filter, "-T", "fields", "-e", "frame.number"]
+    for protocol in ("ip", "udp", "tcp"):
+        argv += ["-o", f"{protocol}.check_checksum:TRUE"]
+    process = lab.start("tshark", argv, pipe_output=True)
+    numbers = process.stdout.read().decode().split()
+    status = process.wait(60)
+    need(status == 0, f"tshark cannot read {capture.name}: {process.tail()}")
+    return numbers
+
+
+def check_capture(lab, capture, least_sip=1, least_rtp=0):
+    """Fails the case unless tshark finds the SIP and RTP in a capture of ours and nothing malformed."""
+    need(capture.exists(), f"there is no {capture.name}")
+    malformed = frames(lab, capture, FAULTY)
+    need(not malformed, f"{capture.name}: tshark finds malformed frames or errors: {malformed[:10]}")
+    sip, rtp = len(frames(lab, capture, "sip")), len(frames(lab, capture, "rtp"))
+    need(sip >= least_sip, f"{capture.name}: {sip} SIP frames, not {least_sip} or more")
+    need(rtp >= least_rtp, f"{capture.name}: {rtp} RTP frames, not {least_rtp} or more")
+    return sip, rtp

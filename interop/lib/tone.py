@@ -1,0 +1,70 @@
+"""Makes WAV files that hold one tone, and finds tones in WAV files by their content (Goertzel)."""
+
+import math
+import struct
+import wave
+
+WINDOW_MS = 50
+# G.711 and a lost packet or two leave a tone far above this share of a window's power; speech, noise,
+# silence and another tone leave it far below.
+SHARE_OF_POWER = 0.7
+SILENCE_RMS = 100.0
+
+
+def write_tone(path, hz, seconds, rate=8000, amplitude=8000):
+    """Writes `seconds` of a sine at `hz` as 16-bit mono WAV."""
+    count = int(seconds * rate)
+    samples = (int(amplitude * math.sin(2 * math.pi * hz * n / rate)) for n in range(count))
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(b"".join(struct.pack("<h", sample) for sample in samples))
+    return path
+
+
+def read_samples(path):
+    """The samples of the first channel and the rate. A header with sizes of an unfinished file is accepted."""
+    data = path.read_bytes()
+    if data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+        raise ValueError(f"{path} is no WAV file")
+    at, channels, rate, body = 12, 1, 8000, b""
+    while at + 8 <= len(data):
+        kind, size = data[at:at + 4], struct.unpack_from("<I", data, at + 4)[0]
+        if kind == b"fmt ":
+            _, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", data, at + 8)
+            if bits != 16:
+                raise ValueError(f"{path} has {bits} bits a sample, not 16")
+        if kind == b"data":
+            body = data[at + 8:at + 8 + size] if size else data[at + 8:]
+            break
+        at += 8 + size + size % 2
+    count = len(body) // 2
+    samples = struct.unpack(f"<{count}h", body[:count * 2])
+    return samples[::channels], rate
+
+
+def share(samples, rate, hz):
+    """The share (0 to 1) of the samples' power that lies at `hz`."""
+    power = sum(sample * sample for sample in samples)
+    if not samples or power == 0:
+        return 0.0
+    coefficient = 2 * math.cos(2 * math.pi * hz / rate)
+    last, before = 0.0, 0.0
+    for sample in samples:
+        last, before = sample + coefficient * last - before, last
+    at_hz = last * last + before * before - coefficient * last * before
+    return 2 * at_hz / (len(samples) * power)
+
+
+def seconds_of(path, hz):
+    """How many seconds of the recording are a clear tone at `hz`."""
+    samples, rate = read_samples(path)
+    width = rate * WINDOW_MS // 1000
+    clear = 0
+    for start in range(0, len(samples) - width + 1, width):
+        window = samples[start:start + width]
+        loud = math.sqrt(sum(sample * sample for sample in window) / width) > SILENCE_RMS
+        if loud and share(window, rate, hz) >= SHARE_OF_POWER:
+            clear += 1
+    return clear * WINDOW_MS / 1000
