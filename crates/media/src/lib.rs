@@ -14,7 +14,10 @@ pub mod g711;
 pub mod g722;
 pub mod level;
 pub mod mix;
+pub mod plc;
+pub mod resample;
 pub mod tone;
+pub mod wav;
 
 pub use codec::{Codec, Decoder, Encoder};
 
