@@ -230,6 +230,17 @@ mod tests {
         assert_eq!(covered, [0; 160]);
     }
 
+    #[test]
+    fn the_loudest_sound_saturates() {
+        let mut concealer = Concealer::new(8_000);
+        let mut square: Vec<i16> =
+            (0..400).map(|index| if index % 90 < 45 { i16::MAX } else { i16::MIN }).collect();
+        concealer.received(&mut square);
+        let mut covered = [0; 80];
+        concealer.lost(&mut covered);
+        assert!(covered.contains(&i16::MIN) && covered.contains(&i16::MAX), "{covered:?}");
+    }
+
     proptest! {
         #[test]
         fn any_sound_and_any_losses_are_survived(
