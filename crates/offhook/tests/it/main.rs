@@ -2,3 +2,4 @@
 
 mod net;
 mod net_tls;
+mod store;
