@@ -1,0 +1,378 @@
+//! The settings of the whole phone, read from the table once.
+
+use super::account::{AccountSettings, codes, filled, key};
+use super::account_views::{Forward, Forwards, Switch};
+use super::phone_views::{
+    AreaCode, AutoAnswer, AutoRedial, BlfAlert, CallWaiting, DialPlan, DialRule, Dialling, ForwardRules,
+    Intercom, Park, RefuseCodes, RtpSettings, SendKey, SipSettings, SyslogSettings, TransferByKey,
+    TransferSettings,
+};
+use super::store::Settings;
+
+/// Everything that the phone knows beside its accounts and keys.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct PhoneSettings {
+    /// SIP of all accounts.
+    pub sip: SipSettings,
+    /// RTP and quality of service.
+    pub rtp: RtpSettings,
+    /// When calls may be forwarded.
+    pub forward_rules: ForwardRules,
+    /// The phone's forwards; [`PhoneSettings::forwards_of`] says which hold for an account.
+    pub own_forwards: Forwards,
+    /// The phone's DND; an account's holds as well.
+    pub dnd: Switch,
+    /// Final answers.
+    pub refuse: RefuseCodes,
+    /// A second call.
+    pub call_waiting: CallWaiting,
+    /// Numbers and times.
+    pub dialling: Dialling,
+    /// The dial plan.
+    pub dial_plan: DialPlan,
+    /// A busy number again.
+    pub auto_redial: AutoRedial,
+    /// Calls that answer themselves.
+    pub auto_answer: AutoAnswer,
+    /// Calls that ask to be answered.
+    pub intercom: Intercom,
+    /// Transfer and conference.
+    pub transfer: TransferSettings,
+    /// Park.
+    pub park: Park,
+    /// Watched extensions that ring.
+    pub blf_alert: BlfAlert,
+    /// The log's way to a server.
+    pub syslog: SyslogSettings,
+}
+
+impl PhoneSettings {
+    /// Reads them.
+    pub fn read(settings: &Settings) -> Self {
+        let s = settings;
+        Self {
+            sip: sip(s),
+            rtp: rtp(s),
+            forward_rules: forward_rules(s),
+            own_forwards: own_forwards(s),
+            dnd: dnd(s),
+            refuse: refuse(s),
+            call_waiting: call_waiting(s),
+            dialling: dialling(s),
+            dial_plan: dial_plan(s),
+            auto_redial: auto_redial(s),
+            auto_answer: auto_answer(s),
+            intercom: intercom(s),
+            transfer: transfer(s),
+            park: park(s),
+            blf_alert: blf_alert(s),
+            syslog: syslog(s),
+        }
+    }
+
+    /// The forwards that hold for an account: its own or the phone's; none where forwarding is not
+    /// allowed.
+    pub fn forwards_of<'a>(&'a self, account: &'a AccountSettings) -> Option<&'a Forwards> {
+        let forwards =
+            if self.forward_rules.per_account { &account.own_forwards } else { &self.own_forwards };
+        self.forward_rules.allowed.then_some(forwards)
+    }
+
+    /// Whether calls of that account are turned away.
+    pub fn dnd_of(&self, account: &AccountSettings) -> bool {
+        self.dnd.enabled || account.dnd.enabled
+    }
+
+    /// The number that lifting the receiver on that account dials.
+    pub fn hotline_of<'a>(&'a self, account: &'a AccountSettings) -> Option<&'a str> {
+        account.hotline.active().or(self.dialling.hotline.as_deref())
+    }
+}
+
+fn sip(s: &Settings) -> SipSettings {
+    SipSettings {
+        port: s.number(key!("sip.listen_port")),
+        t1_ms: s.millis(key!("sip.timer_t1")),
+        t2_ms: s.millis(key!("sip.timer_t2")),
+        ip_calls: s.on(key!("features.direct_ip_call_enable")),
+        notify_restarts: s.on(key!("sip.notify_reboot_enable")),
+        outbound_in_dialog: s.on(key!("sip.use_out_bound_in_dialog")),
+        pound_as_23: s.on(key!("sip.use_23_as_pound")),
+        start_delay_s: s.number(key!("sip.reg_surge_prevention")),
+        mac_in_user_agent: s.on(key!("sip.mac_in_ua")),
+        show_called_number: s.on(key!("sip.disp_incall_to_info")),
+        plus_for_00: s.on(key!("sip.requesturi.e164.addglobalprefix")),
+        ringback_after_183: s.on(key!("phone_setting.is_deal180")),
+        treat_183_as_180: s.on(key!("phone_setting.change_183_to_180")),
+        text_of_403: filled(s, key!("phone_setting.show_code403")),
+    }
+}
+
+fn rtp(s: &Settings) -> RtpSettings {
+    let min_port = s.number(key!("network.port.min_rtpport"));
+    let max_port: u16 = s.number(key!("network.port.max_rtpport"));
+    RtpSettings {
+        min_port,
+        // An end before the beginning leaves one pair of ports.
+        max_port: max_port.max(min_port.saturating_add(1)),
+        symmetric: s.on(key!("features.rtp_symmetric.enable")),
+        audio_dscp: s.number(key!("network.qos.audiotos")),
+        signal_dscp: s.number(key!("network.qos.signaltos")),
+    }
+}
+
+fn forward_rules(s: &Settings) -> ForwardRules {
+    let authorised = s.text(key!("features.forward.emergency.authorized_number"));
+    let numbers = authorised.split(',').map(str::trim).filter(|number| !number.is_empty());
+    let everything = s.on(key!("features.forward.emergency.enable"));
+    ForwardRules {
+        allowed: s.on(key!("features.fwd.allow")),
+        per_account: s.on(key!("features.fwd_mode")),
+        diversion: s.on(key!("features.fwd_diversion_enable")),
+        international: s.on(key!("forward.international.enable")),
+        never_forwarded: numbers.filter(|_| !everything).map(str::to_owned).collect(),
+    }
+}
+
+fn own_forwards(s: &Settings) -> Forwards {
+    Forwards {
+        always: Forward {
+            enabled: s.on(key!("forward.always.enable")),
+            target: s.string(key!("forward.always.target")),
+            codes: codes(s, key!("forward.always.on_code"), key!("forward.always.off_code")),
+        },
+        busy: Forward {
+            enabled: s.on(key!("forward.busy.enable")),
+            target: s.string(key!("forward.busy.target")),
+            codes: codes(s, key!("forward.busy.on_code"), key!("forward.busy.off_code")),
+        },
+        no_answer: Forward {
+            enabled: s.on(key!("forward.no_answer.enable")),
+            target: s.string(key!("forward.no_answer.target")),
+            codes: codes(s, key!("forward.no_answer.on_code"), key!("forward.no_answer.off_code")),
+        },
+        no_answer_after_s: s.number(key!("forward.no_answer.timeout")),
+    }
+}
+
+fn dnd(s: &Settings) -> Switch {
+    Switch {
+        enabled: s.on(key!("features.dnd.enable")),
+        codes: codes(s, key!("features.dnd.on_code"), key!("features.dnd.off_code")),
+    }
+}
+
+fn refuse(s: &Settings) -> RefuseCodes {
+    RefuseCodes {
+        dnd: s.number(key!("features.dnd_refuse_code")),
+        reject: s.number(key!("features.normal_refuse_code")),
+        no_answer: s.number(key!("features.no_answer_code")),
+        anonymous: s.number(key!("features.anonymous_response_code")),
+    }
+}
+
+fn call_waiting(s: &Settings) -> CallWaiting {
+    CallWaiting {
+        switch: Switch {
+            enabled: s.on(key!("call_waiting.enable")),
+            codes: codes(s, key!("call_waiting.on_code"), key!("call_waiting.off_code")),
+        },
+        tone: s.on(key!("call_waiting.tone")),
+    }
+}
+
+fn dialling(s: &Settings) -> Dialling {
+    Dialling {
+        send_key: match s.text(key!("features.key_as_send")) {
+            "0" => SendKey::None,
+            "2" => SendKey::Star,
+            _ => SendKey::Pound,
+        },
+        send_key_is_sent: s.on(key!("features.send_pound_key")),
+        inter_digit_s: s.number(key!("phone_setting.inter_digit_time")),
+        dial_by_itself: s.on(key!("phone_setting.predial_autodial")),
+        ringing_s: Some(s.number(key!("phone_setting.ringing_timeout"))).filter(|time| *time > 0),
+        ringback_s: Some(s.number(key!("phone_setting.ringback_timeout"))).filter(|time| *time > 0),
+        busy_tone_s: s.number(key!("features.busy_tone_delay")),
+        dial_tone_s: s.number(key!("features.call.dialtone_time_out")),
+        filtered: s.string(key!("features.call_num_filter")),
+        keys_use_default_account: s.on(key!("features.linekey_call_with_default_account")),
+        hotline: filled(s, key!("features.hotline_number")),
+        hotline_delay_s: s.number(key!("features.hotline_delay")),
+    }
+}
+
+fn dial_plan(s: &Settings) -> DialPlan {
+    let replace = (1..=100).map(|at| DialRule {
+        pattern: s.string(key!("dialplan.replace.prefix.X", at)),
+        replacement: s.string(key!("dialplan.replace.replace.X", at)),
+        accounts: accounts(s.numbers(key!("dialplan.replace.line_id.X", at))),
+    });
+    let dial_now = (1..=20).map(|at| DialRule {
+        pattern: s.string(key!("dialplan.dialnow.rule.X", at)),
+        replacement: String::new(),
+        accounts: accounts(s.numbers(key!("dialplan.dialnow.line_id.X", at))),
+    });
+    let block_out = (1..=10).map(|at| DialRule {
+        pattern: s.string(key!("dialplan.block_out.number.X", at)),
+        replacement: String::new(),
+        accounts: accounts(s.numbers(key!("dialplan.block_out.line_id.X", at))),
+    });
+    DialPlan {
+        replace: replace.filter(DialRule::is_set).collect(),
+        dial_now: dial_now.filter(DialRule::is_set).collect(),
+        block_out: block_out.filter(DialRule::is_set).collect(),
+        area_code: AreaCode {
+            code: s.string(key!("dialplan.area_code.code")),
+            min_digits: s.number(key!("dialplan.area_code.min_len")),
+            max_digits: s.number(key!("dialplan.area_code.max_len")),
+            accounts: accounts(s.numbers(key!("dialplan.area_code.line_id"))),
+        },
+    }
+}
+
+impl DialRule {
+    fn is_set(&self) -> bool {
+        !self.pattern.is_empty()
+    }
+}
+
+/// Accounts of a rule; a 0 among them means all, which is the empty list.
+fn accounts(written: Vec<u8>) -> Vec<u8> {
+    if written.contains(&0) { Vec::new() } else { written }
+}
+
+fn auto_redial(s: &Settings) -> AutoRedial {
+    AutoRedial {
+        enabled: s.on(key!("auto_redial.enable")),
+        interval_s: s.number(key!("auto_redial.interval")),
+        times: s.number(key!("auto_redial.times")),
+    }
+}
+
+fn auto_answer(s: &Settings) -> AutoAnswer {
+    AutoAnswer {
+        delay_s: s.number(key!("features.auto_answer_delay")),
+        tone: s.on(key!("features.auto_answer_tone.enable")),
+        first_call_only: s.on(key!("features.auto_answer.first_call_only")),
+        ip_calls: s.on(key!("features.ip_call.auto_answer.enable")),
+        muted: s.on(key!("features.mute.autoanswer_mute.enable")),
+    }
+}
+
+fn intercom(s: &Settings) -> Intercom {
+    Intercom {
+        allowed: s.on(key!("features.intercom.allow")),
+        muted: s.on(key!("features.intercom.mute")),
+        tone: s.on(key!("features.intercom.tone")),
+        barge: s.on(key!("features.intercom.barge")),
+        code: filled(s, key!("features.intercom.feature_access_code")),
+    }
+}
+
+fn transfer(s: &Settings) -> TransferSettings {
+    TransferSettings {
+        by_key: match s.text(key!("transfer.dsskey_deal_type")) {
+            "0" => TransferByKey::NewCall,
+            "1" => TransferByKey::Attended,
+            _ => TransferByKey::Blind,
+        },
+        semi_attended: s.on(key!("transfer.semi_attend_tran_enable")),
+        attended_on_hook: s.on(key!("transfer.on_hook_trans_enable")),
+        blind_on_hook: s.on(key!("transfer.blind_tran_on_hook_enable")),
+        connects_conference: s.on(key!("transfer.tran_others_after_conf_enable")),
+        conference: s.on(key!("features.conference.local.enable")),
+    }
+}
+
+fn park(s: &Settings) -> Park {
+    Park {
+        enabled: s.on(key!("features.call_park.enable")),
+        by_dialling: s.on(key!("features.call_park.park_mode")),
+        code: s.string(key!("features.call_park.park_code")),
+        retrieve_code: s.string(key!("features.call_park.park_retrieve_code")),
+    }
+}
+
+fn blf_alert(s: &Settings) -> BlfAlert {
+    BlfAlert {
+        heard: s.on(key!("features.pickup.blf_audio_enable")),
+        shown: s.on(key!("features.pickup.blf_visual_enable")),
+    }
+}
+
+fn syslog(s: &Settings) -> SyslogSettings {
+    SyslogSettings {
+        server: filled(s, key!("syslog.server")).filter(|_| s.on(key!("syslog.mode"))),
+        port: s.number(key!("syslog.server_port")),
+        tcp: s.on(key!("syslog.transport_type")),
+        rfc5424: s.on(key!("syslog.advanced.format")),
+        level: s.number(key!("syslog.log_level")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Source;
+
+    fn phone(lines: &[(&str, &str)]) -> (PhoneSettings, AccountSettings) {
+        let mut settings = Settings::default();
+        for (name, value) in lines {
+            settings.set(name, value, Source::MacCfg).expect("an accepted value");
+        }
+        (PhoneSettings::read(&settings), AccountSettings::read(&settings, 1))
+    }
+
+    #[test]
+    fn a_phone_from_the_factory_is_the_deck_s() {
+        let (phone, _) = phone(&[]);
+        assert_eq!((phone.sip.port, phone.sip.t1_ms, phone.sip.t2_ms), (5_060, 500, 4_000));
+        assert_eq!((phone.rtp.min_port, phone.own_forwards.no_answer_after_s), (10_000, 10));
+        assert_eq!((phone.refuse.dnd, phone.refuse.reject), (480, 486));
+        assert!(!phone.sip.ip_calls && !phone.sip.notify_restarts && phone.call_waiting.switch.enabled);
+    }
+
+    #[test]
+    fn the_forward_mode_says_whose_forwards_hold() {
+        let lines = [("forward.always.target", "7001"), ("account.1.always_fwd.target", "7002")];
+        let target = |mode: (&str, &str)| {
+            let (phone, account) = phone(&[lines[0], lines[1], mode]);
+            phone.forwards_of(&account).map(|forwards| forwards.always.target.clone())
+        };
+        assert_eq!(target(("features.fwd_mode", "0")).as_deref(), Some("7001"));
+        assert_eq!(target(("features.fwd_mode", "1")).as_deref(), Some("7002"));
+        assert_eq!(target(("features.fwd.allow", "0")), None);
+    }
+
+    #[test]
+    fn the_account_s_hotline_comes_before_the_phone_s() {
+        let lines = [("features.hotline_number", "1"), ("account.1.auto_dial_num", "2")];
+        let hotline = |enable: &str| {
+            let (phone, account) = phone(&[lines[0], lines[1], ("account.1.auto_dial_enable", enable)]);
+            phone.hotline_of(&account).map(str::to_owned)
+        };
+        assert_eq!(hotline("0").as_deref(), Some("1"));
+        assert_eq!(hotline("1").as_deref(), Some("2"));
+    }
+
+    #[test]
+    fn dial_rules_are_gathered() {
+        let (phone, _) = phone(&[
+            ("dialplan.replace.prefix.7", "0(x.)"),
+            ("dialplan.replace.replace.7", "+49$1"),
+            ("dialplan.replace.line_id.7", "1,2"),
+            ("dialplan.dialnow.rule.1", "7xxx"),
+            ("dialplan.dialnow.line_id.1", "0"),
+        ]);
+        let rule = &phone.dial_plan.replace[0];
+        assert_eq!((rule.pattern.as_str(), rule.accounts.as_slice()), ("0(x.)", [1, 2].as_slice()));
+        assert_eq!(phone.dial_plan.dial_now[0].accounts, [0_u8; 0]);
+    }
+
+    #[test]
+    fn a_port_range_that_is_upside_down_has_a_pair() {
+        let (phone, _) = phone(&[("network.port.min_rtpport", "20000")]);
+        assert_eq!((phone.rtp.min_port, phone.rtp.max_port), (20_000, 20_001));
+    }
+}

@@ -1,0 +1,277 @@
+//! The parts of the settings that hold for the whole phone.
+
+use serde::Serialize;
+
+use super::account_views::Switch;
+
+/// SIP of all accounts.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct SipSettings {
+    /// The local port for UDP and TCP.
+    pub port: u16,
+    /// RFC 3261's T1.
+    pub t1_ms: u32,
+    /// RFC 3261's T2.
+    pub t2_ms: u32,
+    /// Allow IP Calls.
+    pub ip_calls: bool,
+    /// Every check-sync restarts the phone.
+    pub notify_restarts: bool,
+    /// Requests in a dialog go by the outbound server too.
+    pub outbound_in_dialog: bool,
+    /// A dialled `#` is written as `%23`.
+    pub pound_as_23: bool,
+    /// The longest random wait before the first registration.
+    pub start_delay_s: u32,
+    /// The User-Agent ends with the MAC address.
+    pub mac_in_user_agent: bool,
+    /// An incoming call shows which number was called.
+    pub show_called_number: bool,
+    /// A dialled 00 becomes +.
+    pub plus_for_00: bool,
+    /// A 180 after a 183 starts the local ringback tone.
+    pub ringback_after_183: bool,
+    /// A 183 is taken as a 180.
+    pub treat_183_as_180: bool,
+    /// What the screen shows for 403; none: the server's words.
+    pub text_of_403: Option<String>,
+}
+
+/// RTP and quality of service.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct RtpSettings {
+    /// The lowest port.
+    pub min_port: u16,
+    /// The highest port.
+    pub max_port: u16,
+    /// Send to where the far end's sound comes from.
+    pub symmetric: bool,
+    /// DSCP of sound.
+    pub audio_dscp: u8,
+    /// DSCP of SIP.
+    pub signal_dscp: u8,
+}
+
+/// When calls may be forwarded at all.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ForwardRules {
+    /// Whether they may.
+    pub allowed: bool,
+    /// Each account has its own forwards.
+    pub per_account: bool,
+    /// Diversion tells who was called and why.
+    pub diversion: bool,
+    /// Numbers with an international prefix are allowed as targets.
+    pub international: bool,
+    /// Callers whose calls are not forwarded; empty where emergency calls are forwarded too.
+    pub never_forwarded: Vec<String>,
+}
+
+/// Final answers that people choose.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct RefuseCodes {
+    /// While DND is on.
+    pub dnd: u16,
+    /// When a person rejects.
+    pub reject: u16,
+    /// When it rang in vain.
+    pub no_answer: u16,
+    /// To an anonymous caller.
+    pub anonymous: u16,
+}
+
+/// The key that sends a number.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SendKey {
+    /// None.
+    None,
+    /// `#`.
+    #[default]
+    Pound,
+    /// `*`.
+    Star,
+}
+
+/// How numbers are dialled and how long things ring.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Dialling {
+    /// The key that sends.
+    pub send_key: SendKey,
+    /// It is part of the number.
+    pub send_key_is_sent: bool,
+    /// After the last digit the number is dialled.
+    pub inter_digit_s: u32,
+    /// A number typed before lifting the receiver is dialled by itself.
+    pub dial_by_itself: bool,
+    /// The longest an incoming call rings; none: as long as the caller likes.
+    pub ringing_s: Option<u32>,
+    /// The longest an outgoing call rings; none: as long as the server likes.
+    pub ringback_s: Option<u32>,
+    /// The busy tone after the far end hangs up.
+    pub busy_tone_s: u32,
+    /// The dial tone without a digit.
+    pub dial_tone_s: u32,
+    /// Signs that are taken out of a number.
+    pub filtered: String,
+    /// Dialling keys use the default account.
+    pub keys_use_default_account: bool,
+    /// The phone's hotline; none: no hotline.
+    pub hotline: Option<String>,
+    /// How long the hotline waits for a digit.
+    pub hotline_delay_s: u32,
+}
+
+/// Dialling a busy number again.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct AutoRedial {
+    /// Whether it is done.
+    pub enabled: bool,
+    /// The wait between.
+    pub interval_s: u32,
+    /// How often.
+    pub times: u16,
+}
+
+/// Calls that answer themselves.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct AutoAnswer {
+    /// How long they ring first.
+    pub delay_s: u32,
+    /// A tone is heard first.
+    pub tone: bool,
+    /// Only while there is no other call.
+    pub first_call_only: bool,
+    /// Calls from bare addresses too.
+    pub ip_calls: bool,
+    /// With the microphone off.
+    pub muted: bool,
+}
+
+/// Calls that ask to be answered.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Intercom {
+    /// Whether they may.
+    pub allowed: bool,
+    /// With the microphone off.
+    pub muted: bool,
+    /// A tone is heard first.
+    pub tone: bool,
+    /// During a call too, which is held.
+    pub barge: bool,
+    /// The code of an intercom key; none: Call-Info asks for the answer.
+    pub code: Option<String>,
+}
+
+/// What pressing a dialling key during a call does.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TransferByKey {
+    /// A new call.
+    NewCall,
+    /// Begins an attended transfer.
+    Attended,
+    /// A blind transfer.
+    #[default]
+    Blind,
+}
+
+/// Transfer and conference.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct TransferSettings {
+    /// What a dialling key does during a call.
+    pub by_key: TransferByKey,
+    /// To a target that still rings.
+    pub semi_attended: bool,
+    /// Hanging up completes an attended transfer.
+    pub attended_on_hook: bool,
+    /// Hanging up completes a blind transfer.
+    pub blind_on_hook: bool,
+    /// The other two stay connected when the phone leaves a conference.
+    pub connects_conference: bool,
+    /// Conferences in the phone are allowed.
+    pub conference: bool,
+}
+
+/// Parking calls.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Park {
+    /// Whether calls can be parked.
+    pub enabled: bool,
+    /// By dialling the code; else by transfer to it.
+    pub by_dialling: bool,
+    /// The code that parks.
+    pub code: String,
+    /// The code before the number of a parked call.
+    pub retrieve_code: String,
+}
+
+/// How a watched extension that rings is told.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct BlfAlert {
+    /// By a sound.
+    pub heard: bool,
+    /// On the screen, with its caller.
+    pub shown: bool,
+}
+
+/// A second call during a call.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct CallWaiting {
+    /// Whether it rings, and its codes.
+    pub switch: Switch,
+    /// Whether it is heard.
+    pub tone: bool,
+}
+
+/// A rule of the dial plan for some accounts.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct DialRule {
+    /// The pattern: `x` a digit, `.` any digits, `[1-3,5]` one of, `(…)` a group.
+    pub pattern: String,
+    /// What a number that matches becomes; empty for rules that rewrite nothing.
+    pub replacement: String,
+    /// The accounts for which it holds; empty: all.
+    pub accounts: Vec<u8>,
+}
+
+/// A code before short numbers.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct AreaCode {
+    /// The code; empty: none.
+    pub code: String,
+    /// The shortest number that gets it.
+    pub min_digits: u8,
+    /// The longest number that gets it.
+    pub max_digits: u8,
+    /// The accounts for which it holds; empty: all.
+    pub accounts: Vec<u8>,
+}
+
+/// The dial plan.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct DialPlan {
+    /// Numbers that are rewritten.
+    pub replace: Vec<DialRule>,
+    /// Numbers that are dialled without waiting.
+    pub dial_now: Vec<DialRule>,
+    /// Numbers that may not be dialled.
+    pub block_out: Vec<DialRule>,
+    /// A code before short numbers.
+    pub area_code: AreaCode,
+}
+
+/// The way of the log to a server.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct SyslogSettings {
+    /// The server; none: the log stays here.
+    pub server: Option<String>,
+    /// Its port.
+    pub port: u16,
+    /// TCP instead of UDP.
+    pub tcp: bool,
+    /// RFC 5424 instead of RFC 3164.
+    pub rfc5424: bool,
+    /// How much is logged: 0 least, 6 most.
+    pub level: u8,
+}
