@@ -30,6 +30,27 @@ def baresip_echo_sipp(lab):
     return "baresip registered at SIPp and heard its own tone come back"
 
 
+def pjsua2_baresip(lab):
+    server = peers.Kamailio(lab)
+    first = peers.Pjsua2(lab, "first", "7001", server.address, 440)
+    second = peers.Baresip(lab, "second", "7002", server.address, 620)
+    first.event("registered")
+    second.registered()
+    first.command(f"dial sip:7002@{server.address}")
+    first.event("answered")
+    first.event("media", state="resumed")
+    second.hears(440)
+    first.command("hold")
+    first.event("media", state="held")
+    first.command("resume")
+    first.event("media", state="resumed")
+    first.command("hangup")
+    second.event("CALL_CLOSED")
+    first.quit()
+    need(first.heard_s(620) >= 1, f"PJSIP heard baresip for {first.heard_s(620):g} s only")
+    return "PJSIP called, held and resumed; both heard each other"
+
+
 def over(transport):
     def play(lab):
         server = peers.Kamailio(lab)
@@ -55,6 +76,8 @@ def port(transport):
 
 CASES = [
     Case("peers-sipp", "SIPp calls SIPp with digest", sipp_calls_sipp, ("sipp",)),
+    Case("peers-pjsua2-baresip", "PJSIP calls baresip through Kamailio", pjsua2_baresip,
+         ("python:pjsua2", "baresip", "kamailio", "openssl")),
     Case("peers-baresip-sipp", "baresip calls SIPp", baresip_echo_sipp, ("baresip", "sipp")),
     *(
         Case(f"peers-kamailio-{transport}", f"baresip calls baresip through Kamailio over {transport}",

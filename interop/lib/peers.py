@@ -2,19 +2,21 @@
 
 import csv
 import json
+import os
 import re
 import socket
 import time
 
 from . import tone
+from .driven import Driven
 from .lab import Failed, fresh, listens, need, wait_until
 
 SECRETS = {number: f"secret-of-{number}-0000" for number in ("7001", "7002", "7003", "7004", "7005")}
 BARESIP_MODULES = "/usr/lib/baresip/modules"
 KAMAILIO_MODULES = "/usr/lib/x86_64-linux-gnu/kamailio/modules/"
 SIPP_ENDED_WELL = 0
-# Wireshark's three ways to complain: it cannot dissect, the frame is cut, an expert calls it an error (0x800000).
-FAULTY = "_ws.malformed || _ws.short || _ws.expert.severity == 0x800000"
+# It cannot dissect, the frame is cut, or an expert calls it an error (0x800000).
+FAULTY = "_ws.malformed || _ws.short || frame.cap_len < frame.len || _ws.expert.severity == 0x800000"
 
 
 def certificates(lab, address):
@@ -126,6 +128,24 @@ class Baresip:
                 return
             self.events.append(json.loads(self._unread[start:start + length]))
             self._unread = self._unread[start + length + 1:]
+
+
+class Pjsua2(Driven):
+    """A phone of PJSIP with one account that plays one tone and records what it hears."""
+
+    def __init__(self, lab, name, number, server, tone_hz, transport="udp", ca="", srtp="off"):
+        self.address = lab.address()
+        self.recording = lab.folder / f"{name}-heard.wav"
+        source = tone.write_tone(lab.folder / f"{name}-source.wav", tone_hz, seconds=60)
+        super().__init__(lab, name, [
+            os.environ["INTEROP_PYTHON"], lab.root / "lib" / "pjsua2_phone.py", "--address", self.address,
+            "--number", number, "--secret", SECRETS[number], "--server", server, "--transport", transport,
+            "--ca", ca, "--source", source, "--recording", self.recording, "--srtp", srtp,
+        ])
+
+    def heard_s(self, hz):
+        """How many seconds of the tone at `hz` its recording holds; right once the phone has ended."""
+        return tone.seconds_of(self.recording, hz)
 
 
 class Sipp:
