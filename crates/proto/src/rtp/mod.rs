@@ -4,6 +4,7 @@
 //! hands in datagrams with their source and sends what comes out to the address that is returned.
 
 pub mod dtmf;
+pub mod jitter;
 pub mod packet;
 pub mod quality;
 pub mod reception;
@@ -13,6 +14,7 @@ pub mod session;
 pub mod srtp;
 
 pub use dtmf::Digit;
+pub use jitter::{JitterBuffer, Pull};
 pub use packet::Packet;
 pub use quality::Impairment;
 pub use session::{Direction, Format, Received, RtpSession, SessionConfig};
