@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod digest;
+pub mod endpoint;
 pub mod flow;
 pub mod framing;
 pub mod header;
@@ -14,6 +15,7 @@ pub mod transaction;
 pub mod uri;
 
 pub use build::{Reply, Request};
+pub use endpoint::Endpoint;
 pub use flow::{Flow, Target, Transmit, Transport};
 pub use message::Message;
 pub use method::Method;

@@ -6,8 +6,10 @@
 
 pub mod client;
 pub mod client_invite;
+pub mod key;
 pub mod server;
 pub mod server_invite;
+pub(crate) mod slab;
 pub mod timers;
 
 use std::time::Duration;
@@ -108,6 +110,8 @@ pub enum Timer {
     Accept,
     /// The 2xx was never acknowledged: give up (RFC 3261 §13.3.1.4).
     Ack,
+    /// The transport failed: try the next target (RFC 3263 §4.3).
+    Transport,
 }
 
 /// What the owner of a client transaction has to do.

@@ -131,6 +131,11 @@ impl ServerInvite {
         matches!(self.state, State::Fresh { .. } | State::Proceeding)
     }
 
+    /// Whether a final response has been sent that nobody has acknowledged yet.
+    pub fn awaits_ack(&self) -> bool {
+        matches!(self.state, State::Completed { .. } | State::Accepted { .. })
+    }
+
     fn end(&mut self, step: ServerStep) -> ServerStep {
         self.state = State::Terminated;
         step

@@ -1,0 +1,440 @@
+//! The client transactions of an endpoint.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use super::invite::{Cancelling, Invite};
+use super::sent::{Sent, next_target};
+use super::{Alarm, ClientId, Received, Shared, Timeout, Whose};
+use crate::Time;
+use crate::sip::transaction::key::Branch;
+use crate::sip::transaction::slab::{Slab, SlotId};
+use crate::sip::transaction::{Cancel, Client, ClientInvite, ClientStep, Timer, Timing};
+use crate::sip::{Flow, Message, Method, Request, Target, Transmit};
+
+/// Why a request was not sent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SendError {
+    /// Nobody said where to: the name has no address.
+    NoTarget,
+    /// We have as many transactions open as [`Config::max_clients`](super::Config::max_clients).
+    Full,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoTarget => "no address to send the request to; check the host name and its DNS records",
+            Self::Full => "too many requests of ours are open; send slower or raise the limit",
+        })
+    }
+}
+
+impl std::error::Error for SendError {}
+
+#[derive(Debug)]
+pub(super) struct Clients<O> {
+    transactions: Slab<Transaction<O>>,
+    failed: VecDeque<SlotId>,
+    failed_at: Time,
+}
+
+#[derive(Debug)]
+struct Transaction<O> {
+    owner: O,
+    nonce: u64,
+    machine: Machine,
+    sent: Sent,
+    /// Those that have not been tried.
+    targets: VecDeque<Target>,
+    /// Whether the present target has answered.
+    heard: bool,
+    /// Whether it stands among the failed.
+    failing: bool,
+    alarm: Alarm,
+}
+
+#[derive(Debug)]
+enum Machine {
+    Invite(Box<Invite>),
+    Other(Client),
+}
+
+impl<O: Copy> Clients<O> {
+    pub(super) const fn new() -> Self {
+        Self { transactions: Slab::new(), failed: VecDeque::new(), failed_at: Time::ZERO }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.transactions.len()
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the public function's, and what both sides share")]
+    pub(super) fn send(
+        &mut self,
+        shared: &mut Shared,
+        now: Time,
+        request: &Request,
+        targets: Vec<Target>,
+        local: SocketAddr,
+        owner: O,
+        out: &mut Vec<Transmit>,
+    ) -> Result<SlotId, SendError> {
+        if self.len() >= shared.config.max_clients {
+            return Err(SendError::Full);
+        }
+        let mut sent = Sent::draft(shared, request, local);
+        let mut targets = VecDeque::from(targets);
+        sent.aim(next_target(&mut targets, shared).ok_or(SendError::NoTarget)?);
+        let machine = Machine::start(request.method, now, shared.config.timing, &sent);
+        let id = self.transactions.insert(Transaction {
+            owner,
+            nonce: shared.rng.u64(),
+            machine,
+            sent,
+            targets,
+            heard: false,
+            failing: false,
+            alarm: Alarm::default(),
+        });
+        self.dispatch(shared, id, out);
+        Ok(id)
+    }
+
+    pub(super) fn ack(
+        &mut self,
+        shared: &mut Shared,
+        id: SlotId,
+        request: &Request,
+        targets: Vec<Target>,
+        local: SocketAddr,
+        out: &mut Vec<Transmit>,
+    ) -> Result<(), SendError> {
+        let mut sent = Sent::draft(shared, request, local);
+        sent.aim(next_target(&mut VecDeque::from(targets), shared).ok_or(SendError::NoTarget)?);
+        // An ACK has no transaction, but a branch of its own (RFC 3261 §17.1.1.3).
+        let nonce = shared.rng.u64();
+        sent.stamp(shared, Branch { slot: id.slot, nonce });
+        out.push(sent.transmit());
+        if let Some(Machine::Invite(invite)) = self.transactions.get_mut(id).map(|t| &mut t.machine)
+            && let Ok(ack) = Message::parse(&shared.scratch)
+        {
+            invite.keep_ack(ack.to_tag(), sent);
+        }
+        Ok(())
+    }
+
+    pub(super) fn cancel(
+        &mut self,
+        shared: &mut Shared,
+        now: Time,
+        id: SlotId,
+        reason: Option<&str>,
+        out: &mut Vec<Transmit>,
+    ) -> Cancel {
+        let Some(transaction) = self.transactions.get_mut(id) else { return Cancel::Never };
+        let Machine::Invite(invite) = &mut transaction.machine else { return Cancel::Never };
+        let answer = invite.machine.cancel(now);
+        match answer {
+            Cancel::Now => invite.send_cancel(shared, now, &transaction.sent, reason, out),
+            Cancel::AfterProvisional => invite.cancel = Cancelling::Waiting(reason.map(Into::into)),
+            Cancel::Never => {}
+        }
+        self.arm(shared, id);
+        answer
+    }
+
+    pub(super) fn receive(
+        &mut self,
+        shared: &mut Shared,
+        now: Time,
+        status: u16,
+        response: &Message<'_>,
+        out: &mut Vec<Transmit>,
+    ) -> Received<O> {
+        let Some((id, branch, method)) = self.find(response) else { return Received::StrayResponse };
+        let Some(transaction) = self.transactions.get_mut(id) else { return Received::StrayResponse };
+        if branch.nonce != transaction.nonce {
+            return transaction.receive_late(branch, status, out);
+        }
+        match (&mut transaction.machine, method) {
+            (Machine::Invite(_), Method::Invite) => {
+                self.receive_for_invite(shared, now, id, status, response, out)
+            }
+            (Machine::Invite(invite), Method::Cancel) => {
+                invite.on_cancel_response(now, status);
+                self.arm(shared, id);
+                Received::Nothing
+            }
+            (Machine::Invite(_), _) | (Machine::Other(_), Method::Invite | Method::Cancel) => {
+                Received::StrayResponse
+            }
+            (Machine::Other(machine), _) => {
+                let passed = machine.on_response(now, status) == ClientStep::Pass;
+                self.receive_for_other(shared, now, id, status, passed, out)
+            }
+        }
+    }
+
+    pub(super) fn on_timeout(
+        &mut self,
+        shared: &mut Shared,
+        now: Time,
+        id: SlotId,
+        out: &mut Vec<Transmit>,
+    ) -> Option<Timeout<O>> {
+        let transaction = self.transactions.get_mut(id)?;
+        transaction.alarm = Alarm::default();
+        let step = match &mut transaction.machine {
+            Machine::Invite(invite) => {
+                invite.on_cancel_timeout(now, out);
+                invite.machine.on_timeout(now)
+            }
+            Machine::Other(machine) => machine.on_timeout(now),
+        };
+        match step {
+            ClientStep::Send => out.push(transaction.sent.transmit()),
+            ClientStep::TimedOut if !transaction.heard && self.try_next(shared, now, id, out) => {}
+            ClientStep::TimedOut => {
+                let owner = self.remove(shared, id)?.owner;
+                return Some(Timeout::TimedOut { id: ClientId(id), owner });
+            }
+            ClientStep::Terminated => {
+                self.remove(shared, id);
+            }
+            _ => {}
+        }
+        self.arm(shared, id);
+        None
+    }
+
+    /// Notes what waits on `flow` for a first response; whoever has been answered goes on waiting,
+    /// as the response may come by another connection (RFC 3261 §18.2.2).
+    pub(super) fn flow_failed(&mut self, now: Time, flow: Flow) {
+        let waits = |t: &Transaction<O>| t.sent.flow == flow && t.may_fail() && !t.failing;
+        let failed: Vec<_> = self.transactions.iter().filter(|(_, t)| waits(t)).map(|(id, _)| id).collect();
+        if self.failed.is_empty() {
+            self.failed_at = now;
+        }
+        for id in failed {
+            if let Some(transaction) = self.transactions.get_mut(id) {
+                transaction.failing = true;
+                self.failed.push_back(id);
+            }
+        }
+    }
+
+    pub(super) fn next_failed(&mut self) -> Option<SlotId> {
+        self.failed.pop_front()
+    }
+
+    pub(super) fn failed_at(&self) -> Option<Time> {
+        (!self.failed.is_empty()).then_some(self.failed_at)
+    }
+
+    /// Tries the next target in place of one that could not be reached.
+    pub(super) fn fail(
+        &mut self,
+        shared: &mut Shared,
+        now: Time,
+        id: SlotId,
+        out: &mut Vec<Transmit>,
+    ) -> Option<Timeout<O>> {
+        let transaction = self.transactions.get_mut(id)?;
+        transaction.failing = false;
+        if !transaction.may_fail() || self.try_next(shared, now, id, out) {
+            return None;
+        }
+        let owner = self.remove(shared, id)?.owner;
+        Some(Timeout::TransportFailed { id: ClientId(id), owner })
+    }
+
+    pub(super) fn timer(&self, id: SlotId) -> Option<Timer> {
+        self.transactions.get(id)?.machine.deadline().map(|(_, timer)| timer)
+    }
+
+    fn find(&self, response: &Message<'_>) -> Option<(SlotId, Branch, Method)> {
+        let branch = Branch::parse(response.via()?.branch())?;
+        Some((self.transactions.id_at(branch.slot)?, branch, response.cseq()?.method))
+    }
+
+    fn receive_for_invite(
+        &mut self,
+        shared: &mut Shared,
+        now: Time,
+        id: SlotId,
+        status: u16,
+        response: &Message<'_>,
+        out: &mut Vec<Transmit>,
+    ) -> Received<O> {
+        let Some(transaction) = self.transactions.get_mut(id) else { return Received::StrayResponse };
+        let Machine::Invite(invite) = &mut transaction.machine else { return Received::StrayResponse };
+        let received = match invite.machine.on_response(now, status) {
+            ClientStep::Pass if status >= 200 && !invite.is_first(response.to_tag(), out) => {
+                Received::Nothing
+            }
+            ClientStep::Pass => self.pass(id, status),
+            ClientStep::PassAndCancel => {
+                invite.send_waiting_cancel(shared, now, &transaction.sent, out);
+                self.pass(id, status)
+            }
+            ClientStep::PassAndAck => self.refused(shared, now, id, status, response, out),
+            ClientStep::Ack => {
+                out.push(transaction.sent.transmit());
+                Received::Nothing
+            }
+            _ => Received::Nothing,
+        };
+        self.arm(shared, id);
+        received
+    }
+
+    fn receive_for_other(
+        &mut self,
+        shared: &mut Shared,
+        now: Time,
+        id: SlotId,
+        status: u16,
+        passed: bool,
+        out: &mut Vec<Transmit>,
+    ) -> Received<O> {
+        if !passed || status == 503 && self.try_next(shared, now, id, out) {
+            return Received::Nothing;
+        }
+        self.arm(shared, id);
+        self.pass(id, status)
+    }
+
+    /// Acknowledges a refusal, which is the owner's unless it is a 503 and there are other targets.
+    fn refused(
+        &mut self,
+        shared: &mut Shared,
+        now: Time,
+        id: SlotId,
+        status: u16,
+        response: &Message<'_>,
+        out: &mut Vec<Transmit>,
+    ) -> Received<O> {
+        let Some(transaction) = self.transactions.get_mut(id) else { return Received::StrayResponse };
+        let nonce = transaction.nonce;
+        let ack = transaction.sent.ack(shared, response);
+        out.extend(ack.as_ref().map(Sent::transmit));
+        if status == 503 && self.try_next(shared, now, id, out) {
+            if let Some(Machine::Invite(invite)) = self.transactions.get_mut(id).map(|t| &mut t.machine) {
+                invite.before = ack.map(|ack| (nonce, ack));
+            }
+            return Received::Nothing;
+        }
+        let received = self.pass(id, status);
+        if let (Some(transaction), Some(ack)) = (self.transactions.get_mut(id), ack) {
+            transaction.sent = ack;
+        }
+        received
+    }
+
+    /// A response goes up; after a final one the request is not needed any more.
+    fn pass(&mut self, id: SlotId, status: u16) -> Received<O> {
+        let Some(transaction) = self.transactions.get_mut(id) else { return Received::StrayResponse };
+        transaction.heard = true;
+        if status >= 200 {
+            transaction.targets = VecDeque::new();
+            transaction.sent.bytes = Bytes::new();
+        }
+        Received::Response { id: ClientId(id), owner: transaction.owner }
+    }
+
+    /// Sends the request to the next target under a fresh branch (RFC 3263 §4.3). False where none is
+    /// left, or where the INVITE is to be cancelled anyway.
+    fn try_next(&mut self, shared: &mut Shared, now: Time, id: SlotId, out: &mut Vec<Transmit>) -> bool {
+        let Some(transaction) = self.transactions.get_mut(id) else { return false };
+        if transaction.machine.is_cancelled() || transaction.targets.is_empty() {
+            return false;
+        }
+        transaction.sent.recall(shared);
+        let Some(target) = next_target(&mut transaction.targets, shared) else { return false };
+        transaction.sent.aim(target);
+        transaction.nonce = shared.rng.u64();
+        transaction.machine.restart(now, shared.config.timing, &transaction.sent);
+        transaction.heard = false;
+        self.dispatch(shared, id, out);
+        true
+    }
+
+    /// Sends what stands in the scratch under the transaction's branch.
+    fn dispatch(&mut self, shared: &mut Shared, id: SlotId, out: &mut Vec<Transmit>) {
+        if let Some(transaction) = self.transactions.get_mut(id) {
+            transaction.sent.stamp(shared, Branch { slot: id.slot, nonce: transaction.nonce });
+            out.push(transaction.sent.transmit());
+        }
+        self.arm(shared, id);
+    }
+
+    fn remove(&mut self, shared: &mut Shared, id: SlotId) -> Option<Transaction<O>> {
+        let mut transaction = self.transactions.remove(id)?;
+        transaction.alarm.clear(&mut shared.timers);
+        Some(transaction)
+    }
+
+    fn arm(&mut self, shared: &mut Shared, id: SlotId) {
+        if let Some(transaction) = self.transactions.get_mut(id) {
+            let deadline = transaction.machine.deadline();
+            transaction.alarm.set(&mut shared.timers, deadline, Whose::Client(id));
+        }
+    }
+}
+
+impl<O> Transaction<O> {
+    /// A response with an earlier branch: a copy of the 503 of the target before is acknowledged.
+    fn receive_late(&self, branch: Branch, status: u16, out: &mut Vec<Transmit>) -> Received<O> {
+        match &self.machine {
+            Machine::Invite(invite) if status >= 300 => match &invite.before {
+                Some((nonce, ack)) if *nonce == branch.nonce => {
+                    out.push(ack.transmit());
+                    Received::Nothing
+                }
+                _ => Received::StrayResponse,
+            },
+            _ => Received::StrayResponse,
+        }
+    }
+
+    fn may_fail(&self) -> bool {
+        !self.heard && self.machine.is_open()
+    }
+}
+
+impl Machine {
+    fn start(method: Method, now: Time, timing: Timing, sent: &Sent) -> Self {
+        let reliable = sent.flow.transport.is_reliable();
+        match method {
+            Method::Invite => Self::Invite(Box::new(Invite::new(ClientInvite::start(now, timing, reliable)))),
+            _ => Self::Other(Client::start(now, timing, reliable)),
+        }
+    }
+
+    fn restart(&mut self, now: Time, timing: Timing, sent: &Sent) {
+        let method = if matches!(self, Self::Invite(_)) { Method::Invite } else { Method::Other };
+        *self = Self::start(method, now, timing, sent);
+    }
+
+    fn is_open(&self) -> bool {
+        match self {
+            Self::Invite(invite) => invite.machine.is_open(),
+            Self::Other(machine) => machine.is_open(),
+        }
+    }
+
+    fn is_cancelled(&self) -> bool {
+        matches!(self, Self::Invite(invite) if invite.is_cancelled())
+    }
+
+    fn deadline(&self) -> Option<(Time, Timer)> {
+        match self {
+            Self::Invite(invite) => invite.deadline(),
+            Self::Other(machine) => machine.deadline(),
+        }
+    }
+}

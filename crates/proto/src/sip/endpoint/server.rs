@@ -1,0 +1,415 @@
+//! The server transactions of an endpoint.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use bytes::Bytes;
+
+use super::head::{Head, reply_flow};
+use super::{Alarm, Received, ServerId, Shared, Whose};
+use crate::Time;
+use crate::sip::transaction::slab::{Slab, SlotId};
+use crate::sip::transaction::{Server, ServerInvite, ServerStep, Timer};
+use crate::sip::{Flow, Message, Method, Name, Reply, Transmit};
+
+/// Why a reply was not sent. The owner's own slip: each request has one final answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ReplyError {
+    /// The transaction is over.
+    Over,
+    /// It was answered finally before.
+    Answered,
+}
+
+impl fmt::Display for ReplyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Over => "the request's transaction is over",
+            Self::Answered => "the request has its final answer already",
+        })
+    }
+}
+
+impl std::error::Error for ReplyError {}
+
+#[derive(Debug)]
+pub(super) struct Servers {
+    transactions: Slab<Transaction>,
+    by_key: Index,
+    merged: HashSet<u64, BuildHasherDefault<Identity>>,
+    /// Those that may be forgotten where room is needed, oldest first; names of the gone among them.
+    pub(super) settled: VecDeque<SlotId>,
+}
+
+/// Its keys are hashes already.
+type Index = HashMap<u64, SlotId, BuildHasherDefault<Identity>>;
+
+#[derive(Debug)]
+struct Transaction {
+    /// Of the replies.
+    flow: Flow,
+    key: u64,
+    merge: Option<u64>,
+    machine: Machine,
+    /// Until the final reply.
+    head: Option<Box<Head>>,
+    /// The latest response.
+    response: Bytes,
+    alarm: Alarm,
+}
+
+#[derive(Debug)]
+enum Machine {
+    Invite { machine: ServerInvite, tag: Box<str>, cancelled: bool },
+    Other { machine: Server, tag: Box<str> },
+}
+
+impl Servers {
+    pub(super) fn new() -> Self {
+        Self {
+            transactions: Slab::new(),
+            by_key: Index::default(),
+            merged: HashSet::default(),
+            settled: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.transactions.len()
+    }
+
+    pub(super) fn receive<O>(
+        &mut self,
+        shared: &mut Shared,
+        now: Time,
+        flow: Flow,
+        request: &Message<'_>,
+        out: &mut Vec<Transmit>,
+    ) -> Received<O> {
+        let (Some(via), Some(method)) = (request.via(), request.method()) else {
+            return Received::Nothing;
+        };
+        let looked_up = if method == Method::Cancel { Method::Invite } else { method };
+        let found = self.by_key.get(&shared.keys.transaction(request, &via, looked_up)).copied();
+        match (method, found) {
+            (Method::Ack, Some(id)) => self.receive_ack(shared, now, id),
+            (Method::Ack, None) => Received::Ack,
+            (Method::Cancel, found) => self.receive_cancel(shared, flow, request, found, out),
+            (_, Some(id)) => {
+                self.receive_copy(id, out);
+                Received::Nothing
+            }
+            (_, None) => self.receive_new(shared, flow, request, out),
+        }
+    }
+
+    pub(super) fn accept(
+        &mut self,
+        shared: &mut Shared,
+        now: Time,
+        flow: Flow,
+        request: &Message<'_>,
+    ) -> SlotId {
+        let method = request.method().unwrap_or(Method::Other);
+        let via = request.via();
+        let key = via.map_or(0, |via| shared.keys.transaction(request, &via, method));
+        if let Some(&open) = self.by_key.get(&key) {
+            return open;
+        }
+        self.make_room(shared);
+        let (timing, reliable) = (shared.config.timing, flow.transport.is_reliable());
+        let machine = match method {
+            Method::Invite => Machine::Invite {
+                machine: ServerInvite::start(now, timing, reliable),
+                tag: Box::default(),
+                cancelled: false,
+            },
+            _ => Machine::Other { machine: Server::start(timing, reliable), tag: Box::default() },
+        };
+        let head = Head::copy(request, flow);
+        let merge = shared.keys.merge(request);
+        let id = self.transactions.insert(Transaction {
+            flow: via.map_or(flow, |via| reply_flow(flow, &via)),
+            key,
+            merge,
+            machine,
+            head: Some(Box::new(head)),
+            response: Bytes::new(),
+            alarm: Alarm::default(),
+        });
+        self.by_key.insert(key, id);
+        if let Some(merge) = merge {
+            self.merged.insert(merge);
+        }
+        self.arm(shared, id);
+        id
+    }
+
+    pub(super) fn reply(
+        &mut self,
+        shared: &mut Shared,
+        now: Time,
+        id: SlotId,
+        reply: &Reply,
+        out: &mut Vec<Transmit>,
+    ) -> Result<(), ReplyError> {
+        let transaction = self.transactions.get_mut(id).ok_or(ReplyError::Over)?;
+        let step = match &mut transaction.machine {
+            Machine::Invite { machine, .. } => machine.on_reply(now, reply.status),
+            Machine::Other { machine, .. } => machine.on_reply(now, reply.status),
+        };
+        if step == ServerStep::Nothing {
+            return Err(ReplyError::Answered);
+        }
+        transaction.write_response(shared, reply);
+        transaction.transmit(out);
+        if reply.is_final() {
+            self.finish(id, reply.status);
+        }
+        self.arm(shared, id);
+        Ok(())
+    }
+
+    pub(super) fn acked(&mut self, shared: &mut Shared, now: Time, id: SlotId) -> bool {
+        let Some(Transaction { machine: Machine::Invite { machine, .. }, .. }) =
+            self.transactions.get_mut(id)
+        else {
+            return false;
+        };
+        let first = machine.awaits_ack();
+        machine.on_ack(now);
+        if first {
+            self.settled.push_back(id);
+            self.arm(shared, id);
+        }
+        first
+    }
+
+    /// True where a 2xx was never acknowledged.
+    pub(super) fn on_timeout(
+        &mut self,
+        shared: &mut Shared,
+        now: Time,
+        id: SlotId,
+        out: &mut Vec<Transmit>,
+    ) -> bool {
+        let Some(transaction) = self.transactions.get_mut(id) else { return false };
+        transaction.alarm = Alarm::default();
+        let step = match &mut transaction.machine {
+            Machine::Invite { machine, .. } => machine.on_timeout(now),
+            Machine::Other { machine, .. } => machine.on_timeout(now),
+        };
+        match step {
+            ServerStep::Send => transaction.transmit(out),
+            ServerStep::Trying => {
+                let trying = shared.own_reply(100);
+                transaction.write_response(shared, &trying);
+                transaction.transmit(out);
+            }
+            ServerStep::AckMissing | ServerStep::TimedOut | ServerStep::Terminated => {
+                self.remove(shared, id);
+                return step == ServerStep::AckMissing;
+            }
+            ServerStep::Nothing | ServerStep::Ack => {}
+        }
+        self.arm(shared, id);
+        false
+    }
+
+    pub(super) fn timer(&self, id: SlotId) -> Option<Timer> {
+        self.transactions.get(id)?.machine.deadline().map(|(_, timer)| timer)
+    }
+
+    fn receive_ack<O>(&mut self, shared: &mut Shared, now: Time, id: SlotId) -> Received<O> {
+        let Some(Transaction { machine: Machine::Invite { machine, .. }, .. }) =
+            self.transactions.get_mut(id)
+        else {
+            return Received::Ack;
+        };
+        let first = machine.awaits_ack();
+        let step = machine.on_ack(now);
+        if first {
+            self.settled.push_back(id);
+            self.arm(shared, id);
+        }
+        if step == ServerStep::Ack { Received::Ack } else { Received::Nothing }
+    }
+
+    /// A CANCEL is answered anew each time, so it needs no transaction of its own.
+    fn receive_cancel<O>(
+        &mut self,
+        shared: &mut Shared,
+        flow: Flow,
+        request: &Message<'_>,
+        found: Option<SlotId>,
+        out: &mut Vec<Transmit>,
+    ) -> Received<O> {
+        let invite = found.and_then(|id| Some((id, self.transactions.get_mut(id)?)));
+        let Some((id, Transaction { machine: Machine::Invite { machine, tag, cancelled }, .. })) = invite
+        else {
+            let reply = shared.own_reply(481);
+            shared.answer(flow, request, &reply, out);
+            return Received::Nothing;
+        };
+        // One tag for both answers (RFC 3261 §9.2).
+        if tag.is_empty() {
+            *tag = shared.keys.tag(request).into();
+        }
+        let reply = shared.own_reply(200).to_tag(&**tag);
+        let news = machine.is_open() && !std::mem::replace(cancelled, true);
+        shared.answer(flow, request, &reply, out);
+        if news { Received::Cancelled(ServerId(id)) } else { Received::Nothing }
+    }
+
+    fn receive_copy(&self, id: SlotId, out: &mut Vec<Transmit>) {
+        let Some(transaction) = self.transactions.get(id) else { return };
+        let step = match &transaction.machine {
+            Machine::Invite { machine, .. } => machine.on_request(),
+            Machine::Other { machine, .. } => machine.on_request(),
+        };
+        if step == ServerStep::Send {
+            transaction.transmit(out);
+        }
+    }
+
+    fn receive_new<O>(
+        &mut self,
+        shared: &mut Shared,
+        flow: Flow,
+        request: &Message<'_>,
+        out: &mut Vec<Transmit>,
+    ) -> Received<O> {
+        let merged = shared.keys.merge(request).is_some_and(|key| self.merged.contains(&key));
+        if merged {
+            let reply = shared.own_reply(482);
+            shared.answer(flow, request, &reply, out);
+            return Received::Merged;
+        }
+        if self.len() >= shared.config.max_servers && !self.has_settled() {
+            let reply = shared.own_reply(503).header(Name::RetryAfter, BUSY_RETRY_S);
+            shared.answer(flow, request, &reply, out);
+            return Received::Nothing;
+        }
+        Received::NewRequest
+    }
+
+    /// After the final reply only the response is kept. A request that was challenged has not been
+    /// acted upon: its successor may bear the same CSeq, as careless peers have it.
+    fn finish(&mut self, id: SlotId, status: u16) {
+        let Some(transaction) = self.transactions.get_mut(id) else { return };
+        transaction.head = None;
+        if matches!(status, 401 | 407)
+            && let Some(merge) = transaction.merge.take()
+        {
+            self.merged.remove(&merge);
+        }
+        if matches!(transaction.machine, Machine::Other { .. }) {
+            self.settled.push_back(id);
+        }
+        self.trim_settled();
+    }
+
+    fn has_settled(&mut self) -> bool {
+        while self.settled.front().is_some_and(|&id| self.transactions.get(id).is_none()) {
+            self.settled.pop_front();
+        }
+        !self.settled.is_empty()
+    }
+
+    /// Keeps the list of the settled about as short as the transactions are few.
+    fn trim_settled(&mut self) {
+        self.has_settled();
+        if self.settled.len() > 2 * self.transactions.len() + 64 {
+            self.settled.retain(|&id| self.transactions.get(id).is_some());
+        }
+    }
+
+    fn make_room(&mut self, shared: &mut Shared) {
+        if self.len() >= shared.config.max_servers
+            && self.has_settled()
+            && let Some(oldest) = self.settled.pop_front()
+        {
+            self.remove(shared, oldest);
+        }
+    }
+
+    fn remove(&mut self, shared: &mut Shared, id: SlotId) {
+        let Some(mut transaction) = self.transactions.remove(id) else { return };
+        transaction.alarm.clear(&mut shared.timers);
+        self.by_key.remove(&transaction.key);
+        if let Some(merge) = transaction.merge {
+            self.merged.remove(&merge);
+        }
+    }
+
+    fn arm(&mut self, shared: &mut Shared, id: SlotId) {
+        if let Some(transaction) = self.transactions.get_mut(id) {
+            let deadline = transaction.machine.deadline();
+            transaction.alarm.set(&mut shared.timers, deadline, Whose::Server(id));
+        }
+    }
+}
+
+/// What a 503 asks a peer to wait.
+const BUSY_RETRY_S: u32 = 10;
+
+impl Transaction {
+    fn write_response(&mut self, shared: &mut Shared, reply: &Reply) {
+        let Some(head) = &self.head else { return };
+        let (Machine::Invite { tag, .. } | Machine::Other { tag, .. }) = &mut self.machine;
+        if head.lacks_tag() && reply.status > 100 {
+            match &reply.to_tag {
+                Some(given) if **given != **tag => *tag = given.as_str().into(),
+                None if tag.is_empty() => *tag = format!("{:016x}", shared.rng.u64()).into(),
+                _ => {}
+            }
+        }
+        shared.scratch.clear();
+        head.write(reply, tag, &mut shared.scratch);
+        self.response = Bytes::copy_from_slice(&shared.scratch);
+    }
+
+    fn transmit(&self, out: &mut Vec<Transmit>) {
+        out.push(Transmit { flow: self.flow, name: None, bytes: self.response.clone() });
+    }
+}
+
+impl Machine {
+    fn deadline(&self) -> Option<(Time, Timer)> {
+        match self {
+            Self::Invite { machine, .. } => machine.deadline(),
+            Self::Other { machine, .. } => machine.deadline(),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Identity(u64);
+
+impl Hasher for Identity {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A registrar with 20,000 requests a second keeps 640,000 of them.
+    #[test]
+    fn a_transaction_is_small() {
+        assert!(size_of::<Transaction>() <= 288, "{}", size_of::<Transaction>());
+    }
+}
