@@ -9,118 +9,23 @@
 
 use super::dtmf::{Digit, DtmfReceiver, DtmfSender, EventPacket, QueueFull};
 use super::packet::{self, Packet};
-use super::quality::{self, Impairment};
 use super::reception::{Order, Reception};
 use super::remote::{Remote, Sighting};
 use super::rtcp::{self, Compound, Item, ReportBlock, SenderInfo};
-use super::srtp::{MasterKey, Opener, Protector, SrtpFlaw};
+use super::srtp::{Opener, Protector, SrtpFlaw};
 use crate::{Rng, Time};
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+mod config;
+mod stats;
+
+pub use config::{Direction, Format, SessionConfig};
+pub use stats::{DirectionStats, Stats};
+
 /// Mean time between two of our reports, RFC 3550 §6.2.
 const REPORT_INTERVAL: Duration = Duration::from_secs(5);
-
-/// What a session needs to know, from offer and answer.
-#[derive(Clone, Debug)]
-pub struct SessionConfig {
-    /// Our canonical name in RTCP.
-    pub cname: String,
-    /// What sound is sent as.
-    pub send: Format,
-    /// What may be received; the first is preferred. Anything else is refused by name.
-    pub receive: Vec<Format>,
-    /// Payload type of the DTMF events we send; the far end's choice.
-    pub dtmf_send: Option<u8>,
-    /// Payload type of the DTMF events we receive; our choice.
-    pub dtmf_receive: Option<u8>,
-    /// Milliseconds of sound in each packet we send.
-    pub ptime_ms: u32,
-    /// Who may speak.
-    pub direction: Direction,
-    /// Where SDP says that the far end listens.
-    pub remote: Option<SocketAddr>,
-    /// Where SDP says that the far end wants RTCP; the next port where it does not say.
-    pub remote_rtcp: Option<SocketAddr>,
-    /// RTP and RTCP share a port (RFC 5761).
-    pub rtcp_mux: bool,
-    /// Answer to where packets come from and not to where SDP says (RFC 4961).
-    pub symmetric: bool,
-    /// Our key; what is sent is SRTP.
-    pub srtp_send: Option<MasterKey>,
-    /// The far end's key; what is received must be SRTP.
-    pub srtp_receive: Option<MasterKey>,
-    /// What the codec costs, for the MOS; `None` where no figure is published.
-    pub impairment: Option<Impairment>,
-}
-
-impl SessionConfig {
-    /// PCMA or PCMU both ways with DTMF as 101, 20 ms, symmetric, in the clear.
-    pub fn g711(payload_type: u8, remote: Option<SocketAddr>) -> Self {
-        let format = Format { payload_type, clock_rate_hz: 8_000 };
-        Self {
-            cname: "offhook".to_owned(),
-            send: format,
-            receive: vec![format],
-            dtmf_send: Some(101),
-            dtmf_receive: Some(101),
-            ptime_ms: 20,
-            direction: Direction::SendReceive,
-            remote,
-            remote_rtcp: None,
-            rtcp_mux: false,
-            symmetric: true,
-            srtp_send: None,
-            srtp_receive: None,
-            impairment: Some(Impairment::G711_CONCEALED),
-        }
-    }
-
-    fn format_of(&self, payload_type: u8) -> Option<Format> {
-        self.receive.iter().copied().find(|format| format.payload_type == payload_type)
-    }
-
-    fn step(&self) -> u32 {
-        let step = u64::from(self.send.clock_rate_hz) * u64::from(self.ptime_ms) / 1_000;
-        u32::try_from(step).unwrap_or(u32::MAX)
-    }
-}
-
-/// A payload type and the clock of its timestamps (8,000 for G.722 too, RFC 3551 §4.5.2).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Format {
-    /// 0 to 127.
-    pub payload_type: u8,
-    /// Units of the timestamp in a second.
-    pub clock_rate_hz: u32,
-}
-
-/// The direction attribute of SDP, seen from here.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Direction {
-    /// `sendrecv`.
-    #[default]
-    SendReceive,
-    /// `sendonly`: we hold the far end.
-    SendOnly,
-    /// `recvonly`: we are held.
-    ReceiveOnly,
-    /// `inactive`.
-    Inactive,
-}
-
-impl Direction {
-    /// True where we may speak.
-    pub const fn sends(self) -> bool {
-        matches!(self, Direction::SendReceive | Direction::SendOnly)
-    }
-
-    /// True where we listen.
-    pub const fn receives(self) -> bool {
-        matches!(self, Direction::SendReceive | Direction::ReceiveOnly)
-    }
-}
 
 /// What a datagram meant.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -174,58 +79,6 @@ impl fmt::Display for Flaw {
 }
 
 impl std::error::Error for Flaw {}
-
-/// What is known of a session; unknown is `None`.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Stats {
-    /// From us to the far end; loss and jitter are the far end's, by RTCP.
-    pub sent: DirectionStats,
-    /// From the far end to us.
-    pub received: DirectionStats,
-    /// There and back, by RTCP.
-    pub round_trip: Option<Duration>,
-    /// Datagrams from strangers.
-    pub strangers: u64,
-    /// Datagrams that were neither RTP nor RTCP or did not fit the key.
-    pub bad: u64,
-    /// Packets of a payload type that was not agreed.
-    pub unknown_payload: u64,
-    /// The last such payload type.
-    pub last_unknown_payload: Option<u8>,
-    /// When the far end last sent RTCP.
-    pub last_rtcp: Option<Time>,
-}
-
-/// What is known of one direction.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct DirectionStats {
-    /// RTP packets, without duplicates.
-    pub packets: u64,
-    /// Their payload bytes.
-    pub bytes: u64,
-    /// Packets that never came.
-    pub lost: Option<u64>,
-    /// Packets that came too late to be heard, as the jitter buffer told.
-    pub late: Option<u64>,
-    /// Packets that came after one sent later.
-    pub reordered: Option<u64>,
-    /// Packets that came twice.
-    pub duplicates: Option<u64>,
-    /// New streams (SSRC or sequence) after the first.
-    pub restarts: Option<u64>,
-    /// Interarrival jitter, RFC 3550 §6.4.1.
-    pub jitter_ms: Option<f32>,
-    /// Milliseconds of sound in each packet.
-    pub ptime_ms: Option<u32>,
-    /// Listening quality, 1.0 to 4.5: codec and loss (`MOS-LQ`, RFC 3611 §4.7.5).
-    pub mos: Option<f32>,
-    /// Conversational quality: delay counts too, so it needs the round trip (`MOS-CQ`).
-    pub mos_conversation: Option<f32>,
-    /// When the first packet passed.
-    pub first: Option<Time>,
-    /// When the last packet passed.
-    pub last: Option<Time>,
-}
 
 /// One RTP session.
 #[derive(Debug)]
@@ -668,54 +521,6 @@ impl Sender {
         let Some((at, timestamp)) = self.rtp_sent else { return self.timestamp };
         let units = now.since(at).as_micros().saturating_mul(clock_rate_hz.into()) / 1_000_000;
         timestamp.wrapping_add(units as u32)
-    }
-}
-
-/// Figures.
-impl RtpSession {
-    fn fill_received(&self, stats: &mut Stats) {
-        let known = self.reception.packets() > 0;
-        let received = &mut stats.received;
-        received.packets = self.reception.packets();
-        received.bytes = self.reception.bytes();
-        received.lost = self.reception.lost();
-        received.late = self.late.filter(|_| known);
-        received.reordered = known.then(|| self.reception.reordered());
-        received.duplicates = known.then(|| self.reception.duplicates());
-        received.restarts = known.then(|| self.reception.restarts());
-        received.jitter_ms = self.reception.jitter_ms();
-        received.ptime_ms = self.reception.ptime_ms();
-        let missing = received.lost.map(|lost| lost + received.late.unwrap_or(0));
-        let expected = received.packets + received.lost.unwrap_or(0);
-        self.fill_quality(received, missing, expected, stats.round_trip);
-    }
-
-    fn fill_sent(&self, stats: &mut Stats) {
-        let block = self.far.block;
-        let clock_rate_hz = self.config.send.clock_rate_hz.max(1) as f32;
-        let sent = &mut stats.sent;
-        sent.lost = block.map(|block| block.lost.max(0) as u64);
-        sent.jitter_ms = block.map(|block| block.jitter as f32 * 1_000.0 / clock_rate_hz);
-        sent.ptime_ms = (sent.packets > 0).then_some(self.config.ptime_ms);
-        self.fill_quality(sent, sent.lost, sent.packets, stats.round_trip);
-    }
-
-    fn fill_quality(
-        &self,
-        direction: &mut DirectionStats,
-        missing: Option<u64>,
-        expected: u64,
-        round_trip: Option<Duration>,
-    ) {
-        let (Some(codec), Some(missing), 1..) = (self.config.impairment, missing, direction.packets) else {
-            return;
-        };
-        let loss = missing as f32 / expected.max(1) as f32;
-        let packet_ms = direction.ptime_ms.unwrap_or(self.config.ptime_ms);
-        direction.mos = Some(quality::mos_listening(codec, loss));
-        direction.mos_conversation = round_trip.map(|round_trip| {
-            quality::mos_conversation(codec, loss, round_trip / 2 + Duration::from_millis(packet_ms.into()))
-        });
     }
 }
 

@@ -1,4 +1,4 @@
-use super::super::srtp::Suite;
+use super::super::srtp::{MasterKey, Suite};
 use super::*;
 use proptest::prelude::*;
 
