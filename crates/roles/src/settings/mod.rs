@@ -58,6 +58,7 @@ mod tests {
             ("syslog.mode", "1"),
             ("syslog.server", "log"),
             ("features.forward.emergency.authorized_number", "110"),
+            ("distinctive_ring_tones.alert_info.1.text", "internal"),
             ("dialplan.replace.prefix.1", "1"),
             ("dialplan.dialnow.rule.1", "1"),
             ("dialplan.block_out.number.1", "1"),
@@ -76,7 +77,7 @@ mod tests {
             Kind::Choice(choices) => choices.iter().map(|(value, _)| (*value).to_owned()).collect(),
             Kind::Seconds { .. } => vec!["1".into(), "2".into()],
             Kind::Port => vec!["7".into(), "9".into()],
-            Kind::Numbers { .. } => vec!["1".into(), "2".into()],
+            Kind::Numbers { min, max } => vec![min.to_string(), max.to_string()],
             _ => vec!["192.0.2.1".into(), "192.0.2.2".into()],
         }
     }

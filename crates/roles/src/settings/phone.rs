@@ -4,8 +4,8 @@ use super::account::{AccountSettings, codes, filled, key};
 use super::account_views::{Forward, Forwards, Switch};
 use super::phone_views::{
     AreaCode, AutoAnswer, AutoRedial, BlfAlert, CallWaiting, DialPlan, DialRule, Dialling, ForwardRules,
-    Intercom, Park, RefuseCodes, RtpSettings, SendKey, SipSettings, SyslogSettings, TransferByKey,
-    TransferSettings,
+    Intercom, Park, RefuseCodes, Rings, RtpSettings, SendKey, SipSettings, SoundSettings, SyslogSettings,
+    TransferByKey, TransferSettings,
 };
 use super::store::Settings;
 
@@ -16,6 +16,10 @@ pub struct PhoneSettings {
     pub sip: SipSettings,
     /// RTP and quality of service.
     pub rtp: RtpSettings,
+    /// The sound of a call.
+    pub sound: SoundSettings,
+    /// Ring tones.
+    pub rings: Rings,
     /// When calls may be forwarded.
     pub forward_rules: ForwardRules,
     /// The phone's forwards; [`PhoneSettings::forwards_of`] says which hold for an account.
@@ -53,6 +57,8 @@ impl PhoneSettings {
         Self {
             sip: sip(s),
             rtp: rtp(s),
+            sound: sound(s),
+            rings: rings(s),
             forward_rules: forward_rules(s),
             own_forwards: own_forwards(s),
             dnd: dnd(s),
@@ -104,6 +110,7 @@ fn sip(s: &Settings) -> SipSettings {
         plus_for_00: s.on(key!("sip.requesturi.e164.addglobalprefix")),
         ringback_after_183: s.on(key!("phone_setting.is_deal180")),
         treat_183_as_180: s.on(key!("phone_setting.change_183_to_180")),
+        resync_by_notify: s.on(key!("auto_provision.advanced.resync_from_sip")),
         text_of_403: filled(s, key!("phone_setting.show_code403")),
     }
 }
@@ -118,6 +125,32 @@ fn rtp(s: &Settings) -> RtpSettings {
         symmetric: s.on(key!("features.rtp_symmetric.enable")),
         audio_dscp: s.number(key!("network.qos.audiotos")),
         signal_dscp: s.number(key!("network.qos.signaltos")),
+    }
+}
+
+fn sound(s: &Settings) -> SoundSettings {
+    let least: u16 = s.number(key!("voice.jib.min"));
+    let most: u16 = s.number(key!("voice.jib.max"));
+    SoundSettings {
+        adaptive: s.on(key!("voice.jib.adaptive")),
+        adaptive_ms: (least, most.max(least)),
+        fixed_ms: s.number(key!("voice.jib.normal")),
+        rtcp: s.on(key!("voice.rtcp.enable")),
+        digit_ms: s.number(key!("features.dtmf.duration")),
+        digit_pause_ms: s.number(key!("features.dtmf.min_interval")),
+        digit_level_db: s.number::<i8>(key!("features.dtmf.volume")).unsigned_abs(),
+        digit_ends: s.number(key!("features.dtmf.repetition")),
+    }
+}
+
+fn rings(s: &Settings) -> Rings {
+    let pairs = (1..=10).map(|at| {
+        let text = s.string(key!("distinctive_ring_tones.alert_info.X.text", at));
+        (text, s.string(key!("distinctive_ring_tones.alert_info.X.ringer", at)))
+    });
+    Rings {
+        usual: s.string(key!("phone_setting.ring_type")),
+        by_alert_info: pairs.filter(|(text, _)| !text.is_empty()).collect(),
     }
 }
 

@@ -33,6 +33,8 @@ pub struct SipSettings {
     pub ringback_after_183: bool,
     /// A 183 is taken as a 180.
     pub treat_183_as_180: bool,
+    /// A NOTIFY check-sync or resync is obeyed.
+    pub resync_by_notify: bool,
     /// What the screen shows for 403; none: the server's words.
     pub text_of_403: Option<String>,
 }
@@ -50,6 +52,36 @@ pub struct RtpSettings {
     pub audio_dscp: u8,
     /// DSCP of SIP.
     pub signal_dscp: u8,
+}
+
+/// The sound of a call.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct SoundSettings {
+    /// Whether the jitter buffer follows the network.
+    pub adaptive: bool,
+    /// Least and most delay of the adaptive jitter buffer.
+    pub adaptive_ms: (u16, u16),
+    /// Delay of the fixed jitter buffer.
+    pub fixed_ms: u16,
+    /// Whether RTCP is sent.
+    pub rtcp: bool,
+    /// How long a digit lasts.
+    pub digit_ms: u16,
+    /// The pause between two digits.
+    pub digit_pause_ms: u16,
+    /// The level of a digit, in dB below full scale (RFC 4733 §2.3.3).
+    pub digit_level_db: u8,
+    /// How often the end of a digit is sent.
+    pub digit_ends: u8,
+}
+
+/// Ring tones.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Rings {
+    /// The phone's ring tone.
+    pub usual: String,
+    /// Texts in Alert-Info and the ring tones that they choose, in order.
+    pub by_alert_info: Vec<(String, String)>,
 }
 
 /// When calls may be forwarded at all.

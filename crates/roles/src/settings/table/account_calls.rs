@@ -13,27 +13,26 @@ const NO_XSI: Effect = kept("The server's XSI interface is not spoken.");
 const NO_ACD: Effect = kept("Call-centre pages of one brand of server are not opened.");
 const NO_LIST: Effect =
     kept("BLF lists (RFC 4662) are not subscribed to; one BLF key for each extension is.");
-const CODE_SENT: Effect = ACTS;
 
 rows! { ROWS:
 [Template "SIP Account > Line > Forward"]
 "account.X.always_fwd.enable" "Always Forward" BOOL "0" AtOnce ACTS "Whether every call of this account is forwarded (with forward mode per account).";
 "account.X.always_fwd.target" "Always Forward To" DIALLED "" AtOnce ACTS "Where every call goes.";
-"account.X.always_fwd.on_code" "Always Forward On Code" DIALLED "" AtOnce CODE_SENT "Dialled when the forward is switched on, so that the server knows too.";
-"account.X.always_fwd.off_code" "Always Forward Off Code" DIALLED "" AtOnce CODE_SENT "Dialled when the forward is switched off.";
+"account.X.always_fwd.on_code" "Always Forward On Code" DIALLED "" AtOnce ACTS "Dialled when the forward is switched on, so that the server knows too.";
+"account.X.always_fwd.off_code" "Always Forward Off Code" DIALLED "" AtOnce ACTS "Dialled when the forward is switched off.";
 "account.X.busy_fwd.enable" "Busy Forward" BOOL "0" AtOnce ACTS "Whether calls are forwarded while the phone is on a call or DND is on.";
 "account.X.busy_fwd.target" "Busy Forward To" DIALLED "" AtOnce ACTS "Where calls go while busy.";
-"account.X.busy_fwd.on_code" "Busy Forward On Code" DIALLED "" AtOnce CODE_SENT "Dialled when the forward is switched on.";
-"account.X.busy_fwd.off_code" "Busy Forward Off Code" DIALLED "" AtOnce CODE_SENT "Dialled when the forward is switched off.";
+"account.X.busy_fwd.on_code" "Busy Forward On Code" DIALLED "" AtOnce ACTS "Dialled when the forward is switched on.";
+"account.X.busy_fwd.off_code" "Busy Forward Off Code" DIALLED "" AtOnce ACTS "Dialled when the forward is switched off.";
 "account.X.timeout_fwd.enable" "No Answer Forward" BOOL "0" AtOnce ACTS "Whether calls are forwarded when nobody answers.";
 "account.X.timeout_fwd.target" "No Answer Forward To" DIALLED "" AtOnce ACTS "Where calls go that nobody answers.";
 "account.X.timeout_fwd.timeout" "After Ring Time" (seconds(0, 300)) "10" AtOnce ACTS "How long a call rings before it is forwarded, in seconds (not in rings).";
-"account.X.timeout_fwd.on_code" "No Answer Forward On Code" DIALLED "" AtOnce CODE_SENT "Dialled when the forward is switched on.";
-"account.X.timeout_fwd.off_code" "No Answer Forward Off Code" DIALLED "" AtOnce CODE_SENT "Dialled when the forward is switched off.";
+"account.X.timeout_fwd.on_code" "No Answer Forward On Code" DIALLED "" AtOnce ACTS "Dialled when the forward is switched on.";
+"account.X.timeout_fwd.off_code" "No Answer Forward Off Code" DIALLED "" AtOnce ACTS "Dialled when the forward is switched off.";
 [Template "SIP Account > Line > DND"]
 "account.X.dnd.enable" "DND" BOOL "0" AtOnce ACTS "Whether calls of this account are turned away.";
-"account.X.dnd.on_code" "DND On Code" DIALLED "" AtOnce CODE_SENT "Dialled when DND is switched on.";
-"account.X.dnd.off_code" "DND Off Code" DIALLED "" AtOnce CODE_SENT "Dialled when DND is switched off.";
+"account.X.dnd.on_code" "DND On Code" DIALLED "" AtOnce ACTS "Dialled when DND is switched on.";
+"account.X.dnd.off_code" "DND Off Code" DIALLED "" AtOnce ACTS "Dialled when DND is switched off.";
 [Template "SIP Account > Line > Calls"]
 "account.X.auto_answer" "Auto Answer" BOOL "0" AtOnce ACTS "Whether calls of this account are answered by themselves.";
 "account.X.missed_calllog" "Missed Call Log" BOOL "1" AtOnce ACTS "Whether missed calls of this account are kept in the history.";
@@ -41,13 +40,13 @@ rows! { ROWS:
 "account.X.auto_dial_num" "Hotline Number" DIALLED "" AtOnce ACTS "The number that the hotline dials.";
 "account.X.dial_tone" "Dial Tone" TEXT "" AtOnce (kept("One set of tones holds for all accounts.")) "The dial tone of this account.";
 "account.X.anonymous_call" "Anonymous Call" BOOL "0" AtOnce ACTS "Whether calls hide who calls.";
-"account.X.anonymous_call_oncode" "Anonymous Call On Code" DIALLED "" AtOnce CODE_SENT "Dialled when anonymous calls are switched on.";
-"account.X.anonymous_call_offcode" "Anonymous Call Off Code" DIALLED "" AtOnce CODE_SENT "Dialled when anonymous calls are switched off.";
+"account.X.anonymous_call_oncode" "Anonymous Call On Code" DIALLED "" AtOnce ACTS "Dialled when anonymous calls are switched on.";
+"account.X.anonymous_call_offcode" "Anonymous Call Off Code" DIALLED "" AtOnce ACTS "Dialled when anonymous calls are switched off.";
 "account.X.send_anonymous_code" "Send Anonymous Code" BOOL "0" AtOnce ACTS "Whether the on and off codes of anonymous calls are dialled.";
 "account.X.anonymous_call.server_base_only" "Anonymous by Server Only" BOOL "0" AtOnce ACTS "On: the server hides the caller after its code; the phone's own From stays as it is.";
 "account.X.reject_anonymous_call" "Reject Anonymous Calls" BOOL "0" AtOnce ACTS "Whether calls without a caller's identity are rejected.";
-"account.X.anonymous_reject_oncode" "Anonymous Rejection On Code" DIALLED "" AtOnce CODE_SENT "Dialled when the rejection is switched on.";
-"account.X.anonymous_reject_offcode" "Anonymous Rejection Off Code" DIALLED "" AtOnce CODE_SENT "Dialled when the rejection is switched off.";
+"account.X.anonymous_reject_oncode" "Anonymous Rejection On Code" DIALLED "" AtOnce ACTS "Dialled when the rejection is switched on.";
+"account.X.anonymous_reject_offcode" "Anonymous Rejection Off Code" DIALLED "" AtOnce ACTS "Dialled when the rejection is switched off.";
 "account.X.send_anonymous_rejection_code" "Send Anonymous Rejection Code" BOOL "0" AtOnce ACTS "Whether the on and off codes of the rejection are dialled.";
 "account.X.ringtone.ring_type" "Ring Type" TEXT "Common" AtOnce ACTS "The ring tone of this account; Common: the phone's.";
 "account.X.alert_info_url_enable" "Ring Tone by Alert-Info" BOOL "1" AtOnce ACTS "Whether Alert-Info chooses among the distinctive ring tones.";

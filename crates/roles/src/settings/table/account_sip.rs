@@ -100,5 +100,3 @@ rows! { ROWS:
 "account.X.vq_rtcpxr.collector_server_host" "Quality Collector" HOST "" AtOnce NO_REPORTS "The server that collects quality reports.";
 "account.X.vq_rtcpxr.collector_server_port" "Quality Collector Port" PORT "5060" AtOnce NO_REPORTS "The port of the server that collects quality reports.";
 }
-const NO_REPORTS: Effect =
-    kept("Quality reports (RFC 3611, RFC 6035) are not sent; the call's figures stand on the phone's page.");

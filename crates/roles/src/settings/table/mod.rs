@@ -8,7 +8,12 @@ mod account_calls;
 mod account_sip;
 mod calls;
 mod codecs;
+mod directory;
+mod display;
 mod keys;
+mod media;
+mod network;
+mod provisioning;
 mod sip;
 mod words;
 
@@ -40,6 +45,11 @@ const PARTS: &[&[Row]] = &[
     sip::ROWS,
     calls::ROWS,
     keys::ROWS,
+    media::ROWS,
+    display::ROWS,
+    directory::ROWS,
+    network::ROWS,
+    provisioning::ROWS,
 ];
 
 const ROW_COUNT: usize = count();
@@ -163,6 +173,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::settings::key::Key;
+    use crate::settings::row::Origin;
 
     #[test]
     fn each_name_stands_once_and_is_found() {
@@ -192,6 +204,23 @@ mod tests {
                 assert!(why.ends_with('.'), "{}: {why}", row.key);
             }
         }
+    }
+
+    #[test]
+    fn every_name_of_the_vendor_s_templates_is_here_and_is_said_to_be() {
+        let names: BTreeSet<&str> = include_str!("template_names.txt").lines().collect();
+        assert_eq!(names.len(), 688);
+        let mut rows = BTreeSet::new();
+        for name in &names {
+            let bare = name.strip_prefix("static.").unwrap_or(name);
+            let id = find(bare).unwrap_or_else(|| panic!("{name} is missing"));
+            assert_eq!(id.row().origin, Origin::Template, "{name}");
+            assert_eq!(Key::parse(name).map(Key::row_id), Ok(id), "{name}");
+            assert_eq!(Key::parse(&format!("static.{bare}")).map(Key::row_id), Ok(id), "{name}");
+            assert!(rows.insert(id), "{name} shares a row");
+        }
+        let others = TABLE.iter().filter(|row| row.origin == Origin::Template).count();
+        assert_eq!(others, 688, "a row claims to be in the templates and is not");
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub(super) const BOOL: Kind = Kind::Bool;
 pub(super) const TEXT: Kind = Kind::Text;
 pub(super) const SECRET: Kind = Kind::Secret;
 pub(super) const HOST: Kind = Kind::Host;
+pub(super) const ADDRESS: Kind = Kind::Address;
 pub(super) const PORT: Kind = Kind::Port;
 pub(super) const URI: Kind = Kind::Uri;
 pub(super) const DIALLED: Kind = Kind::Dialled;
@@ -31,3 +32,6 @@ pub(super) const fn millis(min: i64, max: i64) -> Kind {
 pub(super) const fn kept(why: &'static str) -> Effect {
     Effect::Kept { why }
 }
+
+pub(super) const NO_REPORTS: Effect =
+    kept("Quality reports (RFC 3611, RFC 6035) are not sent; the call's figures stand on the phone's page.");
