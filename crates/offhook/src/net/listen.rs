@@ -27,6 +27,18 @@ pub(super) fn bind_udp(local: SocketAddr, dscp: u8) -> io::Result<std::net::UdpS
     bind().map_err(|error| explain(Transport::Udp, local, &error))
 }
 
+/// A bound socket for media that does not block; the kernel's usual buffers hold seconds of speech.
+#[cfg(target_os = "linux")]
+pub(super) fn bind_media(local: SocketAddr, dscp: u8) -> io::Result<std::net::UdpSocket> {
+    let bind = || {
+        let socket = std::net::UdpSocket::bind(local)?;
+        socket.set_nonblocking(true)?;
+        mark(&socket, local, dscp);
+        Ok(socket)
+    };
+    bind().map_err(|error| explain(Transport::Udp, local, &error))
+}
+
 /// A listening stream socket that does not block.
 pub(super) fn bind_stream(transport: Transport, local: SocketAddr) -> io::Result<std::net::TcpListener> {
     let bind = || {

@@ -6,6 +6,8 @@
 
 mod error;
 mod listen;
+#[cfg(target_os = "linux")]
+pub mod relay;
 mod stream;
 pub mod tls;
 mod udp;

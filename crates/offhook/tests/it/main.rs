@@ -2,4 +2,6 @@
 
 mod net;
 mod net_tls;
+#[cfg(target_os = "linux")]
+mod relay;
 mod store;
