@@ -21,7 +21,7 @@ pub(super) const MOST_FAULTS: usize = 500;
 /// Unknown names of one file for which the nearest known one is looked up.
 const MOST_HINTS: usize = 50;
 /// The first line of every file of the vendor's.
-const HEADER: &str = "#!version:";
+pub(super) const HEADER: &str = "#!version:";
 
 /// One line of a file that says something about a parameter.
 #[derive(Clone, Eq, PartialEq)]
@@ -230,7 +230,7 @@ impl Reader {
         };
         let given = match value {
             "" => Given::Blank,
-            "%NULL%" | "%EMPTY%" => Given::Null,
+            _ if is_null(value) => Given::Null,
             _ => match key.row().kind.check(value) {
                 Ok(text) => Given::Text(text.into()),
                 Err(why) => return self.say(Fault::bad_value(key, &why)),
@@ -296,6 +296,11 @@ impl Reader {
     }
 }
 
+/// Whether a value says that it is explicitly empty.
+pub(super) fn is_null(value: &str) -> bool {
+    matches!(value, "%NULL%" | "%EMPTY%")
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -330,6 +335,7 @@ mod tests {
         check("account.1.enabel = 1", &[], &[(2, UnknownKey)]);
         check("\naccount.1.ptime = 25", &[], &[(3, BadValue)]);
         check("account.99.enable = 1", &[], &[(2, BadIndex)]);
+        check("account.X.enable = 1", &[], &[(2, BadIndex)]);
         check("account.1.enable 1", &[], &[(2, MissingEquals)]);
         check("include:config \"a.cfg\"", &[], &[(2, BootLine)]);
         check("overwrite_mode = 1", &[], &[(2, BootLine)]);

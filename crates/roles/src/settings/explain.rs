@@ -23,13 +23,16 @@ pub fn explain(name: &str) -> Result<String, Fault> {
 }
 
 impl Settings {
-    /// As [`explain`], and the value that is in force with its source.
+    /// As [`explain`], and for a name with its index the value that is in force with its source.
     ///
     /// # Errors
     /// An unknown name, or an account or key that the model lacks.
     pub fn explain(&self, name: &str) -> Result<String, Fault> {
-        let value = self.get(name)?;
         let mut text = explain(name)?;
+        if name.split('.').any(|segment| matches!(segment, "X" | "N")) {
+            return Ok(text);
+        }
+        let value = self.get(name)?;
         let shown = if value.shown().is_empty() { "(empty)" } else { value.shown() };
         // Writing to a String cannot fail.
         let _ = writeln!(text, "  now      {shown}, from {}", value.source().words());

@@ -51,7 +51,8 @@ impl Key {
     pub(super) fn parse(name: &str) -> Result<Key, BadKey> {
         let name = without_static(name);
         let id = find(name).ok_or(BadKey::Unknown)?;
-        let mut indices = name.split('.').filter(|segment| is_number(segment));
+        let pairs = id.row().key.split('.').zip(name.split('.'));
+        let mut indices = pairs.filter(|(letter, _)| is_letter(letter)).map(|(_, digits)| digits);
         let mut read = |place| match indices.next() {
             None => Ok(0),
             Some(digits) => {
@@ -144,10 +145,6 @@ fn is_of_account(pattern: &str) -> bool {
     pattern.starts_with("account.X.") || pattern.starts_with("voice_mail.number.X")
 }
 
-fn is_number(segment: &str) -> bool {
-    !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_digit())
-}
-
 fn is_letter(segment: &str) -> bool {
     matches!(segment, "X" | "N")
 }
@@ -167,7 +164,6 @@ mod tests {
         check("static.network.port.min_rtpport", "network.port.min_rtpport");
         check("network.port.min_rtpport", "network.port.min_rtpport");
         check("linekey.74.type", "linekey.74.type");
-        check("account.X.enable", "account.X.enable");
     }
 
     #[test]
@@ -176,6 +172,7 @@ mod tests {
         assert_eq!(Key::parse("account.17.enable"), Err(BadKey::Index { most: 16 }));
         assert_eq!(Key::parse("account.1.sip_server.3.port"), Err(BadKey::Index { most: 2 }));
         assert_eq!(Key::parse("linekey.999999999999.type"), Err(BadKey::Index { most: 74 }));
+        assert_eq!(Key::parse("account.X.enable"), Err(BadKey::Index { most: 16 }));
         assert_eq!(Key::parse("account.enable"), Err(BadKey::Unknown));
         assert_eq!(Key::parse(""), Err(BadKey::Unknown));
     }

@@ -21,6 +21,7 @@ mod row;
 mod secret;
 mod store;
 mod table;
+mod write;
 
 pub use account::AccountSettings;
 pub use account_argument::parse_account;
@@ -37,6 +38,7 @@ pub use row::{Effect, Origin, Row, When};
 pub use secret::Secret;
 pub use store::{Difference, Settings, Source, Value, diff};
 pub use table::TABLE;
+pub use write::Secrets;
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::cfg::{Assignment, Fault, Given};
+use super::cfg::{Assignment, Fault, Given, is_null};
 use super::explain::fault_of_key;
 use super::key::Key;
 use super::kind::{Kind, thousandths};
@@ -130,6 +130,7 @@ impl Settings {
     /// An unknown name, a value that the table does not accept, or a bound of the model.
     pub fn set(&mut self, name: &str, text: &str, source: Source) -> Result<bool, Fault> {
         let key = self.key(name)?;
+        let text = if is_null(text.trim()) { "" } else { text };
         let text = key.row().kind.check(text).map_err(|why| Fault::bad_value(key, &why))?;
         Ok(self.put(key, text, source))
     }
@@ -428,6 +429,11 @@ mod tests {
         assert!(fault.to_string().contains("FIP14G has 21 line keys"), "{fault}");
         check(&settings, "linekey.4.type", "15", Source::Factory);
         check(&settings, "linekey.5.type", "0", Source::Factory);
+    }
+
+    #[test]
+    fn settings_without_an_own_part_are_small() {
+        assert!(size_of::<Settings>() <= 32);
     }
 
     #[test]
