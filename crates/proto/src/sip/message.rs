@@ -135,12 +135,20 @@ flaws! {
     ContentLengthTwice, 400, "RFC 3261 §20.14", "two different Content-Length headers";
     /// A stream message without Content-Length.
     ContentLengthMissing, 400, "RFC 3261 §18.3", "no Content-Length on a stream";
-    /// A header that every message needs is absent.
-    Missing, 400, "RFC 3261 §8.1.1", "a mandatory header is missing";
+    /// There is no Via.
+    MissingVia, 400, "RFC 3261 §8.1.1", "the Via header is missing";
+    /// There is no From.
+    MissingFrom, 400, "RFC 3261 §8.1.1", "the From header is missing";
+    /// There is no To.
+    MissingTo, 400, "RFC 3261 §8.1.1", "the To header is missing";
+    /// There is no Call-ID.
+    MissingCallId, 400, "RFC 3261 §8.1.1", "the Call-ID header is missing";
+    /// There is no CSeq.
+    MissingCSeq, 400, "RFC 3261 §8.1.1", "the CSeq header is missing";
     /// A header that may stand once stands twice.
     Repeated, 400, "RFC 3261 §7.3.1", "a header that may stand only once is repeated";
-    /// The top Via cannot be read.
-    Via, 400, "RFC 3261 §20.42", "the Via header is malformed";
+    /// A Via cannot be read.
+    Via, 400, "RFC 3261 §20.42", "a Via header is malformed";
     /// The From header cannot be read.
     From, 400, "RFC 3261 §20.20", "the From header is malformed";
     /// The To header cannot be read.
