@@ -4,6 +4,7 @@
 //! TCP or TLS connection has a task of its own that talks to [`Net`] over bounded channels; every
 //! decision (limits, reuse, what a failure means) is taken here, in the one place that owns the table.
 
+pub mod dns;
 mod error;
 mod listen;
 #[cfg(target_os = "linux")]

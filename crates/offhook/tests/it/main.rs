@@ -1,5 +1,6 @@
 //! Real sockets on the loopback, real files, the program as a person runs it.
 
+mod dns;
 mod net;
 mod net_tls;
 #[cfg(target_os = "linux")]
