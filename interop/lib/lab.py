@@ -3,6 +3,7 @@
 import os
 import pathlib
 import queue
+import shutil
 import signal
 import socket
 import subprocess
@@ -191,10 +192,14 @@ def listens(address, port):
         return probe.connect_ex((address, port)) == 0
 
 
+def holds_udp(address, port):
+    """Whether some socket is bound to this UDP address and port, by the kernel's table."""
+    hexadecimal = "".join(f"{int(part):02X}" for part in reversed(address.split(".")))
+    return f" {hexadecimal}:{port:04X} " in pathlib.Path("/proc/net/udp").read_text()
+
+
 def fresh(path):
     """An empty folder at `path`, whatever was there before."""
-    import shutil
-
     shutil.rmtree(path, ignore_errors=True)
     pathlib.Path(path).mkdir(parents=True)
     return pathlib.Path(path)

@@ -9,12 +9,14 @@ import time
 
 from . import tone
 from .driven import Driven
-from .lab import Failed, fresh, listens, need, wait_until
+from .lab import Failed, fresh, holds_udp, listens, need, wait_until
 
 SECRETS = {number: f"secret-of-{number}-0000" for number in ("7001", "7002", "7003", "7004", "7005")}
 BARESIP_MODULES = "/usr/lib/baresip/modules"
 KAMAILIO_MODULES = "/usr/lib/x86_64-linux-gnu/kamailio/modules/"
 SIPP_ENDED_WELL = 0
+# What SIPp notes of a request without credentials, which its scenario then challenges.
+UNCHALLENGED = "authentication must be digest is"
 # It cannot dissect, the frame is cut, or an expert calls it an error (0x800000).
 FAULTY = "_ws.malformed || _ws.short || frame.cap_len < frame.len || _ws.expert.severity == 0x800000"
 
@@ -152,12 +154,12 @@ class Sipp:
     """One SIPp that plays a scenario of `interop/scenarios` from an address of its own."""
 
     def __init__(self, lab, name, scenario, *arguments, address, port=5060, target=None, calls=None, limit_s=60,
-                 rows=None, log_messages=True):
+                 rows=None, values=None, log_messages=True):
         self.name = name
         self._statistics = lab.folder / f"{name}.csv"
         self._statistics.unlink(missing_ok=True)
         argv = [
-            "sipp", *([target] if target else []), "-sf", lab.root / "scenarios" / scenario, "-i", address,
+            "sipp", *([target] if target else []), "-sf", assembled(lab, scenario, values or {}), "-i", address,
             "-p", str(port), "-mi", address, "-nostdin", "-timeout", f"{limit_s}s", "-timeout_error",
             "-buff_size", "4194304", "-deadcall_wait", "0", "-trace_err",
             "-error_file", lab.folder / f"{name}.errors", "-trace_stat", "-stf", self._statistics, "-fd", "1",
@@ -174,6 +176,12 @@ class Sipp:
         self._errors = lab.folder / f"{name}.errors"
         self._limit_s = limit_s
         self.process = lab.start(name, argv)
+        if not target:
+            wait_until(f"{name} at its port", lambda: holds_udp(address, port) or self._ended())
+
+    def _ended(self):
+        need(self.process.ended() is None, f"{self.name} did not start: {self._why()}")
+        return False
 
     def finish(self):
         """Waits for the end; fails the case unless SIPp says that every call came out as the scenario says."""
@@ -185,21 +193,57 @@ class Sipp:
         )
         return counted
 
+    def nothing_failed(self):
+        """Ends a SIPp that runs on, once its scenario has come to its end for every call; fails the case if it does
+        not, or if something came that the scenario does not allow."""
+        before = time.monotonic()
+        wait_until(f"{self.name} sees its calls' end", lambda: self._told_since(before) and not self.counted()["open"])
+        self.process.stop()
+        errors, counted = self._error_lines(), self.counted()
+        need(counted["good"] and not counted["failed"], f"{self.name} counts {counted}: {self._why()}")
+        need(not errors, f"{self.name}: {' | '.join(errors)[:900]}")
+
     def counted(self):
-        """Calls that ended well, calls that failed, and retransmissions, by SIPp's own statistics."""
+        """Calls that ended well, that failed, that are not over, and retransmissions, by SIPp's own statistics."""
         with open(self._statistics, newline="") as file:
             rows = list(csv.DictReader(file, delimiter=";"))
         last = rows[-1] if rows else {}
         return {
             "good": int(last.get("SuccessfulCall(C)") or 0),
             "failed": int(last.get("FailedCall(C)") or 0),
+            "open": int(last.get("CurrentCall") or 0),
             "retransmissions": int(last.get("Retransmissions(C)") or 0),
         }
 
+    def _told_since(self, moment):
+        age_s = time.time() - self._statistics.stat().st_mtime
+        return age_s < time.monotonic() - moment
+
     def _why(self):
-        errors = self._errors.read_text(errors="replace") if self._errors.exists() else ""
-        lines = [line for line in errors.split("\n") if line.strip()]
-        return " | ".join(lines[:6])[:900] or self.process.tail()
+        return " | ".join(self._error_lines()[:6])[:900] or self.process.tail()
+
+    def _error_lines(self):
+        text = self._errors.read_text(errors="replace") if self._errors.exists() else ""
+        entries = re.split(r"\d{4}-\d\d-\d\d\s+[\d:.]+\s+[\d.]+: ", text)[1:]
+        return [entry.strip() for entry in entries if UNCHALLENGED not in entry]
+
+
+def assembled(lab, scenario, values):
+    """A scenario in the case's folder: each line `@name@` replaced by that part, each `@NAME@` by its value."""
+    folder = lab.root / "scenarios"
+
+    def part(match):
+        return expand((folder / "parts" / match.group(1)).read_text().rstrip("\n"))
+
+    def expand(text):
+        return re.sub(r"^@([a-z-]+)@$", part, text, flags=re.MULTILINE)
+
+    target = lab.folder / scenario
+    text = expand((folder / scenario).read_text())
+    for name, value in values.items():
+        text = text.replace(f"@{name.upper()}@", value)
+    target.write_text(text)
+    return target
 
 
 def authentication(number, secret=None):
