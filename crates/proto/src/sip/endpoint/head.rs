@@ -21,12 +21,13 @@ pub(super) struct Head {
 }
 
 impl Head {
-    pub(super) fn copy(request: &Message<'_>, flow: Flow) -> Self {
+    /// `source` is where the request came from.
+    pub(super) fn copy(request: &Message<'_>, source: SocketAddr) -> Self {
         let mut bytes = Vec::with_capacity(512);
         for (number, line) in request.headers(Name::Via).enumerate() {
             bytes.extend_from_slice(b"Via: ");
             match number {
-                0 => write_top_via(line, flow.remote, &mut bytes),
+                0 => write_top_via(line, source, &mut bytes),
                 _ => bytes.extend_from_slice(line),
             }
             bytes.extend_from_slice(b"\r\n");
@@ -96,7 +97,7 @@ impl Shared {
         out: &mut Vec<Transmit>,
     ) {
         let Some(via) = request.via() else { return };
-        let head = Head::copy(request, flow);
+        let head = Head::copy(request, flow.remote);
         let tag = reply.to_tag.clone().unwrap_or_else(|| self.keys.tag(request));
         let most = request.bytes().len() * 2;
         self.scratch.clear();
@@ -157,15 +158,20 @@ fn write_top_via(line: &[u8], source: SocketAddr, out: &mut Vec<u8>) {
 }
 
 fn write_via_params(via: &Via<'_>, source: SocketAddr, text: &mut Append<'_>) -> fmt::Result {
+    let mut rport = false;
     for (name, value) in via.params.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("received")) {
-        match value {
-            _ if name.eq_ignore_ascii_case("rport") => write!(text, ";rport={}", source.port())?,
-            Some(value) => write!(text, ";{name}={value}")?,
-            None => write!(text, ";{name}")?,
+        text.write_str(";")?;
+        text.write_str(name)?;
+        if name.eq_ignore_ascii_case("rport") {
+            rport = true;
+            write!(text, "={}", source.port())?;
+        } else if let Some(value) = value {
+            text.write_str("=")?;
+            text.write_str(value)?;
         }
     }
     let host = via.host.trim_start_matches('[').trim_end_matches(']');
-    if via.params.has("rport") || host.parse() != Ok(source.ip()) {
+    if rport || host.parse() != Ok(source.ip()) {
         write!(text, ";received={}", source.ip())?;
     }
     Ok(())

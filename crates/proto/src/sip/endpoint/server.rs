@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::head::{Head, reply_flow};
 use super::{Alarm, Received, ServerId, Shared, Whose};
 use crate::Time;
+use crate::sip::header::Via;
 use crate::sip::transaction::slab::{Slab, SlotId};
 use crate::sip::transaction::{Server, ServerInvite, ServerStep, Timer};
 use crate::sip::{Flow, Message, Method, Name, Reply, Transmit};
@@ -38,12 +39,24 @@ pub(super) struct Servers {
     transactions: Slab<Transaction>,
     by_key: Index,
     merged: HashSet<u64, BuildHasherDefault<Identity>>,
+    /// What was found out about the request that has just come up.
+    fresh: Option<Fresh>,
     /// Those that may be forgotten where room is needed, oldest first; names of the gone among them.
     pub(super) settled: VecDeque<SlotId>,
 }
 
 /// Its keys are hashes already.
 type Index = HashMap<u64, SlotId, BuildHasherDefault<Identity>>;
+
+/// What is found out about a request once, when it is received and when it is accepted.
+#[derive(Clone, Copy, Debug)]
+struct Fresh {
+    /// Where it came from, where its bytes stand, and how many they are.
+    origin: (Flow, usize, usize),
+    key: u64,
+    merge: Option<u64>,
+    reply_flow: Flow,
+}
 
 #[derive(Debug)]
 struct Transaction {
@@ -71,6 +84,7 @@ impl Servers {
             transactions: Slab::new(),
             by_key: Index::default(),
             merged: HashSet::default(),
+            fresh: None,
             settled: VecDeque::new(),
         }
     }
@@ -87,11 +101,13 @@ impl Servers {
         request: &Message<'_>,
         out: &mut Vec<Transmit>,
     ) -> Received<O> {
+        self.fresh = None;
         let (Some(via), Some(method)) = (request.via(), request.method()) else {
             return Received::Nothing;
         };
         let looked_up = if method == Method::Cancel { Method::Invite } else { method };
-        let found = self.by_key.get(&shared.keys.transaction(request, &via, looked_up)).copied();
+        let key = shared.keys.transaction(request, &via, looked_up);
+        let found = self.by_key.get(&key).copied();
         match (method, found) {
             (Method::Ack, Some(id)) => self.receive_ack(shared, now, id),
             (Method::Ack, None) => Received::Ack,
@@ -100,7 +116,7 @@ impl Servers {
                 self.receive_copy(id, out);
                 Received::Nothing
             }
-            (_, None) => self.receive_new(shared, flow, request, out),
+            (_, None) => self.receive_new(shared, Fresh::new(shared, flow, request, &via, key), request, out),
         }
     }
 
@@ -112,9 +128,9 @@ impl Servers {
         request: &Message<'_>,
     ) -> SlotId {
         let method = request.method().unwrap_or(Method::Other);
-        let via = request.via();
-        let key = via.map_or(0, |via| shared.keys.transaction(request, &via, method));
-        if let Some(&open) = self.by_key.get(&key) {
+        let fresh = self.fresh.take().filter(|fresh| fresh.origin == origin(flow, request));
+        let fresh = fresh.unwrap_or_else(|| Fresh::find_out(shared, flow, request, method));
+        if let Some(&open) = self.by_key.get(&fresh.key) {
             return open;
         }
         self.make_room(shared);
@@ -127,10 +143,10 @@ impl Servers {
             },
             _ => Machine::Other { machine: Server::start(timing, reliable), tag: Box::default() },
         };
-        let head = Head::copy(request, flow);
-        let merge = shared.keys.merge(request);
+        let Fresh { key, merge, reply_flow, .. } = fresh;
+        let head = Head::copy(request, flow.remote);
         let id = self.transactions.insert(Transaction {
-            flow: via.map_or(flow, |via| reply_flow(flow, &via)),
+            flow: reply_flow,
             key,
             merge,
             machine,
@@ -276,12 +292,12 @@ impl Servers {
     fn receive_new<O>(
         &mut self,
         shared: &mut Shared,
-        flow: Flow,
+        fresh: Fresh,
         request: &Message<'_>,
         out: &mut Vec<Transmit>,
     ) -> Received<O> {
-        let merged = shared.keys.merge(request).is_some_and(|key| self.merged.contains(&key));
-        if merged {
+        let (flow, ..) = fresh.origin;
+        if fresh.merge.is_some_and(|key| self.merged.contains(&key)) {
             let reply = shared.own_reply(482);
             shared.answer(flow, request, &reply, out);
             return Received::Merged;
@@ -291,6 +307,7 @@ impl Servers {
             shared.answer(flow, request, &reply, out);
             return Received::Nothing;
         }
+        self.fresh = Some(fresh);
         Received::NewRequest
     }
 
@@ -353,6 +370,27 @@ impl Servers {
 
 /// What a 503 asks a peer to wait.
 const BUSY_RETRY_S: u32 = 10;
+
+impl Fresh {
+    fn new(shared: &Shared, flow: Flow, request: &Message<'_>, via: &Via<'_>, key: u64) -> Self {
+        let merge = shared.keys.merge(request);
+        Self { origin: origin(flow, request), key, merge, reply_flow: reply_flow(flow, via) }
+    }
+
+    fn find_out(shared: &Shared, flow: Flow, request: &Message<'_>, method: Method) -> Self {
+        match request.via() {
+            Some(via) => {
+                let key = shared.keys.transaction(request, &via, method);
+                Self::new(shared, flow, request, &via, key)
+            }
+            None => Self { origin: origin(flow, request), key: 0, merge: None, reply_flow: flow },
+        }
+    }
+}
+
+fn origin(flow: Flow, request: &Message<'_>) -> (Flow, usize, usize) {
+    (flow, request.bytes().as_ptr().addr(), request.bytes().len())
+}
 
 impl Transaction {
     fn write_response(&mut self, shared: &mut Shared, reply: &Reply) {

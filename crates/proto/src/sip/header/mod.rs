@@ -95,8 +95,15 @@ pub fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// The position of `wanted` outside quoted strings and angle brackets.
 pub fn unquoted(value: &[u8], wanted: u8) -> Option<usize> {
+    // Most values have neither before it.
+    let first = memchr::memchr3(wanted, b'"', b'<', value)?;
+    if value[first] == wanted { Some(first) } else { unquoted_from(value, wanted, first) }
+}
+
+/// Nothing before `from` matters.
+fn unquoted_from(value: &[u8], wanted: u8, from: usize) -> Option<usize> {
     let (mut quoted, mut angle, mut escaped) = (false, false, false);
-    for (at, &b) in value.iter().enumerate() {
+    for (at, &b) in value.iter().enumerate().skip(from) {
         if quoted {
             match b {
                 _ if escaped => escaped = false,

@@ -83,9 +83,10 @@ impl Keys {
     pub fn transaction(&self, request: &Message<'_>, via: &Via<'_>, method: Method) -> u64 {
         let method = if method == Method::Ack { Method::Invite } else { method };
         let mut hash;
-        if via.has_magic_cookie() {
+        let branch = via.branch();
+        if has_magic_cookie(branch) {
             hash = self.hasher(Purpose::Branch);
-            hash.text(via.branch());
+            hash.text(branch);
             hash.text(via.host);
             hash.number(u32::from(via.port.unwrap_or_default()));
         } else {
@@ -129,6 +130,12 @@ impl Keys {
         hasher.write_u64(self.secret[1] ^ purpose as u64);
         KeyHasher(hasher)
     }
+}
+
+fn has_magic_cookie(branch: &str) -> bool {
+    branch
+        .split_at_checked(MAGIC_COOKIE.len())
+        .is_some_and(|(cookie, rest)| cookie.eq_ignore_ascii_case(MAGIC_COOKIE) && !rest.is_empty())
 }
 
 struct KeyHasher(DefaultHasher);
