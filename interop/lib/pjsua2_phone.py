@@ -1,8 +1,8 @@
 """A scriptable phone of PJSIP, by its Python binding: lines in, JSON lines out, as `offhook phone --stdio` does.
 
 Started by `peers.Pjsua2` with the Python that has `pjsua2`. One process carries at most four calls.
-Commands: dial URI, answer, hangup, hold, resume, transfer URI, consult URI, complete, dtmf DIGITS, quit.
-Those that name no call act on the newest one that is not over.
+Commands: dial NUMBER, answer, hangup, hold, resume, transfer NUMBER, consult NUMBER, complete, dtmf DIGITS, quit.
+They act on the newest call that is not over.
 """
 
 import argparse
@@ -78,8 +78,9 @@ class Call(pj.Call):
 class Phone(pj.Account):
     """The account with its calls and its sound."""
 
-    def __init__(self, source, recording):
+    def __init__(self, domain, source, recording):
         super().__init__()
+        self.domain = domain
         self.calls = []
         self.source = pj.AudioMediaPlayer()
         self.source.createPlayer(source)
@@ -89,6 +90,9 @@ class Phone(pj.Account):
     def add(self, call):
         self.calls.append(call)
         return call
+
+    def uri(self, number):
+        return f"sip:{number}@{self.domain}"
 
     def forget(self, call):
         self.calls.remove(call)
@@ -123,7 +127,7 @@ def perform(phone, line):
     if word in ("dial", "consult"):
         if word == "consult":
             phone.newest().setHold(pj.CallOpParam())
-        phone.add(Call(phone)).makeCall(rest, pj.CallOpParam(True))
+        phone.add(Call(phone)).makeCall(phone.uri(rest), pj.CallOpParam(True))
     elif word == "answer":
         answered = pj.CallOpParam()
         answered.statusCode = pj.PJSIP_SC_OK
@@ -137,7 +141,7 @@ def perform(phone, line):
         unheld.opt.flag = pj.PJSUA_CALL_UNHOLD
         phone.newest().reinvite(unheld)
     elif word == "transfer":
-        phone.newest().xfer(rest, pj.CallOpParam())
+        phone.newest().xfer(phone.uri(rest), pj.CallOpParam())
     elif word == "complete":
         first, second = phone.calls[-2:]
         first.xferReplaces(second, pj.CallOpParam())
@@ -179,9 +183,13 @@ def start_endpoint(options):
     return endpoint
 
 
+def domain(options):
+    return options.server.split(":")[0]
+
+
 def account_config(options):
     config = pj.AccountConfig()
-    config.idUri = f"sip:{options.number}@{options.server.split(':')[0]}"
+    config.idUri = f"sip:{options.number}@{domain(options)}"
     config.regConfig.registrarUri = f"sip:{options.server};transport={options.transport}"
     config.regConfig.timeoutSec = 600
     config.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", options.number, 0, options.secret))
@@ -222,7 +230,7 @@ def main():
     os.dup2(2, 1)
     sys.stdout = os.fdopen(events, "w")
     endpoint = start_endpoint(options)
-    phone = Phone(options.source, options.recording)
+    phone = Phone(domain(options), options.source, options.recording)
     phone.create(account_config(options))
     tell("ready", sip=options.address)
     serve_lines(endpoint, phone)
