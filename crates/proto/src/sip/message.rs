@@ -15,7 +15,7 @@ pub use super::name::Name;
 /// The longest message that is read, in bytes (RFC 3261 §18.1.1 asks for 65,535).
 pub const MAX_MESSAGE_BYTES: usize = 65_535;
 /// The most header lines that are read.
-pub const MAX_HEADERS: usize = 128;
+pub const MAX_HEADERS: usize = 96;
 /// The most flaws that are remembered.
 pub const MAX_FLAWS: usize = 12;
 
@@ -53,17 +53,18 @@ pub enum Start<'a> {
 
 #[derive(Clone, Copy)]
 enum StartSpan {
-    Request { method: Method, method_end: u16, uri: (u16, u16) },
+    Request { method: Method, name: (u16, u16), uri: (u16, u16) },
     Response { status: u16, reason: (u16, u16) },
 }
 
-/// Where one header line stands.
-#[derive(Clone, Copy, Default)]
+/// Where one header line stands; small, since a whole table of them is cleared for each message.
+#[derive(Clone, Copy)]
 struct Line {
     name: Name,
+    /// The next line with this name.
     next: u8,
+    name_len: u8,
     name_at: u16,
-    name_len: u16,
     value_at: u16,
     value_end: u16,
 }
@@ -229,7 +230,7 @@ impl<'a> Message<'a> {
         let mut message = Self {
             bytes,
             start: StartSpan::Response { status: 0, reason: (0, 0) },
-            lines: [Line::default(); MAX_HEADERS],
+            lines: [NO_LINE; MAX_HEADERS],
             count: 0,
             first: [NONE; Name::COUNT],
             body: (bytes.len() as u16, bytes.len() as u16),
@@ -270,13 +271,7 @@ impl<'a> Message<'a> {
     /// The method as written; empty in a response.
     pub fn method_text(&self) -> &'a [u8] {
         match self.start {
-            StartSpan::Request { method_end, uri, .. } => {
-                let end = usize::from(method_end);
-                let line = self.bytes.get(..end).unwrap_or_default();
-                let begin = line.iter().rposition(|b| matches!(b, b'\n')).map_or(0, |i| i + 1);
-                let _ = uri;
-                &line[begin..]
-            }
+            StartSpan::Request { name, .. } => self.span(name),
             StartSpan::Response { .. } => &[],
         }
     }
@@ -418,7 +413,7 @@ impl<'a> Message<'a> {
         let method = Method::from_bytes(&line[..method_len]);
         self.start = StartSpan::Request {
             method,
-            method_end: (from + method_len) as u16,
+            name: (from as u16, (from + method_len) as u16),
             uri: (uri_at as u16, (uri_at + uri.len()) as u16),
         };
         Ok(())
@@ -491,12 +486,12 @@ impl<'a> Message<'a> {
 
     fn read_header(&mut self, at: usize, end: usize, last: &mut [u8; Name::COUNT]) {
         let line = &self.bytes[at..end];
-        let Some(colon) = memchr(b':', line) else {
-            return self.flaw(at, FlawKind::NoColon);
-        };
-        let name = line[..colon].trim_ascii_end();
-        if name.is_empty() || !name.iter().all(|&b| super::header::is_token(b)) {
-            return self.flaw(at, FlawKind::HeaderName);
+        let name_len = line.iter().position(|&b| !super::header::is_token(b)).unwrap_or(line.len());
+        let (name, rest) = line.split_at(name_len);
+        let blanks = rest.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
+        if rest.get(blanks) != Some(&b':') || name.is_empty() || name_len > usize::from(u8::MAX) {
+            let named = memchr(b':', line).is_some();
+            return self.flaw(at, if named { FlawKind::HeaderName } else { FlawKind::NoColon });
         }
         let index = self.count;
         if usize::from(index) == MAX_HEADERS {
@@ -505,15 +500,16 @@ impl<'a> Message<'a> {
             }
             return;
         }
-        let raw = &line[colon + 1..];
-        let value = raw.trim_ascii();
-        let value_at = at + colon + 1 + (raw.len() - raw.trim_ascii_start().len());
+        let raw = &rest[blanks + 1..];
+        let value = raw.trim_ascii_start();
+        let value_at = end - value.len();
+        let value = value.trim_ascii_end();
         let known = Name::from_bytes(name);
         self.lines[usize::from(index)] = Line {
             name: known,
             next: NONE,
             name_at: at as u16,
-            name_len: name.len() as u16,
+            name_len: name_len as u8,
             value_at: value_at as u16,
             value_end: (value_at + value.len()) as u16,
         };
@@ -564,6 +560,8 @@ impl fmt::Debug for Message<'_> {
 }
 
 const NONE: u8 = u8::MAX;
+/// All zero, which is the quickest to clear; lines from `count` on are never looked at.
+const NO_LINE: Line = Line { name: Name::Via, next: 0, name_len: 0, name_at: 0, value_at: 0, value_end: 0 };
 
 #[cfg(test)]
 mod tests {

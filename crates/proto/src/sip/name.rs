@@ -103,13 +103,9 @@ impl Name {
             let at = COMPACT.iter().position(|&c| c == letter && c != 0);
             return at.map_or(Self::Other, |at| NAMES[at]);
         }
-        let mut slot = hash(text);
-        loop {
-            match TABLE[slot] {
-                EMPTY => return Self::Other,
-                at if TEXTS[at as usize].as_bytes().eq_ignore_ascii_case(text) => return NAMES[at as usize],
-                _ => slot = (slot + 1) % SLOTS,
-            }
+        match TABLE[hash(text)] {
+            at if at != EMPTY && is(TEXTS[at as usize].as_bytes(), text) => NAMES[at as usize],
+            _ => Self::Other,
         }
     }
 
@@ -119,11 +115,17 @@ impl Name {
     }
 }
 
+/// Whether a name is the known one; nearly all are written as we write them.
+fn is(known: &[u8], text: &[u8]) -> bool {
+    known == text || known.eq_ignore_ascii_case(text)
+}
+
 const SLOTS: usize = 512;
 const EMPTY: u8 = u8::MAX;
 static TABLE: [u8; SLOTS] = table();
 
-/// Length, first, middle and last letter tell nearly all names apart.
+/// Length, first, middle and last letter tell all names apart; the factors are such that no two
+/// names meet in one slot.
 const fn hash(text: &[u8]) -> usize {
     let len = text.len();
     if len == 0 {
@@ -132,17 +134,15 @@ const fn hash(text: &[u8]) -> usize {
     let first = (text[0] | 32) as usize;
     let last = (text[len - 1] | 32) as usize;
     let middle = (text[len / 2] | 32) as usize;
-    (len * 7 + first * 31 + last * 113 + middle * 17) % SLOTS
+    (len * 15 + first * 412 + middle * 118 + last * 326) % SLOTS
 }
 
 const fn table() -> [u8; SLOTS] {
     let mut table = [EMPTY; SLOTS];
     let mut at = 0;
     while at < TEXTS.len() {
-        let mut slot = hash(TEXTS[at].as_bytes());
-        while table[slot] != EMPTY {
-            slot = (slot + 1) % SLOTS;
-        }
+        let slot = hash(TEXTS[at].as_bytes());
+        assert!(table[slot] == EMPTY, "two names meet: choose other factors");
         table[slot] = at as u8;
         at += 1;
     }

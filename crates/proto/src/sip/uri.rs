@@ -26,17 +26,22 @@ pub struct Uri<'a> {
 impl<'a> Uri<'a> {
     /// Takes a URI apart. `None` where it is none.
     pub fn parse(text: &'a str) -> Option<Self> {
-        let (scheme, rest) = text.split_once(':')?;
-        let first = scheme.bytes().next()?;
-        if !first.is_ascii_alphabetic()
-            || rest.is_empty()
-            || text.bytes().any(|b| b <= b' ' || b == b'<' || b == b'>')
-        {
+        let colon = text.bytes().position(|b| b == b':')?;
+        let (scheme, rest) = (&text[..colon], &text[colon + 1..]);
+        if rest.is_empty() || !is_scheme(scheme) {
             return None;
+        }
+        let mut user_end = None;
+        for (at, b) in rest.bytes().enumerate() {
+            match b {
+                b'@' => user_end = Some(at),
+                0..=b' ' | b'<' | b'>' => return None,
+                _ => {}
+            }
         }
         let mut uri = Self { scheme, user: "", host: "", port: None, params: Params(""), headers: "" };
         if scheme.eq_ignore_ascii_case("tel") {
-            let (number, params) = rest.split_once(';').unwrap_or((rest, ""));
+            let (number, params) = cut(rest, b';');
             (uri.user, uri.params) = (number, Params(params));
             return Some(uri);
         }
@@ -45,16 +50,12 @@ impl<'a> Uri<'a> {
             return Some(uri);
         }
         // The user part may hold `;` and `?`, so it is cut off first.
-        let after_user = match rest.rfind('@') {
-            Some(at) => {
-                let userinfo = &rest[..at];
-                uri.user = userinfo.split_once(':').map_or(userinfo, |(user, _)| user);
-                &rest[at + 1..]
-            }
-            None => rest,
-        };
-        let (before, headers) = after_user.split_once('?').unwrap_or((after_user, ""));
-        let (address, params) = before.split_once(';').unwrap_or((before, ""));
+        let after_user = user_end.map_or(rest, |at| {
+            uri.user = cut(&rest[..at], b':').0;
+            &rest[at + 1..]
+        });
+        let (before, headers) = cut(after_user, b'?');
+        let (address, params) = cut(before, b';');
         (uri.headers, uri.params) = (headers, Params(params));
         (uri.host, uri.port) = host_port(address)?;
         Some(uri)
@@ -100,28 +101,45 @@ impl<'a> Uri<'a> {
     }
 }
 
+/// What stands before and behind the first `separator`; nothing behind where there is none.
+fn cut(text: &str, separator: u8) -> (&str, &str) {
+    match text.bytes().position(|b| b == separator) {
+        Some(at) => (&text[..at], &text[at + 1..]),
+        None => (text, ""),
+    }
+}
+
+/// Whether this is the name of a scheme (RFC 3261 §25.1).
+pub(super) fn is_scheme(text: &str) -> bool {
+    let is_inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
+    text.bytes().next().is_some_and(|b| b.is_ascii_alphabetic()) && text.bytes().all(is_inner)
+}
+
 /// Splits `host[:port]`; IPv6 must stand in brackets and keeps them.
 pub fn host_port(text: &str) -> Option<(&str, Option<u16>)> {
-    let (host, rest) = if text.starts_with('[') {
-        let end = text.find(']')?;
-        let inner = &text[1..end];
-        inner.split('%').next()?.parse::<std::net::Ipv6Addr>().ok()?;
-        text.split_at(end + 1)
-    } else {
-        text.split_at(text.find(':').unwrap_or(text.len()))
+    let text = text.trim_ascii();
+    let end = match text.strip_prefix('[') {
+        Some(inner) => {
+            let close = inner.bytes().position(|b| b == b']')?;
+            cut(&inner[..close], b'%').0.parse::<std::net::Ipv6Addr>().ok()?;
+            close + 2
+        }
+        None => text.bytes().position(|b| !is_host(b)).unwrap_or(text.len()),
     };
-    let host = host.trim();
-    let sound =
-        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'[' | b']' | b':' | b'%');
-    if host.is_empty() || !host.bytes().all(sound) {
+    let (host, rest) = text.split_at(end);
+    if host.is_empty() {
         return None;
     }
-    let port = match rest.trim().strip_prefix(':') {
-        Some(port) => Some(port.trim().parse().ok()?),
-        None if rest.trim().is_empty() => None,
-        None => return None,
-    };
-    Some((host, port))
+    let rest = rest.trim_ascii_start();
+    if rest.is_empty() {
+        return Some((host, None));
+    }
+    let port = super::header::number(rest.strip_prefix(':')?.trim_ascii().as_bytes())?;
+    Some((host, Some(u16::try_from(port).ok()?)))
+}
+
+const fn is_host(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_')
 }
 
 /// Undoes `%hh`; what is not UTF-8 afterwards is replaced.
@@ -181,7 +199,9 @@ mod tests {
         assert_eq!((uri.host, uri.port), ("[2001:db8::9:1]", Some(5060)));
         assert_eq!(Uri::parse("tel:+1-212;phone-context=x").map(|u| u.user), Some("+1-212"));
         assert!(Uri::parse("soap.beep://192.0.2.103:3002").is_some());
-        for bad in ["sip:", "sip:a@", "sip:a b@c", ":x", "sip:[::zz]", "sip:h:99999", "7001"] {
+        for bad in
+            ["sip:", "sip:a@", "sip:a b@c", ":x", "sip:[::zz]", "sip:h:99999", "sip:hé", "sip:h:+1", "7001"]
+        {
             assert!(Uri::parse(bad).is_none(), "{bad}");
         }
     }

@@ -36,9 +36,8 @@ impl<'a> Address<'a> {
         };
         let uri = std::str::from_utf8(uri.trim_ascii()).ok()?;
         let params = std::str::from_utf8(params).ok()?;
-        let scheme = uri.split(':').next().filter(|s| s.len() < uri.len())?;
-        let sound = scheme.bytes().next()?.is_ascii_alphabetic()
-            && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+        let colon = uri.bytes().position(|b| b == b':')?;
+        let sound = crate::sip::uri::is_scheme(&uri[..colon]);
         sound.then_some(Self { display, uri, params: Params(params.strip_prefix(';').unwrap_or(params)) })
     }
 

@@ -21,13 +21,15 @@ pub use replaces::Replaces;
 pub use session::SessionExpires;
 pub use via::Via;
 
+use memchr::{memchr, memchr3};
+
 use super::message::{Message, Name};
 
 /// The typed headers that every part needs. `None`: absent or unreadable.
 impl<'a> Message<'a> {
     /// The top Via (RFC 3261 §20.42).
     pub fn via(&self) -> Option<Via<'a>> {
-        Via::parse(self.values(Name::Via).next()?)
+        Via::parse(members(self.header(Name::Via)?).next()?)
     }
 
     /// From (RFC 3261 §20.20).
@@ -62,7 +64,7 @@ impl<'a> Message<'a> {
 
     /// The first Contact; `None` also for `*` (RFC 3261 §20.10).
     pub fn contact(&self) -> Option<Address<'a>> {
-        Address::parse(self.values(Name::Contact).next()?)
+        Address::parse(members(self.header(Name::Contact)?).next()?)
     }
 
     /// A header that is one number, such as Expires or Max-Forwards.
@@ -95,34 +97,29 @@ pub fn members(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// The position of `wanted` outside quoted strings and angle brackets.
 pub fn unquoted(value: &[u8], wanted: u8) -> Option<usize> {
-    // Most values have neither before it.
-    let first = memchr::memchr3(wanted, b'"', b'<', value)?;
-    if value[first] == wanted { Some(first) } else { unquoted_from(value, wanted, first) }
-}
-
-/// Nothing before `from` matters.
-fn unquoted_from(value: &[u8], wanted: u8, from: usize) -> Option<usize> {
-    let (mut quoted, mut angle, mut escaped) = (false, false, false);
-    for (at, &b) in value.iter().enumerate().skip(from) {
-        if quoted {
-            match b {
-                _ if escaped => escaped = false,
-                b'\\' => escaped = true,
-                b'"' => quoted = false,
-                _ => {}
-            }
-        } else if b == wanted && !angle {
-            return Some(at);
-        } else {
-            match b {
-                b'"' => quoted = true,
-                b'<' => angle = true,
-                b'>' => angle = false,
-                _ => {}
-            }
+    let mut at = 0;
+    loop {
+        let rest = value.get(at..)?;
+        let found = memchr3(wanted, b'"', b'<', rest)?;
+        at += found;
+        match rest[found] {
+            b if b == wanted => return Some(at),
+            b'"' => at += closing_quote(&rest[found + 1..])? + 2,
+            _ => at += memchr(b'>', &rest[found..])? + 1,
         }
     }
-    None
+}
+
+/// Where a quoted string ends whose opening quote has been read.
+pub fn closing_quote(text: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        match text.get(at)? {
+            b'"' => return Some(at),
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
 }
 
 /// A decimal number of 32 bits; nothing else may stand beside it.

@@ -15,12 +15,12 @@ impl<'a> Params<'a> {
                 let text = rest?;
                 let end = unquoted(text.as_bytes(), b';').unwrap_or(text.len());
                 rest = text.get(end + 1..);
-                let param = text[..end].trim();
+                let param = text[..end].trim_ascii();
                 if param.is_empty() {
                     continue;
                 }
-                return Some(match param.split_once('=') {
-                    Some((name, value)) => (name.trim_end(), Some(value.trim_start())),
+                return Some(match param.bytes().position(|b| b == b'=') {
+                    Some(at) => (param[..at].trim_ascii_end(), Some(param[at + 1..].trim_ascii_start())),
                     None => (param, None),
                 });
             }

@@ -20,17 +20,15 @@ impl<'a> Via<'a> {
     /// Reads one member.
     pub fn parse(value: &'a [u8]) -> Option<Self> {
         let text = std::str::from_utf8(value).ok()?;
-        let (head, params) = match super::unquoted(value, b';') {
-            Some(at) => (&text[..at], &text[at + 1..]),
-            None => (text, ""),
-        };
-        let mut parts = head.splitn(3, '/');
-        let (name, version, rest) = (parts.next()?.trim(), parts.next()?.trim(), parts.next()?.trim());
+        let end = super::unquoted(value, b';').unwrap_or(value.len());
+        let params = text.get(end + 1..).unwrap_or_default();
+        let (name, rest) = cut(&text[..end], |b| b == b'/')?;
+        let (version, rest) = cut(rest, |b| b == b'/')?;
         if !name.eq_ignore_ascii_case("SIP") || version != "2.0" {
             return None;
         }
-        let (transport, sent_by) = rest.split_once(|c: char| c.is_ascii_whitespace())?;
-        let (host, port) = host_port(sent_by.trim())?;
+        let (transport, sent_by) = cut(rest, |b| b.is_ascii_whitespace())?;
+        let (host, port) = host_port(sent_by)?;
         Some(Self { transport, host, port, params: Params(params) })
     }
 
@@ -49,6 +47,13 @@ impl<'a> Via<'a> {
         let value = self.params.get("rport")?;
         Some(value.parse().ok())
     }
+}
+
+/// Splits at the first byte of a kind, blanks trimmed on both sides.
+fn cut(text: &str, separates: impl Fn(u8) -> bool) -> Option<(&str, &str)> {
+    let text = text.trim_ascii();
+    let at = text.bytes().position(separates)?;
+    Some((text[..at].trim_ascii_end(), text[at + 1..].trim_ascii_start()))
 }
 
 #[cfg(test)]

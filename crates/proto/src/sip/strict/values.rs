@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::Report;
-use crate::sip::header::{Via, is_token, members, number, unquoted};
+use crate::sip::header::{Via, closing_quote, is_token, members, number, unquoted};
 use crate::sip::message::{Flaw, FlawKind, Message, Name};
 use crate::sip::uri::Uri;
 
@@ -172,16 +172,6 @@ pub(super) fn is_quote_open(value: &[u8]) -> bool {
         rest = &inside[end + 1..];
     }
     false
-}
-
-/// Where a quoted string ends whose opening quote has been read.
-fn closing_quote(text: &[u8]) -> Option<usize> {
-    let mut escaped = false;
-    text.iter().position(|&b| {
-        let closes = b == b'"' && !escaped;
-        escaped = b == b'\\' && !escaped;
-        closes
-    })
 }
 
 fn content_type(value: &[u8]) -> Found<'_> {
