@@ -341,6 +341,44 @@ impl<'a> Message<'a> {
         })
     }
 
+    /// Appends the message: the start line and every indexed header as written, ends of lines
+    /// mended, and the body.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let bytes = self.bytes;
+        let copy =
+            |out: &mut Vec<u8>, (from, to)| out.extend_from_slice(bytes.get(from..to).unwrap_or_default());
+        out.reserve(bytes.len() + 2);
+        // Lines that follow one another are copied in one piece.
+        let (mut run, mut line) = ((0, 0), self.start_line());
+        let mut rest = self.lines[..usize::from(self.count)].iter();
+        loop {
+            if line.0 != run.1 {
+                copy(out, run);
+                run = (line.0, line.0);
+            }
+            if bytes.get(line.1..line.1 + 2) == Some(b"\r\n") {
+                run.1 = line.1 + 2;
+            } else {
+                copy(out, (run.0, line.1));
+                out.extend_from_slice(b"\r\n");
+                run = (line.1, line.1);
+            }
+            let Some(next) = rest.next() else { break };
+            line = (usize::from(next.name_at), usize::from(next.value_end));
+        }
+        copy(out, run);
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(self.body());
+    }
+
+    /// Where the first line begins and ends.
+    fn start_line(&self) -> (usize, usize) {
+        let from = self.bytes.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+        let line = self.bytes.get(from..).unwrap_or_default();
+        let line = line.get(..memchr(b'\n', line).unwrap_or(line.len())).unwrap_or_default();
+        (from, from + line.trim_ascii_end().len())
+    }
+
     /// Whether a list header has this token, in any case (`Supported`, `Require`, `Allow`).
     pub fn has_token(&self, name: Name, token: &str) -> bool {
         self.values(name).any(|value| value.eq_ignore_ascii_case(token.as_bytes()))

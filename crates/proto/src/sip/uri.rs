@@ -28,42 +28,34 @@ impl<'a> Uri<'a> {
     pub fn parse(text: &'a str) -> Option<Self> {
         let colon = text.bytes().position(|b| b == b':')?;
         let (scheme, rest) = (&text[..colon], &text[colon + 1..]);
-        if rest.is_empty() || !is_scheme(scheme) {
+        let is_sip = is_sip_scheme(scheme);
+        if rest.is_empty() || !(is_sip || is_scheme(scheme)) {
             return None;
         }
-        let mut user_end = None;
-        for (at, b) in rest.bytes().enumerate() {
-            match b {
-                b'@' => user_end = Some(at),
-                0..=b' ' | b'<' | b'>' => return None,
-                _ => {}
-            }
-        }
+        let cuts = Cuts::find(rest.as_bytes())?;
         let mut uri = Self { scheme, user: "", host: "", port: None, params: Params(""), headers: "" };
-        if scheme.eq_ignore_ascii_case("tel") {
-            let (number, params) = cut(rest, b';');
+        if !is_sip && scheme.eq_ignore_ascii_case("tel") {
+            let (number, params) = rest.split_once(';').unwrap_or((rest, ""));
             (uri.user, uri.params) = (number, Params(params));
             return Some(uri);
         }
-        if !uri.is_sip() {
+        if !is_sip {
             uri.user = rest;
             return Some(uri);
         }
-        // The user part may hold `;` and `?`, so it is cut off first.
-        let after_user = user_end.map_or(rest, |at| {
-            uri.user = cut(&rest[..at], b':').0;
-            &rest[at + 1..]
-        });
-        let (before, headers) = cut(after_user, b'?');
-        let (address, params) = cut(before, b';');
-        (uri.headers, uri.params) = (headers, Params(params));
-        (uri.host, uri.port) = host_port(address)?;
+        let end = cuts.question.unwrap_or(rest.len());
+        let host_end = cuts.semicolon.unwrap_or(end);
+        let host_at = cuts.at.map_or(0, |at| at + 1);
+        uri.user = &rest[..cuts.password.or(cuts.at).unwrap_or(0)];
+        uri.params = Params(rest.get(host_end + 1..end).unwrap_or_default());
+        uri.headers = rest.get(end + 1..).unwrap_or_default();
+        (uri.host, uri.port) = host_port(&rest[host_at..host_end])?;
         Some(uri)
     }
 
     /// Whether it is a `sip` or `sips` URI.
     pub fn is_sip(&self) -> bool {
-        self.scheme.eq_ignore_ascii_case("sip") || self.is_sips()
+        is_sip_scheme(self.scheme)
     }
 
     /// Whether it is a `sips` URI.
@@ -101,12 +93,68 @@ impl<'a> Uri<'a> {
     }
 }
 
-/// What stands before and behind the first `separator`; nothing behind where there is none.
-fn cut(text: &str, separator: u8) -> (&str, &str) {
-    match text.bytes().position(|b| b == separator) {
-        Some(at) => (&text[..at], &text[at + 1..]),
-        None => (text, ""),
+/// Where the parts of a SIP URI meet, found in one pass. The user part may hold `;` and `?`, so
+/// those before the last `@` do not count.
+#[derive(Default)]
+struct Cuts {
+    /// The colon between user and password.
+    password: Option<usize>,
+    at: Option<usize>,
+    semicolon: Option<usize>,
+    question: Option<usize>,
+}
+
+impl Cuts {
+    /// `None` where a byte stands that no URI may hold.
+    fn find(rest: &[u8]) -> Option<Self> {
+        let mut cuts = Self::default();
+        let mut colon = None;
+        for (at, &b) in rest.iter().enumerate() {
+            match CLASS[usize::from(b)] {
+                HOST | PLAIN => {}
+                BAD => return None,
+                _ => match b {
+                    b'@' => {
+                        cuts = Self { password: cuts.password.or(colon), at: Some(at), ..Self::default() };
+                    }
+                    b':' => colon = colon.or(Some(at)),
+                    b'?' => cuts.question = cuts.question.or(Some(at)),
+                    _ if cuts.question.is_none() => cuts.semicolon = cuts.semicolon.or(Some(at)),
+                    _ => {}
+                },
+            }
+        }
+        Some(cuts)
     }
+}
+
+const PLAIN: u8 = 0;
+const HOST: u8 = 1;
+const CUT: u8 = 2;
+const BAD: u8 = 3;
+
+/// What a byte may be in a URI.
+static CLASS: [u8; 256] = {
+    let mut table = [PLAIN; 256];
+    let mut b = 0;
+    while b < 256 {
+        table[b] = match b as u8 {
+            b'@' | b':' | b';' | b'?' => CUT,
+            0..=b' ' | b'<' | b'>' => BAD,
+            b'.' | b'-' | b'_' => HOST,
+            b if b.is_ascii_alphanumeric() => HOST,
+            _ => PLAIN,
+        };
+        b += 1;
+    }
+    table
+};
+
+fn is_sip_scheme(scheme: &str) -> bool {
+    matches!(
+        scheme.as_bytes(),
+        [b's' | b'S', b'i' | b'I', b'p' | b'P'] | [b's' | b'S', b'i' | b'I', b'p' | b'P', b's' | b'S']
+    )
 }
 
 /// Whether this is the name of a scheme (RFC 3261 §25.1).
@@ -121,10 +169,10 @@ pub fn host_port(text: &str) -> Option<(&str, Option<u16>)> {
     let end = match text.strip_prefix('[') {
         Some(inner) => {
             let close = inner.bytes().position(|b| b == b']')?;
-            cut(&inner[..close], b'%').0.parse::<std::net::Ipv6Addr>().ok()?;
+            inner[..close].split('%').next()?.parse::<std::net::Ipv6Addr>().ok()?;
             close + 2
         }
-        None => text.bytes().position(|b| !is_host(b)).unwrap_or(text.len()),
+        None => text.bytes().position(|b| CLASS[usize::from(b)] != HOST).unwrap_or(text.len()),
     };
     let (host, rest) = text.split_at(end);
     if host.is_empty() {
@@ -136,10 +184,6 @@ pub fn host_port(text: &str) -> Option<(&str, Option<u16>)> {
     }
     let port = super::header::number(rest.strip_prefix(':')?.trim_ascii().as_bytes())?;
     Some((host, Some(u16::try_from(port).ok()?)))
-}
-
-const fn is_host(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_')
 }
 
 /// Undoes `%hh`; what is not UTF-8 afterwards is replaced.

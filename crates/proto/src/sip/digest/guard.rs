@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use subtle::{Choice, ConstantTimeEq};
+use subtle::Choice;
 
-use super::{Algorithm, Fields, Ha1, Hex, Protection, Qop, Terms, unescaped};
+use super::{Algorithm, Fields, Ha1, Hex, Protection, Qop, Terms, is_same, unescaped};
 use crate::sip::uri::unescape;
 use crate::sip::{Message, Name, Uri};
 use crate::{Rng, Time};
@@ -171,7 +171,7 @@ impl Guard {
         let Presented { method, body, .. } = *presented;
         let terms = Terms { algorithm, session, nonce, protection, method, uri, body };
         let expected = terms.response(&found.unwrap_or(self.nobody));
-        let right = expected.as_bytes().ct_eq(response.as_bytes()) & known;
+        let right = is_same(expected.as_bytes(), response.as_bytes()) & known;
         let number = self.opened(now, presented.source, nonce);
         if !bool::from(right) {
             return Verdict::Wrong;
@@ -196,7 +196,7 @@ impl Guard {
     fn opened(&self, now: Time, source: IpAddr, nonce: &str) -> Option<u64> {
         let (number, seal) = nonce.split_at_checked(NUMBER_DIGITS)?;
         let number = u64::from_str_radix(number, 16).ok()?;
-        let ours = self.sealed(number, source).as_bytes().ct_eq(seal.as_bytes());
+        let ours = is_same(self.sealed(number, source).as_bytes(), seal.as_bytes());
         let age_s = (now.as_secs() & u64::from(u32::MAX)).saturating_sub(number >> 32);
         let fresh = age_s <= self.settings.nonce_life.as_secs() && number > self.forgotten;
         (bool::from(ours) && fresh).then_some(number)

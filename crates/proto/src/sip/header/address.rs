@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
+
 use super::{Params, members, unquote, unquoted};
 use crate::sip::Uri;
 
@@ -22,20 +24,23 @@ impl<'a> Address<'a> {
     /// Reads one member. `None` where no URI can be found.
     pub fn parse(value: &'a [u8]) -> Option<Self> {
         let value = value.trim_ascii();
-        let (display, uri, params) = match unquoted(value, b'<') {
+        let (display_end, uri, params_at) = match unquoted(value, b'<') {
             Some(open) => {
-                let close = open + value[open..].iter().position(|&b| b == b'>')?;
-                let after = value[close + 1..].trim_ascii_start();
-                (value[..open].trim_ascii(), &value[open + 1..close], after)
+                let close = open + memchr(b'>', &value[open..])?;
+                (open, (open + 1, close), close + 1)
             }
             // Without angle brackets everything behind `;` belongs to the header (RFC 3261 §20.10).
             None => {
                 let end = unquoted(value, b';').unwrap_or(value.len());
-                (&value[..0], &value[..end], &value[end..])
+                (0, (0, end), end)
             }
         };
-        let uri = std::str::from_utf8(uri.trim_ascii()).ok()?;
-        let params = std::str::from_utf8(params).ok()?;
+        let (display, params) = (value[..display_end].trim_ascii(), (params_at, value.len()));
+        // URI and parameters are what stands behind the display name, which may be in any encoding.
+        let behind = value.get(display_end..)?;
+        let text = std::str::from_utf8(behind).ok()?;
+        let part = |(from, to): (usize, usize)| text.get(from - display_end..to - display_end);
+        let (uri, params) = (part(uri)?.trim_ascii(), part(params)?.trim_ascii_start());
         let colon = uri.bytes().position(|b| b == b':')?;
         let sound = crate::sip::uri::is_scheme(&uri[..colon]);
         sound.then_some(Self { display, uri, params: Params(params.strip_prefix(';').unwrap_or(params)) })

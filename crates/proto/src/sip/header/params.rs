@@ -9,27 +9,38 @@ pub struct Params<'a>(pub &'a str);
 impl<'a> Params<'a> {
     /// Name and value of each; the value is `None` for a flag and keeps its quotes.
     pub fn iter(self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
-        let mut rest = Some(self.0);
-        std::iter::from_fn(move || {
-            loop {
-                let text = rest?;
-                let end = unquoted(text.as_bytes(), b';').unwrap_or(text.len());
-                rest = text.get(end + 1..);
-                let param = text[..end].trim_ascii();
-                if param.is_empty() {
-                    continue;
-                }
-                return Some(match param.bytes().position(|b| b == b'=') {
-                    Some(at) => (param[..at].trim_ascii_end(), Some(param[at + 1..].trim_ascii_start())),
-                    None => (param, None),
-                });
-            }
+        self.parts().map(|param| match param.bytes().position(|b| b == b'=') {
+            Some(at) => (param[..at].trim_ascii_end(), Some(param[at + 1..].trim_ascii_start())),
+            None => (param, None),
         })
     }
 
     /// The value of a parameter, its quotes kept; `Some("")` for a flag.
     pub fn get(self, name: &str) -> Option<&'a str> {
-        self.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.unwrap_or_default())
+        self.parts().find_map(|param| {
+            let (head, rest) = param.split_at_checked(name.len())?;
+            if !head.eq_ignore_ascii_case(name) {
+                return None;
+            }
+            let rest = rest.trim_ascii_start();
+            if rest.is_empty() { Some("") } else { rest.strip_prefix('=').map(str::trim_ascii_start) }
+        })
+    }
+
+    /// Each parameter without the blanks around it.
+    fn parts(self) -> impl Iterator<Item = &'a str> {
+        let mut rest = Some(self.0);
+        std::iter::from_fn(move || {
+            loop {
+                let text = rest.filter(|text| !text.is_empty())?;
+                let end = unquoted(text.as_bytes(), b';').unwrap_or(text.len());
+                rest = text.get(end + 1..);
+                let param = text[..end].trim_ascii();
+                if !param.is_empty() {
+                    return Some(param);
+                }
+            }
+        })
     }
 
     /// Whether the parameter is there, with or without a value.
