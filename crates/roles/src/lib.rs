@@ -1,4 +1,9 @@
 //! What Offhook's products do: the phone, the exchange and the lab. Pure, as `proto` is.
 #![forbid(unsafe_code)]
 
+pub mod relay;
+pub mod role;
 pub mod settings;
+pub mod sound;
+
+pub use role::{Input, Output, Role};

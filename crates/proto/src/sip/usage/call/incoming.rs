@@ -1,0 +1,220 @@
+//! The callee's half: provisional answers, 200, refusal, PRACK (RFC 3261 §13.3, RFC 3262).
+
+use std::time::Duration;
+
+use super::{Call, Context, Event, State, modify, refer, sdp_of, session};
+use crate::Time;
+use crate::sip::Reply;
+use crate::sip::dialog::Dialog;
+use crate::sip::endpoint::ServerId;
+use crate::sip::flow::Target;
+use crate::sip::header::{RAck, Reason};
+use crate::sip::message::{Message, Name};
+
+const T1: Duration = Duration::from_millis(500);
+
+/// An INVITE that waits for our answer.
+#[derive(Debug)]
+pub(super) struct Ringing {
+    pub(super) invite: ServerId,
+    peer_reliable: bool,
+    next_rseq: u32,
+    unacknowledged: Option<Unacknowledged>,
+}
+
+/// A reliable provisional response that no PRACK has acknowledged.
+#[derive(Debug)]
+struct Unacknowledged {
+    reply: Reply,
+    rseq: u32,
+    wait: Duration,
+    resend_at: Time,
+    give_up_at: Time,
+}
+
+impl Ringing {
+    pub(super) fn resend_at(&self) -> Option<Time> {
+        self.unacknowledged.as_ref().map(|u| u.resend_at)
+    }
+}
+
+impl Call {
+    /// Their INVITE, its transaction already standing. `None` where its headers cannot be read.
+    pub fn incoming(invite: ServerId, request: &Message<'_>, local_tag: String, from: Target) -> Option<Self> {
+        let dialog = Dialog::incoming(request, local_tag)?;
+        let peer_reliable =
+            request.has_token(Name::Supported, "100rel") || request.has_token(Name::Require, "100rel");
+        let state =
+            State::Ringing(Ringing { invite, peer_reliable, next_rseq: 1, unacknowledged: None });
+        Some(Self {
+            dialog,
+            caller: false,
+            state,
+            targets: vec![from],
+            pinned: false,
+            modify: modify::Modify::default(),
+            refer: refer::Refers::default(),
+            session: None,
+            session_wish: session::Wish::from_request(request),
+            local_sdp: Vec::new(),
+            errands: Vec::new(),
+        })
+    }
+
+    /// 100 Trying.
+    pub fn trying<O: Copy>(&mut self, ctx: &mut Context<'_, O>) {
+        if let State::Ringing(ringing) = &self.state {
+            ctx.reply(ringing.invite, Reply::new(100));
+        }
+    }
+
+    /// 180, 181 or 183, reliably where `reliable` and the peer knows how (RFC 3262).
+    pub fn progress<O: Copy>(
+        &mut self,
+        ctx: &mut Context<'_, O>,
+        status: u16,
+        sdp: Option<Vec<u8>>,
+        reliable: bool,
+    ) {
+        let State::Ringing(ringing) = &mut self.state else { return };
+        let mut reply = Reply::new(status)
+            .to_tag(self.dialog.local.tag.clone())
+            .header(Name::Contact, &ctx.identity.contact)
+            .header(Name::Allow, ctx.identity.allow);
+        if let Some(sdp) = sdp {
+            self.local_sdp.clone_from(&sdp);
+            reply = reply.body("application/sdp", sdp);
+        }
+        // A second reliable response may only leave once the first is acknowledged (RFC 3262 §3).
+        if reliable && ringing.peer_reliable && ringing.unacknowledged.is_none() {
+            let rseq = ringing.next_rseq;
+            ringing.next_rseq += 1;
+            reply = reply.header(Name::Require, "100rel").header(Name::RSeq, rseq);
+            ringing.unacknowledged = Some(Unacknowledged {
+                reply: reply.clone(),
+                rseq,
+                wait: T1,
+                resend_at: ctx.now + T1,
+                give_up_at: ctx.now + T1 * 64,
+            });
+        }
+        let invite = ringing.invite;
+        ctx.reply(invite, reply);
+    }
+
+    /// 200: the call is answered.
+    pub fn answer<O: Copy>(
+        &mut self,
+        ctx: &mut Context<'_, O>,
+        sdp: Option<Vec<u8>>,
+        headers: &[(Name, String)],
+    ) {
+        let State::Ringing(ringing) = &self.state else { return };
+        let invite = ringing.invite;
+        let mut reply = Reply::new(200)
+            .to_tag(self.dialog.local.tag.clone())
+            .header(Name::Contact, &ctx.identity.contact)
+            .header(Name::Allow, ctx.identity.allow);
+        if !ctx.identity.supported.is_empty() {
+            reply = reply.header(Name::Supported, ctx.identity.supported);
+        }
+        for (name, value) in headers {
+            reply = reply.header(*name, value);
+        }
+        self.session = session::SessionTimer::for_callee(ctx.now, self.session_wish.as_ref());
+        if let Some(timer) = &self.session {
+            reply = timer.tell(reply, false);
+        }
+        if let Some(sdp) = sdp {
+            self.local_sdp.clone_from(&sdp);
+            reply = reply.body("application/sdp", sdp);
+        }
+        ctx.reply(invite, reply);
+        self.state = State::Answered { invite };
+    }
+
+    /// Refuses or redirects: 3xx, 4xx, 5xx, 6xx.
+    pub fn refuse<O: Copy>(&mut self, ctx: &mut Context<'_, O>, reply: Reply) {
+        let State::Ringing(ringing) = &self.state else { return };
+        let invite = ringing.invite;
+        ctx.reply(invite, reply.to_tag(self.dialog.local.tag.clone()));
+        self.state = State::Over;
+    }
+
+    /// The session interval that they ask for is below ours (RFC 4028 §9): answer 422.
+    pub fn session_too_small(&self, min_s: u32) -> bool {
+        self.session_wish.as_ref().is_some_and(|wish| wish.is_below(min_s))
+    }
+
+    /// Their ACK, to our 200 or to the answer of their re-INVITE.
+    pub fn on_ack<O: Copy>(&mut self, ctx: &mut Context<'_, O>, request: &Message<'_>) -> Option<Event> {
+        if let State::Answered { invite } = self.state {
+            ctx.endpoint.acked(invite);
+            self.state = State::Confirmed;
+            return Some(Event::Confirmed { sdp: sdp_of(request) });
+        }
+        self.on_modify_ack(ctx, request)
+    }
+
+    /// They cancelled; the 200 to the CANCEL has been sent.
+    pub fn on_cancel<O: Copy>(
+        &mut self,
+        ctx: &mut Context<'_, O>,
+        id: ServerId,
+        request: &Message<'_>,
+    ) -> Option<Event> {
+        match &self.state {
+            State::Ringing(ringing) if ringing.invite == id => {}
+            _ => {
+                self.modify.cancelled(ctx, id);
+                return None;
+            }
+        }
+        ctx.reply(id, Reply::new(487).to_tag(self.dialog.local.tag.clone()));
+        self.state = State::Over;
+        let reasons = request.headers(Name::Reason).filter_map(|value| std::str::from_utf8(value).ok());
+        let answered_elsewhere = reasons
+            .filter_map(Reason::parse)
+            .any(|reason| reason.protocol.eq_ignore_ascii_case("SIP") && reason.cause == Some(200));
+        Some(Event::Cancelled { answered_elsewhere })
+    }
+
+    /// Our 200 was repeated for 64*T1 and never acknowledged (RFC 3261 §13.3.1.4).
+    pub fn on_ack_missing<O: Copy>(&mut self, ctx: &mut Context<'_, O>, id: ServerId) -> Option<Event> {
+        match self.state {
+            State::Answered { invite } if invite == id => {
+                self.send_bye(ctx, None);
+                Some(Event::Ended { by_remote: false, reason: "the answer was never acknowledged".into() })
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn on_prack<O: Copy>(
+        &mut self,
+        ctx: &mut Context<'_, O>,
+        id: ServerId,
+        request: &Message<'_>,
+    ) -> Option<Event> {
+        let named = request.header(Name::RAck).and_then(RAck::parse);
+        let awaited = match &mut self.state {
+            State::Ringing(ringing) => ringing.unacknowledged.take_if(|u| Some(u.rseq) == named.map(|n| n.rseq)),
+            _ => None,
+        };
+        ctx.reply(id, Reply::new(if awaited.is_some() { 200 } else { 481 }));
+        None
+    }
+
+    pub(super) fn resend_provisional<O: Copy>(&mut self, ctx: &mut Context<'_, O>) {
+        let State::Ringing(ringing) = &mut self.state else { return };
+        let invite = ringing.invite;
+        let Some(waiting) = ringing.unacknowledged.as_mut().filter(|u| u.resend_at <= ctx.now) else { return };
+        if waiting.give_up_at <= ctx.now {
+            return self.refuse(ctx, Reply::new(504).reason("Provisional Response Not Acknowledged"));
+        }
+        waiting.wait *= 2;
+        waiting.resend_at = ctx.now + waiting.wait;
+        let reply = waiting.reply.clone();
+        ctx.reply(invite, reply);
+    }
+}

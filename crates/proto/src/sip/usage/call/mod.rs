@@ -1,0 +1,431 @@
+//! A call as signalling (RFC 3261 §13–15): one dialog with an INVITE at its beginning.
+//!
+//! [`Call`] is the same for both ends and for both legs of an exchange. Session descriptions are
+//! bytes here: who owes an offer or an answer is known, what they say is not.
+
+mod incoming;
+mod modify;
+mod outgoing;
+mod refer;
+mod session;
+
+pub use outgoing::Invitation;
+pub use refer::Refer;
+pub use session::SessionTimer;
+
+use super::{Context, Why};
+use crate::Time;
+use crate::sip::dialog::Dialog;
+use crate::sip::endpoint::{ClientId, ServerId};
+use crate::sip::flow::Target;
+use crate::sip::header::{Reason, Replaces};
+use crate::sip::message::{Message, Method, Name};
+use crate::sip::{Reply, Request, Uri};
+
+/// The most early dialogs that one INVITE may establish.
+const MAX_FORKS: usize = 16;
+
+/// One call.
+#[derive(Debug)]
+pub struct Call {
+    dialog: Dialog,
+    caller: bool,
+    state: State,
+    targets: Vec<Target>,
+    /// Requests go where the flow came from instead of where Contact and Route point.
+    pinned: bool,
+    modify: modify::Modify,
+    refer: refer::Refers,
+    session: Option<SessionTimer>,
+    session_wish: Option<session::Wish>,
+    local_sdp: Vec<u8>,
+    errands: Vec<(ClientId, Errand)>,
+}
+
+/// What is true until the next input.
+#[derive(Debug)]
+enum State {
+    Calling(outgoing::Calling),
+    Ringing(incoming::Ringing),
+    /// We answered; their ACK is awaited.
+    Answered { invite: ServerId },
+    Confirmed,
+    Over,
+}
+
+/// Small requests of ours inside the dialog.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Errand {
+    Bye,
+    Info,
+    Prack,
+    Notify,
+    Refer,
+}
+
+/// What just happened.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Event {
+    /// A provisional answer above 100 came.
+    Progress {
+        /// 180, 181, 182, 183.
+        status: u16,
+        /// Early media.
+        sdp: Option<Vec<u8>>,
+    },
+    /// 2xx came. With `needs_ack` our INVITE had no offer: `sdp` is one, and [`Call::ack`] answers it.
+    Answered {
+        /// Their answer, or their offer.
+        sdp: Option<Vec<u8>>,
+        /// Whether [`Call::ack`] is owed.
+        needs_ack: bool,
+    },
+    /// 3xx came (RFC 3261 §21.3).
+    Redirected {
+        /// 301, 302, …
+        status: u16,
+        /// The Contact URIs, best first.
+        contacts: Vec<String>,
+        /// The Diversion value as it came.
+        diversion: Option<String>,
+    },
+    /// The call did not come about.
+    Failed {
+        /// The final status; `None` where no answer came.
+        status: Option<u16>,
+        /// The phrase, or what went wrong in words.
+        reason: String,
+        /// Seconds, from Retry-After.
+        retry_after_s: Option<u32>,
+    },
+    /// Their ACK came: the dialog is confirmed. Holds their answer if our 200 held the offer.
+    Confirmed {
+        /// The body of the ACK.
+        sdp: Option<Vec<u8>>,
+    },
+    /// They cancelled before we answered; 487 has been sent.
+    Cancelled {
+        /// Whether Reason says that somebody else answered (RFC 3326, `SIP;cause=200`).
+        answered_elsewhere: bool,
+    },
+    /// They want to change the session: [`Call::accept_offer`] or [`Call::refuse_offer`] is owed.
+    Offered {
+        /// Their offer; `None` where they ask us for one.
+        sdp: Option<Vec<u8>>,
+    },
+    /// Our change of the session was answered.
+    Modified {
+        /// Their answer.
+        sdp: Option<Vec<u8>>,
+    },
+    /// Our change was refused (or nobody answered: `None`); the session is as before.
+    ModifyFailed {
+        /// The final status.
+        status: Option<u16>,
+    },
+    /// They ask us to call somebody: [`Call::accept_refer`] or [`Call::refuse_refer`] is owed.
+    ReferReceived(Refer),
+    /// Our REFER was accepted.
+    ReferAccepted,
+    /// Our REFER was refused, or nobody answered.
+    ReferRefused {
+        /// The final status.
+        status: Option<u16>,
+    },
+    /// How the call that we asked for gets on.
+    ReferProgress {
+        /// The status of the sipfrag.
+        status: u16,
+        /// Whether no more will be told.
+        over: bool,
+    },
+    /// INFO came; it has been answered.
+    Info {
+        /// Its media type.
+        content_type: String,
+        /// Its body.
+        body: Vec<u8>,
+    },
+    /// The call is over.
+    Ended {
+        /// Whether they hung up; else the network failed us.
+        by_remote: bool,
+        /// In words: the Reason text, `BYE`, `no ACK`, …
+        reason: String,
+    },
+}
+
+impl Call {
+    /// The dialog.
+    pub fn dialog(&self) -> &Dialog {
+        &self.dialog
+    }
+
+    /// Whether we sent the first INVITE.
+    pub fn is_caller(&self) -> bool {
+        self.caller
+    }
+
+    /// Whether both sides agreed that the call stands.
+    pub fn is_confirmed(&self) -> bool {
+        matches!(self.state, State::Confirmed)
+    }
+
+    /// Whether we answered or they did.
+    pub fn is_answered(&self) -> bool {
+        matches!(self.state, State::Confirmed | State::Answered { .. })
+    }
+
+    /// Whether nothing more can happen.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+
+    /// Whether a change of the session is under way, ours or theirs.
+    pub fn is_modifying(&self) -> bool {
+        self.modify.is_busy()
+    }
+
+    /// Whether a Replaces header names this call (RFC 3891 §3).
+    pub fn is_named_by(&self, replaces: &Replaces<'_>) -> bool {
+        self.dialog.is_named_by(replaces)
+    }
+
+    /// The running session timer.
+    pub fn session(&self) -> Option<&SessionTimer> {
+        self.session.as_ref()
+    }
+
+    /// Requests go where the other end's packets come from, whatever its Contact says: the way of
+    /// a server with phones behind NAT.
+    pub fn pin_to(&mut self, target: Target) {
+        self.targets = vec![target];
+        self.pinned = true;
+    }
+
+    /// The other end moved (address change) or we did.
+    pub fn set_targets(&mut self, targets: Vec<Target>) {
+        self.targets = targets;
+    }
+
+    /// An answer to one of our requests.
+    pub fn on_response<O: Copy>(
+        &mut self,
+        ctx: &mut Context<'_, O>,
+        id: ClientId,
+        response: &Message<'_>,
+    ) -> Option<Event> {
+        let status = response.status()?;
+        if self.is_invite(id) {
+            return self.on_invite_response(ctx, response, status);
+        }
+        if self.modify.is_sent_as(id) {
+            return self.on_modify_response(ctx, id, response, status);
+        }
+        let at = self.errands.iter().position(|(errand, _)| *errand == id)?;
+        if status < 200 {
+            return None;
+        }
+        let (_, errand) = self.errands.swap_remove(at);
+        self.on_errand_response(ctx, errand, response, status)
+    }
+
+    /// One of our requests was never answered, or could not be sent.
+    pub fn on_request_failed<O: Copy>(&mut self, ctx: &mut Context<'_, O>, id: ClientId) -> Option<Event> {
+        if self.is_invite(id) {
+            self.state = State::Over;
+            return Some(Event::Failed { status: None, reason: "no answer".into(), retry_after_s: None });
+        }
+        if self.modify.is_sent_as(id) {
+            self.modify.clear();
+            return Some(Event::ModifyFailed { status: None });
+        }
+        let at = self.errands.iter().position(|(errand, _)| *errand == id)?;
+        let _ = &ctx;
+        match self.errands.swap_remove(at).1 {
+            Errand::Refer => Some(Event::ReferRefused { status: None }),
+            Errand::Bye | Errand::Info | Errand::Prack | Errand::Notify => None,
+        }
+    }
+
+    /// A request of theirs inside this dialog, its transaction already standing.
+    pub fn on_request<O: Copy>(
+        &mut self,
+        ctx: &mut Context<'_, O>,
+        id: ServerId,
+        request: &Message<'_>,
+    ) -> Option<Event> {
+        if self.dialog.receive(request).is_err() {
+            ctx.reply(id, Reply::new(500).reason("CSeq Out Of Order"));
+            return None;
+        }
+        match request.method()? {
+            Method::Bye => self.on_bye(ctx, id, request),
+            Method::Invite | Method::Update => self.on_offer(ctx, id, request),
+            Method::Prack => self.on_prack(ctx, id, request),
+            Method::Refer => self.on_refer(ctx, id, request),
+            Method::Notify => self.on_refer_notify(ctx, id, request),
+            Method::Info => {
+                ctx.reply(id, Reply::new(200));
+                let content_type = request.content_type().unwrap_or_default();
+                Some(Event::Info { content_type, body: request.body().to_vec() })
+            }
+            Method::Options | Method::Message => {
+                ctx.reply(id, Reply::new(200).header(Name::Allow, ctx.identity.allow));
+                None
+            }
+            _ => {
+                ctx.reply(id, Reply::new(405).header(Name::Allow, ctx.identity.allow));
+                None
+            }
+        }
+    }
+
+    /// Hangs up, cancels or refuses, whatever the state asks for. Silent where all is over.
+    pub fn hang_up<O: Copy>(&mut self, ctx: &mut Context<'_, O>, reason: Option<&str>) {
+        match &mut self.state {
+            State::Calling(calling) => calling.cancel(ctx, reason),
+            State::Ringing(_) => self.refuse(ctx, Reply::new(486)),
+            State::Answered { invite } => {
+                // RFC 3261 §15: the callee may not send BYE before the ACK came; the transaction
+                // stops repeating the 200 all the same.
+                let invite = *invite;
+                ctx.endpoint.acked(invite);
+                self.send_bye(ctx, reason);
+            }
+            State::Confirmed => self.send_bye(ctx, reason),
+            State::Over => {}
+        }
+    }
+
+    /// Sends INFO (RFC 6086; DTMF by `application/dtmf-relay`).
+    pub fn info<O: Copy>(&mut self, ctx: &mut Context<'_, O>, content_type: &'static str, body: Vec<u8>) {
+        let request = self.dialog.request(Method::Info).body(content_type, body);
+        self.errand(ctx, request, Errand::Info);
+    }
+
+    /// A deadline of ours has come.
+    pub fn on_deadline<O: Copy>(&mut self, ctx: &mut Context<'_, O>) -> Option<Event> {
+        self.resend_provisional(ctx);
+        self.retry_after_glare(ctx);
+        self.on_session_deadline(ctx)
+    }
+
+    /// When [`on_deadline`](Self::on_deadline) wants to be called, and why.
+    pub fn next_deadline(&self) -> Option<(Time, Why)> {
+        let provisional = match &self.state {
+            State::Ringing(ringing) => ringing.resend_at().map(|at| (at, Why::ProvisionalResend)),
+            _ => None,
+        };
+        let glare = self.modify.retry_at().map(|at| (at, Why::Glare));
+        let session = self.session.as_ref().filter(|_| self.is_answered()).map(SessionTimer::deadline);
+        [provisional, glare, session].into_iter().flatten().min()
+    }
+
+    fn send_bye<O: Copy>(&mut self, ctx: &mut Context<'_, O>, reason: Option<&str>) {
+        self.modify.abandon(ctx);
+        let request = self.dialog.request(Method::Bye).header_opt(Name::Reason, reason);
+        self.errand(ctx, request, Errand::Bye);
+        self.state = State::Over;
+    }
+
+    fn on_bye<O: Copy>(
+        &mut self,
+        ctx: &mut Context<'_, O>,
+        id: ServerId,
+        request: &Message<'_>,
+    ) -> Option<Event> {
+        ctx.reply(id, Reply::new(200));
+        if let State::Ringing(ringing) = &self.state {
+            // A caller may end an early dialog by BYE (RFC 3261 §15): the INVITE gets its 487.
+            let invite = ringing.invite;
+            ctx.reply(invite, Reply::new(487).to_tag(self.dialog.local.tag.clone()));
+        }
+        if let State::Answered { invite } = self.state {
+            ctx.endpoint.acked(invite);
+        }
+        if self.is_over() {
+            return None;
+        }
+        self.modify.abandon(ctx);
+        self.state = State::Over;
+        let text = request.text(Name::Reason).and_then(Reason::parse).and_then(|r| r.text.map(String::from));
+        Some(Event::Ended { by_remote: true, reason: text.unwrap_or_else(|| "BYE".into()) })
+    }
+
+    fn on_errand_response<O: Copy>(
+        &mut self,
+        ctx: &mut Context<'_, O>,
+        errand: Errand,
+        response: &Message<'_>,
+        status: u16,
+    ) -> Option<Event> {
+        if matches!(status, 401 | 407) && ctx.may_retry(response) {
+            self.retry_errand(ctx, errand);
+            return None;
+        }
+        match errand {
+            Errand::Refer if status < 300 => {
+                self.refer.accepted();
+                Some(Event::ReferAccepted)
+            }
+            Errand::Refer => {
+                self.refer.refused();
+                Some(Event::ReferRefused { status: Some(status) })
+            }
+            // The dialog is gone at their side (RFC 3261 §12.2.1.2).
+            Errand::Info | Errand::Prack | Errand::Notify if status == 481 && !self.is_over() => {
+                self.state = State::Over;
+                Some(Event::Ended { by_remote: false, reason: "the far end forgot the call (481)".into() })
+            }
+            Errand::Bye | Errand::Info | Errand::Prack | Errand::Notify => None,
+        }
+    }
+
+    /// Sends a challenged request again; what INFO and NOTIFY carried is not kept for it.
+    fn retry_errand<O: Copy>(&mut self, ctx: &mut Context<'_, O>, errand: Errand) {
+        match errand {
+            Errand::Bye => {
+                let request = self.dialog.request(Method::Bye);
+                self.errand(ctx, request, Errand::Bye);
+            }
+            Errand::Refer => self.resend_refer(ctx),
+            Errand::Info | Errand::Prack | Errand::Notify => {}
+        }
+    }
+
+    fn errand<O: Copy>(&mut self, ctx: &mut Context<'_, O>, request: Request, errand: Errand) {
+        let id = self.send(ctx, request);
+        self.errands.push((id, errand));
+    }
+
+    /// Sends a request of this dialog to its next hop.
+    fn send<O: Copy>(&mut self, ctx: &mut Context<'_, O>, request: Request) -> ClientId {
+        let targets = self.next_targets();
+        ctx.send(request, &targets)
+    }
+
+    /// Where the next request goes (RFC 3261 §12.2.1.1): the first route or the Contact where it is
+    /// an address, else, or when pinned, where the first request went or came from.
+    fn next_targets(&self) -> Vec<Target> {
+        let first = self.targets.first();
+        let hop = Uri::parse(self.dialog.next_hop()).filter(|_| !self.pinned);
+        let ip = hop.as_ref().and_then(Uri::ip);
+        match (hop, ip, first) {
+            (Some(uri), Some(ip), Some(first)) => {
+                let transport = uri.transport().unwrap_or(first.transport);
+                let port = uri.port.unwrap_or(transport.default_port());
+                let remote = std::net::SocketAddr::new(ip, port);
+                let name = first.name.clone().filter(|_| transport == first.transport);
+                vec![Target { transport, remote, name }]
+            }
+            _ => self.targets.clone(),
+        }
+    }
+}
+
+/// The body of a message if it is a session description.
+fn sdp_of(message: &Message<'_>) -> Option<Vec<u8>> {
+    let body = message.body();
+    (!body.is_empty() && message.content_type().is_none_or(|t| t == "application/sdp")).then(|| body.to_vec())
+}

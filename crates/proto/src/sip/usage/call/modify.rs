@@ -1,0 +1,263 @@
+//! Changes of a standing session: re-INVITE and UPDATE, ours and theirs (RFC 3261 §14, RFC 3311).
+
+use std::time::Duration;
+
+use super::{Call, Context, Event, State, sdp_of};
+use crate::Time;
+use crate::sip::Reply;
+use crate::sip::endpoint::{ClientId, ServerId};
+use crate::sip::header::SessionExpires;
+use crate::sip::message::{Message, Method, Name};
+
+/// What is under way.
+#[derive(Debug, Default)]
+pub(super) struct Modify {
+    sent: Option<Sent>,
+    received: Option<Received>,
+    answered_invite: Option<ClientId>,
+}
+
+#[derive(Debug)]
+struct Sent {
+    /// `None` while waiting to ask again after 491.
+    id: Option<ClientId>,
+    method: Method,
+    sdp: Option<Vec<u8>>,
+    refresh: bool,
+    retry_at: Option<Time>,
+}
+
+#[derive(Debug)]
+struct Received {
+    id: ServerId,
+    method: Method,
+    answered: bool,
+}
+
+impl Modify {
+    pub(super) fn is_busy(&self) -> bool {
+        self.sent.is_some() || self.received.is_some()
+    }
+
+    pub(super) fn is_sent_as(&self, id: ClientId) -> bool {
+        self.sent.as_ref().is_some_and(|sent| sent.id == Some(id))
+    }
+
+    pub(super) fn retry_at(&self) -> Option<Time> {
+        self.sent.as_ref()?.retry_at
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.sent = None;
+    }
+
+    pub(super) fn remember_invite(&mut self, id: ClientId) {
+        self.answered_invite = Some(id);
+    }
+
+    pub(super) fn answered_invite(&self) -> Option<ClientId> {
+        self.answered_invite
+    }
+
+    /// The call ends: a re-INVITE of theirs that waits for an answer gets its 487.
+    pub(super) fn abandon<O: Copy>(&mut self, ctx: &mut Context<'_, O>) {
+        self.sent = None;
+        if let Some(received) = self.received.take() {
+            if received.answered {
+                ctx.endpoint.acked(received.id);
+            } else {
+                ctx.reply(received.id, Reply::new(487));
+            }
+        }
+    }
+
+    /// They cancelled their re-INVITE.
+    pub(super) fn cancelled<O: Copy>(&mut self, ctx: &mut Context<'_, O>, id: ServerId) {
+        if self.received.as_ref().is_some_and(|r| r.id == id && !r.answered) {
+            self.received = None;
+            ctx.reply(id, Reply::new(487));
+        }
+    }
+}
+
+impl Call {
+    /// Offers a changed session by re-INVITE; `None` asks them for an offer. While another change is
+    /// under way nothing happens and `false` is returned.
+    pub fn modify<O: Copy>(&mut self, ctx: &mut Context<'_, O>, sdp: Option<Vec<u8>>) -> bool {
+        self.start_modify(ctx, Method::Invite, sdp, false)
+    }
+
+    /// The same by UPDATE (RFC 3311), which needs no ACK.
+    pub fn update<O: Copy>(&mut self, ctx: &mut Context<'_, O>, sdp: Vec<u8>) -> bool {
+        self.start_modify(ctx, Method::Update, Some(sdp), false)
+    }
+
+    /// Answers [`Event::Offered`]: with an answer, or with our offer where they sent none.
+    pub fn accept_offer<O: Copy>(&mut self, ctx: &mut Context<'_, O>, sdp: Option<Vec<u8>>) {
+        let Some(received) = self.modify.received.as_mut().filter(|r| !r.answered) else { return };
+        received.answered = true;
+        let (id, method) = (received.id, received.method);
+        let mut reply = Reply::new(200).header(Name::Contact, &ctx.identity.contact);
+        reply = reply.header(Name::Allow, ctx.identity.allow);
+        if let Some(session) = &self.session {
+            reply = session.tell(reply, false);
+        }
+        if let Some(sdp) = sdp {
+            self.local_sdp.clone_from(&sdp);
+            reply = reply.body("application/sdp", sdp);
+        }
+        ctx.reply(id, reply);
+        if method == Method::Update {
+            self.modify.received = None;
+        }
+    }
+
+    /// Refuses [`Event::Offered`]; the session stays as it was.
+    pub fn refuse_offer<O: Copy>(&mut self, ctx: &mut Context<'_, O>, reply: Reply) {
+        if let Some(received) = self.modify.received.take_if(|r| !r.answered) {
+            ctx.reply(received.id, reply);
+        }
+    }
+
+    pub(super) fn on_offer<O: Copy>(
+        &mut self,
+        ctx: &mut Context<'_, O>,
+        id: ServerId,
+        request: &Message<'_>,
+    ) -> Option<Event> {
+        let method = request.method()?;
+        // Glare: both ask at once (RFC 3261 §14.2).
+        if self.modify.sent.as_ref().is_some_and(|sent| sent.id.is_some()) {
+            ctx.reply(id, Reply::new(491));
+            return None;
+        }
+        if self.modify.received.as_ref().is_some_and(|r| !r.answered) {
+            let wait_s = ctx.rng.below(10);
+            ctx.reply(id, Reply::new(500).header(Name::RetryAfter, wait_s));
+            return None;
+        }
+        if let Some(old) = self.modify.received.take() {
+            // A new re-INVITE says as much as the ACK that got lost.
+            ctx.endpoint.acked(old.id);
+        }
+        if let Some(said) = request.text(Name::SessionExpires).and_then(SessionExpires::parse)
+            && let Some(session) = &mut self.session
+        {
+            session.refreshed(ctx.now, Some(said), false);
+        }
+        let sdp = sdp_of(request);
+        if method == Method::Update && sdp.is_none() {
+            let reply = Reply::new(200).header(Name::Contact, &ctx.identity.contact);
+            let reply = self.session.as_ref().map_or(reply.clone(), |session| session.tell(reply, false));
+            ctx.reply(id, reply);
+            return None;
+        }
+        self.modify.received = Some(Received { id, method, answered: false });
+        Some(Event::Offered { sdp })
+    }
+
+    pub(super) fn on_modify_ack<O: Copy>(
+        &mut self,
+        ctx: &mut Context<'_, O>,
+        request: &Message<'_>,
+    ) -> Option<Event> {
+        let received = self.modify.received.take_if(|r| r.answered)?;
+        ctx.endpoint.acked(received.id);
+        let sdp = sdp_of(request)?;
+        Some(Event::Modified { sdp: Some(sdp) })
+    }
+
+    pub(super) fn on_modify_response<O: Copy>(
+        &mut self,
+        ctx: &mut Context<'_, O>,
+        id: ClientId,
+        response: &Message<'_>,
+        status: u16,
+    ) -> Option<Event> {
+        if status < 200 {
+            return None;
+        }
+        let sent = self.modify.sent.take()?;
+        if status < 300 {
+            return self.on_modified(ctx, id, response, sent);
+        }
+        if matches!(status, 401 | 407) && ctx.may_retry(response) {
+            self.start_modify(ctx, sent.method, sent.sdp, sent.refresh);
+            return None;
+        }
+        if status == 491 {
+            let wait = self.glare_wait(ctx);
+            self.modify.sent = Some(Sent { id: None, retry_at: Some(ctx.now + wait), ..sent });
+            return None;
+        }
+        if status == 481 {
+            self.state = State::Over;
+            return Some(Event::Ended { by_remote: false, reason: "the far end forgot the call (481)".into() });
+        }
+        (!sent.refresh).then_some(Event::ModifyFailed { status: Some(status) })
+    }
+
+    fn on_modified<O: Copy>(
+        &mut self,
+        ctx: &mut Context<'_, O>,
+        id: ClientId,
+        response: &Message<'_>,
+        sent: Sent,
+    ) -> Option<Event> {
+        self.dialog.refresh_target(response);
+        if sent.method == Method::Invite {
+            self.modify.remember_invite(id);
+            let cseq = response.cseq()?.number;
+            if sent.sdp.is_some() {
+                self.send_ack(ctx, id, cseq, None);
+            }
+        }
+        let said = response.text(Name::SessionExpires).and_then(SessionExpires::parse);
+        if let Some(session) = &mut self.session {
+            session.refreshed(ctx.now, said, true);
+        }
+        if let Some(sdp) = sent.sdp {
+            self.local_sdp = sdp;
+        }
+        (!sent.refresh).then(|| Event::Modified { sdp: sdp_of(response) })
+    }
+
+    pub(super) fn start_modify<O: Copy>(
+        &mut self,
+        ctx: &mut Context<'_, O>,
+        method: Method,
+        sdp: Option<Vec<u8>>,
+        refresh: bool,
+    ) -> bool {
+        if !self.is_confirmed() || self.modify.is_busy() {
+            return false;
+        }
+        let mut request = self.dialog.request(method).header(Name::Contact, &ctx.identity.contact);
+        request = request.header(Name::Allow, ctx.identity.allow);
+        if !ctx.identity.supported.is_empty() {
+            request = request.header(Name::Supported, ctx.identity.supported);
+        }
+        if let Some(session) = &self.session {
+            request = session.ask(request, true);
+        }
+        if let Some(sdp) = &sdp {
+            request = request.body("application/sdp", sdp.clone());
+        }
+        let id = self.send(ctx, request);
+        self.modify.sent = Some(Sent { id: Some(id), method, sdp, refresh, retry_at: None });
+        true
+    }
+
+    pub(super) fn retry_after_glare<O: Copy>(&mut self, ctx: &mut Context<'_, O>) {
+        let due = self.modify.sent.take_if(|sent| sent.retry_at.is_some_and(|at| at <= ctx.now));
+        if let Some(sent) = due {
+            self.start_modify(ctx, sent.method, sent.sdp, sent.refresh);
+        }
+    }
+
+    /// RFC 3261 §14.1: 2.1 to 4 s for whoever made the Call-ID, 0 to 2 s for the other.
+    fn glare_wait<O: Copy>(&self, ctx: &mut Context<'_, O>) -> Duration {
+        let steps = if self.caller { 210 + ctx.rng.below(191) } else { ctx.rng.below(201) };
+        Duration::from_millis(steps * 10)
+    }
+}

@@ -1,0 +1,267 @@
+//! The caller's half: INVITE, its answers, ACK and CANCEL (RFC 3261 §13.2, §9.1).
+
+use super::{Call, Context, Errand, Event, MAX_FORKS, State, modify, refer, sdp_of, session};
+use crate::sip::dialog::Dialog;
+use crate::sip::endpoint::ClientId;
+use crate::sip::flow::Target;
+use crate::sip::header::{Address, SessionExpires};
+use crate::sip::message::{Message, Method, Name};
+
+/// What an INVITE says beyond its dialog.
+#[derive(Clone, Debug, Default)]
+pub struct Invitation {
+    /// The offer; `None` asks the callee for one.
+    pub sdp: Option<Vec<u8>>,
+    /// Further headers: Replaces, Referred-By, Diversion, Privacy, …
+    pub headers: Vec<(Name, String)>,
+    /// Ask for a session timer of so many seconds (RFC 4028).
+    pub session_s: Option<u32>,
+    /// Ask for reliable provisional responses (RFC 3262).
+    pub reliable: bool,
+}
+
+/// An INVITE under way.
+#[derive(Debug)]
+pub(super) struct Calling {
+    invite: ClientId,
+    invitation: Invitation,
+    forks: Vec<Dialog>,
+    last_rseq: Vec<(String, u32)>,
+    cancelled: bool,
+}
+
+impl Calling {
+    /// CANCEL, now or as soon as it is allowed (RFC 3261 §9.1).
+    pub(super) fn cancel<O: Copy>(&mut self, ctx: &mut Context<'_, O>, reason: Option<&str>) {
+        if !std::mem::replace(&mut self.cancelled, true) {
+            ctx.endpoint.cancel(ctx.now, self.invite, reason, ctx.out);
+        }
+    }
+}
+
+impl Call {
+    /// Calls: sends the INVITE of `dialog` to the first of `targets` that answers.
+    pub fn dial<O: Copy>(
+        ctx: &mut Context<'_, O>,
+        dialog: Dialog,
+        targets: Vec<Target>,
+        invitation: Invitation,
+    ) -> Self {
+        let mut call = Self {
+            dialog,
+            caller: true,
+            state: State::Over,
+            targets,
+            pinned: false,
+            modify: modify::Modify::default(),
+            refer: refer::Refers::default(),
+            session: None,
+            session_wish: invitation.session_s.map(session::Wish::new),
+            local_sdp: invitation.sdp.clone().unwrap_or_default(),
+            errands: Vec::new(),
+        };
+        call.invite(ctx, invitation);
+        call
+    }
+
+    /// Answers the offer of a 200 to our INVITE without one (RFC 3261 §13.2.2.4).
+    pub fn ack<O: Copy>(&mut self, ctx: &mut Context<'_, O>, invite: ClientId, sdp: Option<Vec<u8>>) {
+        if let Some(sdp) = &sdp {
+            self.local_sdp.clone_from(sdp);
+        }
+        self.send_ack(ctx, invite, self.dialog.local_cseq, sdp);
+    }
+
+    /// The transaction of the INVITE that is under way or was answered last.
+    pub fn invite_id(&self) -> Option<ClientId> {
+        match &self.state {
+            State::Calling(calling) => Some(calling.invite),
+            _ => self.modify.answered_invite(),
+        }
+    }
+
+    pub(super) fn is_invite(&self, id: ClientId) -> bool {
+        matches!(&self.state, State::Calling(calling) if calling.invite == id)
+    }
+
+    pub(super) fn on_invite_response<O: Copy>(
+        &mut self,
+        ctx: &mut Context<'_, O>,
+        response: &Message<'_>,
+        status: u16,
+    ) -> Option<Event> {
+        match status {
+            ..=100 => None,
+            101..=199 => self.on_provisional(ctx, response, status),
+            200..=299 => self.on_answer(ctx, response),
+            _ => self.on_refusal(ctx, response, status),
+        }
+    }
+
+    fn invite<O: Copy>(&mut self, ctx: &mut Context<'_, O>, invitation: Invitation) {
+        let mut request = self.dialog.request(Method::Invite).header(Name::Contact, &ctx.identity.contact);
+        request = request.header(Name::Allow, ctx.identity.allow);
+        if !ctx.identity.supported.is_empty() {
+            request = request.header(Name::Supported, ctx.identity.supported);
+        }
+        if let Some(wish) = &self.session_wish {
+            request = wish.ask(request);
+        }
+        for (name, value) in &invitation.headers {
+            request = request.header(*name, value);
+        }
+        if let Some(sdp) = &invitation.sdp {
+            request = request.body("application/sdp", sdp.clone());
+        }
+        let invite = ctx.send(request, &self.targets);
+        let (forks, last_rseq) = (Vec::new(), Vec::new());
+        self.state = State::Calling(Calling { invite, invitation, forks, last_rseq, cancelled: false });
+    }
+
+    fn on_provisional<O: Copy>(
+        &mut self,
+        ctx: &mut Context<'_, O>,
+        response: &Message<'_>,
+        status: u16,
+    ) -> Option<Event> {
+        let early = self.dialog.established_by(response);
+        let State::Calling(calling) = &mut self.state else { return None };
+        let known = calling.forks.iter().any(|fork| fork.remote.tag == early.remote.tag);
+        if !early.remote.tag.is_empty() && !known && calling.forks.len() < MAX_FORKS {
+            calling.forks.push(early.clone());
+        }
+        if response.has_token(Name::Require, "100rel") && !self.acknowledge_provisional(ctx, early, response) {
+            return None;
+        }
+        Some(Event::Progress { status, sdp: sdp_of(response) })
+    }
+
+    /// PRACK (RFC 3262 §4). Whether the response is new.
+    fn acknowledge_provisional<O: Copy>(
+        &mut self,
+        ctx: &mut Context<'_, O>,
+        early: Dialog,
+        response: &Message<'_>,
+    ) -> bool {
+        let (Some(rseq), Some(cseq)) = (response.number(Name::RSeq), response.cseq()) else { return true };
+        let State::Calling(calling) = &mut self.state else { return false };
+        match calling.last_rseq.iter_mut().find(|(tag, _)| *tag == early.remote.tag) {
+            // Copies and those out of order are not acknowledged.
+            Some((_, last)) if rseq != last.wrapping_add(1) => return false,
+            Some((_, last)) => *last = rseq,
+            None if calling.last_rseq.len() >= MAX_FORKS => return false,
+            None => calling.last_rseq.push((early.remote.tag.clone(), rseq)),
+        }
+        let mut fork = early;
+        self.dialog.local_cseq += 1;
+        fork.local_cseq = self.dialog.local_cseq - 1;
+        let request = fork
+            .request(Method::Prack)
+            .header(Name::RAck, format_args!("{rseq} {} {}", cseq.number, cseq.method));
+        let own = std::mem::replace(&mut self.dialog, fork);
+        self.errand(ctx, request, Errand::Prack);
+        self.dialog = own;
+        true
+    }
+
+    fn on_answer<O: Copy>(&mut self, ctx: &mut Context<'_, O>, response: &Message<'_>) -> Option<Event> {
+        let cseq = response.cseq()?.number;
+        let State::Calling(calling) = &mut self.state else { return None };
+        let (invite, cancelled) = (calling.invite, calling.cancelled);
+        let offered = calling.invitation.sdp.is_some();
+        self.dialog = self.dialog.established_by(response);
+        self.modify.remember_invite(invite);
+        self.state = State::Confirmed;
+        if cancelled {
+            // CANCEL crossed the 200: the call stands and must be ended (RFC 3261 §9.1).
+            self.send_ack(ctx, invite, cseq, None);
+            self.send_bye(ctx, None);
+            return Some(Event::Failed {
+                status: Some(487),
+                reason: "cancelled as it was answered".into(),
+                retry_after_s: None,
+            });
+        }
+        self.start_session(ctx, response);
+        if offered {
+            self.send_ack(ctx, invite, cseq, None);
+        }
+        Some(Event::Answered { sdp: sdp_of(response), needs_ack: !offered })
+    }
+
+    /// A second 2xx from another fork: acknowledged, then ended (RFC 3261 §13.2.2.4).
+    pub fn on_late_answer<O: Copy>(
+        &mut self,
+        ctx: &mut Context<'_, O>,
+        id: ClientId,
+        response: &Message<'_>,
+    ) {
+        let (Some(200..=299), Some(cseq)) = (response.status(), response.cseq()) else { return };
+        if cseq.method != Method::Invite || response.to_tag() == self.dialog.remote.tag {
+            return;
+        }
+        let mut other = self.dialog.established_by(response);
+        std::mem::swap(&mut self.dialog, &mut other);
+        self.send_ack(ctx, id, cseq.number, None);
+        let bye = self.dialog.request(Method::Bye);
+        self.errand(ctx, bye, Errand::Bye);
+        std::mem::swap(&mut self.dialog, &mut other);
+    }
+
+    pub(super) fn send_ack<O: Copy>(
+        &mut self,
+        ctx: &mut Context<'_, O>,
+        invite: ClientId,
+        cseq: u32,
+        sdp: Option<Vec<u8>>,
+    ) {
+        let mut request = self.dialog.request_with_cseq(Method::Ack, cseq);
+        request = request.header(Name::Contact, &ctx.identity.contact);
+        request = request.header(Name::UserAgent, &ctx.identity.user_agent);
+        if let Some(sdp) = sdp {
+            request = request.body("application/sdp", sdp);
+        }
+        request.rport = ctx.identity.rport;
+        let targets = self.next_targets();
+        ctx.endpoint.ack(ctx.now, invite, request, &targets, ctx.identity.local, ctx.out);
+    }
+
+    fn on_refusal<O: Copy>(
+        &mut self,
+        ctx: &mut Context<'_, O>,
+        response: &Message<'_>,
+        status: u16,
+    ) -> Option<Event> {
+        let State::Calling(calling) = &mut self.state else { return None };
+        let again = !calling.cancelled
+            && match status {
+                401 | 407 => ctx.may_retry(response),
+                422 => self.session_wish.as_mut().is_some_and(|wish| wish.raise(response)),
+                _ => false,
+            };
+        if again {
+            let invitation = std::mem::take(&mut calling.invitation);
+            self.invite(ctx, invitation);
+            return None;
+        }
+        self.state = State::Over;
+        if (300..400).contains(&status) {
+            let contacts = response.headers(Name::Contact).flat_map(Address::parse_all);
+            return Some(Event::Redirected {
+                status,
+                contacts: contacts.take(MAX_FORKS).map(|contact| contact.uri.to_owned()).collect(),
+                diversion: response.text(Name::Diversion).map(str::to_owned),
+            });
+        }
+        Some(Event::Failed {
+            status: Some(status),
+            reason: response.reason().into_owned(),
+            retry_after_s: response.number(Name::RetryAfter),
+        })
+    }
+
+    fn start_session<O: Copy>(&mut self, ctx: &mut Context<'_, O>, response: &Message<'_>) {
+        let said = response.text(Name::SessionExpires).and_then(SessionExpires::parse);
+        self.session = session::SessionTimer::for_caller(ctx.now, said, self.session_wish.as_ref());
+    }
+}

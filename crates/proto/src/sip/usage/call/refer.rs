@@ -1,0 +1,211 @@
+//! REFER and the NOTIFYs that follow it (RFC 3515, 3891, 3892).
+
+use super::{Call, Context, Errand, Event, State};
+use crate::sip::Reply;
+use crate::sip::endpoint::ServerId;
+use crate::sip::header::{Address, SubState, SubscriptionState};
+use crate::sip::message::{Message, Method, Name};
+use crate::sip::uri::Uri;
+
+/// What they ask us to call.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Refer {
+    /// The URI to call, without its headers.
+    pub to: String,
+    /// The Replaces value, escapes undone: an attended transfer.
+    pub replaces: Option<String>,
+    /// The Referred-By value as it came.
+    pub referred_by: Option<String>,
+    /// `Refer-Sub: false`: no NOTIFY is wanted (RFC 4488).
+    pub silent: bool,
+}
+
+/// The REFERs of one call, at most one each way.
+#[derive(Debug, Default)]
+pub(super) struct Refers {
+    sent: Option<Sent>,
+    received: Option<Received>,
+}
+
+#[derive(Debug)]
+struct Sent {
+    to: String,
+    headers: Vec<(Name, String)>,
+    cseq: u32,
+    accepted: bool,
+}
+
+#[derive(Debug)]
+struct Received {
+    id: ServerId,
+    cseq: u32,
+    accepted: bool,
+    silent: bool,
+}
+
+impl Refers {
+    pub(super) fn accepted(&mut self) {
+        if let Some(sent) = &mut self.sent {
+            sent.accepted = true;
+        }
+    }
+
+    pub(super) fn refused(&mut self) {
+        self.sent = None;
+    }
+}
+
+impl Call {
+    /// Asks them to call `to` (a Refer-To value, angle brackets included). `false` while an earlier
+    /// REFER is under way.
+    pub fn refer<O: Copy>(
+        &mut self,
+        ctx: &mut Context<'_, O>,
+        to: String,
+        headers: Vec<(Name, String)>,
+    ) -> bool {
+        if self.refer.sent.is_some() || !self.is_confirmed() {
+            return false;
+        }
+        self.refer.sent = Some(Sent { to, headers, cseq: 0, accepted: false });
+        self.resend_refer(ctx);
+        true
+    }
+
+    pub(super) fn resend_refer<O: Copy>(&mut self, ctx: &mut Context<'_, O>) {
+        let Some(mut sent) = self.refer.sent.take() else { return };
+        let mut request = self
+            .dialog
+            .request(Method::Refer)
+            .header(Name::Supported, "replaces")
+            .header(Name::Event, "refer")
+            .header(Name::Contact, &ctx.identity.contact);
+        for (name, value) in &sent.headers {
+            request = request.header(*name, value);
+        }
+        request = request.header(Name::ReferTo, &sent.to).header(Name::Allow, ctx.identity.allow);
+        sent.cseq = self.dialog.local_cseq;
+        self.refer.sent = Some(sent);
+        self.errand(ctx, request, Errand::Refer);
+    }
+
+    /// 202, and the first NOTIFY (`100 Trying`, RFC 3515 §2.4.4).
+    pub fn accept_refer<O: Copy>(&mut self, ctx: &mut Context<'_, O>) {
+        let Some(received) = self.refer.received.as_mut().filter(|r| !r.accepted) else { return };
+        received.accepted = true;
+        let mut reply = Reply::new(202).header(Name::Contact, &ctx.identity.contact);
+        if received.silent {
+            reply = reply.header(Name::ReferSub, "false");
+        }
+        let id = received.id;
+        ctx.reply(id, reply);
+        self.notify_refer(ctx, 100, false);
+    }
+
+    /// Refuses their REFER.
+    pub fn refuse_refer<O: Copy>(&mut self, ctx: &mut Context<'_, O>, status: u16) {
+        if let Some(received) = self.refer.received.take_if(|r| !r.accepted) {
+            ctx.reply(received.id, Reply::new(status));
+        }
+    }
+
+    /// Tells them how the call that they asked for gets on; with `over` for the last time.
+    pub fn notify_refer<O: Copy>(&mut self, ctx: &mut Context<'_, O>, status: u16, over: bool) {
+        let Some(received) = self.refer.received.as_ref().filter(|r| r.accepted) else { return };
+        let (silent, cseq) = (received.silent, received.cseq);
+        if over {
+            self.refer.received = None;
+        }
+        if silent || self.is_over() {
+            return;
+        }
+        let state = if over { "terminated;reason=noresource" } else { "active;expires=60" };
+        let phrase = crate::sip::build::reason_phrase(status);
+        let request = self
+            .dialog
+            .request(Method::Notify)
+            .header(Name::Contact, &ctx.identity.contact)
+            .header(Name::Event, format_args!("refer;id={cseq}"))
+            .header(Name::SubscriptionState, state)
+            .body("message/sipfrag;version=2.0", format!("SIP/2.0 {status} {phrase}\r\n"));
+        self.errand(ctx, request, Errand::Notify);
+    }
+
+    /// Whether they still wait to be told about the call that they asked for.
+    pub fn owes_refer_outcome(&self) -> bool {
+        self.refer.received.as_ref().is_some_and(|r| r.accepted)
+    }
+
+    pub(super) fn on_refer<O: Copy>(
+        &mut self,
+        ctx: &mut Context<'_, O>,
+        id: ServerId,
+        request: &Message<'_>,
+    ) -> Option<Event> {
+        if !matches!(self.state, State::Confirmed | State::Answered { .. }) || self.refer.received.is_some() {
+            ctx.reply(id, Reply::new(491));
+            return None;
+        }
+        let mut targets = request.values(Name::ReferTo);
+        let address = targets.next().and_then(Address::parse);
+        // RFC 3515 §2.4.2: exactly one Refer-To.
+        let (Some(address), None) = (address, targets.next()) else {
+            ctx.reply(id, Reply::new(400).reason("Bad Refer-To"));
+            return None;
+        };
+        let Some(uri) = Uri::parse(address.uri) else {
+            ctx.reply(id, Reply::new(400).reason("Bad Refer-To"));
+            return None;
+        };
+        let silent = request.text(Name::ReferSub).is_some_and(|v| v.trim().eq_ignore_ascii_case("false"));
+        let cseq = request.cseq().map_or(0, |cseq| cseq.number);
+        self.refer.received = Some(Received { id, cseq, accepted: false, silent });
+        Some(Event::ReferReceived(Refer {
+            to: address.uri.split('?').next().unwrap_or_default().to_owned(),
+            replaces: uri.header("Replaces").map(String::from),
+            referred_by: request.text(Name::ReferredBy).map(str::to_owned),
+            silent,
+        }))
+    }
+
+    pub(super) fn on_refer_notify<O: Copy>(
+        &mut self,
+        ctx: &mut Context<'_, O>,
+        id: ServerId,
+        request: &Message<'_>,
+    ) -> Option<Event> {
+        let package = request.text(Name::Event).and_then(crate::sip::header::Event::parse);
+        let ours = package.is_some_and(|event| {
+            event.package.eq_ignore_ascii_case("refer")
+                && match (event.params.number("id"), &self.refer.sent) {
+                    (Some(id), Some(sent)) => id == sent.cseq,
+                    (None, Some(_)) => true,
+                    (_, None) => false,
+                }
+        });
+        if !ours {
+            ctx.reply(id, Reply::new(481));
+            return None;
+        }
+        ctx.reply(id, Reply::new(200));
+        let state = request.text(Name::SubscriptionState).map(SubscriptionState::parse);
+        let over = state.is_some_and(|state| state.state == SubState::Terminated);
+        let status = sipfrag_status(request.body());
+        if over {
+            self.refer.sent = None;
+        }
+        match status {
+            Some(status) => Some(Event::ReferProgress { status, over: over || status >= 200 }),
+            None if over => Some(Event::ReferProgress { status: 500, over }),
+            None => None,
+        }
+    }
+}
+
+/// The status of a `message/sipfrag` body (RFC 3420).
+fn sipfrag_status(body: &[u8]) -> Option<u16> {
+    let line = body.trim_ascii_start().split(|&b| b == b'\n').next()?;
+    let rest = line.strip_prefix(b"SIP/2.0 ")?;
+    let status = crate::sip::header::number(rest.get(..3)?)?;
+    u16::try_from(status).ok().filter(|status| (100..700).contains(status))
+}

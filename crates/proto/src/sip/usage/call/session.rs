@@ -1,0 +1,135 @@
+//! Session timers (RFC 4028): who refreshes, when, and when the call counts as dead.
+
+use std::time::Duration;
+
+use super::{Call, Context, Event, Why};
+use crate::Time;
+use crate::sip::header::SessionExpires;
+use crate::sip::message::{Message, Method, Name};
+use crate::sip::{Reply, Request};
+
+/// The least interval that we accept, in seconds (RFC 4028 §5).
+pub const MIN_SE_S: u32 = 90;
+
+/// What was asked for before the call was answered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Wish {
+    seconds: u32,
+    refresher_uac: Option<bool>,
+    peer_supports: bool,
+}
+
+impl Wish {
+    pub(super) fn new(seconds: u32) -> Self {
+        Self { seconds: seconds.max(MIN_SE_S), refresher_uac: None, peer_supports: false }
+    }
+
+    /// From their INVITE; `None` where it does not ask.
+    pub(super) fn from_request(request: &Message<'_>) -> Option<Self> {
+        let said = SessionExpires::parse(request.text(Name::SessionExpires)?)?;
+        let peer_supports = request.has_token(Name::Supported, "timer");
+        Some(Self { seconds: said.seconds, refresher_uac: said.refresher_uac, peer_supports })
+    }
+
+    pub(super) fn ask(&self, request: Request) -> Request {
+        request.header(Name::SessionExpires, self.seconds).header(Name::MinSe, MIN_SE_S)
+    }
+
+    /// After 422: their Min-SE becomes our wish (RFC 4028 §7.4). Whether that is any change.
+    pub(super) fn raise(&mut self, response: &Message<'_>) -> bool {
+        let Some(min) = response.number(Name::MinSe).filter(|&min| min > self.seconds) else { return false };
+        self.seconds = min;
+        true
+    }
+
+    pub(super) fn is_below(&self, min_s: u32) -> bool {
+        self.seconds < min_s
+    }
+}
+
+/// A running session timer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SessionTimer {
+    /// The interval, in seconds.
+    pub interval_s: u32,
+    /// Whether we refresh.
+    pub we_refresh: bool,
+    since: Time,
+}
+
+impl SessionTimer {
+    /// At the caller, from the 2xx (RFC 4028 §7.2).
+    pub(super) fn for_caller(now: Time, said: Option<SessionExpires>, wish: Option<&Wish>) -> Option<Self> {
+        let (interval_s, we_refresh) = match (said, wish) {
+            (Some(said), _) => (said.seconds, said.refresher_uac.unwrap_or(true)),
+            // They do not know session timers: we keep the session alive by ourselves.
+            (None, Some(wish)) => (wish.seconds, true),
+            (None, None) => return None,
+        };
+        Some(Self { interval_s: interval_s.max(MIN_SE_S), we_refresh, since: now })
+    }
+
+    /// At the callee, from their INVITE (RFC 4028 §9).
+    pub(super) fn for_callee(now: Time, wish: Option<&Wish>) -> Option<Self> {
+        let wish = wish?;
+        let uac_refreshes = wish.refresher_uac.unwrap_or(wish.peer_supports) && wish.peer_supports;
+        Some(Self { interval_s: wish.seconds.max(MIN_SE_S), we_refresh: !uac_refreshes, since: now })
+    }
+
+    /// Adds the header to an answer; `we_are_uac` in the transaction at hand.
+    pub(super) fn tell(&self, reply: Reply, we_are_uac: bool) -> Reply {
+        let reply = reply.header(Name::SessionExpires, self.value(we_are_uac));
+        if self.we_refresh == we_are_uac { reply } else { reply.header(Name::Require, "timer") }
+    }
+
+    /// Adds the headers to a request.
+    pub(super) fn ask(&self, request: Request, we_are_uac: bool) -> Request {
+        request.header(Name::SessionExpires, self.value(we_are_uac)).header(Name::MinSe, MIN_SE_S)
+    }
+
+    /// A re-INVITE or UPDATE went through.
+    pub(super) fn refreshed(&mut self, now: Time, said: Option<SessionExpires>, we_are_uac: bool) {
+        self.since = now;
+        if let Some(said) = said {
+            self.interval_s = said.seconds.max(MIN_SE_S);
+            if let Some(uac) = said.refresher_uac {
+                self.we_refresh = uac == we_are_uac;
+            }
+        }
+    }
+
+    /// Refresh at half of the interval; without one, the end comes a third (at most 32 s) early.
+    pub(super) fn deadline(&self) -> (Time, Why) {
+        if self.we_refresh {
+            (self.since + Duration::from_secs(u64::from(self.interval_s / 2)), Why::SessionRefresh)
+        } else {
+            let early = (self.interval_s / 3).min(32);
+            (self.since + Duration::from_secs(u64::from(self.interval_s - early)), Why::SessionExpiry)
+        }
+    }
+
+    fn value(&self, we_are_uac: bool) -> String {
+        let refresher = if self.we_refresh == we_are_uac { "uac" } else { "uas" };
+        format!("{};refresher={refresher}", self.interval_s)
+    }
+}
+
+impl Call {
+    pub(super) fn on_session_deadline<O: Copy>(&mut self, ctx: &mut Context<'_, O>) -> Option<Event> {
+        let (at, why) = self.session.as_ref().filter(|_| self.is_answered())?.deadline();
+        if at > ctx.now {
+            return None;
+        }
+        if why == Why::SessionExpiry {
+            self.send_bye(ctx, Some("SIP;cause=408;text=\"Session timer expired\""));
+            return Some(Event::Ended { by_remote: false, reason: "session timer expired".into() });
+        }
+        let sdp = self.local_sdp.clone();
+        self.start_modify(ctx, Method::Invite, Some(sdp), true);
+        // Whatever comes of it, the next attempt is half an interval away.
+        if let Some(session) = &mut self.session {
+            session.refreshed(ctx.now, None, true);
+        }
+        None
+    }
+}

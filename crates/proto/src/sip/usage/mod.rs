@@ -1,0 +1,103 @@
+//! What dialogs are used for: calls, subscriptions, registrations.
+//!
+//! A usage holds no socket and no transaction of its own: it speaks through a [`Context`] and is
+//! told what came back. Its owner keeps it in a table and finds it again by the owner token.
+
+pub mod call;
+pub mod register;
+pub mod subscribe;
+
+use std::net::SocketAddr;
+
+use super::build::{Reply, Request};
+use super::digest;
+use super::endpoint::{ClientId, Endpoint, ServerId};
+use super::flow::{Target, Transmit};
+use super::message::Name;
+use crate::{Rng, Time};
+
+/// Who we are on the wire.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The address that Via names and datagrams leave from.
+    pub local: SocketAddr,
+    /// The Contact value, angle brackets included.
+    pub contact: String,
+    /// The User-Agent (or Server) value.
+    pub user_agent: String,
+    /// The Allow value.
+    pub allow: &'static str,
+    /// The Supported value; empty for none.
+    pub supported: &'static str,
+    /// Whether requests ask for `rport` (RFC 3581).
+    pub rport: bool,
+}
+
+/// Everything that a usage needs to speak, lent for one turn.
+#[derive(Debug)]
+pub struct Context<'a, O: Copy> {
+    /// Now.
+    pub now: Time,
+    /// The transactions.
+    pub endpoint: &'a mut Endpoint<O>,
+    /// Where datagrams go.
+    pub out: &'a mut Vec<Transmit>,
+    /// Chance.
+    pub rng: &'a mut Rng,
+    /// The credentials of the account; `None` for one who answers no challenge.
+    pub auth: Option<&'a mut digest::Client>,
+    /// Who we are.
+    pub identity: &'a Identity,
+    /// The token under which the owner finds this usage again.
+    pub owner: O,
+}
+
+impl<O: Copy> Context<'_, O> {
+    /// Sends a request in a transaction of its own, with credentials where a nonce is at hand.
+    pub fn send(&mut self, request: Request, targets: &[Target]) -> ClientId {
+        let mut request = request.header(Name::UserAgent, &self.identity.user_agent);
+        request.rport = self.identity.rport;
+        if let Some(auth) = self.auth.as_deref_mut() {
+            let ready = auth.authorize(request.method, request.uri(), request.body_bytes(), self.rng);
+            if let Some((name, value)) = ready {
+                request = request.header(name, value);
+            }
+        }
+        self.endpoint.send(self.now, request, targets, self.identity.local, self.owner, self.out)
+    }
+
+    /// Answers a request.
+    pub fn reply(&mut self, id: ServerId, reply: Reply) {
+        let reply = reply.header(Name::UserAgent, &self.identity.user_agent);
+        self.endpoint.reply(self.now, id, &reply, self.out);
+    }
+
+    /// Whether a 401 or 407 is to be answered with credentials: at most once for each request,
+    /// unless the server says that the nonce was stale.
+    pub fn may_retry(&mut self, response: &super::Message<'_>) -> bool {
+        self.auth.as_deref_mut().is_some_and(|auth| auth.challenged(response))
+    }
+}
+
+/// Why a usage waits.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Why {
+    /// To ask again after 491 (RFC 3261 §14.1).
+    Glare,
+    /// To refresh the session (RFC 4028 §10).
+    SessionRefresh,
+    /// To end a session that nobody refreshed (RFC 4028 §10).
+    SessionExpiry,
+    /// To send a reliable provisional response again (RFC 3262 §3).
+    ProvisionalResend,
+    /// To refresh a registration (RFC 3261 §10.2.4).
+    RegistrationRefresh,
+    /// To try a failed registration again.
+    RegistrationRetry,
+    /// To refresh a subscription (RFC 6665 §4.1.2.2).
+    SubscriptionRefresh,
+    /// To try a failed subscription again.
+    SubscriptionRetry,
+    /// To give up waiting for the first NOTIFY: timer N (RFC 6665 §4.1.2.4).
+    NotifyMissing,
+}

@@ -1,0 +1,352 @@
+//! A subscription at the subscriber's side (RFC 6665 §4.1).
+
+use std::time::Duration;
+
+use super::{Context, Why};
+use crate::Time;
+use crate::sip::Reply;
+use crate::sip::dialog::{Dialog, OutOfOrder, Party};
+use crate::sip::endpoint::{ClientId, ServerId};
+use crate::sip::flow::Target;
+use crate::sip::header::{SubState, SubscriptionState};
+use crate::sip::message::{Message, Method, Name};
+
+/// Timer N: how long the first NOTIFY may take (RFC 6665 §4.1.2.4).
+const TIMER_N: Duration = Duration::from_secs(32);
+
+/// What is watched, and how.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The Request-URI and To: `sip:7007@192.168.50.19`.
+    pub resource: String,
+    /// From.
+    pub identity: Party,
+    /// The Event value: `dialog`, `message-summary`.
+    pub event: &'static str,
+    /// The Accept value.
+    pub accept: &'static str,
+    /// Seconds asked for (deck: 3600).
+    pub expires_s: u32,
+    /// Seconds to wait after a refusal or time-out.
+    pub retry_s: u32,
+}
+
+/// One subscription.
+#[derive(Debug)]
+pub struct Subscription {
+    config: Config,
+    dialog: Dialog,
+    targets: Vec<Target>,
+    state: State,
+    asked_s: u32,
+    failures: u32,
+    deadline: Option<(Time, Why)>,
+    stopping: bool,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum State {
+    Idle,
+    /// SUBSCRIBE under way, or accepted and no NOTIFY yet.
+    Asking(Option<ClientId>),
+    Active(Option<ClientId>),
+    Failed,
+}
+
+/// What just happened.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Event {
+    /// 2xx: the server watches for us.
+    Accepted,
+    /// A NOTIFY with a body came; it has been answered.
+    Notified {
+        /// The body.
+        body: Vec<u8>,
+        /// Its media type.
+        content_type: String,
+    },
+    /// Refused, ended or unanswered; tried again in `retry_s` unless that is `None`.
+    Failed {
+        /// The final status; `None` where no answer came or a NOTIFY ended it.
+        status: Option<u16>,
+        /// The phrase, or the reason of Subscription-State.
+        reason: String,
+        /// Seconds until the next attempt.
+        retry_s: Option<u32>,
+    },
+    /// Ended as we wanted.
+    Ended,
+}
+
+impl Subscription {
+    /// Not yet begun.
+    pub fn new(config: Config, call_id: String, tag: String) -> Self {
+        let dialog = fresh_dialog(&config, call_id, tag);
+        let asked_s = config.expires_s;
+        let (targets, state) = (Vec::new(), State::Idle);
+        Self { config, dialog, targets, state, asked_s, failures: 0, deadline: None, stopping: false }
+    }
+
+    /// The dialog, for the owner's tables.
+    pub fn dialog(&self) -> &Dialog {
+        &self.dialog
+    }
+
+    /// Whether the server keeps us told.
+    pub fn is_active(&self) -> bool {
+        matches!(self.state, State::Active(_))
+    }
+
+    /// The SUBSCRIBE under way.
+    pub fn pending(&self) -> Option<ClientId> {
+        match self.state {
+            State::Asking(id) | State::Active(id) => id,
+            State::Idle | State::Failed => None,
+        }
+    }
+
+    /// Begins, or begins anew, in a fresh dialog.
+    pub fn start<O: Copy>(&mut self, ctx: &mut Context<'_, O>, targets: Vec<Target>) {
+        self.targets = targets;
+        self.stopping = false;
+        self.begin(ctx);
+    }
+
+    /// Ends it: `Expires: 0` (deck, BLF).
+    pub fn stop<O: Copy>(&mut self, ctx: &mut Context<'_, O>) {
+        self.stopping = true;
+        self.deadline = None;
+        if self.is_active() {
+            let id = self.ask(ctx, 0);
+            self.state = State::Active(Some(id));
+        } else {
+            self.state = State::Idle;
+        }
+    }
+
+    /// Asks now instead of at the next refresh: a partial body was missed (RFC 4235 §4.1).
+    pub fn refresh<O: Copy>(&mut self, ctx: &mut Context<'_, O>) {
+        if self.state == State::Active(None) {
+            let id = self.ask(ctx, self.asked_s);
+            self.state = State::Active(Some(id));
+        }
+    }
+
+    /// An answer to our SUBSCRIBE.
+    pub fn on_response<O: Copy>(
+        &mut self,
+        ctx: &mut Context<'_, O>,
+        id: ClientId,
+        response: &Message<'_>,
+    ) -> Option<Event> {
+        let status = response.status()?;
+        if self.pending() != Some(id) || status < 200 {
+            return None;
+        }
+        match status {
+            200..=299 => self.on_accepted(ctx, response),
+            401 | 407 if ctx.may_retry(response) => {
+                let expires_s = if self.stopping { 0 } else { self.asked_s };
+                let id = self.ask(ctx, expires_s);
+                self.set_pending(Some(id));
+                None
+            }
+            423 if self.raise(response) => {
+                let id = self.ask(ctx, self.asked_s);
+                self.set_pending(Some(id));
+                None
+            }
+            // The server forgot the dialog: subscribe anew at once (RFC 6665 §4.1.2.2, deck: 481).
+            481 if self.is_active() && !self.stopping => {
+                self.begin(ctx);
+                None
+            }
+            _ => Some(self.fail(ctx.now, Some(status), response.reason().into_owned(), response.number(Name::RetryAfter))),
+        }
+    }
+
+    /// No answer, or it could not be sent.
+    pub fn on_request_failed<O: Copy>(&mut self, ctx: &mut Context<'_, O>, id: ClientId) -> Option<Event> {
+        (self.pending() == Some(id)).then(|| self.fail(ctx.now, None, "Timeout".into(), None))
+    }
+
+    /// Whether a NOTIFY belongs to this subscription; it may come before the 200 that names the
+    /// notifier's tag (RFC 6665 §4.1.2.4).
+    pub fn owns_notify(&self, request: &Message<'_>) -> bool {
+        request.call_id() == self.dialog.call_id
+            && request.to_tag() == self.dialog.local.tag
+            && (self.dialog.remote.tag.is_empty() || request.from_tag() == self.dialog.remote.tag)
+            && self.state != State::Idle
+    }
+
+    /// A NOTIFY of this subscription.
+    pub fn on_notify<O: Copy>(
+        &mut self,
+        ctx: &mut Context<'_, O>,
+        id: ServerId,
+        request: &Message<'_>,
+    ) -> Option<Event> {
+        let event = request.text(Name::Event).and_then(crate::sip::header::Event::parse);
+        if event.is_none_or(|event| !event.package.eq_ignore_ascii_case(self.config.event)) {
+            ctx.reply(id, Reply::new(489).header(Name::AllowEvents, self.config.event));
+            return None;
+        }
+        if self.dialog.remote.tag.is_empty() {
+            request.from_tag().clone_into(&mut self.dialog.remote.tag);
+            self.dialog.routes = super::super::dialog::Dialog::incoming(request, String::new())
+                .map(|dialog| dialog.routes)
+                .unwrap_or_default();
+        }
+        if self.dialog.receive(request) == Err(OutOfOrder::OldCSeq) {
+            ctx.reply(id, Reply::new(500).reason("CSeq Out Of Order"));
+            return None;
+        }
+        ctx.reply(id, Reply::new(200).header(Name::Contact, &ctx.identity.contact));
+        let state = SubscriptionState::parse(request.text(Name::SubscriptionState).unwrap_or("active"));
+        if state.state == SubState::Terminated {
+            return self.on_terminated(ctx, &state);
+        }
+        if let State::Asking(pending) = self.state {
+            self.state = State::Active(pending);
+        }
+        self.schedule_refresh(ctx.now, state.expires_s.unwrap_or(self.asked_s));
+        (!request.body().is_empty()).then(|| Event::Notified {
+            body: request.body().to_vec(),
+            content_type: request.content_type().unwrap_or_default(),
+        })
+    }
+
+    /// The deadline has come.
+    pub fn on_deadline<O: Copy>(&mut self, ctx: &mut Context<'_, O>) -> Option<Event> {
+        let (_, why) = self.deadline.take_if(|(at, _)| *at <= ctx.now)?;
+        match (why, self.state) {
+            (Why::SubscriptionRefresh, State::Active(None)) => {
+                let id = self.ask(ctx, self.asked_s);
+                self.state = State::Active(Some(id));
+                None
+            }
+            (Why::NotifyMissing, State::Asking(_)) => {
+                Some(self.fail(ctx.now, None, "accepted, but no NOTIFY came".into(), None))
+            }
+            (Why::SubscriptionRetry, _) => {
+                self.begin(ctx);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// When to call [`on_deadline`](Self::on_deadline), and why.
+    pub fn next_deadline(&self) -> Option<(Time, Why)> {
+        self.deadline
+    }
+
+    fn begin<O: Copy>(&mut self, ctx: &mut Context<'_, O>) {
+        let call_id = format!("{}@{}", ctx.rng.hex(24), ctx.identity.local.ip());
+        self.dialog = fresh_dialog(&self.config, call_id, ctx.rng.hex(8));
+        self.deadline = None;
+        let id = self.ask(ctx, self.asked_s);
+        self.state = State::Asking(Some(id));
+    }
+
+    fn ask<O: Copy>(&mut self, ctx: &mut Context<'_, O>, expires_s: u32) -> ClientId {
+        let request = self
+            .dialog
+            .request(Method::Subscribe)
+            .header(Name::Contact, &ctx.identity.contact)
+            .header(Name::Expires, expires_s)
+            .header(Name::Event, self.config.event)
+            .header(Name::Accept, self.config.accept)
+            .header(Name::Supported, ctx.identity.supported)
+            .header(Name::Allow, ctx.identity.allow);
+        ctx.send(request, &self.targets)
+    }
+
+    fn set_pending(&mut self, id: Option<ClientId>) {
+        match &mut self.state {
+            State::Asking(pending) | State::Active(pending) => *pending = id,
+            State::Idle | State::Failed => {}
+        }
+    }
+
+    fn on_accepted<O: Copy>(&mut self, ctx: &mut Context<'_, O>, response: &Message<'_>) -> Option<Event> {
+        self.set_pending(None);
+        self.failures = 0;
+        if self.stopping {
+            self.state = State::Idle;
+            self.deadline = None;
+            return Some(Event::Ended);
+        }
+        if self.dialog.remote.tag.is_empty() || self.dialog.remote.tag == response.to_tag() {
+            let (remote_cseq, cseq) = (self.dialog.remote_cseq, self.dialog.local_cseq);
+            self.dialog = self.dialog.established_by(response);
+            (self.dialog.remote_cseq, self.dialog.local_cseq) = (remote_cseq, cseq);
+        }
+        let expires_s = response.number(Name::Expires).unwrap_or(self.asked_s);
+        match self.state {
+            State::Asking(_) => self.deadline = Some((ctx.now + TIMER_N, Why::NotifyMissing)),
+            _ => self.schedule_refresh(ctx.now, expires_s),
+        }
+        Some(Event::Accepted)
+    }
+
+    fn raise(&mut self, response: &Message<'_>) -> bool {
+        match response.number(Name::MinExpires).filter(|&min| min > self.asked_s) {
+            Some(min) => {
+                self.asked_s = min;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn schedule_refresh(&mut self, now: Time, expires_s: u32) {
+        // A tenth early, but at least 5 s and at most half of the time.
+        let early_s = (expires_s / 10).clamp(5, 300).min(expires_s / 2);
+        let wait = Duration::from_secs(u64::from((expires_s - early_s).max(1)));
+        self.deadline = Some((now + wait, Why::SubscriptionRefresh));
+    }
+
+    /// The notifier ended it: what to do depends on its reason (RFC 6665 §4.1.3).
+    fn on_terminated<O: Copy>(&mut self, ctx: &mut Context<'_, O>, state: &SubscriptionState<'_>) -> Option<Event> {
+        if self.stopping {
+            self.state = State::Idle;
+            self.deadline = None;
+            return Some(Event::Ended);
+        }
+        let reason = state.reason.unwrap_or("terminated").to_owned();
+        let retry_s = match (&*reason, state.retry_after_s) {
+            ("rejected" | "noresource" | "invariant", _) => return Some(self.give_up(reason)),
+            ("deactivated" | "timeout", _) => 1,
+            (_, Some(seconds)) => seconds,
+            ("probation" | "giveup", None) => self.config.retry_s,
+            _ => 1,
+        };
+        Some(self.fail(ctx.now, None, reason, Some(retry_s)))
+    }
+
+    fn give_up(&mut self, reason: String) -> Event {
+        self.state = State::Failed;
+        self.deadline = None;
+        Event::Failed { status: None, reason, retry_s: None }
+    }
+
+    fn fail(&mut self, now: Time, status: Option<u16>, reason: String, retry_after_s: Option<u32>) -> Event {
+        if self.stopping {
+            self.state = State::Idle;
+            return Event::Ended;
+        }
+        let wait_s = self.config.retry_s.saturating_mul(1 << self.failures.min(6)).min(3_600);
+        let retry_s = retry_after_s.unwrap_or(wait_s).max(1);
+        self.failures += 1;
+        self.state = State::Failed;
+        self.deadline = Some((now + Duration::from_secs(u64::from(retry_s)), Why::SubscriptionRetry));
+        Event::Failed { status, reason, retry_s: Some(retry_s) }
+    }
+}
+
+fn fresh_dialog(config: &Config, call_id: String, tag: String) -> Dialog {
+    let local = config.identity.clone().with_tag(tag);
+    let remote = Party::new("", config.resource.clone());
+    Dialog::outgoing(call_id, local, remote, config.resource.clone())
+}

@@ -1,0 +1,84 @@
+//! What an exchange asks of its media relay and what it hears from it.
+
+use std::net::SocketAddr;
+
+use proto::sdp::offer_answer::AgreedSrtp;
+use serde::Serialize;
+
+/// One relayed call, named by the exchange.
+pub type RelayId = u32;
+
+/// The two legs of a relayed call.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Side {
+    /// The caller.
+    A,
+    /// The callee.
+    B,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RelayCommand {
+    /// Open RTP (and RTCP one port above) at both addresses and pass packets between them.
+    Open {
+        /// The call.
+        relay: RelayId,
+        /// Facing the caller.
+        a: SocketAddr,
+        /// Facing the callee.
+        b: SocketAddr,
+    },
+    /// What the SDP of one leg says: where it receives, and its keys.
+    Point {
+        /// The call.
+        relay: RelayId,
+        /// Which leg.
+        side: Side,
+        /// Its address; `None` while it holds (`0.0.0.0`) or is unknown.
+        remote: Option<SocketAddr>,
+        /// Its keys where the leg is encrypted.
+        srtp: Option<Box<AgreedSrtp>>,
+    },
+    /// Close; answered by [`RelayEvent::Closed`].
+    Close {
+        /// The call.
+        relay: RelayId,
+    },
+}
+
+/// What the relay tells.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RelayEvent {
+    /// Closed.
+    Closed {
+        /// The call.
+        relay: RelayId,
+        /// What came from the caller.
+        a: RelayFigures,
+        /// What came from the callee.
+        b: RelayFigures,
+    },
+    /// Could not be opened.
+    Failed {
+        /// The call.
+        relay: RelayId,
+        /// What went wrong, in words that name the remedy.
+        reason: String,
+    },
+}
+
+/// What was measured of one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct RelayFigures {
+    /// Packets received.
+    pub packets: u64,
+    /// Bytes received.
+    pub bytes: u64,
+    /// Packets missing by sequence number; `None` where nothing came.
+    pub lost: Option<u64>,
+    /// RFC 3550 jitter in milliseconds.
+    pub jitter_ms: Option<f64>,
+    /// Packets from strangers, dropped.
+    pub strangers: u64,
+}
