@@ -6,3 +6,4 @@ mod net_tls;
 #[cfg(target_os = "linux")]
 mod relay;
 mod store;
+mod tidy;
