@@ -10,10 +10,10 @@ pub mod subscribe;
 use std::net::SocketAddr;
 
 use super::build::{Reply, Request};
-use super::digest;
-use super::endpoint::{ClientId, Endpoint, ServerId};
+use super::digest::{self, Attempt};
+use super::endpoint::{ClientId, Endpoint, SendError, ServerId};
 use super::flow::{Target, Transmit};
-use super::message::Name;
+use super::message::{Message, Name};
 use crate::{Rng, Time};
 
 /// Who we are on the wire.
@@ -54,28 +54,36 @@ pub struct Context<'a, O: Copy> {
 
 impl<O: Copy> Context<'_, O> {
     /// Sends a request in a transaction of its own, with credentials where a nonce is at hand.
-    pub fn send(&mut self, request: Request, targets: &[Target]) -> ClientId {
+    ///
+    /// # Errors
+    /// Where nobody said where to, or too many requests are open.
+    pub fn send(&mut self, request: Request, targets: &[Target]) -> Result<ClientId, SendError> {
         let mut request = request.header(Name::UserAgent, &self.identity.user_agent);
         request.rport = self.identity.rport;
         if let Some(auth) = self.auth.as_deref_mut() {
-            let ready = auth.authorize(request.method, request.uri(), request.body_bytes(), self.rng);
-            if let Some((name, value)) = ready {
-                request = request.header(name, value);
-            }
+            request = auth.authorize(request, self.rng);
         }
-        self.endpoint.send(self.now, request, targets, self.identity.local, self.owner, self.out)
+        let (local, targets) = (self.identity.local, targets.to_vec());
+        self.endpoint.send(self.now, &request, targets, local, self.owner, self.out)
     }
 
     /// Answers a request.
     pub fn reply(&mut self, id: ServerId, reply: Reply) {
         let reply = reply.header(Name::UserAgent, &self.identity.user_agent);
-        self.endpoint.reply(self.now, id, &reply, self.out);
+        // A transaction that is over was answered before, by a CANCEL or a BYE that came first.
+        let _ = self.endpoint.reply(self.now, id, &reply, self.out);
     }
 
     /// Whether a 401 or 407 is to be answered with credentials: at most once for each request,
-    /// unless the server says that the nonce was stale.
-    pub fn may_retry(&mut self, response: &super::Message<'_>) -> bool {
-        self.auth.as_deref_mut().is_some_and(|auth| auth.challenged(response))
+    /// unless the server says that the nonce was stale. The response has found its transaction by a
+    /// branch that only the server was told, so it comes from there.
+    pub fn may_retry(&mut self, attempt: &mut Attempt, response: &Message<'_>) -> bool {
+        self.auth.as_deref_mut().is_some_and(|auth| auth.challenged(attempt, response, true).is_ok())
+    }
+
+    /// The ACK of a 2xx has come.
+    pub fn acked(&mut self, id: ServerId) {
+        self.endpoint.acked(self.now, id);
     }
 }
 

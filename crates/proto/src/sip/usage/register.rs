@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Context, Why};
 use crate::Time;
 use crate::sip::dialog::{Dialog, Party};
+use crate::sip::digest::Attempt;
 use crate::sip::endpoint::ClientId;
 use crate::sip::flow::Target;
 use crate::sip::header::Address;
@@ -40,6 +41,8 @@ pub struct Registration {
     state: State,
     asked_s: u32,
     failures: u32,
+    attempt: Attempt,
+    bound: bool,
     deadline: Option<(Time, Why)>,
 }
 
@@ -89,13 +92,22 @@ impl Registration {
         let local = config.identity.clone().with_tag(tag);
         let dialog = Dialog::outgoing(call_id, local, config.identity.clone(), config.registrar.clone());
         let asked_s = config.expires_s;
-        Self { config, dialog, targets: Vec::new(), state: State::Idle, asked_s, failures: 0, deadline: None }
+        Self {
+            config,
+            dialog,
+            targets: Vec::new(),
+            state: State::Idle,
+            asked_s,
+            failures: 0,
+            attempt: Attempt::default(),
+            bound: false,
+            deadline: None,
+        }
     }
 
     /// Whether a binding stands.
     pub fn is_registered(&self) -> bool {
-        self.state == State::Registered
-            || matches!(self.state, State::Asking { purpose: Purpose::Register, .. } if self.failures == 0 && self.deadline.is_some())
+        self.bound
     }
 
     /// The REGISTER under way.
@@ -116,18 +128,16 @@ impl Registration {
         self.targets = targets;
         self.deadline = None;
         if std::mem::take(&mut self.config.remove_first) {
-            self.ask(ctx, Purpose::RemoveThenRegister);
-            return None;
+            return self.ask_anew(ctx, Purpose::RemoveThenRegister);
         }
-        self.ask(ctx, Purpose::Register);
-        Some(Event::Registering)
+        self.ask_anew(ctx, Purpose::Register)
     }
 
     /// Removes the binding.
     pub fn stop<O: Copy>(&mut self, ctx: &mut Context<'_, O>) {
         if self.state != State::Idle && !self.targets.is_empty() {
             self.deadline = None;
-            self.ask(ctx, Purpose::Remove);
+            self.ask_anew(ctx, Purpose::Remove);
         }
     }
 
@@ -145,16 +155,8 @@ impl Registration {
         }
         match status {
             200..=299 => self.on_success(ctx, purpose, response),
-            401 | 407 if ctx.may_retry(response) => {
-                self.ask(ctx, purpose);
-                None
-            }
+            401 | 407 if ctx.may_retry(&mut self.attempt, response) => self.ask(ctx, purpose),
             423 => self.on_too_brief(ctx, purpose, response),
-            _ if purpose == Purpose::RemoveThenRegister && status != 403 && status < 500 && !matches!(status, 401 | 407) => {
-                // A server that does not remove may still register.
-                self.ask(ctx, Purpose::Register);
-                Some(Event::Registering)
-            }
             _ => Some(self.fail(ctx.now, Some(response))),
         }
     }
@@ -173,8 +175,7 @@ impl Registration {
         if let State::Asking { .. } = self.state {
             return None;
         }
-        self.ask(ctx, Purpose::Register);
-        Some(Event::Registering)
+        self.ask_anew(ctx, Purpose::Register)
     }
 
     /// When to call [`on_deadline`](Self::on_deadline), and why.
@@ -182,7 +183,15 @@ impl Registration {
         self.deadline
     }
 
-    fn ask<O: Copy>(&mut self, ctx: &mut Context<'_, O>, purpose: Purpose) {
+    /// A REGISTER that has not been challenged yet. Tells that it went out, or that it could not.
+    fn ask_anew<O: Copy>(&mut self, ctx: &mut Context<'_, O>, purpose: Purpose) -> Option<Event> {
+        self.attempt = Attempt::default();
+        let failed = self.ask(ctx, purpose);
+        failed.or((purpose == Purpose::Register).then_some(Event::Registering))
+    }
+
+    /// Sends a REGISTER; an event only where that was not possible.
+    fn ask<O: Copy>(&mut self, ctx: &mut Context<'_, O>, purpose: Purpose) -> Option<Event> {
         let expires_s = if purpose == Purpose::Register { self.asked_s } else { 0 };
         let request = self
             .dialog
@@ -191,8 +200,18 @@ impl Registration {
             .header(Name::Expires, expires_s)
             .header(Name::Allow, ctx.identity.allow)
             .header(Name::Supported, ctx.identity.supported);
-        let id = ctx.send(request, &self.targets);
-        self.state = State::Asking { id, purpose };
+        match ctx.send(request, &self.targets) {
+            Ok(id) => {
+                self.state = State::Asking { id, purpose };
+                None
+            }
+            Err(error) => {
+                let retry_s = self.config.retry_first_s.max(1);
+                self.state = State::Failed;
+                self.deadline = Some((ctx.now + Duration::from_secs(u64::from(retry_s)), Why::RegistrationRetry));
+                Some(Event::Failed { status: None, reason: error.to_string(), retry_s })
+            }
+        }
     }
 
     fn on_success<O: Copy>(
@@ -202,12 +221,10 @@ impl Registration {
         response: &Message<'_>,
     ) -> Option<Event> {
         match purpose {
-            Purpose::RemoveThenRegister => {
-                self.ask(ctx, Purpose::Register);
-                Some(Event::Registering)
-            }
+            Purpose::RemoveThenRegister => self.ask_anew(ctx, Purpose::Register),
             Purpose::Remove => {
                 self.state = State::Idle;
+                self.bound = false;
                 self.deadline = None;
                 Some(Event::Removed)
             }
@@ -220,6 +237,7 @@ impl Registration {
         let early_s = self.config.refresh_early_s.unwrap_or(expires_s / 2).min(expires_s / 2);
         let wait = Duration::from_secs(u64::from((expires_s - early_s).max(1)));
         self.state = State::Registered;
+        self.bound = true;
         self.failures = 0;
         self.deadline = Some((ctx.now + wait, Why::RegistrationRefresh));
         Event::Registered { expires_s, seen_as: seen_as(response) }
@@ -235,8 +253,8 @@ impl Registration {
         match response.number(Name::MinExpires).filter(|&min| min > self.asked_s) {
             Some(min) => {
                 self.asked_s = min;
-                self.ask(ctx, purpose);
-                None
+                self.attempt = Attempt::default();
+                self.ask(ctx, purpose)
             }
             None => Some(self.fail(ctx.now, Some(response))),
         }
@@ -248,6 +266,7 @@ impl Registration {
         let asked = response.and_then(|response| response.number(Name::RetryAfter));
         let retry_s = asked.unwrap_or(wait_s).max(1);
         self.failures += 1;
+        self.bound = false;
         self.state = State::Failed;
         self.deadline = Some((now + Duration::from_secs(u64::from(retry_s)), Why::RegistrationRetry));
         Event::Failed {

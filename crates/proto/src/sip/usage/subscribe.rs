@@ -6,6 +6,7 @@ use super::{Context, Why};
 use crate::Time;
 use crate::sip::Reply;
 use crate::sip::dialog::{Dialog, OutOfOrder, Party};
+use crate::sip::digest::Attempt;
 use crate::sip::endpoint::{ClientId, ServerId};
 use crate::sip::flow::Target;
 use crate::sip::header::{SubState, SubscriptionState};
@@ -41,6 +42,7 @@ pub struct Subscription {
     asked_s: u32,
     failures: u32,
     deadline: Option<(Time, Why)>,
+    attempt: Attempt,
     stopping: bool,
 }
 
@@ -84,7 +86,8 @@ impl Subscription {
         let dialog = fresh_dialog(&config, call_id, tag);
         let asked_s = config.expires_s;
         let (targets, state) = (Vec::new(), State::Idle);
-        Self { config, dialog, targets, state, asked_s, failures: 0, deadline: None, stopping: false }
+        let attempt = Attempt::default();
+        Self { config, dialog, targets, state, asked_s, failures: 0, deadline: None, attempt, stopping: false }
     }
 
     /// The dialog, for the owner's tables.
@@ -117,8 +120,7 @@ impl Subscription {
         self.stopping = true;
         self.deadline = None;
         if self.is_active() {
-            let id = self.ask(ctx, 0);
-            self.state = State::Active(Some(id));
+            self.state = State::Active(self.ask_anew(ctx, 0));
         } else {
             self.state = State::Idle;
         }
@@ -127,8 +129,7 @@ impl Subscription {
     /// Asks now instead of at the next refresh: a partial body was missed (RFC 4235 §4.1).
     pub fn refresh<O: Copy>(&mut self, ctx: &mut Context<'_, O>) {
         if self.state == State::Active(None) {
-            let id = self.ask(ctx, self.asked_s);
-            self.state = State::Active(Some(id));
+            self.state = State::Active(self.ask_anew(ctx, self.asked_s));
         }
     }
 
@@ -145,15 +146,14 @@ impl Subscription {
         }
         match status {
             200..=299 => self.on_accepted(ctx, response),
-            401 | 407 if ctx.may_retry(response) => {
-                let expires_s = if self.stopping { 0 } else { self.asked_s };
-                let id = self.ask(ctx, expires_s);
-                self.set_pending(Some(id));
+            401 | 407 if ctx.may_retry(&mut self.attempt, response) => {
+                let id = self.ask(ctx, if self.stopping { 0 } else { self.asked_s });
+                self.set_pending(id);
                 None
             }
             423 if self.raise(response) => {
-                let id = self.ask(ctx, self.asked_s);
-                self.set_pending(Some(id));
+                let id = self.ask_anew(ctx, self.asked_s);
+                self.set_pending(id);
                 None
             }
             // The server forgot the dialog: subscribe anew at once (RFC 6665 §4.1.2.2, deck: 481).
@@ -221,8 +221,8 @@ impl Subscription {
         let (_, why) = self.deadline.take_if(|(at, _)| *at <= ctx.now)?;
         match (why, self.state) {
             (Why::SubscriptionRefresh, State::Active(None)) => {
-                let id = self.ask(ctx, self.asked_s);
-                self.state = State::Active(Some(id));
+                self.state = State::Active(self.ask_anew(ctx, self.asked_s));
+                self.deadline.get_or_insert((ctx.now + TIMER_N, Why::SubscriptionRefresh));
                 None
             }
             (Why::NotifyMissing, State::Asking(_)) => {
@@ -244,12 +244,19 @@ impl Subscription {
     fn begin<O: Copy>(&mut self, ctx: &mut Context<'_, O>) {
         let call_id = format!("{}@{}", ctx.rng.hex(24), ctx.identity.local.ip());
         self.dialog = fresh_dialog(&self.config, call_id, ctx.rng.hex(8));
-        self.deadline = None;
-        let id = self.ask(ctx, self.asked_s);
-        self.state = State::Asking(Some(id));
+        let id = self.ask_anew(ctx, self.asked_s);
+        self.state = State::Asking(id);
+        // What could not be sent is tried again; what was sent has its answer or its time-out.
+        let retry = Duration::from_secs(u64::from(self.config.retry_s.max(1)));
+        self.deadline = id.is_none().then(|| (ctx.now + retry, Why::SubscriptionRetry));
     }
 
-    fn ask<O: Copy>(&mut self, ctx: &mut Context<'_, O>, expires_s: u32) -> ClientId {
+    fn ask_anew<O: Copy>(&mut self, ctx: &mut Context<'_, O>, expires_s: u32) -> Option<ClientId> {
+        self.attempt = Attempt::default();
+        self.ask(ctx, expires_s)
+    }
+
+    fn ask<O: Copy>(&mut self, ctx: &mut Context<'_, O>, expires_s: u32) -> Option<ClientId> {
         let request = self
             .dialog
             .request(Method::Subscribe)
@@ -259,7 +266,7 @@ impl Subscription {
             .header(Name::Accept, self.config.accept)
             .header(Name::Supported, ctx.identity.supported)
             .header(Name::Allow, ctx.identity.allow);
-        ctx.send(request, &self.targets)
+        ctx.send(request, &self.targets).ok()
     }
 
     fn set_pending(&mut self, id: Option<ClientId>) {

@@ -6,6 +6,7 @@ use super::{Call, Context, Event, State, modify, refer, sdp_of, session};
 use crate::Time;
 use crate::sip::Reply;
 use crate::sip::dialog::Dialog;
+use crate::sip::digest::Attempt;
 use crate::sip::endpoint::ServerId;
 use crate::sip::flow::Target;
 use crate::sip::header::{RAck, Reason};
@@ -58,6 +59,7 @@ impl Call {
             session_wish: session::Wish::from_request(request),
             local_sdp: Vec::new(),
             errands: Vec::new(),
+            attempt: Attempt::default(),
         })
     }
 
@@ -149,7 +151,7 @@ impl Call {
     /// Their ACK, to our 200 or to the answer of their re-INVITE.
     pub fn on_ack<O: Copy>(&mut self, ctx: &mut Context<'_, O>, request: &Message<'_>) -> Option<Event> {
         if let State::Answered { invite } = self.state {
-            ctx.endpoint.acked(invite);
+            ctx.acked(invite);
             self.state = State::Confirmed;
             return Some(Event::Confirmed { sdp: sdp_of(request) });
         }

@@ -16,7 +16,8 @@ pub use session::SessionTimer;
 use super::{Context, Why};
 use crate::Time;
 use crate::sip::dialog::Dialog;
-use crate::sip::endpoint::{ClientId, ServerId};
+use crate::sip::digest::Attempt;
+use crate::sip::endpoint::{ClientId, SendError, ServerId};
 use crate::sip::flow::Target;
 use crate::sip::header::{Reason, Replaces};
 use crate::sip::message::{Message, Method, Name};
@@ -40,6 +41,7 @@ pub struct Call {
     session_wish: Option<session::Wish>,
     local_sdp: Vec<u8>,
     errands: Vec<(ClientId, Errand)>,
+    attempt: Attempt,
 }
 
 /// What is true until the next input.
@@ -290,7 +292,7 @@ impl Call {
                 // RFC 3261 §15: the callee may not send BYE before the ACK came; the transaction
                 // stops repeating the 200 all the same.
                 let invite = *invite;
-                ctx.endpoint.acked(invite);
+                ctx.acked(invite);
                 self.send_bye(ctx, reason);
             }
             State::Confirmed => self.send_bye(ctx, reason),
@@ -342,7 +344,7 @@ impl Call {
             ctx.reply(invite, Reply::new(487).to_tag(self.dialog.local.tag.clone()));
         }
         if let State::Answered { invite } = self.state {
-            ctx.endpoint.acked(invite);
+            ctx.acked(invite);
         }
         if self.is_over() {
             return None;
@@ -360,10 +362,11 @@ impl Call {
         response: &Message<'_>,
         status: u16,
     ) -> Option<Event> {
-        if matches!(status, 401 | 407) && ctx.may_retry(response) {
+        if matches!(status, 401 | 407) && ctx.may_retry(&mut self.attempt, response) {
             self.retry_errand(ctx, errand);
             return None;
         }
+        self.attempt = Attempt::default();
         match errand {
             Errand::Refer if status < 300 => {
                 self.refer.accepted();
@@ -385,22 +388,26 @@ impl Call {
     /// Sends a challenged request again; what INFO and NOTIFY carried is not kept for it.
     fn retry_errand<O: Copy>(&mut self, ctx: &mut Context<'_, O>, errand: Errand) {
         match errand {
-            Errand::Bye => {
-                let request = self.dialog.request(Method::Bye);
-                self.errand(ctx, request, Errand::Bye);
-            }
+            Errand::Bye => self.errand_bye(ctx),
             Errand::Refer => self.resend_refer(ctx),
             Errand::Info | Errand::Prack | Errand::Notify => {}
         }
     }
 
+    fn errand_bye<O: Copy>(&mut self, ctx: &mut Context<'_, O>) {
+        let request = self.dialog.request(Method::Bye);
+        self.errand(ctx, request, Errand::Bye);
+    }
+
     fn errand<O: Copy>(&mut self, ctx: &mut Context<'_, O>, request: Request, errand: Errand) {
-        let id = self.send(ctx, request);
-        self.errands.push((id, errand));
+        // An errand that cannot be sent changes nothing that the far end knows of.
+        if let Ok(id) = self.send(ctx, request) {
+            self.errands.push((id, errand));
+        }
     }
 
     /// Sends a request of this dialog to its next hop.
-    fn send<O: Copy>(&mut self, ctx: &mut Context<'_, O>, request: Request) -> ClientId {
+    fn send<O: Copy>(&mut self, ctx: &mut Context<'_, O>, request: Request) -> Result<ClientId, SendError> {
         let targets = self.next_targets();
         ctx.send(request, &targets)
     }

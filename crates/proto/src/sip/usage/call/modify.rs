@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Call, Context, Event, State, sdp_of};
 use crate::Time;
 use crate::sip::Reply;
+use crate::sip::digest::Attempt;
 use crate::sip::endpoint::{ClientId, ServerId};
 use crate::sip::header::SessionExpires;
 use crate::sip::message::{Message, Method, Name};
@@ -24,6 +25,7 @@ struct Sent {
     method: Method,
     sdp: Option<Vec<u8>>,
     refresh: bool,
+    attempt: Attempt,
     retry_at: Option<Time>,
 }
 
@@ -64,7 +66,7 @@ impl Modify {
         self.sent = None;
         if let Some(received) = self.received.take() {
             if received.answered {
-                ctx.endpoint.acked(received.id);
+                ctx.acked(received.id);
             } else {
                 ctx.reply(received.id, Reply::new(487));
             }
@@ -84,12 +86,12 @@ impl Call {
     /// Offers a changed session by re-INVITE; `None` asks them for an offer. While another change is
     /// under way nothing happens and `false` is returned.
     pub fn modify<O: Copy>(&mut self, ctx: &mut Context<'_, O>, sdp: Option<Vec<u8>>) -> bool {
-        self.start_modify(ctx, Method::Invite, sdp, false)
+        self.start_modify(ctx, Method::Invite, sdp, false, Attempt::default())
     }
 
     /// The same by UPDATE (RFC 3311), which needs no ACK.
     pub fn update<O: Copy>(&mut self, ctx: &mut Context<'_, O>, sdp: Vec<u8>) -> bool {
-        self.start_modify(ctx, Method::Update, Some(sdp), false)
+        self.start_modify(ctx, Method::Update, Some(sdp), false, Attempt::default())
     }
 
     /// Answers [`Event::Offered`]: with an answer, or with our offer where they sent none.
@@ -138,7 +140,7 @@ impl Call {
         }
         if let Some(old) = self.modify.received.take() {
             // A new re-INVITE says as much as the ACK that got lost.
-            ctx.endpoint.acked(old.id);
+            ctx.acked(old.id);
         }
         if let Some(said) = request.text(Name::SessionExpires).and_then(SessionExpires::parse)
             && let Some(session) = &mut self.session
@@ -162,7 +164,7 @@ impl Call {
         request: &Message<'_>,
     ) -> Option<Event> {
         let received = self.modify.received.take_if(|r| r.answered)?;
-        ctx.endpoint.acked(received.id);
+        ctx.acked(received.id);
         let sdp = sdp_of(request)?;
         Some(Event::Modified { sdp: Some(sdp) })
     }
@@ -177,12 +179,12 @@ impl Call {
         if status < 200 {
             return None;
         }
-        let sent = self.modify.sent.take()?;
+        let mut sent = self.modify.sent.take()?;
         if status < 300 {
             return self.on_modified(ctx, id, response, sent);
         }
-        if matches!(status, 401 | 407) && ctx.may_retry(response) {
-            self.start_modify(ctx, sent.method, sent.sdp, sent.refresh);
+        if matches!(status, 401 | 407) && ctx.may_retry(&mut sent.attempt, response) {
+            self.start_modify(ctx, sent.method, sent.sdp, sent.refresh, sent.attempt);
             return None;
         }
         if status == 491 {
@@ -228,6 +230,7 @@ impl Call {
         method: Method,
         sdp: Option<Vec<u8>>,
         refresh: bool,
+        attempt: Attempt,
     ) -> bool {
         if !self.is_confirmed() || self.modify.is_busy() {
             return false;
@@ -243,15 +246,15 @@ impl Call {
         if let Some(sdp) = &sdp {
             request = request.body("application/sdp", sdp.clone());
         }
-        let id = self.send(ctx, request);
-        self.modify.sent = Some(Sent { id: Some(id), method, sdp, refresh, retry_at: None });
+        let Ok(id) = self.send(ctx, request) else { return false };
+        self.modify.sent = Some(Sent { id: Some(id), method, sdp, refresh, attempt, retry_at: None });
         true
     }
 
     pub(super) fn retry_after_glare<O: Copy>(&mut self, ctx: &mut Context<'_, O>) {
         let due = self.modify.sent.take_if(|sent| sent.retry_at.is_some_and(|at| at <= ctx.now));
         if let Some(sent) = due {
-            self.start_modify(ctx, sent.method, sent.sdp, sent.refresh);
+            self.start_modify(ctx, sent.method, sent.sdp, sent.refresh, Attempt::default());
         }
     }
 

@@ -2,7 +2,8 @@
 
 use super::{Call, Context, Errand, Event, MAX_FORKS, State, modify, refer, sdp_of, session};
 use crate::sip::dialog::Dialog;
-use crate::sip::endpoint::ClientId;
+use crate::sip::digest::Attempt;
+use crate::sip::endpoint::{ClientId, SendError};
 use crate::sip::flow::Target;
 use crate::sip::header::{Address, SessionExpires};
 use crate::sip::message::{Message, Method, Name};
@@ -25,6 +26,7 @@ pub struct Invitation {
 pub(super) struct Calling {
     invite: ClientId,
     invitation: Invitation,
+    attempt: Attempt,
     forks: Vec<Dialog>,
     last_rseq: Vec<(String, u32)>,
     cancelled: bool,
@@ -41,12 +43,15 @@ impl Calling {
 
 impl Call {
     /// Calls: sends the INVITE of `dialog` to the first of `targets` that answers.
+    ///
+    /// # Errors
+    /// Where `targets` is empty or too many requests are open.
     pub fn dial<O: Copy>(
         ctx: &mut Context<'_, O>,
         dialog: Dialog,
         targets: Vec<Target>,
         invitation: Invitation,
-    ) -> Self {
+    ) -> Result<Self, SendError> {
         let mut call = Self {
             dialog,
             caller: true,
@@ -59,9 +64,10 @@ impl Call {
             session_wish: invitation.session_s.map(session::Wish::new),
             local_sdp: invitation.sdp.clone().unwrap_or_default(),
             errands: Vec::new(),
+            attempt: Attempt::default(),
         };
-        call.invite(ctx, invitation);
-        call
+        call.invite(ctx, invitation, Attempt::default())?;
+        Ok(call)
     }
 
     /// Answers the offer of a 200 to our INVITE without one (RFC 3261 §13.2.2.4).
@@ -98,7 +104,12 @@ impl Call {
         }
     }
 
-    fn invite<O: Copy>(&mut self, ctx: &mut Context<'_, O>, invitation: Invitation) {
+    fn invite<O: Copy>(
+        &mut self,
+        ctx: &mut Context<'_, O>,
+        invitation: Invitation,
+        attempt: Attempt,
+    ) -> Result<(), SendError> {
         let mut request = self.dialog.request(Method::Invite).header(Name::Contact, &ctx.identity.contact);
         request = request.header(Name::Allow, ctx.identity.allow);
         if !ctx.identity.supported.is_empty() {
@@ -113,9 +124,10 @@ impl Call {
         if let Some(sdp) = &invitation.sdp {
             request = request.body("application/sdp", sdp.clone());
         }
-        let invite = ctx.send(request, &self.targets);
+        let invite = ctx.send(request, &self.targets)?;
         let (forks, last_rseq) = (Vec::new(), Vec::new());
-        self.state = State::Calling(Calling { invite, invitation, forks, last_rseq, cancelled: false });
+        self.state = State::Calling(Calling { invite, invitation, attempt, forks, last_rseq, cancelled: false });
+        Ok(())
     }
 
     fn on_provisional<O: Copy>(
@@ -223,7 +235,8 @@ impl Call {
         }
         request.rport = ctx.identity.rport;
         let targets = self.next_targets();
-        ctx.endpoint.ack(ctx.now, invite, request, &targets, ctx.identity.local, ctx.out);
+        // Without a transaction there is no copy of the 2xx that would ask for this ACK again.
+        let _ = ctx.endpoint.ack(invite, &request, targets, ctx.identity.local, ctx.out);
     }
 
     fn on_refusal<O: Copy>(
@@ -235,14 +248,15 @@ impl Call {
         let State::Calling(calling) = &mut self.state else { return None };
         let again = !calling.cancelled
             && match status {
-                401 | 407 => ctx.may_retry(response),
+                401 | 407 => ctx.may_retry(&mut calling.attempt, response),
                 422 => self.session_wish.as_mut().is_some_and(|wish| wish.raise(response)),
                 _ => false,
             };
         if again {
-            let invitation = std::mem::take(&mut calling.invitation);
-            self.invite(ctx, invitation);
-            return None;
+            let (invitation, attempt) = (std::mem::take(&mut calling.invitation), calling.attempt);
+            if self.invite(ctx, invitation, attempt).is_ok() {
+                return None;
+            }
         }
         self.state = State::Over;
         if (300..400).contains(&status) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Call, Context, Event, Why};
 use crate::Time;
+use crate::sip::digest::Attempt;
 use crate::sip::header::SessionExpires;
 use crate::sip::message::{Message, Method, Name};
 use crate::sip::{Reply, Request};
@@ -125,7 +126,7 @@ impl Call {
             return Some(Event::Ended { by_remote: false, reason: "session timer expired".into() });
         }
         let sdp = self.local_sdp.clone();
-        self.start_modify(ctx, Method::Invite, Some(sdp), true);
+        self.start_modify(ctx, Method::Invite, Some(sdp), true, Attempt::default());
         // Whatever comes of it, the next attempt is half an interval away.
         if let Some(session) = &mut self.session {
             session.refreshed(ctx.now, None, true);
