@@ -236,7 +236,8 @@ mod tests {
 
     #[test]
     fn a_strict_router_gets_the_request_uri() {
-        let mut dialog = Dialog::outgoing("c".into(), Party::new("", "sip:a"), Party::new("", "sip:b"), "sip:b".into());
+        let mut dialog =
+            Dialog::outgoing("c".into(), Party::new("", "sip:a"), Party::new("", "sip:b"), "sip:b".into());
         dialog.routes = vec!["<sip:strict>".into(), "<sip:loose;lr>".into()];
         let bye = written(&dialog.request(Method::Bye));
         assert!(bye.starts_with("BYE sip:strict SIP/2.0\r\n"), "{bye}");

@@ -1,6 +1,7 @@
 //! SIP: RFC 3261 and its extensions.
 
 pub mod build;
+pub mod dialog;
 pub mod digest;
 pub mod endpoint;
 pub mod flow;
@@ -13,6 +14,7 @@ pub mod name;
 pub mod strict;
 pub mod transaction;
 pub mod uri;
+pub mod usage;
 
 pub use build::{Reply, Request};
 pub use endpoint::Endpoint;

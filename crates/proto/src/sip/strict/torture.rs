@@ -1,3 +1,4 @@
+#![allow(clippy::disallowed_methods, reason = "a test reads the folder of torture messages")]
 //! A message of our own for each section of RFC 4475, and the RFC's own where they are at hand.
 
 use std::path::PathBuf;

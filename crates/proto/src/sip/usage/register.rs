@@ -208,7 +208,8 @@ impl Registration {
             Err(error) => {
                 let retry_s = self.config.retry_first_s.max(1);
                 self.state = State::Failed;
-                self.deadline = Some((ctx.now + Duration::from_secs(u64::from(retry_s)), Why::RegistrationRetry));
+                self.deadline =
+                    Some((ctx.now + Duration::from_secs(u64::from(retry_s)), Why::RegistrationRetry));
                 Some(Event::Failed { status: None, reason: error.to_string(), retry_s })
             }
         }
@@ -282,7 +283,9 @@ fn granted_s(response: &Message<'_>, contact: &str) -> Option<u32> {
     let ours = Address::parse(contact.as_bytes())?;
     let same = |address: &Address<'_>| {
         let (Some(a), Some(b)) = (address.parsed_uri(), ours.parsed_uri()) else { return false };
-        a.plain_user() == b.plain_user() && a.host.eq_ignore_ascii_case(b.host) && a.port.or(Some(5060)) == b.port.or(Some(5060))
+        a.plain_user() == b.plain_user()
+            && a.host.eq_ignore_ascii_case(b.host)
+            && a.port.or(Some(5060)) == b.port.or(Some(5060))
     };
     let mut contacts = response.values(Name::Contact).filter_map(Address::parse);
     let own = contacts.find(same).and_then(|address| address.params.number("expires"));

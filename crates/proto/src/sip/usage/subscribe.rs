@@ -87,7 +87,17 @@ impl Subscription {
         let asked_s = config.expires_s;
         let (targets, state) = (Vec::new(), State::Idle);
         let attempt = Attempt::default();
-        Self { config, dialog, targets, state, asked_s, failures: 0, deadline: None, attempt, stopping: false }
+        Self {
+            config,
+            dialog,
+            targets,
+            state,
+            asked_s,
+            failures: 0,
+            deadline: None,
+            attempt,
+            stopping: false,
+        }
     }
 
     /// The dialog, for the owner's tables.
@@ -161,7 +171,12 @@ impl Subscription {
                 self.begin(ctx);
                 None
             }
-            _ => Some(self.fail(ctx.now, Some(status), response.reason().into_owned(), response.number(Name::RetryAfter))),
+            _ => Some(self.fail(
+                ctx.now,
+                Some(status),
+                response.reason().into_owned(),
+                response.number(Name::RetryAfter),
+            )),
         }
     }
 
@@ -193,9 +208,8 @@ impl Subscription {
         }
         if self.dialog.remote.tag.is_empty() {
             request.from_tag().clone_into(&mut self.dialog.remote.tag);
-            self.dialog.routes = super::super::dialog::Dialog::incoming(request, String::new())
-                .map(|dialog| dialog.routes)
-                .unwrap_or_default();
+            self.dialog.routes =
+                Dialog::incoming(request, String::new()).map(|dialog| dialog.routes).unwrap_or_default();
         }
         if self.dialog.receive(request) == Err(OutOfOrder::OldCSeq) {
             ctx.reply(id, Reply::new(500).reason("CSeq Out Of Order"));
@@ -315,7 +329,11 @@ impl Subscription {
     }
 
     /// The notifier ended it: what to do depends on its reason (RFC 6665 §4.1.3).
-    fn on_terminated<O: Copy>(&mut self, ctx: &mut Context<'_, O>, state: &SubscriptionState<'_>) -> Option<Event> {
+    fn on_terminated<O: Copy>(
+        &mut self,
+        ctx: &mut Context<'_, O>,
+        state: &SubscriptionState<'_>,
+    ) -> Option<Event> {
         if self.stopping {
             self.state = State::Idle;
             self.deadline = None;

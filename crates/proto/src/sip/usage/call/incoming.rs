@@ -41,12 +41,16 @@ impl Ringing {
 
 impl Call {
     /// Their INVITE, its transaction already standing. `None` where its headers cannot be read.
-    pub fn incoming(invite: ServerId, request: &Message<'_>, local_tag: String, from: Target) -> Option<Self> {
+    pub fn incoming(
+        invite: ServerId,
+        request: &Message<'_>,
+        local_tag: String,
+        from: Target,
+    ) -> Option<Self> {
         let dialog = Dialog::incoming(request, local_tag)?;
         let peer_reliable =
             request.has_token(Name::Supported, "100rel") || request.has_token(Name::Require, "100rel");
-        let state =
-            State::Ringing(Ringing { invite, peer_reliable, next_rseq: 1, unacknowledged: None });
+        let state = State::Ringing(Ringing { invite, peer_reliable, next_rseq: 1, unacknowledged: None });
         Some(Self {
             dialog,
             caller: false,
@@ -200,7 +204,9 @@ impl Call {
     ) -> Option<Event> {
         let named = request.header(Name::RAck).and_then(RAck::parse);
         let awaited = match &mut self.state {
-            State::Ringing(ringing) => ringing.unacknowledged.take_if(|u| Some(u.rseq) == named.map(|n| n.rseq)),
+            State::Ringing(ringing) => {
+                ringing.unacknowledged.take_if(|u| Some(u.rseq) == named.map(|n| n.rseq))
+            }
             _ => None,
         };
         ctx.reply(id, Reply::new(if awaited.is_some() { 200 } else { 481 }));
@@ -210,7 +216,9 @@ impl Call {
     pub(super) fn resend_provisional<O: Copy>(&mut self, ctx: &mut Context<'_, O>) {
         let State::Ringing(ringing) = &mut self.state else { return };
         let invite = ringing.invite;
-        let Some(waiting) = ringing.unacknowledged.as_mut().filter(|u| u.resend_at <= ctx.now) else { return };
+        let Some(waiting) = ringing.unacknowledged.as_mut().filter(|u| u.resend_at <= ctx.now) else {
+            return;
+        };
         if waiting.give_up_at <= ctx.now {
             return self.refuse(ctx, Reply::new(504).reason("Provisional Response Not Acknowledged"));
         }

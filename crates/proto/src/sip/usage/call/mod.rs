@@ -50,7 +50,9 @@ enum State {
     Calling(outgoing::Calling),
     Ringing(incoming::Ringing),
     /// We answered; their ACK is awaited.
-    Answered { invite: ServerId },
+    Answered {
+        invite: ServerId,
+    },
     Confirmed,
     Over,
 }

@@ -194,7 +194,10 @@ impl Call {
         }
         if status == 481 {
             self.state = State::Over;
-            return Some(Event::Ended { by_remote: false, reason: "the far end forgot the call (481)".into() });
+            return Some(Event::Ended {
+                by_remote: false,
+                reason: "the far end forgot the call (481)".into(),
+            });
         }
         (!sent.refresh).then_some(Event::ModifyFailed { status: Some(status) })
     }

@@ -126,7 +126,8 @@ impl Call {
         }
         let invite = ctx.send(request, &self.targets)?;
         let (forks, last_rseq) = (Vec::new(), Vec::new());
-        self.state = State::Calling(Calling { invite, invitation, attempt, forks, last_rseq, cancelled: false });
+        self.state =
+            State::Calling(Calling { invite, invitation, attempt, forks, last_rseq, cancelled: false });
         Ok(())
     }
 
@@ -142,7 +143,8 @@ impl Call {
         if !early.remote.tag.is_empty() && !known && calling.forks.len() < MAX_FORKS {
             calling.forks.push(early.clone());
         }
-        if response.has_token(Name::Require, "100rel") && !self.acknowledge_provisional(ctx, early, response) {
+        if response.has_token(Name::Require, "100rel") && !self.acknowledge_provisional(ctx, early, response)
+        {
             return None;
         }
         Some(Event::Progress { status, sdp: sdp_of(response) })
@@ -157,10 +159,11 @@ impl Call {
     ) -> bool {
         let (Some(rseq), Some(cseq)) = (response.number(Name::RSeq), response.cseq()) else { return true };
         let State::Calling(calling) = &mut self.state else { return false };
-        match calling.last_rseq.iter_mut().find(|(tag, _)| *tag == early.remote.tag) {
+        let known = calling.last_rseq.iter().position(|(tag, _)| *tag == early.remote.tag);
+        match known {
             // Copies and those out of order are not acknowledged.
-            Some((_, last)) if rseq != last.wrapping_add(1) => return false,
-            Some((_, last)) => *last = rseq,
+            Some(at) if rseq != calling.last_rseq[at].1.wrapping_add(1) => return false,
+            Some(at) => calling.last_rseq[at].1 = rseq,
             None if calling.last_rseq.len() >= MAX_FORKS => return false,
             None => calling.last_rseq.push((early.remote.tag.clone(), rseq)),
         }

@@ -10,7 +10,7 @@ use crate::sip::message::{Message, Method, Name};
 use crate::sip::{Reply, Request};
 
 /// The least interval that we accept, in seconds (RFC 4028 §5).
-pub const MIN_SE_S: u32 = 90;
+pub(super) const MIN_SE_S: u32 = 90;
 
 /// What was asked for before the call was answered.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
