@@ -30,7 +30,6 @@ const BANNED: &[(&str, &str)] = &[
     ("native-tls", "TLS is rustls"),
     ("aws-lc-sys", "one TLS provider: ring"),
     ("async-std", "one runtime: tokio"),
-    ("lazy_static", "std has LazyLock"),
     ("chrono", "proto::time has the calendar"),
     ("regex", "nothing here needs it"),
 ];
