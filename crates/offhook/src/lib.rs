@@ -3,6 +3,8 @@
 //! The binary is a thin shell around this library, so that tests and benchmarks can reach the rooms.
 #![deny(unsafe_code)]
 
+pub mod capture;
 pub mod clock;
+pub mod drive;
 pub mod net;
 pub mod store;

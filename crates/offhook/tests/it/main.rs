@@ -1,6 +1,7 @@
 //! Real sockets on the loopback, real files, the program as a person runs it.
 
 mod dns;
+mod drive;
 mod net;
 mod net_tls;
 #[cfg(target_os = "linux")]

@@ -1,0 +1,183 @@
+//! The loop, with a role that is simple enough to see through.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use offhook::clock::Clock;
+use offhook::drive::{Driver, Hands, Means};
+use offhook::net::Net;
+use offhook::net::dns::Dns;
+use offhook::store::{Change, Memory, Reader, Store, Table};
+use proto::Time;
+use proto::sip::{Flow, Transmit};
+use roles::role::{Input, Output, Role};
+use tokio::sync::mpsc;
+
+use crate::net::{config, flow, message, run, transmit};
+
+/// Keeps what it is sent and sends it back; rings 20 ms after a command.
+#[derive(Default)]
+struct Echo {
+    bell: Option<Time>,
+}
+
+#[derive(Debug, Eq, PartialEq)]
+enum Told {
+    Started,
+    Rang,
+    Heard(&'static str),
+    FlowFailed,
+}
+
+type Out = Output<Told, &'static str, String>;
+
+impl Role for Echo {
+    type Command = &'static str;
+    type Event = Told;
+    type Media = &'static str;
+    type Heard = &'static str;
+    type Change = String;
+
+    fn handle(&mut self, now: Time, input: Input<'_, &'static str, &'static str>, out: &mut Vec<Out>) {
+        match input {
+            Input::Start => out.push(Output::Event(Told::Started)),
+            Input::Message { flow, bytes } => {
+                out.push(Output::Transmit(echo(flow, bytes)));
+                out.push(Output::Store(String::from_utf8_lossy(bytes).into_owned()));
+            }
+            Input::Command(sound) => {
+                self.bell = Some(now + Duration::from_millis(20));
+                out.push(Output::Media(sound));
+            }
+            Input::Wake if self.bell.take_if(|at| *at <= now).is_some() => {
+                out.push(Output::Event(Told::Rang));
+            }
+            Input::Heard(sound) => out.push(Output::Event(Told::Heard(sound))),
+            Input::FlowFailed { .. } => out.push(Output::Event(Told::FlowFailed)),
+            _ => {}
+        }
+    }
+
+    fn next_deadline(&self) -> Option<(Time, &'static str)> {
+        self.bell.map(|at| (at, "bell"))
+    }
+}
+
+fn echo(flow: Flow, bytes: &[u8]) -> Transmit {
+    Transmit { flow, name: None, bytes: Bytes::copy_from_slice(bytes) }
+}
+
+/// Media that says back what it is told; over after so many events.
+struct Ears {
+    told: mpsc::UnboundedSender<Told>,
+    sounds: Vec<&'static str>,
+    left: usize,
+}
+
+impl Hands<Echo> for Ears {
+    fn tell(&mut self, event: Told) {
+        self.left = self.left.saturating_sub(1);
+        self.told.send(event).expect("the test listens");
+    }
+
+    fn media(&mut self, command: &'static str) {
+        self.sounds.push(command);
+    }
+
+    async fn heard(&mut self) -> &'static str {
+        match self.sounds.pop() {
+            Some(sound) => sound,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn row(&mut self, change: String) -> Option<Change> {
+        Some(Change::set(Table::Setting, change, "1"))
+    }
+
+    fn note(&mut self, text: &str) {
+        panic!("nothing is to be noted here: {text}");
+    }
+
+    fn is_over(&self) -> bool {
+        self.left == 0
+    }
+}
+
+struct Parts {
+    driver: Driver<Echo, Ears>,
+    commands: mpsc::Sender<&'static str>,
+    told: mpsc::UnboundedReceiver<Told>,
+    reader: std::sync::Arc<dyn Reader>,
+}
+
+fn driven(net: Net, events: usize) -> Parts {
+    let (commands, inbox) = mpsc::channel(4);
+    let (teller, told) = mpsc::unbounded_channel();
+    let store = Memory::default();
+    let reader = store.reader();
+    let hands = Ears { told: teller, sounds: Vec::new(), left: events };
+    let means = Means {
+        net,
+        dns: Dns::with_servers(&[]),
+        store: Box::new(store),
+        clock: Clock::start(),
+        commands: inbox,
+        hands,
+    };
+    Parts { driver: Driver::new(Echo::default(), means), commands, told, reader }
+}
+
+#[test]
+fn a_command_reaches_the_role_its_media_and_its_deadline() {
+    run(async {
+        let mut parts = driven(Net::bind(config()).expect("bound"), 3);
+        parts.commands.send("tone").await.expect("room");
+        parts.driver.run().await;
+        let mut order = Vec::new();
+        while let Ok(told) = parts.told.try_recv() {
+            order.push(told);
+        }
+        assert_eq!(order, [Told::Started, Told::Heard("tone"), Told::Rang]);
+    });
+}
+
+#[test]
+fn messages_come_back_and_what_they_changed_is_kept() {
+    run(async {
+        let (net, mut peer) = (Net::bind(config()).expect("bound"), Net::bind(config()).expect("bound"));
+        let there = flow(proto::sip::Transport::Udp, &peer, &net);
+        let mut parts = driven(net, 9);
+        let talk = async {
+            for text in ["one", "two", "three"] {
+                peer.send(transmit(there, text));
+                assert_eq!(message(&mut peer).await.1, text);
+            }
+        };
+        tokio::select! {
+            () = parts.driver.run() => panic!("the role is not over"),
+            () = talk => {}
+        }
+        let rows = parts.reader.load(Table::Setting).expect("readable");
+        let kept: Vec<_> = rows.iter().map(|row| row.key.as_str()).collect();
+        assert_eq!(kept, ["one", "three", "two"]);
+    });
+}
+
+#[test]
+fn a_connection_that_ends_is_told_to_the_role() {
+    run(async {
+        let (net, peer) = (Net::bind(config()).expect("bound"), Net::bind(config()).expect("bound"));
+        let there = flow(proto::sip::Transport::Tcp, &peer, &net);
+        let mut parts = driven(net, 2);
+        let mut peer = peer;
+        peer.send(transmit(there, "OPTIONS sip:7001@127.0.0.1 SIP/2.0\r\nContent-Length: 0\r\n\r\n"));
+        let talk = async {
+            message(&mut peer).await;
+            peer.finish(Duration::from_secs(1)).await;
+        };
+        tokio::join!(parts.driver.run(), talk);
+        assert_eq!(parts.told.recv().await, Some(Told::Started));
+        assert_eq!(parts.told.recv().await, Some(Told::FlowFailed));
+    });
+}
