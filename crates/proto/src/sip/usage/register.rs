@@ -222,7 +222,13 @@ impl Registration {
         response: &Message<'_>,
     ) -> Option<Event> {
         match purpose {
-            Purpose::RemoveThenRegister => self.ask_anew(ctx, Purpose::Register),
+            Purpose::RemoveThenRegister => {
+                // The deck's phone begins its registration without credentials, as after a cold start.
+                if let Some(auth) = ctx.auth.as_deref_mut() {
+                    auth.forget();
+                }
+                self.ask_anew(ctx, Purpose::Register)
+            }
             Purpose::Remove => {
                 self.state = State::Idle;
                 self.bound = false;

@@ -1,0 +1,224 @@
+//! One line: the identity of an account and the way to its servers.
+
+use std::net::SocketAddr;
+
+use proto::sip::dialog::{Dialog, Party};
+use proto::sip::digest;
+use proto::sip::flow::{Flow, Target, Transport};
+use proto::sip::uri::{Uri, escape};
+use proto::sip::usage::{Context, Identity};
+
+use super::super::desk::{Desk, Owner, Place};
+use super::super::locating::Way;
+use crate::settings::{AccountSettings, Model, PhoneSettings, RPort};
+
+/// What the phone takes (RFC 3261 §20.5).
+const ALLOW: &str = "ACK,BYE,CANCEL,OPTIONS,INVITE,NOTIFY,REFER,INFO,UPDATE,PRACK";
+
+/// Who the phone is to one server.
+#[derive(Debug)]
+pub(in super::super) struct Line {
+    pub(in super::super) settings: Box<AccountSettings>,
+    pub(in super::super) identity: Identity,
+    pub(in super::super) auth: Option<digest::Client>,
+    /// The servers, the preferred first: outbound servers where there are some, else SIP servers.
+    pub(in super::super) ways: Vec<Way>,
+    /// The one in use.
+    pub(in super::super) way: usize,
+    pound_as_23: bool,
+    by_outbound: bool,
+}
+
+impl Line {
+    pub(in super::super) fn new(
+        settings: AccountSettings,
+        general: &PhoneSettings,
+        place: &Place,
+        model: &Model,
+    ) -> Self {
+        let transport = settings.servers[0].transport.unwrap_or_default();
+        let credentials = digest::Credentials {
+            username: settings.auth_name.clone(),
+            secret: digest::Secret::Password(settings.password.expose().to_owned()),
+            realm: None,
+        };
+        let mut line = Self {
+            ways: ways(&settings),
+            way: 0,
+            identity: Identity {
+                local: place.listen(transport),
+                contact: String::new(),
+                user_agent: user_agent(&settings, general, place, model),
+                allow: ALLOW,
+                supported: if settings.reliable_provisional {
+                    "100rel,replaces,timer"
+                } else {
+                    "replaces,timer"
+                },
+                rport: settings.nat.rport != RPort::Disable,
+            },
+            auth: (settings.number > 0).then(|| digest::Client::new(credentials, false)),
+            pound_as_23: general.sip.pound_as_23,
+            by_outbound: general.sip.outbound_in_dialog && settings.outbound[0].is_set(),
+            settings: Box::new(settings),
+        };
+        line.set_contact(line.identity.local, transport);
+        line
+    }
+
+    /// Lends everything that a usage needs to speak for this line.
+    pub(in super::super) fn context<'a>(
+        &'a mut self,
+        desk: &'a mut Desk,
+        owner: Owner,
+    ) -> Context<'a, Owner> {
+        Context {
+            now: desk.now,
+            endpoint: &mut desk.endpoint,
+            out: &mut desk.transmits,
+            rng: &mut desk.rng,
+            auth: self.auth.as_mut(),
+            identity: &self.identity,
+            owner,
+        }
+    }
+
+    /// The address that requests to this phone are to go to.
+    pub(in super::super) fn set_contact(&mut self, at: SocketAddr, transport: Transport) {
+        let parameter = match transport {
+            Transport::Udp => String::new(),
+            other => format!(";transport={}", other.param_name()),
+        };
+        self.identity.contact = format!("<sip:{}@{at}{parameter}>", escape(&self.settings.user));
+    }
+
+    /// Speaks to the server `way` from now on, from the address that the phone has now.
+    pub(in super::super) fn settle(&mut self, place: &Place, way: usize) {
+        let transport = self.transport_of(way);
+        let local = place.listen(transport);
+        if local != self.identity.local {
+            self.identity.local = local;
+            self.set_contact(local, transport);
+        }
+    }
+
+    /// How SIP travels to a server.
+    pub(in super::super) fn transport_of(&self, way: usize) -> Transport {
+        let way = self.ways.get(way);
+        let located = way.and_then(|way| way.targets.first()).map(|target| target.transport);
+        located.or(way.and_then(|way| way.transport)).unwrap_or_default()
+    }
+
+    /// Where requests go: the server in use, then the others that are known.
+    pub(in super::super) fn targets(&self) -> Vec<Target> {
+        let used = self.ways.get(self.way).into_iter();
+        let others = self.ways.iter().enumerate().filter(|(at, _)| *at != self.way).map(|(_, way)| way);
+        used.chain(others).flat_map(|way| way.targets.iter().cloned()).collect()
+    }
+
+    /// Where requests inside a call go if not to its Contact: the outbound server.
+    pub(in super::super) fn pinned(&self) -> Option<Target> {
+        let way = self.ways.get(self.way).filter(|_| self.by_outbound)?;
+        way.targets.first().cloned()
+    }
+
+    /// The flow to the server in use.
+    pub(in super::super) fn flow(&self) -> Option<Flow> {
+        let target = self.ways.get(self.way)?.targets.first()?;
+        Some(Flow { transport: target.transport, local: self.identity.local, remote: target.remote })
+    }
+
+    /// Whether an address is one of this account's servers.
+    pub(in super::super) fn is_server(&self, remote: SocketAddr) -> bool {
+        let ip = remote.ip().to_canonical();
+        let known = self.ways.iter().flat_map(|way| &way.targets);
+        known.clone().any(|target| target.remote.ip().to_canonical() == ip)
+            || self.settings.advanced.server_address.parse() == Ok(ip)
+    }
+
+    /// `sip:` and the server as From, To and Request-URI write it (deck, SIP Advanced Setup).
+    pub(in super::super) fn registrar(&self) -> String {
+        format!("sip:{}", self.host())
+    }
+
+    /// The account's own address of record.
+    pub(in super::super) fn address_of_record(&self) -> String {
+        format!("sip:{}@{}", escape(&self.settings.user), self.host())
+    }
+
+    /// The address of a number at this account's server; a number that is an address stays one.
+    pub(in super::super) fn address_of(&self, number: &str) -> String {
+        if Uri::parse(number).is_some_and(|uri| uri.is_sip()) {
+            return number.to_owned();
+        }
+        let (user, host) = match number.rsplit_once('@') {
+            Some((user, host)) => (user, host.to_owned()),
+            None => (number, self.host()),
+        };
+        let mut user = escape(user).into_owned();
+        if !self.pound_as_23 {
+            user = user.replace("%23", "#");
+        }
+        let phone = if self.settings.user_is_phone { ";user=phone" } else { "" };
+        format!("sip:{user}@{host}{phone}")
+    }
+
+    /// The address of a number with the server's port, as REFER and 302 write it (deck, Call
+    /// Transfer and Call Forward).
+    pub(in super::super) fn address_with_port(&self, number: &str) -> String {
+        let address = self.address_of(number);
+        let port =
+            self.ways.get(self.way).and_then(|way| way.targets.first()).map_or(5_060, |t| t.remote.port());
+        match Uri::parse(&address) {
+            Some(uri) if uri.port.is_none() && uri.params.0.is_empty() => format!("{address}:{port}"),
+            _ => address,
+        }
+    }
+
+    /// Who calls, as From says it.
+    pub(in super::super) fn party(&self) -> Party {
+        Party::new(self.settings.display_name.clone(), self.address_of_record())
+    }
+
+    /// A dialog to be, in which this account calls `to`.
+    pub(in super::super) fn dialog(&self, desk: &mut Desk, local: Party, to: String) -> Dialog {
+        let call_id = format!("{}-{}", desk.rng.hex(17), desk.rng.hex(8));
+        let local = local.with_tag(desk.rng.hex(8));
+        Dialog::outgoing(call_id, local, Party::new("", to.clone()), to)
+    }
+
+    fn host(&self) -> String {
+        let server = &self.settings.servers[0].server;
+        let located = self.ways.get(self.way).and_then(|way| way.targets.first());
+        let host = match located {
+            Some(target) if !self.settings.advanced.domain_as_written => target.remote.ip().to_string(),
+            _ => self.settings.home().to_owned(),
+        };
+        let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host };
+        let port = if server.port == 0 { 5_060 } else { server.port };
+        // A port other than the usual must be said, or nobody would find the server.
+        let direct = !self.settings.outbound[0].is_set() && self.settings.domain.is_none();
+        let usual = self.settings.servers[0].transport.unwrap_or_default().default_port();
+        let needed = direct && port != usual && server.port != 0;
+        if self.settings.number > 0 && (self.settings.advanced.carry_port || needed) {
+            format!("{host}:{port}")
+        } else {
+            host
+        }
+    }
+}
+
+fn ways(settings: &AccountSettings) -> Vec<Way> {
+    let transport = settings.servers[0].transport;
+    let outbound = settings.outbound.iter().map(|server| (server, transport));
+    let servers = settings.servers.iter().map(|server| (&server.server, server.transport));
+    let chosen: Vec<_> = if settings.outbound[0].is_set() { outbound.collect() } else { servers.collect() };
+    let set = chosen.into_iter().filter(|(server, _)| server.is_set());
+    set.map(|(server, transport)| Way::new(&server.host, server.port, transport)).collect()
+}
+
+fn user_agent(settings: &AccountSettings, general: &PhoneSettings, place: &Place, model: &Model) -> String {
+    let own = format!("Offhook {} {}", model.name, place.version);
+    let product = settings.user_agent.clone().unwrap_or(own);
+    if general.sip.mac_in_user_agent { format!("{product} {}", place.mac_text()) } else { product }
+}

@@ -1,0 +1,502 @@
+//! Calls as people know them: each owns its signalling, its session description and its sound.
+//!
+//! One file for each thing that people do: [dial], [incoming], [hold], [transfer], [conference]. What is
+//! to be heard follows from the state of all calls ([sounding]); nothing else decides it.
+
+mod conference;
+mod dial;
+mod history;
+mod hold;
+mod identity;
+mod incoming;
+mod sounding;
+mod transfer;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use proto::Time;
+use proto::sdp::OfferAnswer;
+use proto::sip::dialog::Dialog;
+use proto::sip::endpoint::ClientId;
+use proto::sip::message::{Message, Method};
+use proto::sip::usage::Context;
+use proto::sip::usage::call::{self, Call};
+use serde::Serialize;
+
+use super::Phone;
+use super::desk::Owner;
+use super::event::{By, CallRef, EventKind};
+use super::locating::Way;
+use crate::sound::{Figures, SessionId, SoundCommand};
+
+pub(super) use history::History;
+pub use history::{HistoryEntry, HistoryKind};
+pub(super) use sounding::Scene;
+
+/// A small number by which people name a call.
+pub type CallNumber = u32;
+
+/// The most calls at once, whatever the settings allow.
+pub(super) const MAX_CALLS: usize = 24;
+/// The most calls remembered, those that are over among them.
+const MAX_REMEMBERED: usize = 64;
+/// How long the media side may take to say what it measured.
+const FIGURES_WAIT: Duration = Duration::from_millis(250);
+/// How long a call that is over is remembered, for a BYE that is challenged or repeated.
+const AFTERLIFE: Duration = Duration::from_secs(33);
+
+/// All calls of a phone.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    pub(super) table: BTreeMap<CallNumber, Conversation>,
+    pub(super) conference: Option<(CallNumber, CallNumber)>,
+    pub(super) scene: Scene,
+    last_number: CallNumber,
+    last_session: SessionId,
+    last_port: u16,
+    redial: Option<(String, u8)>,
+    auto_redial: Option<dial::AutoRedial>,
+    busy_until: Option<Time>,
+}
+
+/// One call.
+#[derive(Debug)]
+pub(super) struct Conversation {
+    pub(super) account: u8,
+    pub(super) peer: Peer,
+    pub(super) outgoing: bool,
+    pub(super) phase: Phase,
+    pub(super) hold: hold::Hold,
+    pub(super) answered_at: Option<Time>,
+    pub(super) diverted_from: Option<String>,
+    pub(super) sound: Option<Box<Sound>>,
+    transfer: Option<Box<transfer::Transfer>>,
+    purpose: Purpose,
+    signalling: Option<Box<Call>>,
+    plan: Option<Box<dial::Plan>>,
+    began_at: Time,
+    timers: Vec<(Time, Due)>,
+    cause: Option<Cause>,
+    /// It stands in the list of calls.
+    listed: bool,
+}
+
+/// The other party, as the screen shows it.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct Peer {
+    pub(super) number: String,
+    pub(super) name: String,
+}
+
+/// How far a call has come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Dialled; another call is being held first, or the other party's place is looked up.
+    Dialling,
+    /// INVITE is under way.
+    Calling,
+    /// The other party's phone rings.
+    Ringback,
+    /// It rings here.
+    Ringing,
+    /// It is being turned away: DND.
+    TurningAway,
+    /// Answered here; the other party's ACK is awaited.
+    Answering,
+    /// It stands.
+    Talking,
+    /// It is over.
+    Over,
+}
+
+/// Why a call was made.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Purpose {
+    /// A person dialled or was called.
+    Plain,
+    /// To ask somebody about another call, which may be transferred then.
+    Consult(CallNumber),
+    /// The other party of another call asked for it by REFER.
+    Refer(CallNumber),
+}
+
+/// The sound of a call.
+#[derive(Debug)]
+pub(super) struct Sound {
+    pub(super) session: SessionId,
+    pub(super) port: u16,
+    pub(super) talk: OfferAnswer,
+}
+
+/// What a call waits for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Due {
+    /// It has rung long enough here.
+    RungOut,
+    /// It goes to the no-answer forward.
+    Forward,
+    /// It answers itself.
+    AutoAnswer,
+    /// It is turned away now: DND.
+    TurnAway,
+    /// It has rung long enough there.
+    RingbackOut,
+    /// The end is told without figures.
+    TellEnd,
+    /// It is forgotten.
+    Forget,
+    /// Whoever was to hang up did not.
+    HangUp,
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Cause {
+    status: Option<u16>,
+    reason: String,
+    by: By,
+}
+
+impl Cause {
+    pub(super) fn new(status: Option<u16>, reason: impl Into<String>, by: By) -> Self {
+        Self { status, reason: reason.into(), by }
+    }
+}
+
+impl Conversation {
+    fn new(account: u8, peer: Peer, outgoing: bool, now: Time) -> Self {
+        Self {
+            account,
+            peer,
+            outgoing,
+            phase: if outgoing { Phase::Dialling } else { Phase::Ringing },
+            hold: hold::Hold::default(),
+            answered_at: None,
+            diverted_from: None,
+            sound: None,
+            transfer: None,
+            purpose: Purpose::Plain,
+            signalling: None,
+            plan: None,
+            began_at: now,
+            timers: Vec::new(),
+            cause: None,
+            listed: false,
+        }
+    }
+
+    /// Whether a person still has to do with it.
+    pub(super) fn is_live(&self) -> bool {
+        !matches!(self.phase, Phase::Over | Phase::TurningAway)
+    }
+
+    /// Whether both sides talk, or could but for a hold.
+    pub(super) fn is_up(&self) -> bool {
+        matches!(self.phase, Phase::Answering | Phase::Talking)
+    }
+
+    fn wait(&mut self, at: Time, due: Due) {
+        self.timers.push((at, due));
+    }
+
+    fn stop_waiting(&mut self) {
+        self.timers.clear();
+    }
+
+    fn next_deadline(&self) -> Option<(Time, &'static str)> {
+        let timer = self.timers.iter().map(|(at, _)| (*at, "call")).min();
+        let signalling = self.signalling.as_ref().and_then(|call| call.next_deadline());
+        [timer, signalling.map(|(at, _)| (at, "call signalling"))].into_iter().flatten().min()
+    }
+}
+
+impl Calls {
+    /// The calls that a person still has to do with, oldest first.
+    pub(super) fn live(&self) -> impl Iterator<Item = (CallNumber, &Conversation)> {
+        self.table.iter().filter(|(_, call)| call.is_live()).map(|(number, call)| (*number, call))
+    }
+
+    /// The call that a person means without naming one: talked in, else dialled, else the last held.
+    pub(super) fn focus(&self) -> Option<CallNumber> {
+        let talking = |call: &Conversation| call.is_up() && !call.hold.is_on();
+        let dialled =
+            |call: &Conversation| matches!(call.phase, Phase::Dialling | Phase::Calling | Phase::Ringback);
+        let newest = |wanted: &dyn Fn(&Conversation) -> bool| {
+            self.live().filter(|(_, call)| wanted(call)).map(|(number, _)| number).last()
+        };
+        newest(&dialled).or_else(|| newest(&talking)).or_else(|| newest(&|call| call.is_up()))
+    }
+
+    /// The first call that rings here.
+    pub(super) fn ringing(&self) -> Option<CallNumber> {
+        self.live().find(|(_, call)| call.phase == Phase::Ringing).map(|(number, _)| number)
+    }
+
+    /// When [`Phone::advance_calls`] wants to be called, and why.
+    pub(super) fn next_deadline(&self) -> Option<(Time, &'static str)> {
+        let calls = self.table.values().filter_map(Conversation::next_deadline);
+        let busy = self.busy_until.map(|at| (at, "busy tone"));
+        let redial = self.auto_redial.as_ref().map(|redial| (redial.at, "auto redial"));
+        calls.chain(busy).chain(redial).min()
+    }
+
+    /// The call that a message belongs to.
+    pub(super) fn owner_of(&self, request: &Message<'_>) -> Option<CallNumber> {
+        let owns = |dialog: &Dialog| {
+            // The remote tag of a call that is not answered is not known yet.
+            dialog.owns_request(request)
+                || dialog.remote.tag.is_empty()
+                    && request.call_id() == dialog.call_id
+                    && request.to_tag() == dialog.local.tag
+        };
+        let mut calls = self.table.iter();
+        calls
+            .find(|(_, call)| call.signalling.as_ref().is_some_and(|it| owns(it.dialog())))
+            .map(|(number, _)| *number)
+    }
+
+    /// The call whose INVITE has this Call-ID and From tag.
+    fn invited_by(&self, request: &Message<'_>) -> Option<CallNumber> {
+        let same =
+            |dialog: &Dialog| dialog.call_id == request.call_id() && dialog.remote.tag == request.from_tag();
+        let mut calls = self.table.iter();
+        calls
+            .find(|(_, call)| call.signalling.as_ref().is_some_and(|it| same(it.dialog())))
+            .map(|(number, _)| *number)
+    }
+
+    fn add(&mut self, call: Conversation) -> CallNumber {
+        while self.table.len() >= MAX_REMEMBERED {
+            let over = self.table.iter().find(|(_, call)| !call.is_live()).map(|(number, _)| *number);
+            let Some(number) = over else { break };
+            self.table.remove(&number);
+        }
+        self.last_number = self.last_number.wrapping_add(1).max(1);
+        self.table.insert(self.last_number, call);
+        self.last_number
+    }
+}
+
+impl Phone {
+    /// Lets a call speak in its dialog.
+    fn speak<R>(
+        &mut self,
+        number: CallNumber,
+        what: impl FnOnce(&mut Call, &mut Context<'_, Owner>) -> R,
+    ) -> Option<R> {
+        let call = self.calls.table.get_mut(&number)?;
+        let line = self.lines.line(call.account)?;
+        let signalling = call.signalling.as_deref_mut()?;
+        Some(what(signalling, &mut line.context(&mut self.desk, Owner::Call(number))))
+    }
+
+    /// How events name a call.
+    fn call_ref(&self, number: CallNumber) -> CallRef {
+        let call = self.calls.table.get(&number);
+        let peer = call.map(|call| call.peer.number.clone()).unwrap_or_default();
+        CallRef { call: number, account: call.map_or(0, |call| call.account), peer }
+    }
+
+    /// A line of the log about a call, behind its account's place.
+    fn note_call(&mut self, number: CallNumber, text: &str) {
+        let account = self.calls.table.get(&number).map_or(0, |call| call.account);
+        self.desk.note(&format!("{} {text}", account.saturating_sub(1)));
+    }
+
+    /// An answer to a request of a call.
+    pub(super) fn on_call_response(&mut self, number: CallNumber, id: ClientId, response: &Message<'_>) {
+        self.refresh_peer(number, response);
+        let event = self.speak(number, |call, context| call.on_response(context, id, response)).flatten();
+        self.on_call_event(number, event);
+    }
+
+    /// Shows whom the server says the call has reached, where the settings believe it (RFC 3325).
+    fn refresh_peer(&mut self, number: CallNumber, message: &Message<'_>) {
+        let Some(call) = self.calls.table.get_mut(&number) else { return };
+        let Some(line) = self.lines.line_ref(call.account) else { return };
+        let settings = &line.settings;
+        let early =
+            message.status().is_some() && settings.called_from.contains(&crate::settings::Identity::Pai);
+        let late = message.is_request() && settings.refresh_identity;
+        if let Some(peer) = identity::connected(message).filter(|_| early || late) {
+            call.peer = peer;
+        }
+    }
+
+    /// A request of a call that was not answered or could not be sent.
+    pub(super) fn on_call_request_failed(&mut self, number: CallNumber, id: ClientId) {
+        let event = self.speak(number, |call, context| call.on_request_failed(context, id)).flatten();
+        self.on_call_event(number, event);
+    }
+
+    /// A request inside a call: its transaction stands, but for an ACK.
+    pub(super) fn on_call_request(
+        &mut self,
+        number: CallNumber,
+        id: Option<proto::sip::endpoint::ServerId>,
+        request: &Message<'_>,
+    ) {
+        self.refresh_peer(number, request);
+        let event = match id {
+            _ if request.method() == Some(Method::Ack) => {
+                self.speak(number, |call, context| call.on_ack(context, request)).flatten()
+            }
+            Some(id) => self.speak(number, |call, context| call.on_request(context, id, request)).flatten(),
+            None => None,
+        };
+        self.on_call_event(number, event);
+    }
+
+    /// The CANCEL of a call that rings here, or of a change of one.
+    pub(super) fn on_cancel(&mut self, id: proto::sip::endpoint::ServerId, request: &Message<'_>) {
+        let Some(number) = self.calls.invited_by(request) else { return };
+        let event = self.speak(number, |call, context| call.on_cancel(context, id, request)).flatten();
+        self.on_call_event(number, event);
+    }
+
+    /// A 200 of ours that nobody acknowledged.
+    pub(super) fn on_ack_missing(&mut self, id: proto::sip::endpoint::ServerId) {
+        for number in self.calls.table.keys().copied().collect::<Vec<_>>() {
+            let event = self.speak(number, |call, context| call.on_ack_missing(context, id)).flatten();
+            self.on_call_event(number, event);
+        }
+    }
+
+    /// Does everything that is due in calls.
+    pub(super) fn advance_calls(&mut self) {
+        let now = self.desk.now;
+        self.calls.busy_until.take_if(|at| *at <= now);
+        for number in self.calls.table.keys().copied().collect::<Vec<_>>() {
+            let due = self.speak(number, |call, context| {
+                let due = call.next_deadline().is_some_and(|(at, _)| at <= now);
+                due.then(|| call.on_deadline(context)).flatten()
+            });
+            self.on_call_event(number, due.flatten());
+            while let Some(due) = self.take_due(number) {
+                self.on_due(number, due);
+            }
+        }
+        self.advance_auto_redial();
+    }
+
+    fn take_due(&mut self, number: CallNumber) -> Option<Due> {
+        let now = self.desk.now;
+        let timers = &mut self.calls.table.get_mut(&number)?.timers;
+        let at = timers.iter().position(|(at, _)| *at <= now)?;
+        Some(timers.remove(at).1)
+    }
+
+    fn on_due(&mut self, number: CallNumber, due: Due) {
+        match due {
+            Due::RungOut => self.ring_out(number),
+            Due::Forward => self.forward_unanswered(number),
+            Due::AutoAnswer => self.answer_call(number),
+            Due::TurnAway => self.turn_away(number),
+            Due::RingbackOut => self.ringback_out(number),
+            Due::TellEnd => self.tell_end(number, Figures::default()),
+            Due::HangUp => self.hang_up_call(number, Cause::new(None, "transferred", By::Local)),
+            Due::Forget => {
+                self.calls.table.remove(&number);
+            }
+        }
+    }
+
+    /// Translates what happened in a call's dialog.
+    fn on_call_event(&mut self, number: CallNumber, event: Option<call::Event>) {
+        use call::Event as E;
+        let Some(event) = event else { return };
+        if self.calls.table.get(&number).is_none_or(|call| call.phase == Phase::Over) {
+            return self.on_transfer_event(number, &event);
+        }
+        match event {
+            E::Progress { status, sdp } => self.on_progress(number, status, sdp),
+            E::Answered { sdp, .. } => self.on_answered(number, sdp),
+            E::Redirected { status, contacts, .. } => self.on_redirected(number, status, contacts),
+            E::Failed { status, reason, .. } => self.on_failed(number, status, reason),
+            E::Confirmed { sdp } => self.on_confirmed(number, sdp),
+            E::Cancelled { answered_elsewhere } => self.on_cancelled(number, answered_elsewhere),
+            E::Offered { sdp } => self.on_offered(number, sdp),
+            E::Modified { sdp } => self.on_modified(number, sdp),
+            E::ModifyFailed { status } => self.on_modify_failed(number, status),
+            E::ReferReceived(refer) => self.on_refer(number, refer),
+            E::Info { content_type, body } => self.on_info(number, &content_type, &body),
+            E::Ended { by_remote, reason } => {
+                let by = if by_remote { By::Remote } else { By::Network };
+                self.finish(number, Cause::new(None, reason, by));
+            }
+            E::ReferAccepted | E::ReferRefused { .. } | E::ReferProgress { .. } => {
+                self.on_transfer_event(number, &event);
+            }
+        }
+    }
+
+    /// Ends a call for the person at once, whatever the wire still has to say.
+    pub(super) fn hang_up_call(&mut self, number: CallNumber, cause: Cause) {
+        self.speak(number, |call, context| call.hang_up(context, None));
+        self.finish(number, cause);
+    }
+
+    /// The call is over: closes its sound and tells, with what was measured, how it ended.
+    fn finish(&mut self, number: CallNumber, cause: Cause) {
+        let now = self.desk.now;
+        let Some(call) = self.calls.table.get_mut(&number) else { return };
+        if call.phase == Phase::Over {
+            return;
+        }
+        call.stop_waiting();
+        call.phase = Phase::Over;
+        call.plan = None;
+        call.wait(now + AFTERLIFE, Due::Forget);
+        let text = match cause.status {
+            Some(status) => format!("Call {number} ended, {status} {}", cause.reason),
+            None => format!("Call {number} ended, {}", cause.reason),
+        };
+        call.cause = Some(cause);
+        let session = call.sound.as_ref().map(|sound| sound.session);
+        call.wait(now + session.map_or(Duration::ZERO, |_| FIGURES_WAIT), Due::TellEnd);
+        if let Some(session) = session {
+            self.desk.sound(SoundCommand::Close { session });
+        }
+        self.note_call(number, &text);
+        self.remember(number);
+        self.after_end(number);
+        if session.is_none() {
+            self.take_timer(number, Due::TellEnd);
+            self.tell_end(number, Figures::default());
+        }
+    }
+
+    /// What other calls make of the end of this one.
+    fn after_end(&mut self, number: CallNumber) {
+        self.leave_conference(number);
+        self.on_consulted_ended(number);
+        self.on_referred_ended(number);
+        self.go_on_after(number);
+    }
+
+    fn tell_end(&mut self, number: CallNumber, rtp: Figures) {
+        let now = self.desk.now;
+        let call_ref = self.call_ref(number);
+        let Some(call) = self.calls.table.get_mut(&number) else { return };
+        let Some(cause) = call.cause.take() else { return };
+        call.sound = None;
+        let duration = call.answered_at.map(|at| now.since(at)).unwrap_or_default();
+        let status = cause.status.filter(|_| call.answered_at.is_none());
+        self.desk.tell(EventKind::Ended {
+            call: call_ref,
+            status,
+            reason: cause.reason,
+            by: cause.by,
+            duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+            rtp,
+        });
+    }
+
+    fn take_timer(&mut self, number: CallNumber, due: Due) {
+        if let Some(call) = self.calls.table.get_mut(&number) {
+            call.timers.retain(|(_, waiting)| *waiting != due);
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! What persons and programs ask of a phone: the grammar of `--stdio` and of the HTTP API.
+
+use std::fmt;
+
+use super::calls::CallNumber;
+
+/// The longest line that is read, in bytes.
+pub const MAX_LINE_BYTES: usize = 4_096;
+/// The most parameters that one `set` changes.
+const MAX_ASSIGNMENTS: usize = 64;
+
+/// One command, with the name by which its answer is to be told from others.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Command {
+    /// The sender's own name for it (`@ID` before the command).
+    pub id: Option<String>,
+    /// What is to be done.
+    pub what: CommandKind,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum CommandKind {
+    /// Call a number.
+    Dial {
+        /// As typed.
+        number: String,
+        /// The account, from 1; `None`: the default one.
+        account: Option<u8>,
+    },
+    /// Answer a call that rings here.
+    Answer(Option<CallNumber>),
+    /// End, cancel or reject.
+    HangUp(Which),
+    /// Reject a call that rings here.
+    Reject {
+        /// The call; `None`: the one that rings.
+        call: Option<CallNumber>,
+        /// The status; `None`: as set.
+        status: Option<u16>,
+    },
+    /// Hold the call that is talked in.
+    Hold,
+    /// Resume a held call.
+    Resume(Option<CallNumber>),
+    /// Send digits.
+    Dtmf(String),
+    /// Transfer the call without asking first.
+    Transfer(String),
+    /// Call somebody about the call, to transfer it afterwards.
+    Consult(String),
+    /// Transfer the call to whom was consulted.
+    Complete,
+    /// Join two calls.
+    Conference,
+    /// Part them again.
+    Split,
+    /// Switch do not disturb.
+    Dnd(bool),
+    /// Set or switch off a forward.
+    Forward {
+        /// Which.
+        when: ForwardWhen,
+        /// Where to; `None`: off.
+        to: Option<String>,
+    },
+    /// Press a line key, from 1.
+    Key(u8),
+    /// Take a call that rings elsewhere.
+    Pickup(String),
+    /// Call the last number again.
+    Redial,
+    /// Fetch the configuration.
+    Resync,
+    /// Restart.
+    Reboot,
+    /// Set parameters, all or none.
+    Set(Vec<(String, String)>),
+    /// Tell a parameter.
+    Get(String),
+    /// Tell everything.
+    Status,
+    /// Say goodbye to the servers.
+    Quit,
+}
+
+/// Which call is to be ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Which {
+    /// The one that a person would mean.
+    Current,
+    /// That one.
+    Call(CallNumber),
+    /// All.
+    All,
+}
+
+/// When a call is forwarded.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ForwardWhen {
+    /// Always.
+    Always,
+    /// On a call, or with DND on.
+    Busy,
+    /// When nobody answers.
+    NoAnswer,
+}
+
+impl ForwardWhen {
+    /// The word in parameters: `forward.always.enable`.
+    pub const fn key_word(self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::Busy => "busy",
+            Self::NoAnswer => "no_answer",
+        }
+    }
+}
+
+/// Why a line is no command.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct CommandError {
+    /// The sender's own name for it, as far as it could be read.
+    pub id: Option<String>,
+    /// What is wrong and how to say it.
+    pub message: String,
+    /// What could stand there.
+    pub possible: Vec<String>,
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for CommandError {}
+
+/// Every command with its usage, in the order of the manual.
+const USAGES: &[(&str, &str)] = &[
+    ("dial", "dial NUMBER [account N]"),
+    ("answer", "answer [CALL]"),
+    ("hangup", "hangup [CALL|all]"),
+    ("reject", "reject [CALL] [STATUS]"),
+    ("hold", "hold"),
+    ("resume", "resume [CALL]"),
+    ("dtmf", "dtmf DIGITS"),
+    ("transfer", "transfer NUMBER"),
+    ("consult", "consult NUMBER"),
+    ("complete", "complete"),
+    ("conference", "conference"),
+    ("split", "split"),
+    ("dnd", "dnd on|off"),
+    ("forward", "forward always|busy|no-answer NUMBER|off"),
+    ("key", "key N"),
+    ("pickup", "pickup NUMBER"),
+    ("redial", "redial"),
+    ("resync", "resync"),
+    ("reboot", "reboot"),
+    ("set", "set KEY VALUE [KEY VALUE…]"),
+    ("get", "get KEY"),
+    ("status", "status"),
+    ("quit", "quit"),
+];
+
+impl Command {
+    /// Reads one line. Values of `set` that hold blanks stand in double quotes.
+    ///
+    /// # Errors
+    /// What is wrong with the line, and what could stand there instead.
+    pub fn parse(line: &str) -> Result<Self, CommandError> {
+        if line.len() > MAX_LINE_BYTES {
+            return Err(error(None, format!("a line of more than {MAX_LINE_BYTES} bytes"), &[]));
+        }
+        let line = line.trim();
+        let (id, rest) = match line.strip_prefix('@') {
+            Some(rest) => {
+                let (id, rest) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+                (Some(id.to_owned()), rest.trim_start())
+            }
+            None => (None, line),
+        };
+        let words = words(rest).map_err(|message| error(id.clone(), message, &[]))?;
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        match kind(&words) {
+            Ok(what) => Ok(Self { id, what }),
+            Err(Bad { message, possible }) => Err(CommandError { id, message, possible }),
+        }
+    }
+}
+
+struct Bad {
+    message: String,
+    possible: Vec<String>,
+}
+
+fn error(id: Option<String>, message: String, possible: &[&str]) -> CommandError {
+    CommandError { id, message, possible: possible.iter().map(|&word| word.to_owned()).collect() }
+}
+
+fn kind(words: &[&str]) -> Result<CommandKind, Bad> {
+    use CommandKind as K;
+    let usage = |name: &str| usage(name);
+    Ok(match words {
+        [] => return Err(unknown("")),
+        ["dial", number] => K::Dial { number: (*number).to_owned(), account: None },
+        ["dial", number, "account", account] => {
+            K::Dial { number: (*number).to_owned(), account: Some(small(account, "dial")?) }
+        }
+        ["answer"] => K::Answer(None),
+        ["answer", call] => K::Answer(Some(call_number(call, "answer")?)),
+        ["hangup"] => K::HangUp(Which::Current),
+        ["hangup", "all"] => K::HangUp(Which::All),
+        ["hangup", call] => K::HangUp(Which::Call(call_number(call, "hangup")?)),
+        ["reject", rest @ ..] if rest.len() <= 2 => reject(rest)?,
+        ["hold"] => K::Hold,
+        ["resume"] => K::Resume(None),
+        ["resume", call] => K::Resume(Some(call_number(call, "resume")?)),
+        ["dtmf", digits] => K::Dtmf(dtmf(digits)?),
+        ["transfer", number] => K::Transfer((*number).to_owned()),
+        ["consult", number] => K::Consult((*number).to_owned()),
+        ["complete"] => K::Complete,
+        ["conference"] => K::Conference,
+        ["split"] => K::Split,
+        ["dnd", "on"] => K::Dnd(true),
+        ["dnd", "off"] => K::Dnd(false),
+        ["forward", when, to] => forward(when, to)?,
+        ["key", key] => K::Key(small(key, "key")?),
+        ["pickup", number] => K::Pickup((*number).to_owned()),
+        ["redial"] => K::Redial,
+        ["resync"] => K::Resync,
+        ["reboot"] => K::Reboot,
+        ["set", rest @ ..] if !rest.is_empty() && rest.len() % 2 == 0 => assignments(rest)?,
+        ["get", key] => K::Get((*key).to_owned()),
+        ["status"] => K::Status,
+        ["quit"] => K::Quit,
+        [name, ..] if USAGES.iter().any(|(known, _)| known == name) => return Err(usage(name)),
+        [name, ..] => return Err(unknown(name)),
+    })
+}
+
+fn unknown(name: &str) -> Bad {
+    let message = if name.is_empty() {
+        "an empty line; say a command, for example `status`".to_owned()
+    } else {
+        format!("`{name}` is no command")
+    };
+    Bad { message, possible: USAGES.iter().map(|(_, usage)| (*usage).to_owned()).collect() }
+}
+
+fn usage(name: &str) -> Bad {
+    let usage = USAGES.iter().find(|(known, _)| *known == name).map_or("", |(_, usage)| usage);
+    Bad { message: format!("usage: {usage}"), possible: vec![usage.to_owned()] }
+}
+
+fn call_number(text: &str, command: &str) -> Result<CallNumber, Bad> {
+    text.parse().map_err(|_| usage(command))
+}
+
+fn small(text: &str, command: &str) -> Result<u8, Bad> {
+    text.parse().ok().filter(|&number| number > 0).ok_or_else(|| usage(command))
+}
+
+fn reject(words: &[&str]) -> Result<CommandKind, Bad> {
+    let number = |text: &&str| text.parse::<u32>().map_err(|_| usage("reject"));
+    let numbers = words.iter().map(number).collect::<Result<Vec<_>, _>>()?;
+    let status = |number: u32| {
+        let sound = (400..700).contains(&number);
+        sound.then_some(number as u16).ok_or_else(|| Bad {
+            message: format!("{number} is no status to reject with; take one from 400 to 699"),
+            possible: ["486", "480", "603", "404"].map(String::from).to_vec(),
+        })
+    };
+    Ok(match *numbers {
+        [] => CommandKind::Reject { call: None, status: None },
+        // A single number from 400 on is a status: a phone has no such many calls.
+        [number] if number >= 400 => CommandKind::Reject { call: None, status: Some(status(number)?) },
+        [call] => CommandKind::Reject { call: Some(call), status: None },
+        [call, number, ..] => CommandKind::Reject { call: Some(call), status: Some(status(number)?) },
+    })
+}
+
+fn dtmf(digits: &str) -> Result<String, Bad> {
+    let digits = digits.to_ascii_uppercase();
+    let sound = |c: char| c.is_ascii_digit() || matches!(c, '*' | '#' | 'A'..='D');
+    if digits.is_empty() || !digits.chars().all(sound) {
+        let message = "digits are 0 to 9, *, # and A to D".to_owned();
+        return Err(Bad { message, possible: vec!["dtmf DIGITS".to_owned()] });
+    }
+    Ok(digits)
+}
+
+fn forward(when: &str, to: &str) -> Result<CommandKind, Bad> {
+    let when = match when {
+        "always" => ForwardWhen::Always,
+        "busy" => ForwardWhen::Busy,
+        "no-answer" => ForwardWhen::NoAnswer,
+        _ => return Err(usage("forward")),
+    };
+    Ok(CommandKind::Forward { when, to: (to != "off").then(|| to.to_owned()) })
+}
+
+fn assignments(words: &[&str]) -> Result<CommandKind, Bad> {
+    if words.len() / 2 > MAX_ASSIGNMENTS {
+        let message = format!("more than {MAX_ASSIGNMENTS} parameters at once; set them in parts");
+        return Err(Bad { message, possible: Vec::new() });
+    }
+    let pairs = words.chunks_exact(2).map(|pair| (pair[0].to_owned(), pair[1].to_owned()));
+    Ok(CommandKind::Set(pairs.collect()))
+}
+
+/// Words apart by blanks; double quotes keep blanks and the empty word, `\` keeps the next sign.
+fn words(text: &str) -> Result<Vec<String>, String> {
+    let (mut words, mut word, mut quoted) = (Vec::new(), None::<String>, false);
+    let mut signs = text.chars();
+    while let Some(sign) = signs.next() {
+        match sign {
+            '"' => {
+                quoted = !quoted;
+                word.get_or_insert_default();
+            }
+            '\\' if quoted => match signs.next() {
+                Some(next) => word.get_or_insert_default().push(next),
+                None => return Err("a quoted word does not end".to_owned()),
+            },
+            _ if sign.is_whitespace() && !quoted => words.extend(word.take()),
+            _ => word.get_or_insert_default().push(sign),
+        }
+    }
+    if quoted {
+        return Err("a quoted word does not end".to_owned());
+    }
+    words.extend(word);
+    Ok(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use CommandKind as K;
+
+    #[track_caller]
+    fn check(line: &str, what: CommandKind) {
+        assert_eq!(Command::parse(line).map(|command| command.what), Ok(what), "{line}");
+    }
+
+    #[track_caller]
+    fn check_error(line: &str, message: &str) {
+        let error = Command::parse(line).expect_err(line);
+        assert!(error.message.contains(message), "{line}: {}", error.message);
+    }
+
+    #[test]
+    fn commands_are_read() {
+        check("dial 7002", K::Dial { number: "7002".into(), account: None });
+        check("@x1  dial *047007 account 2", K::Dial { number: "*047007".into(), account: Some(2) });
+        check("hangup all", K::HangUp(Which::All));
+        check("reject 480", K::Reject { call: None, status: Some(480) });
+        check("reject 3 603", K::Reject { call: Some(3), status: Some(603) });
+        check("reject 3", K::Reject { call: Some(3), status: None });
+        check("dtmf 12a#", K::Dtmf("12A#".into()));
+        check("forward no-answer off", K::Forward { when: ForwardWhen::NoAnswer, to: None });
+        check(
+            "set account.1.label \"Front \\\"desk\\\"\" a.b \"\"",
+            K::Set(vec![("account.1.label".into(), "Front \"desk\"".into()), ("a.b".into(), String::new())]),
+        );
+        assert_eq!(Command::parse("@7 status").map(|command| command.id), Ok(Some("7".into())));
+    }
+
+    #[test]
+    fn a_bad_line_says_what_could_stand_there() {
+        check_error("", "empty line");
+        check_error("dail 7002", "`dail` is no command");
+        check_error("dial", "usage: dial NUMBER");
+        check_error("dial 1 account 0", "usage: dial");
+        check_error("dtmf 12x", "digits are");
+        check_error("reject 1 200", "200 is no status");
+        check_error("set a", "usage: set");
+        check_error("set a \"b", "does not end");
+        check_error(&"x".repeat(MAX_LINE_BYTES + 1), "4096 bytes");
+        let error = Command::parse("@9 dnd maybe").expect_err("no such state");
+        assert_eq!((error.id.as_deref(), &*error.possible[0]), (Some("9"), "dnd on|off"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_line_is_read_or_refused(line in ".{0,200}") {
+            let _ = Command::parse(&line);
+        }
+    }
+}

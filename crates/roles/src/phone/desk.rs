@@ -1,0 +1,179 @@
+//! What every part of a phone works with: its place, its transactions, its log and what goes out.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::sip::endpoint::{Config, Endpoint};
+use proto::sip::flow::{Flow, Transmit, Transport};
+use proto::sip::transaction::Timing;
+use proto::{Rng, Time};
+
+use super::calls::{CallNumber, HistoryEntry};
+use super::event::{Event, EventKind};
+use super::log::Log;
+use crate::role::Output;
+use crate::settings::{PhoneSettings, Secret};
+use crate::sound::SoundCommand;
+
+/// The most requests of ours that wait for an answer.
+const MAX_CLIENTS: usize = 512;
+/// The most requests of others that are remembered.
+const MAX_SERVERS: usize = 512;
+
+/// Where a phone stands and what it is; told by whoever drives it.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Its address.
+    pub ip: IpAddr,
+    /// Where it listens for SIP over UDP.
+    pub udp_port: u16,
+    /// Where it listens for SIP over TCP.
+    pub tcp_port: u16,
+    /// Where it listens for SIP over TLS.
+    pub tls_port: u16,
+    /// The ports that its sound may use.
+    pub rtp_ports: RangeInclusive<u16>,
+    /// Its MAC address.
+    pub mac: [u8; 6],
+    /// Its firmware's version.
+    pub version: Arc<str>,
+    /// How many lines of its log and calls of its history it keeps.
+    pub most_log_lines: usize,
+}
+
+impl Place {
+    /// A phone at `ip` with the usual ports.
+    pub fn new(ip: IpAddr) -> Self {
+        Self {
+            ip,
+            udp_port: 5_060,
+            tcp_port: 5_060,
+            tls_port: 5_061,
+            rtp_ports: 10_000..=10_099,
+            mac: [0x00, 0x21, 0xf2, 0, 0, 1],
+            version: env!("CARGO_PKG_VERSION").into(),
+            most_log_lines: 500,
+        }
+    }
+
+    /// Where it listens for that transport.
+    pub fn listen(&self, transport: Transport) -> SocketAddr {
+        let port = match transport {
+            Transport::Udp => self.udp_port,
+            Transport::Tcp => self.tcp_port,
+            Transport::Tls => self.tls_port,
+        };
+        SocketAddr::new(self.ip, port)
+    }
+
+    /// The MAC address as files and headers write it: `0021f222b021`.
+    pub fn mac_text(&self) -> String {
+        self.mac.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// What a phone wants kept.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// A parameter that a person or program set.
+    Setting {
+        /// The parameter's name.
+        key: String,
+        /// Its value; it may be a secret.
+        value: Secret,
+        /// Who said so.
+        source: crate::settings::Source,
+    },
+    /// A call for the history.
+    Call(HistoryEntry),
+}
+
+/// Whose a request of ours is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Owner {
+    /// The registration of an account.
+    Registration(u8),
+    /// A call.
+    Call(CallNumber),
+    /// The subscription of a line key.
+    Key(u8),
+    /// The subscription to an account's waiting messages.
+    Messages(u8),
+    /// A keep-alive, whose answer says nothing.
+    KeepAlive,
+}
+
+/// What a phone hands out.
+pub(super) type Out = Output<Event, SoundCommand, Change>;
+
+/// What every part of a phone works with.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) now: Time,
+    pub(super) place: Place,
+    pub(super) endpoint: Endpoint<Owner>,
+    pub(super) rng: Rng,
+    pub(super) log: Log,
+    pub(super) transmits: Vec<Transmit>,
+    pub(super) out: Vec<Out>,
+}
+
+impl Desk {
+    pub(super) fn new(
+        place: Place,
+        general: &PhoneSettings,
+        product: &str,
+        seed: [u8; 32],
+        now: Time,
+    ) -> Self {
+        let mut rng = Rng::new(seed);
+        let millis = |ms: u32| Duration::from_millis(u64::from(ms));
+        let config = Config {
+            timing: Timing::new(millis(general.sip.t1_ms), millis(general.sip.t2_ms), Duration::from_secs(5)),
+            // An account set to UDP stays on UDP up to the path MTU: the deck's attended INVITE has
+            // 1,386 bytes.
+            udp_limit_bytes: 1_472,
+            max_clients: MAX_CLIENTS,
+            max_servers: MAX_SERVERS,
+            product: Some(product.into()),
+        };
+        let endpoint = Endpoint::new(config, rng.fork());
+        let process = 300 + rng.below(32_000) as u16;
+        let log = Log::new(process, place.most_log_lines);
+        Self { now, place, endpoint, rng, log, transmits: Vec::new(), out: Vec::new() }
+    }
+
+    /// Tells persons and programs.
+    pub(super) fn tell(&mut self, what: EventKind) {
+        self.out.push(Output::Event(Event { what, at: self.now }));
+    }
+
+    /// Writes a line of the log.
+    pub(super) fn note(&mut self, text: &str) {
+        let line = self.log.write(self.now, text);
+        self.tell(EventKind::Log { line });
+    }
+
+    /// Tells the media side.
+    pub(super) fn sound(&mut self, command: SoundCommand) {
+        self.out.push(Output::Media(command));
+    }
+
+    /// Wants something kept.
+    pub(super) fn keep(&mut self, change: Change) {
+        self.out.push(Output::Store(change));
+    }
+
+    /// Sends bytes that are no message: a keep-alive (RFC 5626 §3.5.1).
+    pub(super) fn send_raw(&mut self, flow: Flow, bytes: &'static [u8]) {
+        self.transmits.push(Transmit { flow, name: None, bytes: bytes::Bytes::from_static(bytes) });
+    }
+
+    /// Hands over what has gathered: what is to be kept and opened first, then the messages.
+    pub(super) fn flush(&mut self, out: &mut Vec<Out>) {
+        out.append(&mut std::mem::take(&mut self.out));
+        out.extend(std::mem::take(&mut self.transmits).into_iter().map(Output::Transmit));
+    }
+}

@@ -1,0 +1,129 @@
+//! Where a server is: its name asked of the DNS when needed, the answer kept as long as it may be.
+
+use std::time::Duration;
+
+use proto::sip::flow::{Target, Transport};
+use proto::sip::locate::{Answer, Locate, Query};
+use proto::{Rng, Time};
+
+/// The shortest time for which an answer is kept, in seconds: a record of zero must not ask forever.
+const LEAST_KEPT_S: u32 = 30;
+
+/// One server as set, and where it is.
+#[derive(Debug)]
+pub(super) struct Way {
+    pub(super) host: Box<str>,
+    port: Option<u16>,
+    /// How SIP travels there; `None` leaves it to the DNS.
+    pub(super) transport: Option<Transport>,
+    /// Where it is, the best first; empty where that is not known.
+    pub(super) targets: Vec<Target>,
+    search: Option<Box<Locate>>,
+    good_until: Time,
+    least_s: u32,
+}
+
+/// What is to be done before a server can be spoken to.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) enum Located {
+    /// Nothing.
+    Known,
+    /// The DNS is to be asked.
+    Ask(Vec<Query>),
+}
+
+impl Way {
+    /// A server; port 0 asks the DNS for it.
+    pub(super) fn new(host: &str, port: u16, transport: Option<Transport>) -> Self {
+        Self {
+            host: host.into(),
+            port: (port > 0).then_some(port),
+            transport,
+            targets: Vec::new(),
+            search: None,
+            good_until: Time::ZERO,
+            least_s: u32::MAX,
+        }
+    }
+
+    /// Whether the server's place is known, and else what is to be asked.
+    pub(super) fn locate(&mut self, now: Time, rng: &mut Rng) -> Located {
+        if now < self.good_until && !self.targets.is_empty() {
+            return Located::Known;
+        }
+        let tls = self.transport == Some(Transport::Tls);
+        let port = self
+            .port
+            .filter(|&port| !(tls && port == 5_060))
+            .or(tls.then_some(5_061).filter(|_| self.port.is_some()));
+        let mut search = Locate::new(&self.host, port, self.transport, false, rng);
+        self.least_s = u32::MAX;
+        let queries = queries(&mut search);
+        self.search = Some(Box::new(search));
+        if queries.is_empty() {
+            self.finish(now);
+            return Located::Known;
+        }
+        Located::Ask(queries)
+    }
+
+    /// Takes an answer. `None` where it is not about this server; else what is to be done next.
+    pub(super) fn answer(&mut self, now: Time, query: &Query, answer: &Answer) -> Option<Located> {
+        let search = self.search.as_mut()?;
+        search.answer(query, answer);
+        if let Answer::Records(records) = answer {
+            let least = records.iter().map(|(_, kept_s)| *kept_s).min();
+            self.least_s = self.least_s.min(least.unwrap_or(u32::MAX));
+        }
+        let more = queries(search);
+        if !search.is_done() {
+            return Some(Located::Ask(more));
+        }
+        self.finish(now);
+        Some(Located::Known)
+    }
+
+    fn finish(&mut self, now: Time) {
+        let Some(search) = self.search.take() else { return };
+        // Where the DNS fails, the place that was known last is better than none.
+        if let Ok(targets) = search.finish() {
+            self.targets = targets;
+            let kept = Duration::from_secs(u64::from(self.least_s.max(LEAST_KEPT_S)));
+            self.good_until = now + kept;
+        }
+    }
+}
+
+fn queries(search: &mut Locate) -> Vec<Query> {
+    std::iter::from_fn(|| search.next_query()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proto::sip::locate::Record;
+
+    #[test]
+    fn an_address_needs_no_dns() {
+        let mut way = Way::new("192.168.50.19", 5060, Some(Transport::Udp));
+        assert_eq!(way.locate(Time::ZERO, &mut Rng::from_number(1)), Located::Known);
+        assert_eq!(way.targets[0].remote.to_string(), "192.168.50.19:5060");
+    }
+
+    #[test]
+    fn a_name_is_asked_for_and_kept_as_long_as_its_record_says() {
+        let mut rng = Rng::from_number(1);
+        let mut way = Way::new("pbx.example", 5070, Some(Transport::Udp));
+        let Located::Ask(asked) = way.locate(Time::ZERO, &mut rng) else {
+            panic!("a name is not an address")
+        };
+        for query in &asked {
+            let record = (Record::A([192, 0, 2, 7].into()), 60);
+            let answer = Answer::Records(if query.name == "pbx.example" { vec![record] } else { Vec::new() });
+            way.answer(Time::ZERO, query, &answer);
+        }
+        assert_eq!(way.targets.first().map(|t| t.remote.to_string()).as_deref(), Some("192.0.2.7:5070"));
+        assert_eq!(way.locate(Time::from_secs(59), &mut rng), Located::Known);
+        assert_ne!(way.locate(Time::from_secs(61), &mut rng), Located::Known);
+    }
+}

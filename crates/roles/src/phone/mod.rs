@@ -1,0 +1,356 @@
+//! The desk phone: accounts, calls, keys and lamps behind one [`Role`].
+//!
+//! Everything that happens comes in as one [`Input`]; [`Phone::handle`] is one match on it. What follows
+//! from the state of all parts (lamps, what is heard, holds and subscriptions that are still wanted) is
+//! settled once at the end of each turn, so that no part has to tell another.
+
+pub mod command;
+pub mod event;
+pub mod view;
+
+mod accounts;
+mod calls;
+mod desk;
+mod dialplan;
+mod keys;
+mod lamps;
+mod locating;
+mod log;
+mod obey;
+mod requests;
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use proto::Time;
+use proto::sip::Strictness;
+use proto::sip::endpoint::{Received, Timeout};
+use proto::sip::flow::Flow;
+use proto::sip::locate::{Answer, Query};
+use proto::sip::message::Message;
+
+use accounts::{Account, Lines};
+use calls::{Calls, History};
+use desk::{Desk, Out};
+use lamps::{Key, Mailbox};
+
+pub use accounts::AccountState;
+pub use calls::{CallNumber, HistoryEntry, HistoryKind, Phase};
+pub use command::{Command, CommandError, CommandKind};
+pub use desk::{Change, Place};
+pub use event::{Event, EventKind};
+pub use lamps::{Colour, Lamp, Meaning, Rhythm};
+pub use view::View;
+
+use crate::role::{Input, Role};
+use crate::settings::{AccountSettings, KeyKind, KeySettings, PhoneSettings, Settings};
+use crate::sound::{SoundCommand, SoundEvent};
+
+/// How long a message stays on the screen.
+const MESSAGE_SHOWN: Duration = Duration::from_secs(5);
+/// The longest that saying goodbye to the servers may take.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// A desk phone.
+#[derive(Debug)]
+pub struct Phone {
+    desk: Desk,
+    settings: Settings,
+    general: Box<PhoneSettings>,
+    lines: Lines,
+    calls: Calls,
+    keys: Vec<Key>,
+    mailboxes: Vec<Mailbox>,
+    history: History,
+    message: Option<(String, Time)>,
+    chosen_account: Option<u8>,
+    quitting: Option<Time>,
+}
+
+/// Why something cannot be done now, and what could be.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Refused {
+    message: String,
+    possible: Vec<String>,
+}
+
+impl Refused {
+    fn new(message: impl Into<String>, possible: &[&str]) -> Self {
+        Self { message: message.into(), possible: possible.iter().map(|&word| word.to_owned()).collect() }
+    }
+}
+
+impl Phone {
+    /// A phone that is still switched off: [`Input::Start`] switches it on.
+    pub fn new(settings: Settings, place: Place, seed: [u8; 32], now: Time) -> Self {
+        let general = Box::new(PhoneSettings::read(&settings));
+        let product = format!("Offhook {} {}", settings.model().name, place.version);
+        let desk = Desk::new(place, &general, &product, seed, now);
+        Self {
+            desk,
+            settings,
+            general,
+            lines: Lines::new(),
+            calls: Calls::default(),
+            keys: Vec::new(),
+            mailboxes: Vec::new(),
+            history: History::default(),
+            message: None,
+            chosen_account: None,
+            quitting: None,
+        }
+    }
+
+    /// What is in force.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Takes other settings: what a downloaded file says, for example. Accounts and keys that have
+    /// changed begin anew, others go on undisturbed.
+    pub fn apply_settings(&mut self, now: Time, settings: Settings, out: &mut Vec<Out>) {
+        self.desk.now = now;
+        self.settings = settings;
+        self.reread();
+        self.settle();
+        self.desk.flush(out);
+    }
+
+    fn product(&self) -> String {
+        format!("Offhook {} {}", self.settings.model().name, self.desk.place.version)
+    }
+
+    /// Shows a message for a while.
+    fn show(&mut self, text: String) {
+        self.message = Some((text, self.desk.now + MESSAGE_SHOWN));
+    }
+
+    fn start(&mut self) {
+        self.desk.note("***system booting***");
+        let product = self.product();
+        self.desk.note(&format!("SW:{product}"));
+        self.reread();
+    }
+
+    /// Brings accounts and keys in line with the settings.
+    fn reread(&mut self) {
+        *self.general = PhoneSettings::read(&self.settings);
+        self.reread_keys();
+        self.reread_accounts();
+    }
+
+    fn reread_accounts(&mut self) {
+        let wanted: Vec<AccountSettings> = AccountSettings::read_all(&self.settings)
+            .into_iter()
+            .filter(AccountSettings::can_register)
+            .collect();
+        let before = std::mem::take(&mut self.lines.accounts);
+        let (mut kept, gone): (Vec<_>, Vec<_>) =
+            before.into_iter().partition(|account| wanted.contains(&account.line.settings));
+        for account in gone {
+            self.lines.leave(&mut self.desk, account);
+        }
+        let spread_s = self.general.sip.start_delay_s;
+        for settings in wanted {
+            if kept.iter().any(|account| account.number() == settings.number) {
+                continue;
+            }
+            let mut account = Account::new(settings, &self.general, &self.desk.place, self.settings.model());
+            account.start(&mut self.desk, spread_s);
+            kept.push(account);
+        }
+        kept.sort_by_key(Account::number);
+        self.lines.accounts = kept;
+    }
+
+    fn reread_keys(&mut self) {
+        let set = |key: &KeySettings| key.kind != KeyKind::None;
+        let wanted: Vec<KeySettings> =
+            KeySettings::read_all(&self.settings).into_iter().filter(set).collect();
+        for at in 0..self.keys.len() {
+            if !wanted.contains(&self.keys[at].settings) {
+                self.end_key(at);
+            }
+        }
+        let mut before = std::mem::take(&mut self.keys);
+        let mut key = |settings: KeySettings| {
+            let same = before.iter().position(|key| key.settings == settings);
+            same.map_or_else(|| Key::new(settings), |at| before.swap_remove(at))
+        };
+        self.keys = wanted.into_iter().map(&mut key).collect();
+    }
+
+    fn on_message(&mut self, flow: Flow, bytes: &[u8]) {
+        // What is no message at all, a keep-alive among it, deserves no answer.
+        let Ok(message) = Message::parse(bytes) else { return };
+        if let Err(flaw) = message.check(Strictness::Lenient) {
+            return self.on_flawed(flow, &message, &flaw);
+        }
+        let desk = &mut self.desk;
+        match desk.endpoint.receive(desk.now, flow, &message, &mut desk.transmits) {
+            Received::NewRequest => self.on_request(flow, &message),
+            Received::Response { id, owner } => self.on_response(owner, id, &message),
+            Received::Cancelled(id) => self.on_cancel(id, &message),
+            Received::Ack => {
+                if let Some(number) = self.calls.owner_of(&message) {
+                    self.on_call_request(number, None, &message);
+                }
+            }
+            Received::Nothing | Received::Merged | Received::StrayResponse => {}
+        }
+    }
+
+    /// A message that cannot be acted upon: a request is told why.
+    fn on_flawed(&mut self, flow: Flow, message: &Message<'_>, flaw: &proto::sip::message::Flaw) {
+        self.desk.note(&format!("message from {} refused: {flaw}", flow.remote));
+        let answerable = message.is_request() && message.via().is_some();
+        if answerable && message.method() != Some(proto::sip::Method::Ack) {
+            let reply = proto::sip::Reply::new(flaw.kind.status());
+            self.desk.endpoint.refuse(flow, message, &reply, &mut self.desk.transmits);
+        }
+    }
+
+    fn on_response(
+        &mut self,
+        owner: desk::Owner,
+        id: proto::sip::endpoint::ClientId,
+        response: &Message<'_>,
+    ) {
+        use desk::Owner as O;
+        match owner {
+            O::Registration(number) => {
+                if let Some(account) = registering(&mut self.lines, number, id) {
+                    account.on_response(&mut self.desk, id, response);
+                }
+            }
+            O::Call(number) => self.on_call_response(number, id, response),
+            O::Key(_) | O::Messages(_) => self.on_subscription_response(owner, id, response),
+            O::KeepAlive => {}
+        }
+    }
+
+    fn on_request_failed(&mut self, owner: desk::Owner, id: proto::sip::endpoint::ClientId) {
+        use desk::Owner as O;
+        match owner {
+            O::Registration(number) => {
+                if let Some(account) = registering(&mut self.lines, number, id) {
+                    account.on_request_failed(&mut self.desk, id);
+                }
+            }
+            O::Call(number) => self.on_call_request_failed(number, id),
+            O::Key(_) | O::Messages(_) => self.on_subscription_failed(owner, id),
+            O::KeepAlive => {}
+        }
+    }
+
+    fn on_resolved(&mut self, query: &Query, answer: &Answer) {
+        for account in &mut self.lines.accounts {
+            account.on_resolved(&mut self.desk, query, answer);
+        }
+        self.on_call_resolved(query, answer);
+    }
+
+    /// The phone has another address: it registers anew and moves its calls.
+    fn on_local_address(&mut self, ip: std::net::IpAddr) {
+        if ip == self.desk.place.ip {
+            return;
+        }
+        self.desk.note(&format!("IP address changed to {ip}"));
+        self.desk.place.ip = ip;
+        for account in &mut self.lines.accounts {
+            account.restart(&mut self.desk);
+        }
+        self.move_calls();
+    }
+
+    /// Does everything that is due.
+    fn advance(&mut self) {
+        let now = self.desk.now;
+        while let Some(timeout) = self.desk.endpoint.handle_timeout(now, &mut self.desk.transmits) {
+            match timeout {
+                Timeout::TimedOut { id, owner } | Timeout::TransportFailed { id, owner } => {
+                    self.on_request_failed(owner, id);
+                }
+                Timeout::AckMissing(id) => self.on_ack_missing(id),
+            }
+        }
+        for account in &mut self.lines.accounts {
+            if account.next_deadline().is_some_and(|(at, _)| at <= now) {
+                account.on_deadline(&mut self.desk);
+            }
+        }
+        self.advance_calls();
+        self.advance_subscriptions();
+        self.message.take_if(|(_, until)| *until <= now);
+    }
+
+    /// Brings everything that follows from the state in line with it.
+    fn settle(&mut self) {
+        self.settle_holds();
+        self.settle_sound();
+        self.settle_subscriptions();
+        self.settle_lamps();
+        self.lines.leaving.retain(Account::is_stopping);
+        let now = self.desk.now;
+        let gone = self.lines.have_left() && self.calls.live().next().is_none();
+        if self.quitting.take_if(|until| gone || *until <= now).is_some() {
+            self.desk.tell(EventKind::Quit);
+        }
+    }
+
+    /// Says goodbye: hangs up, ends subscriptions, takes bindings back.
+    fn quit(&mut self) {
+        self.obey_hang_up_all();
+        self.end_subscriptions();
+        for account in &mut self.lines.accounts {
+            account.stop(&mut self.desk);
+        }
+        self.quitting = Some(self.desk.now + GOODBYE);
+    }
+}
+
+/// The account, present or leaving, whose REGISTER that is.
+fn registering(lines: &mut Lines, number: u8, id: proto::sip::endpoint::ClientId) -> Option<&mut Account> {
+    let mut all = lines.accounts.iter_mut().chain(&mut lines.leaving);
+    all.find(|account| account.number() == number && account.awaits(id))
+}
+
+impl Role for Phone {
+    type Command = Command;
+    type Event = Event;
+    type Media = SoundCommand;
+    type Heard = SoundEvent;
+    type Change = Change;
+
+    fn handle(&mut self, now: Time, input: Input<'_, Command, SoundEvent>, out: &mut Vec<Out>) {
+        self.desk.now = now;
+        match input {
+            Input::Start => self.start(),
+            Input::Message { flow, bytes } => self.on_message(flow, bytes),
+            Input::FlowFailed { flow, reason } => {
+                self.desk.note(&format!("{flow}: {reason}"));
+                self.desk.endpoint.flow_failed(now, flow);
+            }
+            Input::Resolved { query, answer } => self.on_resolved(&query, &answer),
+            Input::Command(command) => self.on_command(command),
+            Input::Heard(event) => self.on_sound(event),
+            Input::Wake => {}
+            Input::LocalAddress(ip) => self.on_local_address(ip),
+        }
+        self.advance();
+        self.settle();
+        self.desk.flush(out);
+    }
+
+    fn next_deadline(&self) -> Option<(Time, &'static str)> {
+        let endpoint = self.desk.endpoint.next_deadline().map(|(at, _)| (at, "transaction"));
+        let accounts = self.lines.accounts.iter().filter_map(Account::next_deadline);
+        let message = self.message.as_ref().map(|(_, until)| (*until, "message on the screen"));
+        let quitting = self.quitting.map(|until| (until, "goodbye"));
+        let calls = self.calls.next_deadline();
+        let subscriptions = self.next_subscription_deadline();
+        accounts.chain(endpoint).chain(calls).chain(subscriptions).chain(message).chain(quitting).min()
+    }
+}

@@ -1,0 +1,257 @@
+//! What each command does: one match, and the few words that a person is told.
+
+use super::calls::{CallNumber, Cause, Phase, Purpose};
+use super::command::{Command, CommandKind, ForwardWhen, Which};
+use super::desk::Change;
+use super::event::{By, EventKind};
+use super::{Phone, Refused};
+use crate::settings::{Secret, Settings, Source};
+
+impl Phone {
+    pub(super) fn on_command(&mut self, command: Command) {
+        let Command { id, what } = command;
+        let told = match self.obey(what) {
+            Ok(()) => EventKind::Done { id },
+            Err(Refused { message, possible }) => EventKind::Error { id, message, possible },
+        };
+        self.desk.tell(told);
+    }
+
+    /// Does what a command says.
+    pub(super) fn obey(&mut self, what: CommandKind) -> Result<(), Refused> {
+        use CommandKind as K;
+        match what {
+            K::Dial { number, account } => self.dial(&number, account, Purpose::Plain).map(|_| ()),
+            K::Answer(call) => self.obey_answer(call),
+            K::HangUp(which) => self.obey_hang_up(which),
+            K::Reject { call, status } => {
+                let number = self.ringing_call(call)?;
+                self.reject(number, status);
+                Ok(())
+            }
+            K::Hold => self.obey_hold(),
+            K::Resume(call) => self.obey_resume(call),
+            K::Dtmf(digits) => {
+                let number = self.standing_call()?;
+                self.send_digits(number, &digits);
+                Ok(())
+            }
+            K::Transfer(to) => self.obey_transfer(&to),
+            K::Consult(to) => self.consult(&to),
+            K::Complete => self.complete_transfer(),
+            K::Conference => self.join(),
+            K::Split => self.split(),
+            K::Dnd(on) => self.obey_dnd(on),
+            K::Forward { when, to } => self.obey_forward(when, to),
+            K::Key(number) => self.press(number),
+            K::Pickup(number) => self.pick_up_number(&number),
+            K::Redial => self.redial().map(|_| ()),
+            K::Resync => {
+                self.desk.tell(EventKind::Resync { why: "command".into() });
+                Ok(())
+            }
+            K::Reboot => {
+                self.desk.tell(EventKind::Reboot { why: "command".into() });
+                Ok(())
+            }
+            K::Set(assignments) => self.set(&assignments, Source::Api),
+            K::Get(key) => self.get(&key),
+            K::Status => {
+                let view = Box::new(self.view());
+                self.desk.tell(EventKind::Status(view));
+                Ok(())
+            }
+            K::Quit => {
+                self.quit();
+                Ok(())
+            }
+        }
+    }
+
+    fn obey_answer(&mut self, call: Option<CallNumber>) -> Result<(), Refused> {
+        let number = self.ringing_call(call)?;
+        self.answer_call(number);
+        Ok(())
+    }
+
+    fn obey_hang_up(&mut self, which: Which) -> Result<(), Refused> {
+        match which {
+            Which::All => {
+                self.obey_hang_up_all();
+                return Ok(());
+            }
+            Which::Call(number) if !self.is_live(number) => return Err(self.no_such_call(number)),
+            Which::Call(number) => self.hang_up(number),
+            Which::Current if self.quit_conference() => {}
+            Which::Current => {
+                let number = self.calls.focus().or(self.calls.ringing());
+                let number = number.ok_or_else(|| Refused::new("there is no call", &["dial NUMBER"]))?;
+                self.hang_up(number);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn obey_hang_up_all(&mut self) {
+        let all: Vec<_> = self.calls.live().map(|(number, _)| number).collect();
+        for number in all {
+            self.hang_up(number);
+        }
+    }
+
+    /// Ends, cancels, or rejects what rings in.
+    fn hang_up(&mut self, number: CallNumber) {
+        let Some(call) = self.calls.table.get(&number) else { return };
+        let cause = match call.phase {
+            Phase::Ringing => return self.reject(number, Some(486)),
+            Phase::Dialling | Phase::Calling | Phase::Ringback => {
+                Cause::new(Some(487), "cancelled", By::Local)
+            }
+            _ => Cause::new(None, "hung up", By::Local),
+        };
+        self.hang_up_call(number, cause);
+    }
+
+    fn obey_hold(&mut self) -> Result<(), Refused> {
+        if let Some((first, second)) = self.calls.conference.take() {
+            self.set_hold(first, true);
+            self.set_hold(second, true);
+            return Ok(());
+        }
+        let number = self.standing_call()?;
+        if self.calls.table.get(&number).is_some_and(|call| call.hold.is_wanted()) {
+            return Err(Refused::new(format!("call {number} is held already"), &["resume"]));
+        }
+        self.set_hold(number, true);
+        Ok(())
+    }
+
+    fn obey_resume(&mut self, call: Option<CallNumber>) -> Result<(), Refused> {
+        let held = |number: &CallNumber| {
+            self.calls.table.get(number).is_some_and(|call| call.is_up() && call.hold.is_wanted())
+        };
+        let last = self.calls.live().map(|(number, _)| number).filter(held).last();
+        let number = match call {
+            Some(number) if !self.is_live(number) => return Err(self.no_such_call(number)),
+            Some(number) => Some(number).filter(held),
+            None => last,
+        };
+        let number = number.ok_or_else(|| Refused::new("there is no held call", &["hold", "status"]))?;
+        self.resume(number);
+        Ok(())
+    }
+
+    /// Transfers; what rings here is sent elsewhere instead.
+    fn obey_transfer(&mut self, to: &str) -> Result<(), Refused> {
+        let up = self.calls.live().any(|(_, call)| call.is_up());
+        if let Some(number) = self.calls.ringing().filter(|_| !up) {
+            let account = self.calls.table.get(&number).map(|call| call.account);
+            let to = self.dialled(to, account)?;
+            self.deflect(number, &to);
+            return Ok(());
+        }
+        self.transfer(to)
+    }
+
+    fn obey_dnd(&mut self, on: bool) -> Result<(), Refused> {
+        let codes = self.general.dnd.codes.clone();
+        self.set(&[("features.dnd.enable".into(), switch(on))], Source::Api)?;
+        self.tell_server(if on { codes.on } else { codes.off });
+        Ok(())
+    }
+
+    fn obey_forward(&mut self, when: ForwardWhen, to: Option<String>) -> Result<(), Refused> {
+        let word = when.key_word();
+        let mut assignments = vec![(format!("forward.{word}.enable"), switch(to.is_some()))];
+        assignments.extend(to.clone().map(|to| (format!("forward.{word}.target"), to)));
+        self.set(&assignments, Source::Api)?;
+        let forwards = &self.general.own_forwards;
+        let codes = match when {
+            ForwardWhen::Always => &forwards.always.codes,
+            ForwardWhen::Busy => &forwards.busy.codes,
+            ForwardWhen::NoAnswer => &forwards.no_answer.codes,
+        };
+        let code = match to {
+            Some(to) if !codes.on.is_empty() => format!("{}{to}", codes.on),
+            Some(_) => String::new(),
+            None => codes.off.clone(),
+        };
+        self.tell_server(code);
+        Ok(())
+    }
+
+    /// Dials a code that tells the server of a switch; nothing where no code is set.
+    fn tell_server(&mut self, code: String) {
+        if code.is_empty() {
+            return;
+        }
+        // A server that cannot be told now does not change what the phone itself does.
+        if let Err(refused) = self.dial_with(&code, None, Purpose::Plain, Vec::new()) {
+            self.desk.note(&format!("code {code} not dialled: {}", refused.message));
+        }
+    }
+
+    /// Sets parameters, all or none.
+    fn set(&mut self, assignments: &[(String, String)], source: Source) -> Result<(), Refused> {
+        let mut settings: Settings = self.settings.clone();
+        for (key, value) in assignments {
+            settings.set(key, value, source).map_err(|fault| Refused {
+                message: fault.to_string(),
+                possible: crate::settings::nearest_key(key).into_iter().collect(),
+            })?;
+        }
+        self.settings = settings;
+        for (key, value) in assignments {
+            self.desk.keep(Change::Setting { key: key.clone(), value: Secret::new(value), source });
+        }
+        self.reread();
+        Ok(())
+    }
+
+    fn get(&mut self, key: &str) -> Result<(), Refused> {
+        let value = self.settings.get(key).map_err(|fault| Refused {
+            message: fault.to_string(),
+            possible: crate::settings::nearest_key(key).into_iter().collect(),
+        })?;
+        let told = EventKind::Value {
+            key: value.key().to_string(),
+            value: value.shown().to_owned(),
+            source: value.source(),
+        };
+        self.desk.tell(told);
+        Ok(())
+    }
+
+    fn is_live(&self, number: CallNumber) -> bool {
+        self.calls.live().any(|(live, _)| live == number)
+    }
+
+    fn no_such_call(&self, number: CallNumber) -> Refused {
+        let live = self.calls.live().map(|(number, _)| number.to_string()).collect();
+        Refused { message: format!("there is no call {number}"), possible: live }
+    }
+
+    fn ringing_call(&self, wanted: Option<CallNumber>) -> Result<CallNumber, Refused> {
+        let ringing: Vec<_> = self
+            .calls
+            .live()
+            .filter(|(_, call)| call.phase == Phase::Ringing)
+            .map(|(number, _)| number)
+            .collect();
+        let number = wanted.or(ringing.first().copied()).filter(|number| ringing.contains(number));
+        let possible = ringing.iter().map(|number| format!("answer {number}")).collect();
+        number.ok_or_else(|| Refused { message: "nothing rings here".into(), possible })
+    }
+
+    fn standing_call(&self) -> Result<CallNumber, Refused> {
+        let up = |number: &CallNumber| {
+            self.calls.table.get(number).is_some_and(|call| call.is_up() || call.phase == Phase::Ringback)
+        };
+        let number = self.calls.focus().filter(up);
+        number.ok_or_else(|| Refused::new("there is no call that stands", &["dial NUMBER", "answer"]))
+    }
+}
+
+fn switch(on: bool) -> String {
+    if on { "1" } else { "0" }.to_owned()
+}

@@ -1,0 +1,407 @@
+//! Calls (deck, SIP Call): ladders `incoming-call` and `hold`, and how calls end.
+
+use super::*;
+use crate::sound::Tone;
+
+#[test]
+fn a_call_comes_in_is_answered_and_ended_by_the_caller() {
+    let mut bench = Bench::registered(&[]);
+    bench.request("INVITE", "in", "", SDP);
+    bench.check("s>p INVITE; p>s 100; p>s 180");
+    assert_eq!(
+        bench.played,
+        [
+            SoundCommand::Open { session: 1, local: "192.168.80.20:10000".parse().expect("an address") },
+            SoundCommand::Tone(Some(Tone::Ring)),
+        ]
+    );
+    bench.command("answer");
+    let ok = bench.reply(200);
+    bench.request_inside(&ok, "ACK", "", "");
+    bench.wait_ms(4_000);
+    bench.request_inside(&ok, "BYE", "", "");
+    bench.check("p>s 200; s>p ACK; s>p BYE; p>s 200");
+    bench.check_events("incoming done answered ended(null,remote)");
+    assert_eq!(bench.phone.history().count(), 1);
+}
+
+#[test]
+fn the_figures_of_a_call_are_told_with_its_end() {
+    let mut bench = Bench::registered(&[]);
+    let ok = bench.be_called("in");
+    bench.wait_ms(4_000);
+    bench.request_inside(&ok, "BYE", "", "");
+    let ended = bench.events.iter().find_map(|event| match event {
+        EventKind::Ended { duration_ms, rtp, .. } => Some((*duration_ms, rtp.tx_packets)),
+        _ => None,
+    });
+    assert_eq!(ended, Some((4_000, Some(50))));
+}
+
+#[test]
+fn a_call_is_made_held_and_resumed() {
+    let mut bench = Bench::registered(&[]);
+    bench.phone.lines.accounts[0].line.auth.as_mut().expect("credentials").forget();
+    bench.talk("7006");
+    bench.check("p>s INVITE; s>p 401; p>s ACK; p>s INVITE; s>p 100; s>p 180; s>p 200; p>s ACK");
+    bench.check_events("done ringing answered");
+    bench.command("hold");
+    let offer = bench.last();
+    for line in [
+        "m=audio 10000 RTP/AVP 8 0 101",
+        "a=ptime:20",
+        "a=rtpmap:8 PCMA/8000",
+        "a=fmtp:101 0-15",
+        "a=sendonly",
+        "s=F",
+    ] {
+        assert!(offer.contains(&format!("{line}\r\n")), "{line} is not in\n{offer}");
+    }
+    bench.accept(Method::Invite, &SDP.replace("m=audio", "a=recvonly\r\nm=audio"));
+    bench.command("resume");
+    bench.accept(Method::Invite, SDP);
+    bench.check("p>s INVITE(sendonly, c=0.0.0.0); s>p 200; p>s ACK; p>s INVITE; s>p 200; p>s ACK");
+    bench.check_events("done held done resumed");
+    bench.command("hangup");
+    let bye = bench.take(Method::Bye).expect("a BYE");
+    bench.answer(&bye, "200 OK", "", "");
+    bench.check("p>s BYE; s>p 200");
+    bench.check_events("ended(null,local) done");
+}
+
+#[test]
+fn what_is_heard_follows_the_call() {
+    let mut bench = Bench::registered(&[]);
+    bench.talk("7006");
+    let kinds: Vec<&str> = bench.played.iter().map(kind).collect();
+    assert_eq!(kinds, ["open", "ringback", "agree", "silence", "focus"]);
+    bench.played.clear();
+    bench.command("hold");
+    bench.accept(Method::Invite, SDP);
+    let kinds: Vec<&str> = bench.played.iter().map(kind).collect();
+    assert_eq!(kinds, ["agree", "agree held", "nobody"]);
+}
+
+fn kind(command: &SoundCommand) -> &'static str {
+    match command {
+        SoundCommand::Open { .. } => "open",
+        SoundCommand::Agree { held: true, .. } => "agree held",
+        SoundCommand::Agree { .. } => "agree",
+        SoundCommand::Tone(None) => "silence",
+        SoundCommand::Tone(Some(Tone::Ringback)) => "ringback",
+        SoundCommand::Tone(Some(_)) => "tone",
+        SoundCommand::Focus(sessions) if sessions.is_empty() => "nobody",
+        SoundCommand::Focus(_) => "focus",
+        SoundCommand::Dtmf { .. } => "dtmf",
+        SoundCommand::Mute(_) => "mute",
+        SoundCommand::Close { .. } => "close",
+    }
+}
+
+#[test]
+fn a_busy_party_ends_the_call_with_its_status() {
+    let mut bench = Bench::registered(&[]);
+    bench.command("dial 7006");
+    let invite = bench.take(Method::Invite).expect("an INVITE");
+    bench.answer(&invite, "486 Busy Here", "", "");
+    bench.check("p>s INVITE; s>p 486; p>s ACK");
+    bench.check_events("done ended(486,remote)");
+    assert_eq!(bench.phone.view().message.as_deref(), Some("Call failed: 486 Busy Here"));
+}
+
+#[test]
+fn nobody_answers_at_all() {
+    let mut bench = Bench::registered(&[]);
+    bench.command("dial 7006");
+    bench.wait_ms(32_000);
+    bench.check_events("done ended(null,network)");
+}
+
+#[test]
+fn the_caller_hangs_up_while_it_rings() {
+    let mut bench = Bench::registered(&[]);
+    bench.command("dial 7006");
+    let invite = bench.take(Method::Invite).expect("an INVITE");
+    bench.answer(&invite, "180 Ringing", "", "");
+    bench.command("hangup");
+    let cancel = bench.take(Method::Cancel).expect("a CANCEL");
+    bench.answer(&cancel, "200 OK", "", "");
+    bench.answer(&invite, "487 Request Terminated", "", "");
+    bench.check("p>s INVITE; s>p 180; p>s CANCEL; s>p 200; s>p 487; p>s ACK");
+    bench.check_events("done ringing ended(487,local) done");
+}
+
+#[test]
+fn a_call_that_stops_ringing_is_missed() {
+    let mut bench = Bench::registered(&[]);
+    bench.request("INVITE", "in", "", SDP);
+    let cseq = bench.cseq;
+    bench.receive(&format!(
+        "CANCEL sip:7002@192.168.80.20:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {SERVER};branch=z9hG4bKin{cseq};rport\r\n\
+         From: \"Jack\" <sip:7007@192.168.50.19>;tag=fin\r\nTo: <sip:7002@192.168.80.20>\r\nCall-ID: in\r\n\
+         CSeq: {cseq} CANCEL\r\nContent-Length: 0\r\n\r\n"
+    ));
+    bench.check("s>p INVITE; p>s 100; p>s 180; s>p CANCEL; p>s 200; p>s 487");
+    bench.check_events("incoming ended(487,remote)");
+    assert_eq!(bench.phone.view().missed, 1);
+}
+
+#[test]
+fn a_person_rejects() {
+    let mut bench = Bench::registered(&[]);
+    bench.request("INVITE", "in", "", SDP);
+    bench.command("reject");
+    bench.check("s>p INVITE; p>s 100; p>s 180; p>s 486");
+    bench.check_events("incoming ended(486,local) done");
+    assert_eq!(bench.phone.view().missed, 0);
+}
+
+#[test]
+fn a_second_call_waits_and_is_taken_while_the_first_is_held() {
+    let mut bench = Bench::registered(&[]);
+    bench.be_called("one");
+    bench.forget();
+    bench.request("INVITE", "two", "", SDP);
+    bench.check("s>p INVITE; p>s 100; p>s 180");
+    bench.command("answer");
+    let ok = bench.reply(200);
+    bench.request_inside(&ok, "ACK", "", "");
+    bench.accept(Method::Invite, SDP);
+    bench.check_events("incoming done answered held");
+    let held: Vec<bool> = bench.phone.view().calls.iter().map(|call| call.held).collect();
+    assert_eq!(held, [true, false]);
+}
+
+#[test]
+fn without_call_waiting_the_second_caller_hears_busy() {
+    let mut bench = Bench::registered(&[("call_waiting.enable", "0")]);
+    bench.be_called("one");
+    bench.forget();
+    bench.request("INVITE", "two", "", SDP);
+    bench.check("s>p INVITE; p>s 100; p>s 486");
+    bench.check_events("");
+}
+
+#[test]
+fn calls_are_bounded_whatever_the_settings_say() {
+    let mut bench = Bench::registered(&[("phone_setting.call_appearance.calls_per_linekey", "24")]);
+    for number in 0..super::super::calls::MAX_CALLS {
+        bench.request("INVITE", &format!("c{number}"), "", SDP);
+    }
+    bench.forget();
+    bench.request("INVITE", "one-too-many", "", SDP);
+    bench.check("s>p INVITE; p>s 100; p>s 486");
+}
+
+#[test]
+fn an_offer_without_a_common_codec_is_refused_before_it_rings() {
+    let mut bench = Bench::registered(&[]);
+    bench.request("INVITE", "in", "", &SDP.replace("8 0 101", "18"));
+    bench.check("s>p INVITE; p>s 100; p>s 488");
+    assert!(bench.last().contains("Warning: 305 phone \"no codec in common"), "{}", bench.last());
+}
+
+#[test]
+fn an_invite_without_an_offer_gets_one_in_the_200() {
+    let mut bench = Bench::registered(&[]);
+    bench.request("INVITE", "in", "", "");
+    bench.command("answer");
+    let ok = bench.reply(200);
+    assert!(String::from_utf8_lossy(&ok).contains("m=audio 10000 RTP/AVP 8 0 101"));
+    bench.request_inside(&ok, "ACK", "", SDP);
+    bench.check_events("incoming done answered");
+}
+
+#[test]
+fn the_far_end_holds_and_resumes() {
+    let mut bench = Bench::registered(&[]);
+    let ok = bench.be_called("in");
+    bench.forget();
+    bench.request_inside(&ok, "INVITE", "", &SDP.replace("m=audio", "a=sendonly\r\nm=audio"));
+    let answer = bench.reply(200);
+    assert!(String::from_utf8_lossy(&answer).contains("a=recvonly"));
+    bench.request_inside(&answer, "ACK", "", "");
+    bench.request_inside(&ok, "INVITE", "", SDP);
+    bench.check_events("remote_hold remote_resume");
+}
+
+#[test]
+fn a_refused_hold_leaves_the_call_as_it_was() {
+    let mut bench = Bench::registered(&[]);
+    bench.talk("7006");
+    bench.forget();
+    bench.command("hold");
+    let invite = bench.take(Method::Invite).expect("a re-INVITE");
+    bench.answer(&invite, "488 Not Acceptable Here", "", "");
+    bench.check("p>s INVITE(sendonly, c=0.0.0.0); s>p 488; p>s ACK");
+    assert!(!bench.phone.view().calls[0].held);
+    assert_eq!(bench.phone.view().message.as_deref(), Some("Hold failed: 488"));
+}
+
+#[test]
+fn two_re_invites_that_cross_are_both_done_in_the_end() {
+    let mut bench = Bench::registered(&[]);
+    let ok = bench.be_called("in");
+    bench.command("hold");
+    let invite = bench.take(Method::Invite).expect("a re-INVITE");
+    bench.forget();
+    bench.request_inside(&ok, "INVITE", "", SDP);
+    bench.answer(&invite, "491 Request Pending", "", "");
+    bench.check("s>p INVITE; p>s 491; s>p 491; p>s ACK");
+    bench.wait_ms(2_001);
+    bench.accept(Method::Invite, SDP);
+    bench.check_events("held");
+}
+
+#[test]
+fn digits_go_the_way_of_the_settings() {
+    let mut bench = Bench::registered(&[("account.1.dtmf.type", "2")]);
+    let ok = bench.be_called("in");
+    bench.forget();
+    bench.command("dtmf 5");
+    let info = bench.take(Method::Info).expect("an INFO");
+    assert!(String::from_utf8_lossy(&info).ends_with("Signal=5\r\nDuration=160\r\n"));
+    let body = "Signal=*\r\n";
+    bench.request_inside(&ok, "INFO", "X: y", body);
+    bench.check_events("done");
+    let mut bench = Bench::registered(&[]);
+    bench.be_called("in");
+    bench.played.clear();
+    bench.command("dtmf 12#");
+    let dtmf = SoundCommand::Dtmf { session: 1, digits: "12#".into(), in_band: false };
+    assert_eq!(bench.played, [dtmf]);
+}
+
+#[test]
+fn redial_calls_the_last_number() {
+    let mut bench = Bench::registered(&[]);
+    assert!(bench.refused("redial").contains("nothing was dialled"));
+    bench.talk("7006");
+    bench.command("hangup");
+    bench.forget();
+    bench.command("redial");
+    assert!(bench.last().starts_with("INVITE sip:7006@192.168.50.19 SIP/2.0\r\n"), "{}", bench.last());
+}
+
+#[test]
+fn an_unregistered_account_does_not_call() {
+    let mut bench = Bench::new(&[]);
+    bench.input(Input::Start);
+    assert!(bench.refused("dial 7006").contains("not registered"));
+    let mut bench = Bench::new(&[("account.1.advanced.outgoing_call_without_registration", "1")]);
+    bench.input(Input::Start);
+    bench.forget();
+    bench.command("dial 7006");
+    bench.check("p>s INVITE");
+}
+
+#[test]
+fn options_are_answered() {
+    let mut bench = Bench::registered(&[]);
+    bench.request("OPTIONS", "o", "", "");
+    bench.check("s>p OPTIONS; p>s 200");
+    assert!(bench.last().contains("Allow: ACK,BYE,CANCEL,OPTIONS,INVITE"), "{}", bench.last());
+}
+
+#[test]
+fn what_a_phone_does_not_do_is_refused_by_its_name() {
+    let check = |method: &str, headers: &str, status: &str| {
+        let mut bench = Bench::registered(&[]);
+        bench.request(method, "x", headers, "");
+        bench.check(&format!("s>p {method}; p>s {status}"));
+    };
+    check("SUBSCRIBE", "Event: presence", "489");
+    check("REGISTER", "", "405");
+    check("REFER", "Refer-To: <sip:7001@h>", "403");
+    check("NOTIFY", "Event: dialog\r\nSubscription-State: active", "481");
+    check("NOTIFY", "Event: talk\r\nSubscription-State: active", "489");
+    check("INVITE", "Require: precondition", "420");
+    check("INFO", "", "481");
+}
+
+#[test]
+fn a_user_that_is_no_account_is_not_found_unless_the_check_is_off() {
+    let stranger = |bench: &mut Bench| {
+        bench.receive(
+            "INVITE sip:9999@192.168.80.20 SIP/2.0\r\nVia: SIP/2.0/UDP 192.168.50.19:5060;branch=z9hG4bKq\r\n\
+             From: <sip:1@h>;tag=1\r\nTo: <sip:9999@h>\r\nCall-ID: q\r\nCSeq: 1 INVITE\r\nContact: <sip:1@h>\r\n\
+             Content-Length: 0\r\n\r\n",
+        );
+    };
+    let mut bench = Bench::registered(&[]);
+    stranger(&mut bench);
+    bench.check("s>p INVITE; p>s 404");
+    let mut bench = Bench::registered(&[("account.1.advanced.request_uri_user_check", "0")]);
+    stranger(&mut bench);
+    bench.check("s>p INVITE; p>s 100; p>s 180");
+}
+
+#[test]
+fn only_the_server_may_call_where_that_is_set() {
+    let check = |silence: &str, ladder: &str| {
+        let only = ("account.1.advanced.only_recv_request_from_server", "1");
+        let mut bench = Bench::registered(&[only, ("account.1.advanced.only_recv_silence", silence)]);
+        bench.receive_from(
+            "10.0.0.9:5060",
+            "INVITE sip:7002@192.168.80.20 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.9:5060;branch=z9hG4bKq\r\n\
+             From: <sip:1@h>;tag=1\r\nTo: <sip:7002@h>\r\nCall-ID: q\r\nCSeq: 1 INVITE\r\nContact: <sip:1@h>\r\n\
+             Content-Length: 0\r\n\r\n",
+        );
+        bench.check(ladder);
+    };
+    check("0", "s>p INVITE; p>s 403");
+    check("1", "s>p INVITE");
+}
+
+#[test]
+fn a_check_sync_is_obeyed_from_the_server_alone() {
+    let notify = "NOTIFY sip:flyingvoice@192.168.20.2:5060 SIP/2.0\r\nVia: SIP/2.0/UDP 192.168.20.165:7778\r\n\
+        To: sip:flyingvoice@192.168.20.2:5060\r\nFrom: sip:pbx@192.168.20.165\r\nCSeq: 10 NOTIFY\r\n\
+        Call-ID: 1234@192.168.20.165\r\nEvent: check-sync;reboot=true\r\nContent-Length: 0\r\n\r\n";
+    let mut bench = Bench::registered(&[]);
+    bench.receive(notify);
+    bench.check("s>p NOTIFY; p>s 200");
+    bench.check_events("reboot");
+    let mut bench = Bench::registered(&[]);
+    bench.receive(&notify.replace(";reboot=true", ""));
+    bench.check_events("resync");
+    let mut bench = Bench::registered(&[]);
+    bench.receive_from("192.168.20.165:7778", notify);
+    bench.check("s>p NOTIFY; p>s 403");
+    bench.check_events("");
+}
+
+#[test]
+fn dial_rules_hold() {
+    let mut bench = Bench::registered(&[
+        ("dialplan.replace.prefix.1", "0(.)"),
+        ("dialplan.replace.replace.1", "49$1"),
+        ("dialplan.block_out.number.1", "9."),
+    ]);
+    assert!(bench.refused("dial 911").contains("may not be dialled"));
+    bench.command("dial 0123");
+    assert!(bench.last().starts_with("INVITE sip:49123@192.168.50.19 "), "{}", bench.last());
+}
+
+#[test]
+fn every_port_has_its_end() {
+    let mut bench = Bench::registered(&[("phone_setting.call_appearance.calls_per_linekey", "24")]);
+    bench.phone.desk.place.rtp_ports = 10_000..=10_003;
+    for number in 0..3 {
+        bench.request("INVITE", &format!("c{number}"), "", SDP);
+    }
+    bench.check("s>p INVITE; p>s 100; p>s 180; s>p INVITE; p>s 100; p>s 180; s>p INVITE; p>s 100; p>s 486");
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+    #[test]
+    fn no_bytes_make_the_phone_fall(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300), cut in 0usize..400) {
+        let mut bench = Bench::registered(&[]);
+        bench.receive(&String::from_utf8_lossy(&bytes));
+        let invite = format!("INVITE sip:7002@h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKq\r\nFrom: <sip:1@h>;tag=1\r\n\
+            To: <sip:7002@h>\r\nCall-ID: q\r\nCSeq: 1 INVITE\r\nContent-Type: application/sdp\r\n\r\n{}", String::from_utf8_lossy(&bytes));
+        bench.receive(&String::from_utf8_lossy(&invite.as_bytes()[..cut.min(invite.len())]));
+        bench.wait_ms(100);
+    }
+}

@@ -1,0 +1,215 @@
+//! Registration (deck, Account Registration).
+
+use super::*;
+
+fn statuses(bench: &mut Bench, status: &str, headers: &str) {
+    let request = bench.take(Method::Register).expect("a REGISTER");
+    bench.answer(&request, status, headers, "");
+}
+
+const NO_REMOVAL: (&str, &str) = ("account.1.unregister_on_reboot", "0");
+
+#[test]
+fn at_start_the_old_binding_is_removed_and_a_new_one_made() {
+    let mut bench = Bench::new(&[]);
+    bench.input(Input::Start);
+    bench.serve_registration();
+    bench.check(
+        "p>s REGISTER(expires 0); s>p 401; p>s REGISTER(expires 0); s>p 200; \
+         p>s REGISTER; s>p 401; p>s REGISTER; s>p 200",
+    );
+    bench.check_events("registered");
+    let view = bench.phone.view();
+    assert_eq!((view.title.as_str(), view.message), ("7002", None));
+}
+
+#[test]
+fn what_a_register_says() {
+    let mut bench = Bench::new(&[NO_REMOVAL]);
+    bench.input(Input::Start);
+    let register = bench.last();
+    let check =
+        |line: &str| assert!(register.contains(&format!("{line}\r\n")), "{line} is not in\n{register}");
+    check("REGISTER sip:192.168.50.19 SIP/2.0");
+    check("Contact: <sip:7002@192.168.80.20:5060>");
+    check("Expires: 1800");
+    check("Max-Forwards: 70");
+    assert!(register.contains("From: \"7002\" <sip:7002@192.168.50.19>;tag="), "{register}");
+    assert!(register.contains("User-Agent: Offhook FIP14G "), "{register}");
+}
+
+#[test]
+fn it_is_refreshed_at_half_of_its_time() {
+    let mut bench = Bench::registered(&[]);
+    bench.wait_ms(899_999);
+    bench.check("");
+    bench.wait_ms(1);
+    bench.serve_registration();
+    bench.check("p>s REGISTER; s>p 200");
+}
+
+#[test]
+fn a_wrong_password_is_a_403_and_shown_as_no_account() {
+    let mut bench = Bench::new(&[NO_REMOVAL]);
+    bench.input(Input::Start);
+    statuses(&mut bench, "401 Unauthorized", CHALLENGE);
+    statuses(&mut bench, "403 Forbidden", "");
+    bench.check("p>s REGISTER; s>p 401; p>s REGISTER; s>p 403");
+    bench.check_events("registration_failed(403)");
+    assert_eq!(bench.phone.view().title, "No Account");
+    let key = &bench.phone.view().keys[0];
+    assert_eq!(
+        (key.lamp.colour, key.lamp.meaning),
+        (super::super::Colour::Red, super::super::Meaning::Unregistered)
+    );
+    let log = bench.log();
+    assert!(log.contains("]: 0 Register Fail, 403 Forbidden"), "{log}");
+    assert!(log.contains("]: 0 Register Terminate(0), 30s later retry"), "{log}");
+}
+
+#[test]
+fn no_answer_is_a_time_out_after_32_seconds_and_a_retry_30_later() {
+    let mut bench = Bench::new(&[NO_REMOVAL]);
+    bench.input(Input::Start);
+    bench.wait_ms(31_999);
+    bench.check_events("");
+    bench.wait_ms(1);
+    bench.check_events("registration_failed(null)");
+    let log: Vec<_> =
+        bench.phone.log().filter_map(|line| line.split_once("]: ")).map(|(_, text)| text).collect();
+    let tail = &log[log.len() - 4..];
+    assert_eq!(
+        tail,
+        [
+            "0 Registering To:< sip:7002@192.168.50.19",
+            "0 Register Fail, Timeout",
+            "Reg terminated eReason=0",
+            "0 Register Terminate(0), 30s later retry"
+        ]
+    );
+    bench.forget();
+    bench.wait_ms(29_999);
+    bench.check("");
+    bench.wait_ms(1);
+    bench.check("p>s REGISTER");
+}
+
+#[test]
+fn failures_wait_longer_and_longer() {
+    let mut bench = Bench::new(&[NO_REMOVAL]);
+    bench.input(Input::Start);
+    for wait_s in [30, 60, 120] {
+        statuses(&mut bench, "404 Not Found", "");
+        bench.forget();
+        bench.wait_ms(wait_s * 1_000 - 1);
+        bench.check("");
+        bench.wait_ms(1);
+        bench.check("p>s REGISTER");
+    }
+}
+
+#[test]
+fn an_interval_too_brief_is_raised() {
+    let mut bench = Bench::new(&[NO_REMOVAL]);
+    bench.input(Input::Start);
+    statuses(&mut bench, "423 Interval Too Brief", "Min-Expires: 3600");
+    assert!(bench.last().contains("Expires: 3600\r\n"), "{}", bench.last());
+}
+
+#[test]
+fn an_unavailable_server_says_when_to_come_again() {
+    let mut bench = Bench::new(&[NO_REMOVAL]);
+    bench.input(Input::Start);
+    statuses(&mut bench, "503 Service Unavailable", "Retry-After: 7");
+    bench.forget();
+    bench.wait_ms(6_999);
+    bench.check("");
+    bench.wait_ms(1);
+    bench.check("p>s REGISTER");
+}
+
+#[test]
+fn the_backup_outbound_server_takes_over_and_gives_back() {
+    let mut bench = Bench::new(&[
+        NO_REMOVAL,
+        ("account.1.outbound_proxy_enable", "1"),
+        ("account.1.outbound_proxy.1.address", "192.168.50.21"),
+        ("account.1.outbound_proxy.2.address", "192.168.50.22"),
+        ("account.1.outbound_proxy_fallback_interval", "120"),
+    ]);
+    bench.input(Input::Start);
+    bench.wait_ms(32_000);
+    bench.check_events("registration_failed(null)");
+    bench.sent.drain(..bench.sent.len() - 1);
+    bench.serve_registration();
+    bench.check_events("registered");
+    assert_eq!(bench.phone.view().accounts[0].server, "192.168.50.22");
+    bench.wait_ms(119_000);
+    bench.forget();
+    bench.wait_ms(1_001);
+    bench.serve_registration();
+    bench.check_events("registered");
+    assert_eq!(bench.phone.view().accounts[0].server, "192.168.50.21");
+}
+
+#[test]
+fn behind_a_nat_direct_process_registers_the_address_that_the_server_sees() {
+    let mut bench = Bench::new(&[NO_REMOVAL, ("account.1.nat.rport", "2")]);
+    bench.input(Input::Start);
+    let first = bench.take(Method::Register).expect("a REGISTER");
+    let seen = String::from_utf8_lossy(&first).replace(";rport", ";rport=40001");
+    bench.answer(seen.as_bytes(), "200 OK", "Expires: 1800", "");
+    assert!(bench.last().contains("Contact: <sip:7002@192.168.80.20:40001>"), "{}", bench.last());
+    let second = bench.take(Method::Register).expect("a second REGISTER");
+    let seen = String::from_utf8_lossy(&second).replace(";rport", ";rport=40001");
+    bench.answer(seen.as_bytes(), "200 OK", "Expires: 1800", "");
+    assert!(bench.take(Method::Register).is_none());
+}
+
+#[test]
+fn another_address_is_registered_at_once() {
+    let mut bench = Bench::registered(&[]);
+    bench.input(Input::LocalAddress([192, 168, 80, 77].into()));
+    assert!(bench.last().contains("Contact: <sip:7002@192.168.80.77:5060>"), "{}", bench.last());
+}
+
+#[test]
+fn settings_change_an_account_without_a_restart() {
+    let mut bench = Bench::registered(&[]);
+    bench.command("set account.1.enable 0");
+    bench.check("p>s REGISTER(expires 0)");
+    bench.serve_registration();
+    bench.check_events("done unregistered");
+    assert_eq!(bench.phone.view().title, "No Account");
+    bench.command("set account.1.enable 1");
+    bench.serve_registration();
+    bench.check_events("done registered");
+    assert!(bench.refused("set account.1.enabel 1").contains("enabel"));
+}
+
+#[test]
+fn quit_takes_the_binding_back() {
+    let mut bench = Bench::registered(&[]);
+    bench.command("quit");
+    bench.serve_registration();
+    bench.check("p>s REGISTER(expires 0); s>p 200");
+    bench.check_events("done unregistered quit");
+}
+
+#[test]
+fn quit_does_not_wait_for_a_dead_server() {
+    let mut bench = Bench::registered(&[]);
+    bench.command("quit");
+    bench.wait_ms(2_000);
+    bench.check_events("done quit");
+}
+
+#[test]
+fn keep_alives_go_to_the_server() {
+    let mut bench = Bench::registered(&[
+        ("account.1.nat.udp_update_enable", "4"),
+        ("account.1.nat.udp_update_time", "20"),
+    ]);
+    bench.wait_ms(40_000);
+    bench.check("p>s 4 bytes; p>s 4 bytes");
+}

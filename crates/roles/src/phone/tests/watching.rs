@@ -1,0 +1,204 @@
+//! Lamps, keys and waiting messages (deck, BLF).
+
+use super::*;
+use crate::phone::{Colour, Meaning, Rhythm};
+
+const BLF: &[(&str, &str)] = &[
+    ("linekey.5.type", "16"),
+    ("linekey.5.line", "1"),
+    ("linekey.5.value", "7007"),
+    ("linekey.5.extension", "*04"),
+];
+
+/// A phone whose key 5 watches 7007; the SUBSCRIBE that was accepted.
+fn watching(settings: &[(&str, &str)]) -> (Bench, Vec<u8>) {
+    let all: Vec<_> = BLF.iter().chain(settings).copied().collect();
+    let mut bench = Bench::registered(&all);
+    let subscribe = bench.take(Method::Subscribe).expect("a SUBSCRIBE");
+    bench.answer(&subscribe, "200 OK", "Expires: 3600", "");
+    (bench, subscribe)
+}
+
+/// The body of the deck's Yeastar.
+fn body(version: u32, state: &str) -> String {
+    proto::event::dialog_info::minimal(
+        "7007",
+        "192.168.50.19:5060",
+        version,
+        match state {
+            "early" => proto::event::dialog_info::DialogState::Early,
+            "confirmed" => proto::event::dialog_info::DialogState::Confirmed,
+            _ => proto::event::dialog_info::DialogState::Terminated,
+        },
+    )
+}
+
+fn tell(bench: &mut Bench, subscribe: &[u8], body: &str) {
+    let headers = "Event: dialog\r\nSubscription-State: active;expires=3599\r\nContent-Type: application/dialog-info+xml";
+    tell_with(bench, subscribe, headers, body);
+}
+
+fn tell_with(bench: &mut Bench, subscribe: &[u8], headers: &str, body: &str) {
+    let message = Message::parse(subscribe).expect("sound");
+    let text = |name| String::from_utf8_lossy(message.header(name).unwrap_or_default()).into_owned();
+    bench.cseq += 1;
+    let cseq = bench.cseq;
+    bench.receive(&format!(
+        "NOTIFY sip:7002@192.168.80.20:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {SERVER};branch=z9hG4bKn{cseq}\r\n\
+         From: {}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {cseq} NOTIFY\r\nContact: <sip:{SERVER}>\r\n{headers}\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        with_tag(&text(Name::To)),
+        text(Name::From),
+        text(Name::CallId),
+        body.len()
+    ));
+}
+
+#[track_caller]
+fn check_lamp(bench: &Bench, colour: Colour, rhythm: Rhythm, meaning: Meaning) {
+    let key = bench.phone.view().keys.into_iter().find(|key| key.key == 5).expect("key 5");
+    assert_eq!((key.lamp.colour, key.lamp.rhythm, key.lamp.meaning), (colour, rhythm, meaning));
+}
+
+#[test]
+fn the_lamp_shows_what_the_server_tells() {
+    let (mut bench, subscribe) = watching(&[]);
+    let text = String::from_utf8_lossy(&subscribe).into_owned();
+    for line in ["SUBSCRIBE sip:7007@192.168.50.19 SIP/2.0", "Event: dialog", "Expires: 3600"] {
+        assert!(text.contains(&format!("{line}\r\n")), "{line} is not in\n{text}");
+    }
+    bench.forget();
+    tell(&mut bench, &subscribe, &body(0, "terminated"));
+    bench.check("s>p NOTIFY; p>s 200");
+    check_lamp(&bench, Colour::Green, Rhythm::Steady, Meaning::Idle);
+    tell(&mut bench, &subscribe, &body(1, "early"));
+    check_lamp(&bench, Colour::Red, Rhythm::Flashing, Meaning::Ringing);
+    tell(&mut bench, &subscribe, &body(2, "confirmed"));
+    check_lamp(&bench, Colour::Red, Rhythm::Steady, Meaning::Busy);
+    tell(&mut bench, &subscribe, &body(3, "terminated"));
+    check_lamp(&bench, Colour::Green, Rhythm::Steady, Meaning::Idle);
+}
+
+#[test]
+fn a_notify_may_come_before_the_answer() {
+    let mut bench = Bench::registered(BLF);
+    let subscribe = bench.take(Method::Subscribe).expect("a SUBSCRIBE");
+    tell(&mut bench, &subscribe, &body(0, "terminated"));
+    check_lamp(&bench, Colour::Green, Rhythm::Steady, Meaning::Idle);
+    bench.answer(&subscribe, "200 OK", "Expires: 3600", "");
+    tell(&mut bench, &subscribe, &body(1, "early"));
+    check_lamp(&bench, Colour::Red, Rhythm::Flashing, Meaning::Ringing);
+}
+
+#[test]
+fn a_refusal_shows_as_grey_and_is_logged() {
+    for (status, line) in
+        [("403 Forbidden", "BLF 7007 Fail, 403 Forbidden"), ("489 Bad Event", "BLF 7007 Fail, 489 Bad Event")]
+    {
+        let mut bench = Bench::registered(BLF);
+        let subscribe = bench.take(Method::Subscribe).expect("a SUBSCRIBE");
+        bench.answer(&subscribe, status, "", "");
+        check_lamp(&bench, Colour::Grey, Rhythm::Steady, Meaning::Refused);
+        assert!(bench.log().contains(line), "{}", bench.log());
+    }
+}
+
+#[test]
+fn an_interval_too_brief_is_raised() {
+    let mut bench = Bench::registered(BLF);
+    let subscribe = bench.take(Method::Subscribe).expect("a SUBSCRIBE");
+    bench.answer(&subscribe, "423 Interval Too Brief", "Min-Expires: 7200", "");
+    assert!(bench.last().contains("Expires: 7200\r\n"), "{}", bench.last());
+}
+
+#[test]
+fn a_forgotten_subscription_is_made_anew_and_counts_its_versions_anew() {
+    let (mut bench, subscribe) = watching(&[]);
+    tell(&mut bench, &subscribe, &body(9, "confirmed"));
+    bench.wait_ms(3_299_100);
+    let refresh = bench.take(Method::Subscribe).expect("a refresh");
+    bench.answer(&refresh, "481 Subscription Does Not Exist", "", "");
+    let anew = bench.take(Method::Subscribe).expect("a SUBSCRIBE in a new dialog");
+    bench.answer(&anew, "200 OK", "Expires: 3600", "");
+    tell(&mut bench, &anew, &body(0, "terminated"));
+    check_lamp(&bench, Colour::Green, Rhythm::Steady, Meaning::Idle);
+}
+
+#[test]
+fn a_press_does_what_a_person_expects() {
+    let (mut bench, subscribe) = watching(&[]);
+    tell(&mut bench, &subscribe, &body(0, "early"));
+    bench.forget();
+    bench.command("key 5");
+    assert!(bench.last().starts_with("INVITE sip:*047007@192.168.50.19 "), "{}", bench.last());
+    let (mut bench, subscribe) = watching(&[]);
+    tell(&mut bench, &subscribe, &body(0, "terminated"));
+    bench.command("key 5");
+    assert!(bench.last().starts_with("INVITE sip:7007@192.168.50.19 "), "{}", bench.last());
+    let (mut bench, _) = watching(&[]);
+    bench.talk("7006");
+    bench.command("key 5");
+    bench.accept(Method::Invite, SDP);
+    assert!(bench.last().contains("Refer-To: <sip:7007@192.168.50.19:5060>"), "{}", bench.last());
+    assert!(bench.refused("key 9").contains("key 9 is set to nothing"));
+}
+
+#[test]
+fn a_ringing_call_is_taken_by_its_dialog() {
+    let (mut bench, subscribe) = watching(&[("account.1.dialoginfo_callpickup", "1")]);
+    let rich = "<?xml version=\"1.0\"?><dialog-info xmlns=\"urn:ietf:params:xml:ns:dialog-info\" version=\"0\" state=\"full\" \
+        entity=\"sip:7007@192.168.50.19\"><dialog id=\"1\" call-id=\"abc\" local-tag=\"l\" remote-tag=\"r\" \
+        direction=\"recipient\"><state>early</state></dialog></dialog-info>";
+    tell(&mut bench, &subscribe, rich);
+    bench.command("key 5");
+    assert!(bench.last().contains("Replaces: abc;to-tag=r;from-tag=l;early-only\r\n"), "{}", bench.last());
+}
+
+#[test]
+fn pickup_by_number_uses_the_key_s_code() {
+    let (mut bench, _) = watching(&[("linekey.5.extension", "**")]);
+    bench.command("pickup 7007");
+    assert!(bench.last().starts_with("INVITE sip:**7007@192.168.50.19 "), "{}", bench.last());
+}
+
+#[test]
+fn a_key_set_to_something_else_ends_its_subscription() {
+    let (mut bench, subscribe) = watching(&[]);
+    tell(&mut bench, &subscribe, &body(0, "terminated"));
+    bench.forget();
+    bench.command("set linekey.5.type 13");
+    bench.check("p>s SUBSCRIBE(expires 0)");
+}
+
+#[test]
+fn an_incomplete_key_is_grey() {
+    let bench = Bench::registered(&[("linekey.5.type", "16")]);
+    check_lamp(&bench, Colour::Grey, Rhythm::Steady, Meaning::Unknown);
+}
+
+#[test]
+fn the_line_s_own_lamp() {
+    let mut bench = Bench::registered(&[]);
+    let lamp = |bench: &Bench| bench.phone.view().keys[0].lamp;
+    assert_eq!(lamp(&bench).meaning, Meaning::Idle);
+    bench.request("INVITE", "in", "", SDP);
+    assert_eq!((lamp(&bench).colour, lamp(&bench).rhythm), (Colour::Green, Rhythm::Flashing));
+    bench.command("key 1");
+    assert_eq!((lamp(&bench).rhythm, lamp(&bench).meaning), (Rhythm::Steady, Meaning::Busy));
+}
+
+#[test]
+fn waiting_messages_are_told_asked_for_or_not() {
+    let told = "Messages-Waiting: yes\r\nVoice-Message: 2/5\r\n";
+    let mut bench = Bench::registered(&[("account.1.subscribe_mwi", "1")]);
+    let subscribe = bench.take(Method::Subscribe).expect("a SUBSCRIBE");
+    bench.answer(&subscribe, "200 OK", "Expires: 3600", "");
+    let headers = "Event: message-summary\r\nSubscription-State: active;expires=3599\r\n\
+        Content-Type: application/simple-message-summary";
+    tell_with(&mut bench, &subscribe, headers, told);
+    assert_eq!(bench.phone.view().messages, 2);
+    let mut bench = Bench::registered(&[]);
+    bench.request("NOTIFY", "m", "Event: message-summary\r\nSubscription-State: active", told);
+    bench.check("s>p NOTIFY; p>s 200");
+    assert_eq!(bench.phone.view().messages, 2);
+}

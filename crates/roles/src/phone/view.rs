@@ -1,0 +1,251 @@
+//! What a screen would show: lines, keys, lamps, calls, soft keys and messages, as plain data.
+
+use serde::Serialize;
+
+use super::Phone;
+use super::accounts::AccountState;
+use super::calls::{CallNumber, Conversation, Phase};
+use super::lamps::Lamp;
+use crate::settings::KeyKind;
+
+/// Everything that a screen shows.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct View {
+    /// The line at the top: "No Account" where none is registered (deck, Account Registration).
+    pub title: String,
+    /// The message of the moment: "Registering", "Transfer failed: 404".
+    pub message: Option<String>,
+    /// The accounts.
+    pub accounts: Vec<AccountView>,
+    /// The calls, oldest first.
+    pub calls: Vec<CallView>,
+    /// The line keys that are set to something.
+    pub keys: Vec<KeyView>,
+    /// The soft keys, as commands with their names.
+    pub soft_keys: Vec<SoftKey>,
+    /// Missed calls that nobody has looked at.
+    pub missed: u32,
+    /// New voice messages.
+    pub messages: u32,
+    /// Whether do not disturb is on.
+    pub dnd: bool,
+    /// Where calls are forwarded: `always 7001`.
+    pub forwards: Vec<String>,
+    /// The phone on the network.
+    pub network: NetworkView,
+}
+
+/// One account.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct AccountView {
+    /// From 1.
+    pub account: u8,
+    /// What stands beside it.
+    pub label: String,
+    /// Its number.
+    pub number: String,
+    /// Whether and how it is registered.
+    #[serde(flatten)]
+    pub state: AccountState,
+    /// The server in use.
+    pub server: String,
+    /// Calls are made by it when none is named.
+    pub default: bool,
+}
+
+/// One call.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct CallView {
+    /// Its number.
+    pub call: CallNumber,
+    /// Its account.
+    pub account: u8,
+    /// The other party's number.
+    pub peer: String,
+    /// The other party's name.
+    pub name: String,
+    /// Whether this phone called.
+    pub outgoing: bool,
+    /// How far it is.
+    pub phase: Phase,
+    /// This phone holds it.
+    pub held: bool,
+    /// The other party holds it.
+    pub remote_held: bool,
+    /// It is part of the conference.
+    pub conference: bool,
+    /// The codec.
+    pub codec: Option<String>,
+    /// Whether its sound is encrypted.
+    pub secure: bool,
+    /// When it was answered, in milliseconds since 1970.
+    pub answered_at_ms: Option<u64>,
+    /// Who sent it here.
+    pub diverted_from: Option<String>,
+}
+
+/// One line key.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct KeyView {
+    /// From 1.
+    pub key: u8,
+    /// What it does.
+    pub kind: KeyKind,
+    /// What stands beside it.
+    pub label: String,
+    /// The number that it watches, dials or sends.
+    pub value: String,
+    /// Its lamp.
+    #[serde(flatten)]
+    pub lamp: Lamp,
+}
+
+/// One soft key: its name, and the command that pressing it gives.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct SoftKey {
+    /// On the screen.
+    pub name: &'static str,
+    /// As `--stdio` says it; with a trailing blank where a number follows.
+    pub command: String,
+}
+
+/// The phone on the network.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct NetworkView {
+    /// Its address.
+    pub ip: String,
+    /// Its MAC address.
+    pub mac: String,
+    /// Its model.
+    pub model: &'static str,
+    /// Its firmware.
+    pub version: String,
+}
+
+impl Phone {
+    /// What a screen would show now.
+    pub fn view(&self) -> View {
+        let forwards = &self.general.own_forwards;
+        let named =
+            [("always", &forwards.always), ("busy", &forwards.busy), ("no-answer", &forwards.no_answer)];
+        let active = named.into_iter().filter_map(|(name, it)| Some(format!("{name} {}", it.active()?)));
+        View {
+            title: self.title(),
+            message: self.message.as_ref().map(|(text, _)| text.clone()).or_else(|| self.registering()),
+            accounts: self.account_views(),
+            calls: self.calls.live().map(|(number, call)| self.call_view(number, call)).collect(),
+            keys: self.key_views(),
+            soft_keys: self.soft_keys(),
+            missed: self.history.missed,
+            messages: self.mailboxes.iter().map(|mailbox| mailbox.new).sum(),
+            dnd: self.general.dnd.enabled,
+            forwards: active.collect(),
+            network: NetworkView {
+                ip: self.desk.place.ip.to_string(),
+                mac: self.desk.place.mac_text(),
+                model: self.settings.model().name,
+                version: self.desk.place.version.to_string(),
+            },
+        }
+    }
+
+    /// The lines of the phone's log, oldest first.
+    pub fn log(&self) -> impl Iterator<Item = &str> {
+        self.desk.log.lines()
+    }
+
+    fn title(&self) -> String {
+        let mut accounts = self.lines.accounts.iter();
+        let default = self.default_account();
+        match accounts.clone().find(|it| it.number() == default && it.state.is_registered()) {
+            Some(account) => account.line.settings.label.clone(),
+            None if accounts.any(|account| account.state.is_registered()) => String::new(),
+            None => "No Account".to_owned(),
+        }
+    }
+
+    fn registering(&self) -> Option<String> {
+        let busy = |state: &AccountState| matches!(state, AccountState::Registering | AccountState::Locating);
+        let any = self.lines.accounts.iter().any(|account| busy(&account.state));
+        any.then(|| "Registering".to_owned())
+    }
+
+    fn account_views(&self) -> Vec<AccountView> {
+        let default = self.default_account();
+        let view = |account: &super::accounts::Account| {
+            let way = account.line.ways.get(account.line.way);
+            AccountView {
+                account: account.number(),
+                label: account.line.settings.label.clone(),
+                number: account.line.settings.user.clone(),
+                state: account.state.clone(),
+                server: way.map(|way| way.host.to_string()).unwrap_or_default(),
+                default: account.number() == default,
+            }
+        };
+        self.lines.accounts.iter().map(view).collect()
+    }
+
+    fn call_view(&self, number: CallNumber, call: &Conversation) -> CallView {
+        let agreed = call.sound.as_ref().and_then(|sound| sound.talk.agreed());
+        CallView {
+            call: number,
+            account: call.account,
+            peer: call.peer.number.clone(),
+            name: call.peer.name.clone(),
+            outgoing: call.outgoing,
+            phase: call.phase,
+            held: call.hold.is_on(),
+            remote_held: call.hold.is_remote(),
+            conference: self.calls.conference.is_some_and(|(a, b)| a == number || b == number),
+            codec: agreed.map(|agreed| agreed.codec.to_string()),
+            secure: agreed.is_some_and(|agreed| agreed.srtp.is_some()),
+            answered_at_ms: call.answered_at.map(proto::Time::as_millis),
+            diverted_from: call.diverted_from.clone(),
+        }
+    }
+
+    fn key_views(&self) -> Vec<KeyView> {
+        let label = |key: &super::lamps::Key| {
+            let account = self.lines.accounts.iter().find(|it| it.number() == key.settings.account);
+            let line = account.filter(|_| key.settings.kind == KeyKind::Line);
+            let own = line.map_or(&key.settings.value, |account| &account.line.settings.label);
+            if key.settings.label.is_empty() { own.clone() } else { key.settings.label.clone() }
+        };
+        let view = |key: &super::lamps::Key| KeyView {
+            key: key.settings.number,
+            kind: key.settings.kind,
+            label: label(key),
+            value: key.settings.value.clone(),
+            lamp: key.lamp.unwrap_or_default(),
+        };
+        self.keys.iter().map(view).collect()
+    }
+
+    /// The soft keys of the moment (`provisioning.md` of the deck's relatives; deck, SIP Call).
+    fn soft_keys(&self) -> Vec<SoftKey> {
+        let keys: &[(&'static str, &str)] = match self.calls.ringing() {
+            Some(_) => &[("Answer", "answer"), ("Forward", "transfer "), ("Reject", "reject")],
+            None => self.soft_keys_of_focus(),
+        };
+        keys.iter().map(|(name, command)| SoftKey { name, command: (*command).to_owned() }).collect()
+    }
+
+    fn soft_keys_of_focus(&self) -> &'static [(&'static str, &'static str)] {
+        let Some(call) = self.calls.focus().and_then(|number| self.calls.table.get(&number)) else {
+            return &[("History", "status"), ("Dir", "status"), ("DND", "dnd on"), ("Redial", "redial")];
+        };
+        match call.phase {
+            _ if self.calls.conference.is_some() => {
+                &[("Split", "split"), ("Hold", "hold"), ("EndCall", "hangup")]
+            }
+            Phase::Talking if call.hold.is_on() => {
+                &[("Resume", "resume"), ("NewCall", "dial "), ("Conf", "conference"), ("EndCall", "hangup")]
+            }
+            Phase::Talking => {
+                &[("Transfer", "consult "), ("Hold", "hold"), ("Conf", "conference"), ("EndCall", "hangup")]
+            }
+            _ => &[("EndCall", "hangup")],
+        }
+    }
+}
