@@ -7,4 +7,5 @@ pub mod capture;
 pub mod clock;
 pub mod drive;
 pub mod net;
+pub mod sound;
 pub mod store;

@@ -1,0 +1,135 @@
+//! How a phone's sound works, and what a session makes of offer and answer.
+
+use media::tone::{Country, Segment, Tone as Melody};
+use media::{Codec, NARROWBAND_HZ, WIDEBAND_HZ};
+use proto::rtp::Impairment;
+use proto::rtp::jitter::Delay;
+use proto::rtp::session::{Direction, Format, SessionConfig};
+use proto::rtp::srtp::{MasterKey, Suite};
+use proto::sdp::offer_answer::{Agreed, AgreedSrtp, Codec as AgreedCodec};
+use roles::sound::Tone;
+
+use super::FRAME_MS;
+
+/// How a phone's sound works.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Config {
+    /// Samples per second at which sound is mixed, played and recorded: 8000 or 16000.
+    pub rate_hz: u32,
+    /// How long frames wait for those that are late.
+    pub delay: Delay,
+    /// Whose call progress tones are played.
+    pub country: Country,
+    /// Answer to where packets come from and not to where SDP says (RFC 4961).
+    pub symmetric: bool,
+}
+
+impl Config {
+    /// Mixing at 8 kHz, which costs nothing for G.711 and takes the upper half from G.722.
+    pub const NARROWBAND: Self = Self {
+        rate_hz: NARROWBAND_HZ,
+        delay: Delay::Adaptive { min_ms: 40, max_ms: 240 },
+        country: Country::International,
+        symmetric: true,
+    };
+
+    /// Mixing at 16 kHz: for phones that have G.722.
+    pub const WIDEBAND: Self = Self { rate_hz: WIDEBAND_HZ, ..Self::NARROWBAND };
+
+    /// Samples in a frame.
+    pub const fn frame_samples(&self) -> usize {
+        (self.rate_hz / 1000 * FRAME_MS) as usize
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::NARROWBAND
+    }
+}
+
+/// The codec of [`media`] that was agreed.
+pub(super) fn codec(agreed: &Agreed) -> Codec {
+    match agreed.codec {
+        AgreedCodec::Pcma => Codec::Pcma,
+        AgreedCodec::Pcmu => Codec::Pcmu,
+        AgreedCodec::G722 => Codec::G722,
+    }
+}
+
+/// Milliseconds of each packet to send: whole frames, up to what any receiver takes.
+pub(super) fn packet_ms(agreed: &Agreed) -> u32 {
+    (agreed.ptime_ms / FRAME_MS * FRAME_MS).clamp(FRAME_MS, PACKET_MAX_MS)
+}
+
+/// What was agreed, as the RTP session wants it.
+///
+/// # Errors
+/// A key of either side that cannot be used, in words.
+pub(super) fn session_config(agreed: &Agreed, own: &Config, cname: &str) -> Result<SessionConfig, String> {
+    let clock_rate_hz = agreed.codec.clock_hz();
+    let (srtp_send, srtp_receive) = agreed.srtp.as_ref().map(keys).transpose()?.unzip();
+    Ok(SessionConfig {
+        cname: cname.to_owned(),
+        send: Format { payload_type: agreed.send_payload_type, clock_rate_hz },
+        receive: vec![Format { payload_type: agreed.receive_payload_type, clock_rate_hz }],
+        dtmf_send: agreed.send_dtmf,
+        dtmf_receive: agreed.receive_dtmf,
+        ptime_ms: packet_ms(agreed),
+        direction: direction(agreed.send, agreed.receive),
+        remote: agreed.remote_rtp,
+        remote_rtcp: agreed.remote_rtcp,
+        rtcp_mux: false,
+        symmetric: own.symmetric,
+        srtp_send,
+        srtp_receive,
+        impairment: (agreed.codec != AgreedCodec::G722).then_some(Impairment::G711_CONCEALED),
+    })
+}
+
+/// The sound of a tone.
+pub(super) fn melody(tone: Tone, country: Country) -> Melody {
+    match tone {
+        Tone::Dial => country.dial(),
+        Tone::Ringback => country.ringback(),
+        Tone::Busy => country.busy(),
+        Tone::Congestion => country.congestion(),
+        Tone::CallWaiting => country.call_waiting(),
+        Tone::Ring => RING,
+        Tone::AutoAnswer => BEEP,
+    }
+}
+
+/// Beyond this receivers lose too much with each packet.
+const PACKET_MAX_MS: u32 = 60;
+
+/// A ring that cannot be taken for a call progress tone of any country.
+const RING: Melody = Melody::repeating(&[
+    Segment::new(&[800, 1000], 400),
+    Segment::new(&[], 200),
+    Segment::new(&[800, 1000], 400),
+    Segment::new(&[], 2000),
+]);
+
+const BEEP: Melody = Melody::once(&[Segment::new(&[1000], 200)]);
+
+const fn direction(send: bool, receive: bool) -> Direction {
+    match (send, receive) {
+        (true, true) => Direction::SendReceive,
+        (true, false) => Direction::SendOnly,
+        (false, true) => Direction::ReceiveOnly,
+        (false, false) => Direction::Inactive,
+    }
+}
+
+/// Our key, then theirs.
+fn keys(srtp: &AgreedSrtp) -> Result<(MasterKey, MasterKey), String> {
+    let name = srtp.suite.name();
+    let suite =
+        Suite::from_name(name).ok_or_else(|| format!("the sound's encryption {name} is not known"))?;
+    let key = |whose: &str, base64: &str| {
+        MasterKey::from_inline(suite, &format!("inline:{base64}"))
+            .map_err(|flaw| format!("{whose} key for encrypted sound cannot be used: {flaw}"))
+    };
+    Ok((key("our own", &srtp.local_key)?, key("the far end's", &srtp.remote_key)?))
+}
