@@ -29,7 +29,7 @@ pub(super) fn bind_udp(local: SocketAddr, dscp: u8) -> io::Result<std::net::UdpS
 
 /// A bound socket for media that does not block; the kernel's usual buffers hold seconds of speech.
 #[cfg(target_os = "linux")]
-pub(super) fn bind_media(local: SocketAddr, dscp: u8) -> io::Result<std::net::UdpSocket> {
+pub(crate) fn bind_media(local: SocketAddr, dscp: u8) -> io::Result<std::net::UdpSocket> {
     let bind = || {
         let socket = std::net::UdpSocket::bind(local)?;
         socket.set_nonblocking(true)?;

@@ -26,6 +26,8 @@ use proto::Time;
 use proto::sip::{Flow, Transmit, Transport};
 
 pub use error::{FlowError, FlowErrorKind};
+#[cfg(target_os = "linux")]
+pub(crate) use listen::bind_media;
 
 use crate::clock::Clock;
 use stream::Streams;

@@ -10,6 +10,8 @@ pub mod engine;
 mod file;
 mod leg;
 mod speech;
+#[cfg(target_os = "linux")]
+pub mod thread;
 mod tone;
 mod voice;
 

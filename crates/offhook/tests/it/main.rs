@@ -6,5 +6,7 @@ mod net;
 mod net_tls;
 #[cfg(target_os = "linux")]
 mod relay;
+#[cfg(target_os = "linux")]
+mod sound;
 mod store;
 mod tidy;
