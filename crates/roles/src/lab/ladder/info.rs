@@ -1,0 +1,145 @@
+//! What a message says, in one line, as a capture's list of packets shows it.
+
+use proto::event::sipfrag::Sipfrag;
+use proto::sdp::attribute::Direction;
+use proto::sdp::description::Description;
+use proto::sip::header::{Diversion, Reason};
+use proto::sip::message::Message;
+use proto::sip::{Method, Name};
+
+/// `Request: REGISTER sip:192.168.50.19 (remove 1 binding)`, `Status: 401 Unauthorized (REGISTER)`.
+pub fn info(message: &Message<'_>) -> String {
+    let notes = notes(message).join(", ");
+    let notes = if notes.is_empty() { notes } else { format!(" ({notes})") };
+    match message.status() {
+        Some(status) => {
+            let method = message.cseq().map_or_else(String::new, |cseq| format!(" ({})", cseq.method));
+            format!("Status: {status} {}{method}{notes}", message.reason())
+        }
+        None => {
+            let method = String::from_utf8_lossy(message.method_text());
+            let inside = if in_dialog(message) { " in-dialog" } else { "" };
+            format!("Request: {method} {}{inside}{notes}", message.request_uri())
+        }
+    }
+}
+
+/// Whether a request belongs to a dialog; ACK and BYE always do, so that it need not be said.
+fn in_dialog(message: &Message<'_>) -> bool {
+    let said = !matches!(message.method(), Some(Method::Ack | Method::Bye | Method::Cancel));
+    said && !message.to_tag().is_empty()
+}
+
+fn notes(message: &Message<'_>) -> Vec<String> {
+    let mut notes = Vec::new();
+    notes.extend(bindings(message));
+    notes.extend(sound(message));
+    notes.extend(message.text(Name::Event).map(str::to_owned));
+    notes.extend(fragment(message).map(|status| format!("sipfrag {status}")));
+    if message.text(Name::ReferTo).is_some_and(|to| to.contains("Replaces=")) {
+        notes.push("Replaces".to_owned());
+    }
+    notes.extend(diversion(message).map(|why| format!("Diversion {why}")));
+    notes.extend(cause(message));
+    notes.extend(message.text(Name::MinExpires).map(|least| format!("Min-Expires {least}")));
+    notes.extend(message.text(Name::RetryAfter).map(|wait| format!("Retry-After {wait}")));
+    notes
+}
+
+/// How many bindings a REGISTER or its answer brings.
+fn bindings(message: &Message<'_>) -> Option<String> {
+    let of_register = message.cseq().is_some_and(|cseq| cseq.method == Method::Register);
+    let count = message.values(Name::Contact).count();
+    if !of_register || count == 0 {
+        return None;
+    }
+    let verb = if message.is_request() && removes(message) { "remove " } else { "" };
+    Some(format!("{verb}{count} binding{}", if count == 1 { "" } else { "s" }))
+}
+
+/// Whether a REGISTER takes its bindings back.
+pub(super) fn removes(message: &Message<'_>) -> bool {
+    let by_contact = message.contact().and_then(|contact| contact.params.number("expires"));
+    by_contact.or_else(|| message.number(Name::Expires)) == Some(0)
+}
+
+/// Direction and address of the sound, where they are not the usual ones.
+fn sound(message: &Message<'_>) -> Option<String> {
+    let description = description(message)?;
+    let index = description.audio_index()?;
+    let direction = description.direction_of(index);
+    let empty = description.connection_of(index).is_some_and(|c| c.is_unspecified());
+    match (direction, empty) {
+        (Direction::SendRecv, false) => None,
+        (direction, false) => Some(direction.name().to_owned()),
+        (direction, true) => Some(format!("{}, c=0.0.0.0", direction.name())),
+    }
+}
+
+/// The SDP of a message.
+pub(super) fn description(message: &Message<'_>) -> Option<Description> {
+    let is_sdp = message.content_type().is_some_and(|kind| kind.starts_with("application/sdp"));
+    if !is_sdp { None } else { Description::parse(message.body()).ok() }
+}
+
+/// The status that a NOTIFY of a transfer tells.
+pub(super) fn fragment(message: &Message<'_>) -> Option<u16> {
+    let is_fragment = message.content_type().is_some_and(|kind| kind.starts_with("message/sipfrag"));
+    if !is_fragment { None } else { Sipfrag::parse(message.body()).ok().map(|fragment| fragment.status) }
+}
+
+/// Why a call was diverted.
+pub(super) fn diversion(message: &Message<'_>) -> Option<String> {
+    let value = message.header(Name::Diversion)?;
+    Diversion::parse(value).map(|diversion| diversion.reason.to_owned())
+}
+
+/// `Q.850 18`.
+pub(super) fn cause(message: &Message<'_>) -> Option<String> {
+    let reason = Reason::parse(message.text(Name::Reason)?)?;
+    Some(format!("{} {}", reason.protocol, reason.cause?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(head: &str, body: &str, expected: &str) {
+        let text = format!("{}\r\n\r\n{body}", head.replace('\n', "\r\n"));
+        let message = Message::parse(text.as_bytes()).expect("a message");
+        assert_eq!(info(&message), expected);
+    }
+
+    #[test]
+    fn what_a_person_looks_for_is_said() {
+        check(
+            "REGISTER sip:192.168.50.19 SIP/2.0\nCSeq: 1 REGISTER\nContact: <sip:7001@h>\nExpires: 0",
+            "",
+            "Request: REGISTER sip:192.168.50.19 (remove 1 binding)",
+        );
+        check("SIP/2.0 401 Unauthorized\nCSeq: 1 REGISTER", "", "Status: 401 Unauthorized (REGISTER)");
+        check(
+            "INVITE sip:7002@h SIP/2.0\nCSeq: 2 INVITE\nTo: <sip:a@b>;tag=1\nContent-Type: application/sdp",
+            "v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=-\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\n\
+             m=audio 4000 RTP/AVP 8\r\na=sendonly\r\n",
+            "Request: INVITE sip:7002@h in-dialog (sendonly, c=0.0.0.0)",
+        );
+        check(
+            "NOTIFY sip:7002@h SIP/2.0\nCSeq: 3 NOTIFY\nTo: <sip:a@b>;tag=1\nEvent: refer\n\
+             Content-Type: message/sipfrag",
+            "SIP/2.0 180 Ringing\r\n",
+            "Request: NOTIFY sip:7002@h in-dialog (refer, sipfrag 180)",
+        );
+        check(
+            "SIP/2.0 480 Temporarily Unavailable\nCSeq: 1 INVITE\nReason: Q.850;cause=18",
+            "",
+            "Status: 480 Temporarily Unavailable (INVITE) (Q.850 18)",
+        );
+        check(
+            "SIP/2.0 302 Moved Temporarily\nCSeq: 1 INVITE\nDiversion: <sip:7002@h>;reason=user-busy",
+            "",
+            "Status: 302 Moved Temporarily (INVITE) (Diversion user-busy)",
+        );
+    }
+}

@@ -1,0 +1,173 @@
+//! The exchange's media relay on the simulated wire.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use super::ears::above;
+use crate::relay::{RelayCommand, RelayEvent, RelayFigures, RelayId, Side};
+
+/// A datagram that is passed on.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Forwarded {
+    /// The relay's own address.
+    pub from: SocketAddr,
+    /// Where to.
+    pub to: SocketAddr,
+    /// What it holds.
+    pub bytes: Bytes,
+}
+
+/// Passes RTP between the two legs of each call: to where SDP pointed until a leg's first packet shows
+/// its true address, and from then on to and from that address alone.
+#[derive(Debug, Default)]
+pub struct SimRelay {
+    calls: BTreeMap<RelayId, [Leg; 2]>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Leg {
+    local: SocketAddr,
+    pointed: Option<SocketAddr>,
+    learnt: Option<SocketAddr>,
+    learnt_rtcp: Option<SocketAddr>,
+    figures: RelayFigures,
+}
+
+impl SimRelay {
+    /// Does what the exchange asks and says what is to be told.
+    pub fn command(&mut self, command: RelayCommand) -> Option<RelayEvent> {
+        match command {
+            RelayCommand::Open { relay, a, b } => {
+                self.calls.insert(relay, [Leg::new(a), Leg::new(b)]);
+                None
+            }
+            RelayCommand::Point { relay, side, remote, .. } => {
+                let leg = self.calls.get_mut(&relay)?.get_mut(index(side))?;
+                leg.point(remote);
+                None
+            }
+            RelayCommand::Close { relay } => {
+                let [a, b] = self.calls.remove(&relay)?;
+                Some(RelayEvent::Closed { relay, a: a.figures, b: b.figures })
+            }
+        }
+    }
+
+    /// Takes a datagram that arrived at `local`; what is to be passed on.
+    pub fn receive(&mut self, local: SocketAddr, from: SocketAddr, bytes: &[u8]) -> Option<Forwarded> {
+        let legs = self.calls.values_mut().find(|legs| legs.iter().any(|leg| leg.has(local)))?;
+        let (here, there) = if legs[0].has(local) { (0, 1) } else { (1, 0) };
+        let rtcp = legs[here].local != local;
+        if !legs[here].welcomes(from, rtcp) {
+            legs[here].figures.strangers += 1;
+            return None;
+        }
+        if !rtcp {
+            legs[here].figures.packets += 1;
+            legs[here].figures.bytes += bytes.len() as u64;
+        }
+        let (from, to) = legs[there].way_out(rtcp)?;
+        Some(Forwarded { from, to, bytes: Bytes::copy_from_slice(bytes) })
+    }
+
+    /// Whether a port is open at `local`.
+    pub fn listens(&self, local: SocketAddr) -> bool {
+        self.calls.values().flatten().any(|leg| leg.has(local))
+    }
+
+    /// How many calls have their sound passed on.
+    pub fn calls(&self) -> usize {
+        self.calls.len()
+    }
+}
+
+fn index(side: Side) -> usize {
+    match side {
+        Side::A => 0,
+        Side::B => 1,
+    }
+}
+
+impl Leg {
+    fn new(local: SocketAddr) -> Self {
+        Self { local, pointed: None, learnt: None, learnt_rtcp: None, figures: RelayFigures::default() }
+    }
+
+    fn point(&mut self, remote: Option<SocketAddr>) {
+        if self.pointed != remote {
+            self.pointed = remote;
+            self.learnt = None;
+            self.learnt_rtcp = None;
+        }
+    }
+
+    fn has(&self, local: SocketAddr) -> bool {
+        self.local == local || above(self.local) == local
+    }
+
+    fn welcomes(&mut self, from: SocketAddr, rtcp: bool) -> bool {
+        let learnt = if rtcp { &mut self.learnt_rtcp } else { &mut self.learnt };
+        *learnt.get_or_insert(from) == from
+    }
+
+    fn way_out(&self, rtcp: bool) -> Option<(SocketAddr, SocketAddr)> {
+        // A leg that holds by 0.0.0.0 is pointed nowhere and gets nothing.
+        let pointed = self.pointed?;
+        if rtcp {
+            return Some((above(self.local), self.learnt_rtcp.unwrap_or(above(pointed))));
+        }
+        Some((self.local, self.learnt.unwrap_or(pointed)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> SocketAddr {
+        text.parse().expect("an address")
+    }
+
+    fn opened() -> SimRelay {
+        let mut relay = SimRelay::default();
+        relay.command(RelayCommand::Open {
+            relay: 1,
+            a: address("10.0.0.9:20000"),
+            b: address("10.0.0.9:20002"),
+        });
+        for (side, remote) in [(Side::A, "10.0.0.1:10000"), (Side::B, "10.0.0.2:10000")] {
+            relay.command(RelayCommand::Point { relay: 1, side, remote: Some(address(remote)), srtp: None });
+        }
+        relay
+    }
+
+    #[track_caller]
+    fn check(relay: &mut SimRelay, local: &str, from: &str, to: Option<&str>) {
+        let forwarded = relay.receive(address(local), address(from), b"sound");
+        assert_eq!(forwarded.map(|forwarded| forwarded.to), to.map(address));
+    }
+
+    #[test]
+    fn packets_pass_to_the_other_leg_and_strangers_do_not() {
+        let mut relay = opened();
+        check(&mut relay, "10.0.0.9:20000", "10.0.0.1:10000", Some("10.0.0.2:10000"));
+        check(&mut relay, "10.0.0.9:20001", "10.0.0.1:10001", Some("10.0.0.2:10001"));
+        check(&mut relay, "10.0.0.9:20000", "10.6.6.6:10000", None);
+        check(&mut relay, "10.0.0.9:20002", "203.0.113.1:777", Some("10.0.0.1:10000"));
+        check(&mut relay, "10.0.0.9:20000", "10.0.0.1:10000", Some("203.0.113.1:777"));
+        let Some(RelayEvent::Closed { a, b, .. }) = relay.command(RelayCommand::Close { relay: 1 }) else {
+            panic!("no figures");
+        };
+        assert_eq!((a.packets, a.strangers, b.packets), (2, 1, 1));
+        assert!(!relay.listens(address("10.0.0.9:20000")));
+    }
+
+    #[test]
+    fn who_holds_by_an_empty_address_gets_nothing() {
+        let mut relay = opened();
+        relay.command(RelayCommand::Point { relay: 1, side: Side::A, remote: None, srtp: None });
+        check(&mut relay, "10.0.0.9:20002", "10.0.0.2:10000", None);
+    }
+}

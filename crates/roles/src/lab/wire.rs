@@ -1,0 +1,120 @@
+//! What a link does to packets, and what has passed.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use proto::sip::flow::Transport;
+use proto::{Rng, Time};
+
+/// How packets travel between two addresses.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Link {
+    /// The shortest way, in microseconds.
+    pub latency_us: u64,
+    /// What chance adds at most, in microseconds.
+    pub jitter_us: u64,
+    /// How many of a hundred datagrams are lost.
+    pub loss_percent: u8,
+    /// How many of a hundred datagrams come twice.
+    pub duplicate_percent: u8,
+    /// How many of a hundred datagrams are overtaken by later ones.
+    pub reorder_percent: u8,
+}
+
+/// How long an overtaken datagram waits, in times of the link's latency.
+const OVERTAKEN_BY: u64 = 20;
+
+impl Link {
+    /// One millisecond, and nothing goes wrong: a wire on a desk.
+    pub const DESK: Link =
+        Link { latency_us: 1_000, jitter_us: 0, loss_percent: 0, duplicate_percent: 0, reorder_percent: 0 };
+
+    /// A bad line: 20 to 60 ms, and `percent` of a hundred datagrams lost, as many doubled and as many
+    /// overtaken.
+    pub const fn bad(percent: u8) -> Link {
+        Link {
+            latency_us: 20_000,
+            jitter_us: 40_000,
+            loss_percent: percent,
+            duplicate_percent: percent,
+            reorder_percent: percent,
+        }
+    }
+
+    /// When a datagram that leaves now arrives: never, once or twice.
+    pub(super) fn arrivals(&self, now: Time, rng: &mut Rng) -> Vec<Time> {
+        if rng.percent(self.loss_percent) {
+            return Vec::new();
+        }
+        let copies = if rng.percent(self.duplicate_percent) { 2 } else { 1 };
+        (0..copies).map(|_| now + self.travel(rng)).collect()
+    }
+
+    fn travel(&self, rng: &mut Rng) -> Duration {
+        let late = if rng.percent(self.reorder_percent) { self.latency_us * OVERTAKEN_BY } else { 0 };
+        self.delay(rng) + Duration::from_micros(late)
+    }
+
+    /// The way of one piece of a stream, which is neither lost nor overtaken.
+    pub(super) fn delay(&self, rng: &mut Rng) -> Duration {
+        Duration::from_micros(self.latency_us + rng.below(self.jitter_us + 1))
+    }
+}
+
+/// What became of a packet.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Fate {
+    /// It arrived, once.
+    Arrived,
+    /// It arrived more than once.
+    Doubled,
+    /// The link lost it.
+    Lost,
+    /// Nobody was there, or nobody listened.
+    Undeliverable,
+}
+
+/// One packet that passed the wire, as seen where it left.
+#[derive(Clone, Debug)]
+pub struct Passed {
+    /// When it was sent.
+    pub at: Time,
+    /// The sender's address as the receiver sees it: behind a NAT that of the NAT.
+    pub from: SocketAddr,
+    /// Where it was sent to.
+    pub to: SocketAddr,
+    /// How it travels.
+    pub transport: Transport,
+    /// What it holds.
+    pub bytes: Bytes,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(link: Link, lost: std::ops::Range<usize>, doubled: std::ops::Range<usize>) {
+        let mut rng = Rng::from_number(1);
+        let arrivals: Vec<_> = (0..1_000).map(|_| link.arrivals(Time::ZERO, &mut rng).len()).collect();
+        let count = |copies| arrivals.iter().filter(|&&seen| seen == copies).count();
+        assert!(lost.contains(&count(0)), "{} lost", count(0));
+        assert!(doubled.contains(&count(2)), "{} doubled", count(2));
+    }
+
+    #[test]
+    fn a_link_does_what_it_is_told() {
+        check(Link::DESK, 0..1, 0..1);
+        check(Link::bad(10), 70..130, 60..120);
+        check(Link { loss_percent: 100, ..Link::DESK }, 1_000..1_001, 0..1);
+    }
+
+    #[test]
+    fn a_desk_has_one_latency() {
+        let mut rng = Rng::from_number(1);
+        assert_eq!(Link::DESK.arrivals(Time::ZERO, &mut rng), [Time::from_millis(1)]);
+    }
+}
