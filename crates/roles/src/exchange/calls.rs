@@ -1,0 +1,276 @@
+//! Calls: a leg to the caller, a leg to every device of the called, one of which answers.
+//!
+//! A leg is a dialog of its own ([`Call`]); a [`Bridge`] ties two of them together and passes on
+//! what one side says to the other.
+
+mod events;
+mod features;
+mod fork;
+mod legs;
+mod media;
+mod modify;
+mod transfer;
+
+use std::collections::{BTreeMap, HashMap};
+
+use proto::Time;
+use proto::sip::endpoint::ServerId;
+use proto::sip::header::Replaces;
+use proto::sip::message::Name;
+use proto::sip::usage::Identity;
+use proto::sip::usage::call::Call;
+use proto::sip::{Flow, Message};
+use serde::{Deserialize, Serialize};
+
+use super::directory::ExtensionId;
+use super::ports::Place;
+use super::{Change, Event, Exchange, Output};
+use crate::relay::{RelayCommand, RelayEvent, Side};
+
+/// Names a call of this exchange.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(super) struct CallId(u64);
+
+/// Names a leg of a call.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(super) struct LegId(u64);
+
+/// One dialog with one device.
+#[derive(Debug)]
+pub(super) struct Leg {
+    /// The call it belongs to; none once that is over for it.
+    pub(super) call: Option<CallId>,
+    pub(super) side: Side,
+    pub(super) machine: Call,
+    identity: Identity,
+    pub(super) flow: Flow,
+    pub(super) extension: Option<ExtensionId>,
+    /// Our tag in its dialog.
+    tag: Box<str>,
+    invite: Option<ServerId>,
+    /// What it said last about its own media.
+    remote_sdp: Vec<u8>,
+    /// Its other side has offered something and waits for the answer of this leg.
+    asked_by: Option<LegId>,
+    /// Its ACK holds the answer that this leg waits for.
+    answers_late: Option<LegId>,
+    /// Once the other leg has answered, this one is told (a transfer of standing calls).
+    rejoins: bool,
+    /// Whose INVITE is answered once this leg has answered (a takeover by Replaces).
+    joined_by: Option<LegId>,
+    pub(super) ringing: bool,
+    alarm: Option<Time>,
+}
+
+/// Two sides of a conversation, or one that waits for the other.
+#[derive(Debug)]
+pub(super) struct Bridge {
+    pub(super) a: Option<LegId>,
+    /// Those that ring; once one has answered, it alone.
+    pub(super) b: Vec<LegId>,
+    pub(super) caller: Peer,
+    pub(super) callee: Peer,
+    started_at: Time,
+    answered_at: Option<Time>,
+    place: Place,
+    /// The caller's offer; none where it asks the callee for one.
+    offer: Option<Vec<u8>>,
+    /// What the callee is told besides: Alert-Info, Diversion, Referred-By, …
+    headers: Vec<(Name, String)>,
+    /// Whom the call was led to so far, so that it cannot go round in circles.
+    visited: Vec<String>,
+    /// The best of the refusals so far.
+    refusal: Option<u16>,
+    /// The call is made for a transfer.
+    transfer: Option<Transfer>,
+}
+
+/// Who asked for a call, and for whom.
+#[derive(Clone, Copy, Debug)]
+struct Transfer {
+    transferor: LegId,
+    transferee: LegId,
+}
+
+/// One party of a call.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Peer {
+    /// The number.
+    pub number: String,
+    /// The name shown.
+    pub display: String,
+}
+
+/// A call as others see it.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct CallView {
+    /// Names the call.
+    pub call: u64,
+    /// Who calls.
+    pub caller: Peer,
+    /// Who is called.
+    pub callee: Peer,
+    /// Whether they talk.
+    pub answered: bool,
+    /// Milliseconds since 1970 at which it began.
+    pub started_at_ms: u64,
+}
+
+/// A call that is over.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct CallRecord {
+    /// Names the call.
+    pub call: u64,
+    /// Who called.
+    pub caller: String,
+    /// Who was called.
+    pub callee: String,
+    /// Milliseconds since 1970 at which it began.
+    pub started_at_ms: u64,
+    /// Milliseconds since 1970 at which it was answered.
+    pub answered_at_ms: Option<u64>,
+    /// Milliseconds since 1970 at which it ended.
+    pub ended_at_ms: u64,
+    /// Why it ended, in words.
+    pub reason: String,
+}
+
+/// All calls.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    last: u64,
+    pub(super) legs: BTreeMap<LegId, Leg>,
+    pub(super) bridges: BTreeMap<CallId, Bridge>,
+    tags: HashMap<Box<str>, LegId>,
+    invites: HashMap<ServerId, LegId>,
+}
+
+impl Calls {
+    /// The leg whose dialog bears this tag of ours.
+    pub(super) fn find_by_tag(&self, tag: &str) -> Option<LegId> {
+        self.tags.get(tag).copied()
+    }
+
+    /// The leg that a Replaces header names; from a watcher's point of view either tag may be ours.
+    pub(super) fn find_replaced(&self, replaces: &Replaces<'_>) -> Option<LegId> {
+        let turned = Replaces { to_tag: replaces.from_tag, from_tag: replaces.to_tag, ..*replaces };
+        let named = |replaces: &Replaces<'_>| {
+            let id = self.find_by_tag(replaces.to_tag)?;
+            self.legs.get(&id).filter(|leg| leg.machine.is_named_by(replaces)).map(|_| id)
+        };
+        named(replaces).or_else(|| named(&turned))
+    }
+
+    /// The call of this number.
+    pub(super) fn find_call(&self, number: u64) -> Option<CallId> {
+        Some(CallId(number)).filter(|id| self.bridges.contains_key(id))
+    }
+
+    /// Whether `leg` is the one of this name.
+    pub(super) fn is_leg(&self, id: LegId, leg: &Leg) -> bool {
+        self.tags.get(&leg.tag) == Some(&id)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
+    /// The leg at the other side.
+    pub(super) fn peer(&self, id: LegId) -> Option<LegId> {
+        let bridge = self.bridges.get(&self.legs.get(&id)?.call?)?;
+        match bridge.a {
+            Some(a) if a == id => bridge.b.first().copied().filter(|_| bridge.answered_at.is_some()),
+            a => a,
+        }
+    }
+}
+
+impl Bridge {
+    /// Whether a device of the called rings.
+    pub(super) fn rings(&self, calls: &Calls) -> bool {
+        self.b.iter().filter_map(|leg| calls.legs.get(leg)).any(|leg| leg.ringing)
+    }
+
+    fn view(&self, id: CallId) -> CallView {
+        CallView {
+            call: id.0,
+            caller: self.caller.clone(),
+            callee: self.callee.clone(),
+            answered: self.answered_at.is_some(),
+            started_at_ms: self.started_at.as_millis(),
+        }
+    }
+}
+
+impl Exchange {
+    /// The calls under way.
+    pub fn calls(&self) -> Vec<CallView> {
+        self.calls.bridges.iter().map(|(id, bridge)| bridge.view(*id)).collect()
+    }
+
+    /// Ends a call, whatever its state.
+    pub(super) fn end_call(&mut self, now: Time, id: CallId, reason: &str) {
+        let Some(bridge) = self.calls.bridges.remove(&id) else { return };
+        for leg in bridge.a.iter().chain(&bridge.b) {
+            self.let_go(now, *leg);
+            self.hang_up_leg(now, *leg, None);
+        }
+        if let Some(transfer) = bridge.transfer {
+            self.transfer_failed(now, transfer, bridge.refusal.unwrap_or(487));
+        }
+        self.close(now, id, &bridge, reason);
+    }
+
+    /// What is left when the legs are gone: the relay's place, the record.
+    fn close(&mut self, now: Time, id: CallId, bridge: &Bridge, reason: &str) {
+        self.told.push(Output::Media(RelayCommand::Close { relay: bridge.place.relay }));
+        let record = CallRecord {
+            call: id.0,
+            caller: bridge.caller.number.clone(),
+            callee: bridge.callee.number.clone(),
+            started_at_ms: bridge.started_at.as_millis(),
+            answered_at_ms: bridge.answered_at.map(Time::as_millis),
+            ended_at_ms: now.as_millis(),
+            reason: reason.to_owned(),
+        };
+        self.told.push(Output::Store(Change::CallRecord(record.clone())));
+        self.told.push(Output::Event(Event::CallEnded(record)));
+    }
+
+    /// The relay tells.
+    pub(super) fn on_relay(&mut self, event: RelayEvent) {
+        match event {
+            RelayEvent::Closed { relay, .. } => self.ports.give_back(relay),
+            RelayEvent::Failed { relay, reason } => {
+                self.told.push(Output::Event(Event::RelayFailed { relay, reason }));
+            }
+        }
+    }
+
+    /// The ACK of a 2xx.
+    pub(super) fn on_ack(&mut self, now: Time, message: &Message<'_>) {
+        let Some(id) = self.calls.find_by_tag(message.to_tag()) else { return };
+        let ours = self.calls.legs.get(&id).is_some_and(|leg| leg.machine.dialog().owns_request(message));
+        if ours {
+            self.with_leg(now, id, |call, ctx| call.on_ack(ctx, message));
+        }
+    }
+
+    /// An INVITE of theirs was cancelled.
+    pub(super) fn on_cancel(&mut self, now: Time, invite: ServerId, message: &Message<'_>) {
+        if let Some(id) = self.calls.invites.get(&invite).copied() {
+            self.with_leg(now, id, |call, ctx| call.on_cancel(ctx, invite, message));
+        }
+    }
+
+    /// A 200 of ours was never acknowledged.
+    pub(super) fn on_ack_missing(&mut self, now: Time, invite: ServerId) {
+        if let Some(id) = self.calls.invites.get(&invite).copied() {
+            self.with_leg(now, id, |call, ctx| call.on_ack_missing(ctx, invite));
+        }
+    }
+
+    /// A 2xx that comes when its INVITE is over: a second fork behind the device answered.
+    pub(super) fn on_late_answer(&mut self, _now: Time, _message: &Message<'_>) {}
+}

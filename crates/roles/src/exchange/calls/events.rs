@@ -1,0 +1,124 @@
+//! What one leg tells, told to the other.
+
+use proto::Time;
+use proto::sip::Reply;
+use proto::sip::usage::call::Event as CallEvent;
+
+use super::{CallId, LegId};
+use crate::exchange::{Event, Exchange, Output};
+
+impl Exchange {
+    pub(super) fn on_leg_event(&mut self, now: Time, id: LegId, event: CallEvent) {
+        let Some(call) = self.calls.legs.get(&id).and_then(|leg| leg.call) else {
+            return self.on_leftover_event(now, id, event);
+        };
+        match event {
+            CallEvent::Progress { status, sdp } => self.on_progress(now, call, id, status, sdp),
+            CallEvent::Answered { sdp, needs_ack } => self.on_answered(now, call, id, sdp, needs_ack),
+            CallEvent::Redirected { contacts, diversion, .. } => {
+                self.on_redirected(now, call, id, &contacts, diversion);
+            }
+            CallEvent::Failed { status, .. } => self.on_branch_failed(now, call, id, status),
+            CallEvent::Confirmed { sdp } => self.on_confirmed(now, call, id, sdp),
+            CallEvent::Cancelled { .. } => self.end_call(now, call, "cancelled"),
+            CallEvent::Offered { sdp } => self.on_offered(now, call, id, sdp),
+            CallEvent::Modified { sdp } => self.on_modified(now, call, id, sdp),
+            CallEvent::ModifyFailed { status } => self.on_modify_failed(now, id, status),
+            CallEvent::ReferReceived(refer) => self.on_refer(now, call, id, &refer),
+            CallEvent::Info { content_type, body } => self.on_info(now, id, &content_type, body),
+            CallEvent::Ended { reason, .. } => self.on_ended(now, call, id, &reason),
+            CallEvent::ReferAccepted | CallEvent::ReferRefused { .. } | CallEvent::ReferProgress { .. } => {}
+        }
+    }
+
+    /// A leg that handed its call over, or was cancelled: it can only end.
+    fn on_leftover_event(&mut self, now: Time, id: LegId, event: CallEvent) {
+        match event {
+            CallEvent::Offered { .. } => {
+                self.ask_leg(now, id, |call, ctx| call.refuse_offer(ctx, Reply::new(488)));
+            }
+            CallEvent::ReferReceived(_) => {
+                self.ask_leg(now, id, |call, ctx| call.refuse_refer(ctx, 403));
+            }
+            CallEvent::Answered { .. } => self.hang_up_leg(now, id, None),
+            _ => {}
+        }
+    }
+
+    fn on_progress(&mut self, now: Time, call: CallId, id: LegId, status: u16, sdp: Option<Vec<u8>>) {
+        let sdp = self.relayed_opt(call, id, sdp);
+        if let Some(leg) = self.calls.legs.get_mut(&id) {
+            leg.ringing = true;
+            self.changed_lamps.extend(leg.extension);
+        }
+        let Some(bridge) = self.calls.bridges.get(&call) else { return };
+        if let Some(transfer) = bridge.transfer {
+            self.transfer_progress(now, transfer, status);
+        } else if let Some(a) = bridge.a {
+            let reliable = sdp.is_some();
+            self.ask_leg(now, a, |call, ctx| call.progress(ctx, status, sdp, reliable));
+            let extension = self.calls.legs.get(&a).and_then(|leg| leg.extension);
+            self.changed_lamps.extend(extension);
+        }
+    }
+
+    fn on_answered(&mut self, now: Time, call: CallId, id: LegId, sdp: Option<Vec<u8>>, needs_ack: bool) {
+        self.cancel_branches(now, call, Some(id));
+        let told = self.relayed_opt(call, id, sdp);
+        self.mark_answered(now, call);
+        let Some(bridge) = self.calls.bridges.get(&call) else { return };
+        match (bridge.transfer, bridge.a) {
+            (Some(transfer), _) => self.transfer_answered(now, call, id, transfer, told),
+            (None, Some(a)) => {
+                if let Some(leg) = self.calls.legs.get_mut(&a).filter(|_| needs_ack) {
+                    leg.answers_late = Some(id);
+                }
+                self.ask_leg(now, a, |call, ctx| call.answer(ctx, told, &[]));
+            }
+            (None, None) => self.end_call(now, call, "nobody is left to talk to"),
+        }
+    }
+
+    pub(super) fn mark_answered(&mut self, now: Time, call: CallId) {
+        let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
+        if bridge.answered_at.is_none() {
+            bridge.answered_at = Some(now);
+            let view = bridge.view(call);
+            self.told.push(Output::Event(Event::CallAnswered(view)));
+        }
+        self.lamps_of_call(call);
+    }
+
+    /// The lamps of everybody in a call are to be told anew.
+    pub(super) fn lamps_of_call(&mut self, call: CallId) {
+        let Some(bridge) = self.calls.bridges.get(&call) else { return };
+        let legs = bridge.a.iter().chain(&bridge.b).filter_map(|leg| self.calls.legs.get(leg));
+        self.changed_lamps.extend(legs.filter_map(|leg| leg.extension));
+    }
+
+    /// The ACK came; with the answer, where the caller had asked for an offer.
+    fn on_confirmed(&mut self, now: Time, call: CallId, id: LegId, sdp: Option<Vec<u8>>) {
+        let waiting = self.calls.legs.get_mut(&id).and_then(|leg| leg.answers_late.take());
+        if let Some(waiting) = waiting {
+            let sdp = self.relayed_opt(call, id, sdp);
+            self.acknowledge(now, waiting, sdp);
+        }
+    }
+
+    /// A device told something aside; keys pressed are the other side's affair.
+    fn on_info(&mut self, now: Time, id: LegId, content_type: &str, body: Vec<u8>) {
+        let known = ["application/dtmf-relay", "application/dtmf"];
+        let Some(content_type) = known.into_iter().find(|known| *known == content_type) else { return };
+        if let Some(peer) = self.calls.peer(id) {
+            self.ask_leg(now, peer, |call, ctx| call.info(ctx, content_type, body));
+        }
+    }
+
+    fn on_ended(&mut self, now: Time, call: CallId, id: LegId, reason: &str) {
+        let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
+        if bridge.answered_at.is_none() && bridge.a != Some(id) {
+            return self.on_branch_failed(now, call, id, None);
+        }
+        self.end_call(now, call, reason);
+    }
+}

@@ -1,0 +1,133 @@
+//! Feature codes: pickup, call return, forwarding and do-not-disturb by dialling.
+
+use proto::Time;
+use proto::sip::Reply;
+
+use super::{CallId, LegId};
+use crate::exchange::directory::{Extension, ExtensionId};
+use crate::exchange::router::{ForwardKind, Route};
+use crate::exchange::{Change, Exchange, Output};
+
+impl Exchange {
+    /// A code was dialled, or nothing that anybody knows.
+    pub(super) fn on_feature(&mut self, now: Time, leg: LegId, caller: ExtensionId, route: Route) {
+        match route {
+            Route::Pickup(extension) => self.on_pickup(now, leg, caller, extension),
+            Route::GroupPickup => self.on_group_pickup(now, leg, caller),
+            Route::CallReturn => self.on_call_return(now, leg, caller),
+            Route::Forward(kind, target) => self.on_forward_code(now, leg, caller, kind, target),
+            Route::DoNotDisturb => {
+                self.change_extension(caller, |own| own.do_not_disturb = !own.do_not_disturb);
+                self.confirm(now, leg);
+            }
+            Route::Extension(_) | Route::Nobody => self.refuse_leg(now, leg, Reply::new(404)),
+        }
+    }
+
+    /// A setting is made. There is nothing to talk about: the phone is told that nobody is here.
+    fn confirm(&mut self, now: Time, leg: LegId) {
+        self.refuse_leg(now, leg, Reply::new(480).reason("Setting Stored"));
+    }
+
+    fn on_forward_code(
+        &mut self,
+        now: Time,
+        leg: LegId,
+        caller: ExtensionId,
+        kind: ForwardKind,
+        target: Option<String>,
+    ) {
+        let unknown = target.as_deref().is_some_and(|number| self.directory.find(number).is_none());
+        if unknown {
+            return self.refuse_leg(now, leg, Reply::new(404));
+        }
+        self.change_extension(caller, |own| match kind {
+            ForwardKind::Always => own.forward.always = target,
+            ForwardKind::Busy => own.forward.busy = target,
+            ForwardKind::NoAnswer => own.forward.no_answer = target,
+        });
+        self.confirm(now, leg);
+    }
+
+    pub(in crate::exchange) fn change_extension(
+        &mut self,
+        id: ExtensionId,
+        change: impl FnOnce(&mut Extension),
+    ) {
+        let Some(entry) = self.directory.get_mut(id) else { return };
+        change(&mut entry.extension);
+        let kept = Change::Extension(Box::new(entry.extension.clone()));
+        self.told.push(Output::Store(kept));
+    }
+
+    fn on_call_return(&mut self, now: Time, leg: LegId, caller: ExtensionId) {
+        let last = self.directory.get(caller).and_then(|entry| entry.last_caller.clone());
+        let target = last.and_then(|number| self.directory.find(&number));
+        let Some(target) = target else { return self.refuse_leg(now, leg, Reply::new(404)) };
+        let number = self.directory.number(target);
+        if let Some(call) = self.open_call(now, leg, caller, &number, Vec::new()) {
+            self.ring(now, call, target);
+        }
+    }
+
+    fn on_pickup(&mut self, now: Time, leg: LegId, caller: ExtensionId, extension: ExtensionId) {
+        let Some(entry) = self.directory.get(extension) else { return };
+        if !entry.extension.may_be_watched_by(&self.directory.number(caller)) {
+            return self.refuse_leg(now, leg, Reply::new(403));
+        }
+        match self.ringing_call(extension) {
+            Some(call) => self.pick_up(now, leg, call),
+            None => self.refuse_leg(now, leg, Reply::new(404)),
+        }
+    }
+
+    fn on_group_pickup(&mut self, now: Time, leg: LegId, caller: ExtensionId) {
+        let own = self.directory.get(caller).and_then(|entry| entry.extension.pickup_group.clone());
+        let members =
+            self.directory.iter().filter(|(_, entry)| own.is_some() && entry.extension.pickup_group == own);
+        let rings = members.filter(|(id, _)| *id != caller).find_map(|(id, _)| self.ringing_call(id));
+        match rings {
+            Some(call) => self.pick_up(now, leg, call),
+            None => self.refuse_leg(now, leg, Reply::new(404)),
+        }
+    }
+
+    /// The call that rings longest at an extension.
+    fn ringing_call(&self, extension: ExtensionId) -> Option<CallId> {
+        let legs = self.directory.get(extension)?.legs.iter().filter_map(|id| self.calls.legs.get(id));
+        let waiting = legs.filter(|leg| leg.machine.is_caller()).filter_map(|leg| leg.call);
+        waiting
+            .filter(|call| {
+                self.calls.bridges.get(call).is_some_and(|b| b.answered_at.is_none() && b.a.is_some())
+            })
+            .min()
+    }
+
+    /// Whether the one who calls may take over a leg of somebody else.
+    pub(super) fn may_pick_up(&self, id: LegId, old: LegId) -> bool {
+        let extension = |id: LegId| self.calls.legs.get(&id).and_then(|leg| leg.extension);
+        let (Some(own), Some(other)) = (extension(id), extension(old)) else { return false };
+        let number = self.directory.number(own);
+        self.directory.get(other).is_some_and(|entry| entry.extension.may_be_watched_by(&number))
+    }
+
+    /// Whoever dialled takes a call that rings elsewhere. Both sides have offered: each is answered
+    /// with what the other offered.
+    pub(super) fn pick_up(&mut self, now: Time, leg: LegId, call: CallId) {
+        self.cancel_branches(now, call, None);
+        let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
+        let (Some(a), Some(offer)) = (bridge.a, bridge.offer.clone()) else {
+            return self.refuse_leg(now, leg, Reply::new(488));
+        };
+        bridge.b = vec![leg];
+        if let Some(own) = self.calls.legs.get_mut(&leg) {
+            own.call = Some(call);
+        }
+        self.take_place(call, leg, Some(leg));
+        let said = self.calls.legs.get(&leg).map(|leg| leg.remote_sdp.clone()).unwrap_or_default();
+        let told = self.relayed(call, leg, &said);
+        self.mark_answered(now, call);
+        self.ask_leg(now, leg, |call, ctx| call.answer(ctx, Some(offer), &[]));
+        self.ask_leg(now, a, |call, ctx| call.answer(ctx, Some(told), &[]));
+    }
+}

@@ -1,0 +1,330 @@
+//! A call begins: whom it goes to, and what becomes of it until somebody answers.
+
+use std::time::Duration;
+
+use proto::Time;
+use proto::sip::message::Name;
+use proto::sip::usage::call::Invitation;
+use proto::sip::{Flow, Message, Reply};
+
+use super::{Bridge, CallId, LegId, Peer};
+use crate::exchange::directory::{Binding, ExtensionId};
+use crate::exchange::router::Route;
+use crate::exchange::{Alarm, Event, Exchange, Output};
+use crate::relay::RelayCommand;
+
+/// How often a call may be led elsewhere.
+const MAX_FORWARDS: usize = 5;
+/// The least session interval that is accepted, in seconds (RFC 4028 §5).
+const MIN_SE_S: u32 = 90;
+/// Headers of a caller that the called sees as they are.
+const PASSED_ON: [Name; 7] = [
+    Name::AlertInfo,
+    Name::CallInfo,
+    Name::AnswerMode,
+    Name::PrivAnswerMode,
+    Name::Subject,
+    Name::Privacy,
+    Name::Diversion,
+];
+/// What a request may require of us.
+const UNDERSTOOD: [&str; 3] = ["replaces", "timer", "100rel"];
+
+impl Exchange {
+    /// An INVITE of an extension whose password was right.
+    pub(in crate::exchange) fn on_invite(
+        &mut self,
+        now: Time,
+        flow: Flow,
+        message: &Message<'_>,
+        caller: ExtensionId,
+    ) {
+        if let Some(reply) = self.unacceptable(message, caller) {
+            return self.answer(now, flow, message, reply);
+        }
+        let Some(leg) = self.incoming_leg(now, flow, message, caller) else { return };
+        let too_short = self.calls.legs.get(&leg).is_some_and(|l| l.machine.session_too_small(MIN_SE_S));
+        if too_short {
+            return self.refuse_leg(now, leg, Reply::new(422).header(Name::MinSe, MIN_SE_S));
+        }
+        self.ask_leg(now, leg, |call, ctx| call.trying(ctx));
+        if let Some(value) = message.text(Name::Replaces) {
+            return self.on_replacing(now, leg, value);
+        }
+        match self.route(message.request_uri()) {
+            Route::Extension(callee) => {
+                let number = self.directory.number(callee);
+                let headers = passed_on(message);
+                if let Some(call) = self.open_call(now, leg, caller, &number, headers) {
+                    self.ring(now, call, callee);
+                }
+            }
+            route => self.on_feature(now, leg, caller, route),
+        }
+    }
+
+    /// What speaks against an INVITE before anybody is asked.
+    fn unacceptable(&self, message: &Message<'_>, caller: ExtensionId) -> Option<Reply> {
+        if message.number(Name::MaxForwards) == Some(0) {
+            return Some(Reply::new(483));
+        }
+        let foreign = message.values(Name::Require).filter_map(|value| std::str::from_utf8(value).ok());
+        let foreign: Vec<&str> = foreign.filter(|tag| !UNDERSTOOD.contains(tag)).collect();
+        if !foreign.is_empty() {
+            return Some(Reply::new(420).header(Name::Unsupported, foreign.join(", ")));
+        }
+        if self.calls.bridges.len() >= self.config.max_calls {
+            return Some(Reply::new(503).header(Name::RetryAfter, 5));
+        }
+        let entry = self.directory.get(caller)?;
+        let full = entry.legs.len() >= usize::from(entry.extension.max_calls);
+        full.then(|| Reply::new(486).reason("Too Many Calls"))
+    }
+
+    /// A call of `leg` to somebody; refused where the relay has no room.
+    pub(super) fn open_call(
+        &mut self,
+        now: Time,
+        leg: LegId,
+        caller: ExtensionId,
+        callee: &str,
+        headers: Vec<(Name, String)>,
+    ) -> Option<CallId> {
+        let Some(call) = self.open_bridge(now, caller, callee, headers) else {
+            self.refuse_leg(now, leg, Reply::new(503).header(Name::RetryAfter, 5));
+            return None;
+        };
+        let offer = self.calls.legs.get_mut(&leg).map(|leg| {
+            leg.call = Some(call);
+            leg.remote_sdp.clone()
+        });
+        if let Some(bridge) = self.calls.bridges.get_mut(&call) {
+            bridge.a = Some(leg);
+        }
+        let offer = offer.filter(|sdp| !sdp.is_empty());
+        let offer = self.relayed_opt(call, leg, offer);
+        let bridge = self.calls.bridges.get_mut(&call)?;
+        bridge.offer = offer;
+        let view = bridge.view(call);
+        self.told.push(Output::Event(Event::CallStarted(view)));
+        Some(call)
+    }
+
+    /// A call without legs.
+    pub(super) fn open_bridge(
+        &mut self,
+        now: Time,
+        caller: ExtensionId,
+        callee: &str,
+        headers: Vec<(Name, String)>,
+    ) -> Option<CallId> {
+        let place = self.ports.take()?;
+        let open = RelayCommand::Open { relay: place.relay, a: place.a, b: place.b };
+        self.told.push(Output::Media(open));
+        let id = CallId(self.calls.next());
+        let bridge = Bridge {
+            a: None,
+            b: Vec::new(),
+            caller: self.peer_of(caller),
+            callee: Peer { number: callee.to_owned(), display: String::new() },
+            started_at: now,
+            answered_at: None,
+            place,
+            offer: None,
+            headers,
+            visited: Vec::new(),
+            refusal: None,
+            transfer: None,
+        };
+        self.calls.bridges.insert(id, bridge);
+        Some(id)
+    }
+
+    pub(super) fn peer_of(&self, id: ExtensionId) -> Peer {
+        let extension = self.directory.get(id).map(|entry| &entry.extension);
+        extension.map_or(Peer { number: String::new(), display: String::new() }, |extension| Peer {
+            number: extension.number.clone(),
+            display: extension.display.clone(),
+        })
+    }
+
+    /// Rings all devices of an extension, or leads the call where the extension wants it.
+    pub(super) fn ring(&mut self, now: Time, call: CallId, callee: ExtensionId) {
+        let (Some(bridge), Some(entry)) = (self.calls.bridges.get_mut(&call), self.directory.get_mut(callee))
+        else {
+            return;
+        };
+        let extension = &entry.extension;
+        bridge.visited.push(extension.number.clone());
+        bridge.callee = Peer { number: extension.number.clone(), display: extension.display.clone() };
+        entry.last_caller = Some(bridge.caller.number.clone());
+        let forward = extension.forward.clone();
+        let busy = !entry.legs.is_empty();
+        let full = entry.legs.len() >= usize::from(extension.max_calls);
+        let refused = (!extension.enabled || extension.do_not_disturb).then_some(480);
+        if let Some(target) = forward.always {
+            return self.forward(now, call, &target, "unconditional");
+        }
+        if let Some(target) = forward.busy.filter(|_| busy) {
+            return self.forward(now, call, &target, "user-busy");
+        }
+        if let Some(status) = refused.or(full.then_some(486)) {
+            return self.give_up(now, call, status);
+        }
+        let devices: Vec<Binding> =
+            entry.bindings.iter().filter(|b| b.is_live(now) && b.reachable).cloned().collect();
+        self.ring_devices(now, call, callee, &devices);
+        if self.calls.bridges.get(&call).is_some_and(|bridge| bridge.b.is_empty()) {
+            match forward.no_answer {
+                Some(target) => self.forward(now, call, &target, "unavailable"),
+                None => self.give_up(now, call, 480),
+            }
+        }
+    }
+
+    fn ring_devices(&mut self, now: Time, call: CallId, callee: ExtensionId, devices: &[Binding]) {
+        for device in devices {
+            let Some(bridge) = self.calls.bridges.get(&call) else { return };
+            let invitation = Invitation {
+                sdp: bridge.offer.clone(),
+                headers: bridge.headers.clone(),
+                session_s: self.config.session_s,
+                reliable: true,
+            };
+            if let Some(leg) = self.outgoing_leg(now, call, device, callee, invitation)
+                && let Some(bridge) = self.calls.bridges.get_mut(&call)
+            {
+                bridge.b.push(leg);
+            }
+        }
+        let own_s = self.directory.get(callee).map_or(0, |entry| entry.extension.forward.no_answer_s);
+        let ring_s = if own_s == 0 { self.config.ring_s } else { own_s };
+        let at = now + Duration::from_secs(u64::from(ring_s.max(1)));
+        self.alarms.insert((at, Alarm::NoAnswer(call)));
+    }
+
+    /// Leads a call elsewhere, unless it was there before or has gone far enough.
+    pub(super) fn forward(&mut self, now: Time, call: CallId, target: &str, reason: &str) {
+        let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
+        let from = bridge.callee.number.clone();
+        if bridge.visited.len() > MAX_FORWARDS || bridge.visited.iter().any(|number| number == target) {
+            return self.give_up(now, call, 482);
+        }
+        let host = bridge.place.a.ip();
+        let user = proto::sip::uri::escape(&from);
+        let diversion = format!("<sip:{user}@{host}>;reason={reason}");
+        bridge.headers.insert(0, (Name::Diversion, diversion));
+        match self.route_user(target) {
+            Route::Extension(callee) => self.ring(now, call, callee),
+            _ => self.give_up(now, call, 404),
+        }
+    }
+
+    /// A device answered with 3xx: the first of its contacts is followed.
+    pub(super) fn on_redirected(
+        &mut self,
+        now: Time,
+        call: CallId,
+        leg: LegId,
+        contacts: &[String],
+        diversion: Option<String>,
+    ) {
+        self.drop_branch(now, call, leg);
+        let target = contacts.first().and_then(|uri| proto::sip::Uri::parse(uri));
+        let target = target.map(|uri| uri.plain_user().into_owned()).unwrap_or_default();
+        self.cancel_branches(now, call, None);
+        let reason = diversion.as_deref().and_then(|value| proto::sip::header::Params(value).get("reason"));
+        let reason = reason.unwrap_or("unconditional").trim_matches('"').to_owned();
+        self.forward(now, call, &target, &reason);
+    }
+
+    /// A device refused, or never answered.
+    pub(super) fn on_branch_failed(&mut self, now: Time, call: CallId, leg: LegId, status: Option<u16>) {
+        self.drop_branch(now, call, leg);
+        let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
+        let status = told_to_caller(status);
+        bridge.refusal = Some(bridge.refusal.map_or(status, |before| better(before, status)));
+        if bridge.b.is_empty() {
+            self.all_refused(now, call);
+        }
+    }
+
+    fn all_refused(&mut self, now: Time, call: CallId) {
+        let Some(bridge) = self.calls.bridges.get(&call) else { return };
+        let status = bridge.refusal.unwrap_or(480);
+        let forward = self.directory.find(&bridge.callee.number).and_then(|id| self.directory.get(id));
+        let forward = forward.map(|entry| entry.extension.forward.clone()).unwrap_or_default();
+        match (status, forward.busy, forward.no_answer) {
+            (486, Some(target), _) => self.forward(now, call, &target, "user-busy"),
+            (408 | 480, _, Some(target)) => self.forward(now, call, &target, "no-answer"),
+            _ => self.give_up(now, call, status),
+        }
+    }
+
+    /// It has rung long enough.
+    pub(in crate::exchange) fn on_no_answer(&mut self, now: Time, call: CallId) {
+        let waiting = self.calls.bridges.get(&call).is_some_and(|bridge| bridge.answered_at.is_none());
+        if !waiting {
+            return;
+        }
+        self.cancel_branches(now, call, None);
+        if let Some(bridge) = self.calls.bridges.get_mut(&call) {
+            bridge.refusal = Some(480);
+        }
+        self.all_refused(now, call);
+    }
+
+    /// The caller is refused, and the call is over.
+    pub(super) fn give_up(&mut self, now: Time, call: CallId, status: u16) {
+        let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
+        bridge.refusal = Some(status);
+        if let Some(a) = bridge.a {
+            self.refuse_leg(now, a, Reply::new(status));
+        }
+        self.end_call(now, call, proto::sip::build::reason_phrase(status));
+    }
+
+    fn drop_branch(&mut self, now: Time, call: CallId, leg: LegId) {
+        if let Some(bridge) = self.calls.bridges.get_mut(&call) {
+            bridge.b.retain(|other| *other != leg);
+        }
+        self.let_go(now, leg);
+    }
+
+    /// Cancels every device but one.
+    pub(super) fn cancel_branches(&mut self, now: Time, call: CallId, keep: Option<LegId>) {
+        let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
+        let (kept, others) = bridge.b.iter().partition(|leg| Some(**leg) == keep);
+        bridge.b = kept;
+        let others: Vec<LegId> = others;
+        let reason = keep.map(|_| "SIP;cause=200;text=\"Call completed elsewhere\"");
+        for leg in others {
+            self.let_go(now, leg);
+            self.hang_up_leg(now, leg, reason);
+        }
+    }
+}
+
+fn passed_on(message: &Message<'_>) -> Vec<(Name, String)> {
+    let values = PASSED_ON.iter().flat_map(|name| message.headers(*name).map(move |value| (*name, value)));
+    values.map(|(name, value)| (name, String::from_utf8_lossy(value).into_owned())).collect()
+}
+
+/// What the caller is told of a refusal. A challenge or a loop behind the device is not his affair.
+const fn told_to_caller(status: Option<u16>) -> u16 {
+    match status {
+        None | Some(408 | 487 | 503) => 480,
+        Some(401 | 407 | ..300) => 500,
+        Some(status) => status,
+    }
+}
+
+/// Of two refusals the one that says more (RFC 3261 §16.7 step 6): 6xx, then busy, then the later.
+const fn better(before: u16, after: u16) -> u16 {
+    match (before, after) {
+        (600.., _) => before,
+        (_, 600..) => after,
+        (486, _) => before,
+        _ => after,
+    }
+}

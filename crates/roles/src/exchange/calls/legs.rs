@@ -1,0 +1,315 @@
+//! Legs: made, spoken to, told, removed.
+
+use proto::Time;
+use proto::sip::dialog::{Dialog, Party};
+use proto::sip::endpoint::{ClientId, ServerId};
+use proto::sip::usage::call::{Call, Event as CallEvent, Invitation};
+use proto::sip::usage::{Context, Identity};
+use proto::sip::{Flow, Message, Method, Name, Reply, Target, Transport};
+
+use super::{CallId, Leg, LegId};
+use crate::exchange::directory::{Binding, ExtensionId};
+use crate::exchange::{ALLOW, Alarm, Exchange, Owner, SUPPORTED};
+use crate::relay::Side;
+
+/// The digits of our tags.
+const TAG_DIGITS: usize = 16;
+
+impl Exchange {
+    /// Who we are towards one device, as `number`.
+    fn identity(&self, flow: Flow, number: &str) -> Identity {
+        let transport = match flow.transport {
+            Transport::Udp => "",
+            Transport::Tcp => ";transport=tcp",
+            Transport::Tls => ";transport=tls",
+        };
+        Identity {
+            local: flow.local,
+            contact: format!("<sip:{}@{}{transport}>", proto::sip::uri::escape(number), flow.local),
+            user_agent: self.config.user_agent.clone(),
+            allow: ALLOW,
+            supported: SUPPORTED,
+            rport: true,
+        }
+    }
+
+    /// A leg from an INVITE of theirs; `None` where it cannot be read, and it has been answered.
+    pub(super) fn incoming_leg(
+        &mut self,
+        now: Time,
+        flow: Flow,
+        message: &Message<'_>,
+        extension: ExtensionId,
+    ) -> Option<LegId> {
+        let server = self.endpoint.accept(now, flow, message);
+        let tag = self.rng.hex(TAG_DIGITS);
+        let target = Target { transport: flow.transport, remote: flow.remote, name: None };
+        let Some(mut machine) = Call::incoming(server, message, tag.clone(), target.clone()) else {
+            self.reply(now, server, Reply::new(400));
+            return None;
+        };
+        machine.pin_to(target);
+        let number = message.to().map(|to| to.user().to_owned()).unwrap_or_default();
+        let identity = self.identity(flow, &number);
+        let id = self.add_leg(machine, identity, flow, Some(extension), &tag, Side::A);
+        self.calls.invites.insert(server, id);
+        if let Some(leg) = self.calls.legs.get_mut(&id) {
+            leg.invite = Some(server);
+            leg.remote_sdp = message.body().to_vec();
+        }
+        Some(id)
+    }
+
+    /// A leg to one device of an extension. `None` where nothing could be sent.
+    pub(super) fn outgoing_leg(
+        &mut self,
+        now: Time,
+        call: CallId,
+        binding: &Binding,
+        extension: ExtensionId,
+        invitation: Invitation,
+    ) -> Option<LegId> {
+        let bridge = self.calls.bridges.get(&call)?;
+        let (flow, host) = (binding.flow(), binding.local.ip());
+        let (tag, call_id) = (self.rng.hex(TAG_DIGITS), self.rng.hex(24));
+        let user = proto::sip::uri::escape(&bridge.caller.number);
+        let local = Party::new(&*bridge.caller.display, format!("sip:{user}@{host}")).with_tag(&*tag);
+        let user = proto::sip::uri::escape(&binding.number);
+        let remote = Party::new("", format!("sip:{user}@{host}"));
+        let dialog = Dialog::outgoing(call_id, local, remote, binding.contact.clone());
+        let identity = self.identity(flow, &bridge.caller.number);
+        let id = LegId(self.calls.next());
+        let mut ctx = Context {
+            now,
+            endpoint: &mut self.endpoint,
+            out: &mut self.wire,
+            rng: &mut self.rng,
+            auth: None,
+            identity: &identity,
+            owner: Owner::Leg(id),
+        };
+        let mut machine = Call::dial(&mut ctx, dialog, vec![binding.target()], invitation).ok()?;
+        machine.pin_to(binding.target());
+        self.insert_leg(id, machine, identity, flow, Some(extension), &tag, Side::B);
+        if let Some(leg) = self.calls.legs.get_mut(&id) {
+            leg.call = Some(call);
+        }
+        Some(id)
+    }
+
+    fn add_leg(
+        &mut self,
+        machine: Call,
+        identity: Identity,
+        flow: Flow,
+        extension: Option<ExtensionId>,
+        tag: &str,
+        side: Side,
+    ) -> LegId {
+        let id = LegId(self.calls.next());
+        self.insert_leg(id, machine, identity, flow, extension, tag, side);
+        id
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "every field of a leg that is known at its birth")]
+    fn insert_leg(
+        &mut self,
+        id: LegId,
+        machine: Call,
+        identity: Identity,
+        flow: Flow,
+        extension: Option<ExtensionId>,
+        tag: &str,
+        side: Side,
+    ) {
+        let leg = Leg {
+            call: None,
+            side,
+            machine,
+            identity,
+            flow,
+            extension,
+            tag: tag.into(),
+            invite: None,
+            remote_sdp: Vec::new(),
+            asked_by: None,
+            answers_late: None,
+            rejoins: false,
+            joined_by: None,
+            ringing: false,
+            alarm: None,
+        };
+        self.calls.tags.insert(tag.into(), id);
+        self.calls.legs.insert(id, leg);
+        if let Some(entry) = extension.and_then(|extension| self.directory.get_mut(extension)) {
+            entry.legs.push(id);
+        }
+        self.changed_lamps.extend(extension);
+    }
+
+    /// Lets a leg do something, and acts upon what comes of it.
+    pub(super) fn with_leg(
+        &mut self,
+        now: Time,
+        id: LegId,
+        act: impl FnOnce(&mut Call, &mut Context<'_, Owner>) -> Option<CallEvent>,
+    ) {
+        let event = self.ask_leg(now, id, act).flatten();
+        if let Some(event) = event {
+            self.on_leg_event(now, id, event);
+        }
+        self.settle(id);
+    }
+
+    /// Lets a leg do something of which no event can come.
+    pub(super) fn ask_leg<R>(
+        &mut self,
+        now: Time,
+        id: LegId,
+        act: impl FnOnce(&mut Call, &mut Context<'_, Owner>) -> R,
+    ) -> Option<R> {
+        let leg = self.calls.legs.get_mut(&id)?;
+        let mut ctx = Context {
+            now,
+            endpoint: &mut self.endpoint,
+            out: &mut self.wire,
+            rng: &mut self.rng,
+            auth: None,
+            identity: &leg.identity,
+            owner: Owner::Leg(id),
+        };
+        let result = act(&mut leg.machine, &mut ctx);
+        self.settle(id);
+        Some(result)
+    }
+
+    /// After every step: the leg's alarm is set, or the leg is gone if nothing more can happen and no
+    /// call wants it.
+    fn settle(&mut self, id: LegId) {
+        let Some(leg) = self.calls.legs.get_mut(&id) else { return };
+        let over = leg.machine.is_over() && leg.call.is_none();
+        let due = leg.machine.next_deadline().map(|(at, _)| at).filter(|_| !over);
+        if leg.alarm != due {
+            if let Some(at) = leg.alarm {
+                self.alarms.remove(&(at, Alarm::Leg(id)));
+            }
+            leg.alarm = due;
+            self.alarms.extend(due.map(|at| (at, Alarm::Leg(id))));
+        }
+        if over {
+            self.remove_leg(id);
+        }
+    }
+
+    fn remove_leg(&mut self, id: LegId) {
+        let Some(leg) = self.calls.legs.remove(&id) else { return };
+        self.calls.tags.remove(&leg.tag);
+        if let Some(invite) = leg.invite {
+            self.calls.invites.remove(&invite);
+        }
+        if let Some(entry) = leg.extension.and_then(|extension| self.directory.get_mut(extension)) {
+            entry.legs.retain(|other| *other != id);
+        }
+        self.changed_lamps.extend(leg.extension);
+    }
+
+    /// The leg no longer belongs to a call.
+    pub(super) fn let_go(&mut self, _now: Time, id: LegId) {
+        if let Some(leg) = self.calls.legs.get_mut(&id) {
+            leg.call = None;
+            self.changed_lamps.extend(leg.extension);
+        }
+        self.settle(id);
+    }
+
+    /// Hangs up, cancels or refuses.
+    pub(in crate::exchange) fn hang_up_leg(&mut self, now: Time, id: LegId, reason: Option<&str>) {
+        self.ask_leg(now, id, |call, ctx| call.hang_up(ctx, reason));
+    }
+
+    /// A request in the dialog of a leg: from where the leg is, or by whoever knows its password.
+    pub(in crate::exchange) fn on_leg_request(
+        &mut self,
+        now: Time,
+        id: LegId,
+        flow: Flow,
+        message: &Message<'_>,
+    ) {
+        let Some(leg) = self.calls.legs.get(&id) else { return };
+        if !leg.machine.dialog().owns_request(message) {
+            self.turn_away(now, flow, message, Reply::new(481));
+            return;
+        }
+        if !same_flow(leg.flow, flow) && !self.follow(now, id, flow, message) {
+            return;
+        }
+        let server = self.endpoint.accept(now, flow, message);
+        if message.method() == Some(Method::Invite) {
+            self.remember_invite(id, server);
+        }
+        self.with_leg(now, id, |call, ctx| call.on_request(ctx, server, message));
+    }
+
+    /// A device speaks from another address: it must prove who it is, then the leg follows it.
+    fn follow(&mut self, now: Time, id: LegId, flow: Flow, message: &Message<'_>) -> bool {
+        let source = proto::sip::digest::Presented::by(message, flow.remote.ip(), self.realm());
+        let expected = self.calls.legs.get(&id).and_then(|leg| leg.extension);
+        if source.header.is_none() || expected.is_none() {
+            return self.authenticate(now, flow, message).is_some() && expected.is_none();
+        }
+        let proven = self.authenticate(now, flow, message) == expected;
+        if let Some(leg) = self.calls.legs.get_mut(&id).filter(|_| proven) {
+            leg.flow = flow;
+            leg.machine.pin_to(Target { transport: flow.transport, remote: flow.remote, name: None });
+        }
+        proven
+    }
+
+    fn remember_invite(&mut self, id: LegId, server: ServerId) {
+        let Some(leg) = self.calls.legs.get_mut(&id) else { return };
+        if let Some(old) = leg.invite.replace(server) {
+            self.calls.invites.remove(&old);
+        }
+        self.calls.invites.insert(server, id);
+    }
+
+    pub(in crate::exchange) fn on_leg_response(
+        &mut self,
+        now: Time,
+        leg: LegId,
+        id: ClientId,
+        message: &Message<'_>,
+    ) {
+        self.with_leg(now, leg, |call, ctx| {
+            if call.is_answered() {
+                call.on_late_answer(ctx, id, message);
+            }
+            call.on_response(ctx, id, message)
+        });
+    }
+
+    pub(in crate::exchange) fn on_leg_request_failed(&mut self, now: Time, leg: LegId, id: ClientId) {
+        self.with_leg(now, leg, |call, ctx| call.on_request_failed(ctx, id));
+    }
+
+    pub(in crate::exchange) fn on_leg_alarm(&mut self, now: Time, id: LegId) {
+        if let Some(leg) = self.calls.legs.get_mut(&id) {
+            leg.alarm = None;
+        }
+        self.with_leg(now, id, |call, ctx| call.on_deadline(ctx));
+    }
+
+    /// Refuses an incoming leg.
+    pub(super) fn refuse_leg(&mut self, now: Time, id: LegId, reply: Reply) {
+        let reply = reply.header(Name::Server, &self.config.user_agent);
+        self.ask_leg(now, id, |call, ctx| call.refuse(ctx, reply));
+    }
+}
+
+/// A connection may be opened anew from another port; a datagram may not.
+fn same_flow(known: Flow, flow: Flow) -> bool {
+    let reliable = known.transport.is_reliable();
+    known.transport == flow.transport
+        && known.remote.ip() == flow.remote.ip()
+        && (reliable || known.remote.port() == flow.remote.port())
+}

@@ -1,0 +1,65 @@
+//! Changes of a session (hold, resume, another address) asked for by one side and answered by the
+//! other: re-INVITE and UPDATE end to end.
+
+use proto::Time;
+use proto::sip::Reply;
+
+use super::{CallId, LegId};
+use crate::exchange::Exchange;
+
+impl Exchange {
+    /// One side wants a change: the other is asked.
+    pub(super) fn on_offered(&mut self, now: Time, call: CallId, id: LegId, sdp: Option<Vec<u8>>) {
+        let asks_for_offer = sdp.is_none();
+        let told = self.relayed_opt(call, id, sdp);
+        let asked = self
+            .calls
+            .peer(id)
+            .filter(|peer| self.ask_leg(now, *peer, |call, ctx| call.modify(ctx, told)).unwrap_or_default());
+        let Some(peer) = asked else {
+            self.ask_leg(now, id, |call, ctx| call.refuse_offer(ctx, Reply::new(491)));
+            return;
+        };
+        if let Some(leg) = self.calls.legs.get_mut(&peer) {
+            leg.asked_by = Some(id);
+        }
+        if let Some(leg) = self.calls.legs.get_mut(&id).filter(|_| asks_for_offer) {
+            leg.answers_late = Some(peer);
+        }
+    }
+
+    /// A change that we asked for was answered, or the ACK of one brought the answer.
+    pub(super) fn on_modified(&mut self, now: Time, call: CallId, id: LegId, sdp: Option<Vec<u8>>) {
+        let told = self.relayed_opt(call, id, sdp);
+        let Some(leg) = self.calls.legs.get_mut(&id) else { return };
+        self.changed_lamps.extend(leg.extension);
+        if let Some(asker) = leg.asked_by.take() {
+            self.ask_leg(now, asker, |call, ctx| call.accept_offer(ctx, told));
+        } else if let Some(joiner) = leg.joined_by.take() {
+            self.ask_leg(now, joiner, |call, ctx| call.answer(ctx, told, &[]));
+        } else if let Some(waiting) = leg.answers_late.take() {
+            self.acknowledge(now, waiting, told);
+        } else {
+            self.after_rejoin(now, call, id, told);
+        }
+    }
+
+    /// The other side will not change: neither does this one.
+    pub(super) fn on_modify_failed(&mut self, now: Time, id: LegId, status: Option<u16>) {
+        let Some(leg) = self.calls.legs.get_mut(&id) else { return };
+        if let Some(asker) = leg.asked_by.take() {
+            let status = status.filter(|status| !matches!(status, 401 | 407)).unwrap_or(488);
+            self.ask_leg(now, asker, |call, ctx| call.refuse_offer(ctx, Reply::new(status)));
+        } else {
+            self.rejoin_failed(now, id);
+        }
+    }
+
+    /// Sends the answer that a 2xx with an offer waits for.
+    pub(super) fn acknowledge(&mut self, now: Time, id: LegId, sdp: Option<Vec<u8>>) {
+        let invite = self.calls.legs.get(&id).and_then(|leg| leg.machine.invite_id());
+        if let Some(invite) = invite {
+            self.ask_leg(now, id, |call, ctx| call.ack(ctx, invite, sdp));
+        }
+    }
+}

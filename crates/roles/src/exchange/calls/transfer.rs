@@ -1,0 +1,233 @@
+//! Transfers (RFC 3515, 3891): whoever asks for one leaves, and two others are joined.
+//!
+//! The exchange calls the target itself, so it matters to nobody whether the transferee knows REFER.
+//! Two standing legs are joined by two re-INVITEs: the transferee is offered what the target said of
+//! its media, and the target is then told the answer.
+
+use std::time::Duration;
+
+use proto::Time;
+use proto::sip::Reply;
+use proto::sip::header::Replaces;
+use proto::sip::message::Name;
+use proto::sip::usage::call::Refer;
+
+use super::media::unheld;
+use super::{CallId, LegId, Transfer};
+use crate::exchange::router::Route;
+use crate::exchange::{Alarm, Exchange};
+
+/// How long a transferor may keep its leg once its call has gone, in seconds.
+const LEFTOVER_S: u64 = 5;
+
+impl Exchange {
+    /// One side asks to be replaced by somebody else.
+    pub(super) fn on_refer(&mut self, now: Time, _call: CallId, id: LegId, refer: &Refer) {
+        let Some(transferee) = self.calls.peer(id) else {
+            self.ask_leg(now, id, |call, ctx| call.refuse_refer(ctx, 603));
+            return;
+        };
+        match refer.replaces.as_deref() {
+            Some(value) => self.attended(now, id, transferee, value),
+            None => self.blind(now, id, transferee, refer),
+        }
+    }
+
+    /// Blind: the target is called for the transferee, who stays with the transferor until it answers.
+    fn blind(&mut self, now: Time, id: LegId, transferee: LegId, refer: &Refer) {
+        let Route::Extension(target) = self.route(&refer.to) else {
+            self.ask_leg(now, id, |call, ctx| call.accept_refer(ctx));
+            self.ask_leg(now, id, |call, ctx| call.notify_refer(ctx, 404, true));
+            return;
+        };
+        let Some(leg) = self.calls.legs.get(&transferee) else { return };
+        let (offer, caller) = (unheld(&leg.remote_sdp), leg.extension);
+        let referred_by = refer.referred_by.clone().map(|value| (Name::ReferredBy, value));
+        let number = self.directory.number(target);
+        let caller = caller.unwrap_or(target);
+        let Some(call) = self.open_bridge(now, caller, &number, referred_by.into_iter().collect()) else {
+            self.ask_leg(now, id, |call, ctx| call.refuse_refer(ctx, 503));
+            return;
+        };
+        self.ask_leg(now, id, |call, ctx| call.accept_refer(ctx));
+        if let Some(bridge) = self.calls.bridges.get_mut(&call) {
+            bridge.transfer = Some(Transfer { transferor: id, transferee });
+            bridge.a = Some(transferee);
+        }
+        let offer = Some(offer).filter(|offer| !offer.is_empty());
+        let offer = self.relayed_opt(call, transferee, offer);
+        if let Some(bridge) = self.calls.bridges.get_mut(&call) {
+            // Until the target answers, the transferee belongs to its old call.
+            bridge.a = None;
+            bridge.offer = offer;
+        }
+        self.ring(now, call, target);
+    }
+
+    pub(super) fn transfer_progress(&mut self, now: Time, transfer: Transfer, status: u16) {
+        self.ask_leg(now, transfer.transferor, |call, ctx| call.notify_refer(ctx, status, false));
+    }
+
+    pub(super) fn transfer_failed(&mut self, now: Time, transfer: Transfer, status: u16) {
+        self.ask_leg(now, transfer.transferor, |call, ctx| call.notify_refer(ctx, status, true));
+    }
+
+    /// The target of a blind transfer answers: the transferee moves over to it.
+    pub(super) fn transfer_answered(
+        &mut self,
+        now: Time,
+        call: CallId,
+        _target: LegId,
+        transfer: Transfer,
+        told: Option<Vec<u8>>,
+    ) {
+        if let Some(bridge) = self.calls.bridges.get_mut(&call) {
+            bridge.transfer = None;
+        }
+        self.ask_leg(now, transfer.transferor, |call, ctx| call.notify_refer(ctx, 200, true));
+        if !self.calls.legs.contains_key(&transfer.transferee) {
+            return self.end_call(now, call, "the transferred side has hung up");
+        }
+        self.leave(now, transfer.transferee, transfer.transferor, None);
+        self.take_place(call, transfer.transferee, None);
+        self.ask_leg(now, transfer.transferee, |call, ctx| call.modify(ctx, told));
+    }
+
+    /// Attended: the transferee takes the transferor's place in another call of the transferor.
+    fn attended(&mut self, now: Time, id: LegId, transferee: LegId, value: &str) {
+        let replaced = Replaces::parse(value).and_then(|replaces| self.calls.find_replaced(&replaces));
+        let own = replaced.filter(|other| *other != id && self.same_extension(id, *other));
+        let second = own.and_then(|own| Some((own, self.calls.legs.get(&own)?.call?)));
+        let Some((own, call)) = second else {
+            self.ask_leg(now, id, |call, ctx| call.refuse_refer(ctx, 481));
+            return;
+        };
+        self.ask_leg(now, id, |call, ctx| call.accept_refer(ctx));
+        let Some(target) = self.calls.peer(own) else {
+            return self.attended_while_ringing(now, id, transferee, own, call);
+        };
+        self.ask_leg(now, id, |call, ctx| call.notify_refer(ctx, 200, true));
+        self.leave(now, transferee, id, Some("transferred"));
+        self.take_place(call, transferee, Some(own));
+        self.dismiss(now, own);
+        self.hang_up_leg(now, id, None);
+        self.rejoin(now, call, transferee, target);
+    }
+
+    /// The target still rings: the transferee waits for its answer as after a blind transfer.
+    fn attended_while_ringing(&mut self, now: Time, id: LegId, transferee: LegId, own: LegId, call: CallId) {
+        if let Some(bridge) = self.calls.bridges.get_mut(&call) {
+            bridge.a = None;
+            bridge.transfer = Some(Transfer { transferor: id, transferee });
+        }
+        self.let_go(now, own);
+        self.refuse_leg(now, own, Reply::new(487));
+    }
+
+    fn same_extension(&self, one: LegId, other: LegId) -> bool {
+        let extension = |id: LegId| self.calls.legs.get(&id).and_then(|leg| leg.extension);
+        extension(one).is_some() && extension(one) == extension(other)
+    }
+
+    /// A leg leaves its call for another one; what is left of the old call ends.
+    fn leave(&mut self, now: Time, leaving: LegId, left: LegId, _why: Option<&str>) {
+        let Some(call) = self.calls.legs.get(&leaving).and_then(|leg| leg.call) else { return };
+        if let Some(leg) = self.calls.legs.get_mut(&leaving) {
+            leg.call = None;
+            leg.asked_by = None;
+            leg.answers_late = None;
+        }
+        self.let_go(now, left);
+        self.alarms.insert((now + Duration::from_secs(LEFTOVER_S), Alarm::Leftover(left)));
+        if let Some(bridge) = self.calls.bridges.remove(&call) {
+            self.close(now, call, &bridge, "transferred");
+        }
+    }
+
+    /// Puts a leg into a call, in the place of another or where nobody is.
+    pub(super) fn take_place(&mut self, call: CallId, id: LegId, instead_of: Option<LegId>) {
+        let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
+        let party = self.calls.legs.get(&id).and_then(|leg| leg.extension);
+        let as_callee = instead_of.is_some_and(|old| bridge.b.contains(&old));
+        if as_callee {
+            bridge.b = vec![id];
+        } else {
+            bridge.a = Some(id);
+        }
+        if let Some(leg) = self.calls.legs.get_mut(&id) {
+            leg.call = Some(call);
+        }
+        let Some(peer) = party.map(|extension| self.peer_of(extension)) else { return };
+        if let Some(bridge) = self.calls.bridges.get_mut(&call) {
+            *(if as_callee { &mut bridge.callee } else { &mut bridge.caller }) = peer;
+        }
+        self.lamps_of_call(call);
+    }
+
+    /// A leg whose place is taken goes.
+    pub(super) fn dismiss(&mut self, now: Time, id: LegId) {
+        self.let_go(now, id);
+        self.hang_up_leg(now, id, None);
+    }
+
+    /// Joins two standing legs: `first` is offered what `second` said last of its media.
+    fn rejoin(&mut self, now: Time, call: CallId, first: LegId, second: LegId) {
+        let said = self.calls.legs.get(&second).map(|leg| unheld(&leg.remote_sdp)).unwrap_or_default();
+        let told = self.relayed(call, second, &said);
+        if let Some(leg) = self.calls.legs.get_mut(&first) {
+            leg.answers_late = None;
+            leg.asked_by = None;
+        }
+        if let Some(leg) = self.calls.legs.get_mut(&second) {
+            leg.rejoins = true;
+        }
+        let asked = self.ask_leg(now, first, |call, ctx| call.modify(ctx, Some(told)));
+        if asked != Some(true) {
+            self.end_call(now, call, "the transferred side is busy changing its session");
+        }
+    }
+
+    /// The first of two joined legs has answered: the second is told.
+    pub(super) fn after_rejoin(&mut self, now: Time, _call: CallId, id: LegId, told: Option<Vec<u8>>) {
+        let Some(peer) = self.calls.peer(id) else { return };
+        let waits = self.calls.legs.get_mut(&peer).is_some_and(|leg| std::mem::take(&mut leg.rejoins));
+        if waits {
+            self.ask_leg(now, peer, |call, ctx| call.modify(ctx, told));
+        }
+    }
+
+    /// A leg will not be joined: its call ends.
+    pub(super) fn rejoin_failed(&mut self, now: Time, id: LegId) {
+        if let Some(call) = self.calls.legs.get(&id).and_then(|leg| leg.call) {
+            self.end_call(now, call, "the transferred side refused the new session");
+        }
+    }
+
+    /// An INVITE that takes the place of a leg (RFC 3891 §3): a pickup where it rings, else a takeover.
+    pub(super) fn on_replacing(&mut self, now: Time, id: LegId, value: &str) {
+        let replaces = Replaces::parse(value);
+        let found = replaces.and_then(|replaces| self.calls.find_replaced(&replaces));
+        let found = found.and_then(|old| Some((old, self.calls.legs.get(&old)?.call?)));
+        let Some((old, call)) = found else { return self.refuse_leg(now, id, Reply::new(481)) };
+        let Some(bridge) = self.calls.bridges.get(&call) else { return };
+        let answered = bridge.answered_at.is_some();
+        if answered && replaces.is_some_and(|replaces| replaces.early_only) {
+            return self.refuse_leg(now, id, Reply::new(486));
+        }
+        if !self.may_pick_up(id, old) {
+            return self.refuse_leg(now, id, Reply::new(403));
+        }
+        if !answered {
+            return self.pick_up(now, id, call);
+        }
+        let Some(peer) = self.calls.peer(old) else { return self.refuse_leg(now, id, Reply::new(481)) };
+        self.take_place(call, id, Some(old));
+        self.dismiss(now, old);
+        let offer = self.calls.legs.get(&id).map(|leg| leg.remote_sdp.clone()).filter(|sdp| !sdp.is_empty());
+        let told = self.relayed_opt(call, id, offer);
+        if let Some(leg) = self.calls.legs.get_mut(&peer) {
+            leg.joined_by = Some(id);
+        }
+        self.ask_leg(now, peer, |call, ctx| call.modify(ctx, told));
+    }
+}

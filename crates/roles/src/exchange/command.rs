@@ -1,0 +1,181 @@
+//! What a person or program asks of the exchange, and what it is answered.
+
+use std::net::IpAddr;
+
+use proto::Time;
+use serde::{Deserialize, Serialize};
+
+use super::calls::CallView;
+use super::directory::{Binding, Extension};
+use super::guard::Ban;
+use super::lamps::Subscription;
+use super::{Change, Event, Exchange, Output};
+
+/// The most rows in one answer.
+const MAX_ROWS: usize = 10_000;
+
+/// One wish, and a number by which its answer is known.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Command {
+    /// Comes back in [`Event::Done`].
+    pub id: u64,
+    /// What is wished.
+    pub what: What,
+}
+
+/// What can be wished.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// Lists the extensions.
+    Extensions,
+    /// Sets an extension, new or not; its devices and calls stay.
+    SetExtension(Box<Extension>),
+    /// Removes an extension with its devices and calls.
+    RemoveExtension(String),
+    /// Lists the devices.
+    Registrations,
+    /// Lists the calls under way.
+    Calls,
+    /// Ends a call.
+    HangUp(u64),
+    /// Lists who watches whom.
+    Subscriptions,
+    /// Lists the bans in force.
+    Bans,
+    /// Bans a source.
+    Ban(IpAddr),
+    /// Lifts a ban.
+    Pardon(IpAddr),
+}
+
+/// What came of a wish. Secrets of extensions are never told.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// It is done.
+    Ok,
+    /// It cannot be done; why, in words.
+    Refused(String),
+    /// The extensions.
+    Extensions(Vec<ExtensionView>),
+    /// The devices.
+    Registrations(Vec<Binding>),
+    /// The calls under way.
+    Calls(Vec<CallView>),
+    /// Who watches whom.
+    Subscriptions(Vec<Subscription>),
+    /// The bans in force.
+    Bans(Vec<Ban>),
+}
+
+/// An extension as others may see it.
+#[derive(Clone, Debug, Serialize)]
+pub struct ExtensionView {
+    /// What others dial.
+    pub number: String,
+    /// The name shown.
+    pub display: String,
+    /// Whether it may do anything.
+    pub enabled: bool,
+    /// How many devices are registered.
+    pub devices: usize,
+    /// How many legs it has in calls.
+    pub legs: usize,
+    /// How many watch it.
+    pub watchers: usize,
+}
+
+impl Exchange {
+    pub(super) fn obey(&mut self, now: Time, command: Command) {
+        let answer = match command.what {
+            What::Extensions => Answer::Extensions(self.extension_views()),
+            What::SetExtension(extension) => self.set_extension(*extension),
+            What::RemoveExtension(number) => self.remove_extension(now, &number),
+            What::Registrations => Answer::Registrations(self.registrations(now)),
+            What::Calls => Answer::Calls(self.calls()),
+            What::HangUp(call) => self.hang_up(now, call),
+            What::Subscriptions => Answer::Subscriptions(self.lamps.iter().take(MAX_ROWS).cloned().collect()),
+            What::Bans => Answer::Bans(self.gate.bans(now).cloned().collect()),
+            What::Ban(source) => {
+                let ban = self.gate.ban(now, source, "banned by hand");
+                self.tell_ban(ban);
+                Answer::Ok
+            }
+            What::Pardon(source) => self.pardon(source),
+        };
+        self.told.push(Output::Event(Event::Done { id: command.id, answer }));
+    }
+
+    fn extension_views(&self) -> Vec<ExtensionView> {
+        let view = |entry: &super::directory::Entry| ExtensionView {
+            number: entry.extension.number.clone(),
+            display: entry.extension.display.clone(),
+            enabled: entry.extension.enabled,
+            devices: entry.bindings.len(),
+            legs: entry.legs.len(),
+            watchers: entry.watchers.len(),
+        };
+        self.directory.iter().map(|(_, entry)| view(entry)).take(MAX_ROWS).collect()
+    }
+
+    /// The devices that are registered at `now`.
+    pub fn registrations(&self, now: Time) -> Vec<Binding> {
+        let bindings = self.directory.iter().flat_map(|(_, entry)| &entry.bindings);
+        bindings.filter(|binding| binding.is_live(now)).take(MAX_ROWS).cloned().collect()
+    }
+
+    fn set_extension(&mut self, extension: Extension) -> Answer {
+        let taken = self.directory.find_by_username(&extension.username);
+        if extension.number.is_empty()
+            || taken.is_some_and(|id| self.directory.number(id) != extension.number)
+        {
+            let text = format!("the account name '{}' belongs to another extension", extension.username);
+            return Answer::Refused(text);
+        }
+        self.told.push(Output::Store(Change::Extension(Box::new(extension.clone()))));
+        let id = self.directory.set(extension);
+        self.changed_lamps.insert(id);
+        Answer::Ok
+    }
+
+    fn remove_extension(&mut self, now: Time, number: &str) -> Answer {
+        let Some(id) = self.directory.find(number) else {
+            return Answer::Refused(format!("there is no extension {number}"));
+        };
+        let legs = self.directory.get(id).map(|entry| entry.legs.clone()).unwrap_or_default();
+        for leg in legs {
+            if let Some(call) = self.calls.legs.get(&leg).and_then(|leg| leg.call) {
+                self.end_call(now, call, "the extension was removed");
+            }
+        }
+        let watchers = self.directory.get(id).map(|entry| entry.watchers.clone()).unwrap_or_default();
+        for lamp in watchers {
+            self.on_subscription_over(now, lamp);
+        }
+        let entry = self.directory.remove(id);
+        for binding in entry.map(|entry| entry.bindings).unwrap_or_default() {
+            self.unbound(id, binding, "the extension was removed");
+        }
+        self.told.push(Output::Store(Change::ExtensionRemoved { number: number.to_owned() }));
+        Answer::Ok
+    }
+
+    fn hang_up(&mut self, now: Time, call: u64) -> Answer {
+        match self.calls.find_call(call) {
+            Some(id) => {
+                self.end_call(now, id, "ended by hand");
+                Answer::Ok
+            }
+            None => Answer::Refused(format!("there is no call {call}")),
+        }
+    }
+
+    fn pardon(&mut self, source: IpAddr) -> Answer {
+        if self.gate.pardon(source) {
+            self.told.push(Output::Store(Change::BanRemoved { source }));
+            return Answer::Ok;
+        }
+        Answer::Refused(format!("{source} is not banned"))
+    }
+}

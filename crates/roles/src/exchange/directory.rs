@@ -1,0 +1,292 @@
+//! Who lives here: extensions, what they may do and where they are reached.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use proto::Time;
+use proto::sip::digest::Ha1;
+use proto::sip::endpoint::ClientId;
+use proto::sip::{Flow, Target, Transport};
+use serde::{Deserialize, Serialize};
+
+use super::calls::LegId;
+use super::lamps::SubscriptionId;
+
+/// One extension as it is kept.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Extension {
+    /// What others dial.
+    pub number: String,
+    /// The name of its digest account; mostly the number.
+    pub username: String,
+    /// The name shown to others.
+    pub display: String,
+    /// What is kept instead of its password.
+    pub secret: Secret,
+    /// Whether it may do anything at all.
+    pub enabled: bool,
+    /// How many devices it may have.
+    pub devices: Devices,
+    /// How many calls it may have at a time.
+    pub max_calls: u8,
+    /// Where its calls go instead.
+    pub forward: Forward,
+    /// Whether its calls are refused.
+    pub do_not_disturb: bool,
+    /// Extensions of one group answer each other's calls by the code of group pickup.
+    pub pickup_group: Option<String>,
+    /// Who may watch it and pick up its calls; `None`: every extension.
+    pub watchers: Option<Vec<String>>,
+}
+
+impl Extension {
+    /// An enabled extension whose account bears its number.
+    pub fn new(number: &str, realm: &str, password: &str) -> Self {
+        Self {
+            number: number.to_owned(),
+            username: number.to_owned(),
+            display: number.to_owned(),
+            secret: Secret::from(Ha1::new(number, realm, password)),
+            enabled: true,
+            devices: Devices::default(),
+            max_calls: 8,
+            forward: Forward::default(),
+            do_not_disturb: false,
+            pickup_group: None,
+            watchers: None,
+        }
+    }
+
+    /// Whether `number` may watch this extension and pick up its calls.
+    pub fn may_be_watched_by(&self, number: &str) -> bool {
+        number == self.number || self.watchers.as_ref().is_none_or(|list| list.iter().any(|n| n == number))
+    }
+}
+
+/// The hashes of one account (RFC 7616 §3.4.2). As good as the password, so never shown.
+#[derive(Clone, Copy, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Secret {
+    md5: [u8; 16],
+    sha256: [u8; 32],
+}
+
+impl From<Ha1> for Secret {
+    fn from(ha1: Ha1) -> Self {
+        Self { md5: ha1.md5, sha256: ha1.sha256 }
+    }
+}
+
+impl From<Secret> for Ha1 {
+    fn from(secret: Secret) -> Self {
+        Self { md5: secret.md5, sha256: secret.sha256 }
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// How many devices may register for one extension.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Devices {
+    /// The most contacts at a time.
+    pub most: u8,
+    /// What happens to one more: the oldest makes room, or it is refused with 403.
+    pub replace_oldest: bool,
+}
+
+impl Default for Devices {
+    fn default() -> Self {
+        Self { most: 8, replace_oldest: true }
+    }
+}
+
+/// Where calls of an extension go, by reason.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Forward {
+    /// All calls.
+    pub always: Option<String>,
+    /// While it is on a call; wins over call waiting.
+    pub busy: Option<String>,
+    /// After it rang for `no_answer_s`, or where no device is registered.
+    pub no_answer: Option<String>,
+    /// How long it rings, in seconds; 0 takes the exchange's own time.
+    pub no_answer_s: u16,
+}
+
+/// One device of an extension as it is kept.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Binding {
+    /// Whose.
+    pub number: String,
+    /// The Contact URI as it came.
+    pub contact: String,
+    /// `udp`, `tcp` or `tls`.
+    pub transport: String,
+    /// Our address that it registered at.
+    pub local: std::net::SocketAddr,
+    /// Where its packets come from; calls go there, whatever its Contact says.
+    pub remote: std::net::SocketAddr,
+    /// Seconds since 1970 until which it stands.
+    pub expires_at_s: u64,
+    /// The Call-ID of its REGISTERs.
+    pub call_id: String,
+    /// The CSeq of the last one.
+    pub cseq: u32,
+    /// Preference in thousandths.
+    pub q: u16,
+    /// Its User-Agent, cut at 64 bytes.
+    pub user_agent: String,
+    /// Whether it answers the OPTIONS that it is sent now and then.
+    pub reachable: bool,
+}
+
+impl Binding {
+    /// The flow to it.
+    pub fn flow(&self) -> Flow {
+        let transport = Transport::from_name(&self.transport).unwrap_or_default();
+        Flow { transport, local: self.local, remote: self.remote }
+    }
+
+    /// Where its requests go.
+    pub fn target(&self) -> Target {
+        Target { transport: self.flow().transport, remote: self.remote, name: None }
+    }
+
+    /// Whether it stands at `now`.
+    pub fn is_live(&self, now: Time) -> bool {
+        self.expires_at_s > now.as_secs()
+    }
+}
+
+/// Names an extension for as long as the exchange runs.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct ExtensionId(u32);
+
+/// An extension and what goes on with it.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) extension: Extension,
+    /// Its devices, the oldest first.
+    pub(super) bindings: Vec<Binding>,
+    /// Its legs in calls.
+    pub(super) legs: Vec<LegId>,
+    /// Who watches it.
+    pub(super) watchers: Vec<SubscriptionId>,
+    /// Who called last, for call return.
+    pub(super) last_caller: Option<String>,
+    /// Whether a wake-up for the expiry of its bindings is under way.
+    pub(super) expiry_set: Option<Time>,
+    /// Whether a wake-up for OPTIONS is under way.
+    pub(super) qualify_set: bool,
+    /// The OPTIONS under way, and to which contact.
+    pub(super) asked: Vec<(ClientId, String)>,
+}
+
+/// All extensions.
+#[derive(Debug, Default)]
+pub(super) struct Directory {
+    entries: Vec<Option<Entry>>,
+    by_number: HashMap<Arc<str>, ExtensionId>,
+    by_username: HashMap<Arc<str>, ExtensionId>,
+}
+
+impl Directory {
+    /// Sets an extension, new or not; its devices and calls stay.
+    pub(super) fn set(&mut self, extension: Extension) -> ExtensionId {
+        let (number, username) = (Arc::from(&*extension.number), Arc::from(&*extension.username));
+        if let Some(id) = self.find(&extension.number) {
+            if let Some(entry) = self.get_mut(id) {
+                let old = std::mem::replace(&mut entry.extension, extension);
+                self.by_username.remove(&*old.username);
+            }
+            self.by_username.insert(username, id);
+            return id;
+        }
+        let id = ExtensionId(self.entries.len() as u32);
+        self.entries.push(Some(Entry {
+            extension,
+            bindings: Vec::new(),
+            legs: Vec::new(),
+            watchers: Vec::new(),
+            last_caller: None,
+            expiry_set: None,
+            qualify_set: false,
+            asked: Vec::new(),
+        }));
+        self.by_number.insert(number, id);
+        self.by_username.insert(username, id);
+        id
+    }
+
+    /// Removes an extension with everything about it.
+    pub(super) fn remove(&mut self, id: ExtensionId) -> Option<Entry> {
+        let entry = self.entries.get_mut(id.0 as usize)?.take()?;
+        self.by_number.remove(&*entry.extension.number);
+        self.by_username.remove(&*entry.extension.username);
+        Some(entry)
+    }
+
+    /// By number.
+    pub(super) fn find(&self, number: &str) -> Option<ExtensionId> {
+        self.by_number.get(number).copied()
+    }
+
+    /// By the name of its account.
+    pub(super) fn find_by_username(&self, username: &str) -> Option<ExtensionId> {
+        self.by_username.get(username).copied()
+    }
+
+    /// What is kept of an account.
+    pub(super) fn secret(&self, username: &str) -> Option<Ha1> {
+        let entry = self.get(self.find_by_username(username)?)?;
+        Some(entry.extension.secret.into())
+    }
+
+    pub(super) fn get(&self, id: ExtensionId) -> Option<&Entry> {
+        self.entries.get(id.0 as usize)?.as_ref()
+    }
+
+    pub(super) fn get_mut(&mut self, id: ExtensionId) -> Option<&mut Entry> {
+        self.entries.get_mut(id.0 as usize)?.as_mut()
+    }
+
+    /// The number; empty where the extension is gone.
+    pub(super) fn number(&self, id: ExtensionId) -> String {
+        self.get(id).map(|entry| entry.extension.number.clone()).unwrap_or_default()
+    }
+
+    /// All in the order in which they came.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (ExtensionId, &Entry)> {
+        (0..).map(ExtensionId).zip(&self.entries).filter_map(|(id, entry)| Some((id, entry.as_ref()?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_extension_is_found_by_number_and_account() {
+        let mut directory = Directory::default();
+        let mut extension = Extension::new("7001", "offhook", "secret");
+        let id = directory.set(extension.clone());
+        assert_eq!(directory.find("7001"), Some(id));
+        extension.username = "desk-1".into();
+        assert_eq!(directory.set(extension), id);
+        assert_eq!(directory.find_by_username("7001"), None);
+        assert_eq!(directory.find_by_username("desk-1"), Some(id));
+        directory.remove(id);
+        assert_eq!(directory.iter().count(), 0);
+        assert_eq!(directory.find("7001"), None);
+    }
+
+    #[test]
+    fn a_secret_does_not_show() {
+        let extension = Extension::new("7001", "offhook", "secret");
+        assert!(!format!("{extension:?}").contains(&format!("{:?}", extension.secret.md5)));
+    }
+}

@@ -1,0 +1,334 @@
+//! Who may ask at all: digest for every request outside a dialog, budgets for strangers, bans.
+//!
+//! A stranger is answered without memory, with the same words whether the user exists or not. What
+//! is remembered of sources is bounded: two generations of a table, the older of which is dropped
+//! when the younger is full.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use proto::sip::digest::{Guard, Presented, Verdict};
+use proto::sip::{Flow, Message, Method, Name, Reply};
+use proto::{Rng, Time};
+use serde::{Deserialize, Serialize};
+
+use super::directory::ExtensionId;
+use super::{Change, Event, Exchange, Output};
+
+/// How patient the exchange is with strangers.
+#[derive(Clone, Debug)]
+pub struct Patience {
+    /// Answers that one source gets in advance, and no more than these at a time.
+    pub burst: u32,
+    /// Answers that one source gets back each second.
+    pub per_second: u32,
+    /// Wrong passwords from one source, and answers beyond its budget, until it is banned.
+    pub strikes: u32,
+    /// How long the first ban lasts, in seconds; each further one twice as long.
+    pub ban_s: u64,
+    /// The longest ban, in seconds.
+    pub ban_max_s: u64,
+    /// The most sources that are remembered.
+    pub max_sources: usize,
+    /// The most bans at a time.
+    pub max_bans: usize,
+    /// User-Agent words of tools that only scan; whoever bears one is banned at once.
+    pub scanners: Vec<String>,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        let scanners = ["friendly-scanner", "sipvicious", "sipcli", "sip-scan", "sundayddr", "pplsip"];
+        Self {
+            burst: 4_096,
+            per_second: 64,
+            strikes: 16,
+            ban_s: 60,
+            ban_max_s: 3_600,
+            max_sources: 65_536,
+            max_bans: 4_096,
+            scanners: scanners.map(str::to_owned).to_vec(),
+        }
+    }
+}
+
+/// A banned source as it is kept.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Ban {
+    /// Who.
+    pub source: IpAddr,
+    /// Seconds since 1970 until which nothing of it is read.
+    pub until_s: u64,
+    /// Which ban in a row this is.
+    pub count: u32,
+    /// Why, in words.
+    pub reason: String,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Source {
+    /// Answers left, in thousandths.
+    tokens: u64,
+    seen: Time,
+    strikes: u32,
+}
+
+/// What is remembered of strangers.
+#[derive(Debug)]
+pub(super) struct Gate {
+    pub(super) digest: Guard,
+    patience: Patience,
+    sources: HashMap<IpAddr, Source>,
+    older: HashMap<IpAddr, Source>,
+    bans: BTreeMap<IpAddr, Ban>,
+}
+
+impl Gate {
+    pub(super) fn new(digest: Guard, patience: Patience, bans: Vec<Ban>) -> Self {
+        let bans = bans.into_iter().take(patience.max_bans).map(|ban| (ban.source, ban)).collect();
+        Self { digest, patience, sources: HashMap::new(), older: HashMap::new(), bans }
+    }
+
+    pub(super) fn is_banned(&self, now: Time, source: IpAddr) -> bool {
+        !self.bans.is_empty()
+            && self.bans.get(&source.to_canonical()).is_some_and(|ban| ban.until_s > now.as_secs())
+    }
+
+    /// The bans in force.
+    pub(super) fn bans(&self, now: Time) -> impl Iterator<Item = &Ban> {
+        self.bans.values().filter(move |ban| ban.until_s > now.as_secs())
+    }
+
+    pub(super) fn pardon(&mut self, source: IpAddr) -> bool {
+        let source = source.to_canonical();
+        self.sources.remove(&source);
+        self.older.remove(&source);
+        self.bans.remove(&source).is_some()
+    }
+
+    /// Takes one answer out of the budget of a source; `false` where nothing is left.
+    fn spend(&mut self, now: Time, source: IpAddr) -> bool {
+        let source = self.source(now, source);
+        if source.tokens < 1_000 {
+            source.strikes += 1;
+            return false;
+        }
+        source.tokens -= 1_000;
+        true
+    }
+
+    /// Whoever knows the password gets the answer back that its challenge took.
+    fn refund(&mut self, now: Time, source: IpAddr) {
+        let most = u64::from(self.patience.burst) * 1_000;
+        let source = self.source(now, source);
+        source.tokens = (source.tokens + 2_000).min(most);
+        source.strikes = 0;
+    }
+
+    fn source(&mut self, now: Time, source: IpAddr) -> &mut Source {
+        let source = source.to_canonical();
+        let most = u64::from(self.patience.burst) * 1_000;
+        if self.sources.len() >= self.patience.max_sources / 2 && !self.sources.contains_key(&source) {
+            self.older = std::mem::take(&mut self.sources);
+        }
+        let older = &mut self.older;
+        let known = self.sources.entry(source).or_insert_with(|| {
+            older.remove(&source).unwrap_or(Source { tokens: most, seen: now, strikes: 0 })
+        });
+        let micros = u64::try_from(now.since(known.seen).as_micros()).unwrap_or(u64::MAX);
+        let earned = micros.saturating_mul(u64::from(self.patience.per_second)) / 1_000;
+        known.tokens = known.tokens.saturating_add(earned).min(most);
+        known.seen = now;
+        known
+    }
+
+    /// Counts a strike; a ban where it was one too many.
+    fn strike(&mut self, now: Time, source: IpAddr, reason: &str) -> Option<Ban> {
+        let strikes = self.patience.strikes;
+        let known = self.source(now, source);
+        known.strikes += 1;
+        (known.strikes >= strikes).then(|| self.ban(now, source, reason))
+    }
+
+    pub(super) fn ban(&mut self, now: Time, source: IpAddr, reason: &str) -> Ban {
+        let source = source.to_canonical();
+        if self.bans.len() >= self.patience.max_bans && !self.bans.contains_key(&source) {
+            self.drop_shortest_ban();
+        }
+        let count = self.bans.get(&source).map_or(0, |ban| ban.count).saturating_add(1);
+        let length_s = self.patience.ban_s << (count - 1).min(16);
+        let until_s = now.as_secs() + length_s.min(self.patience.ban_max_s);
+        let ban = Ban { source, until_s, count, reason: reason.to_owned() };
+        self.bans.insert(source, ban.clone());
+        self.sources.remove(&source);
+        ban
+    }
+
+    fn drop_shortest_ban(&mut self) {
+        let shortest = self.bans.values().min_by_key(|ban| ban.until_s).map(|ban| ban.source);
+        shortest.and_then(|source| self.bans.remove(&source));
+    }
+
+    fn is_scanner(&self, message: &Message<'_>) -> bool {
+        let Some(agent) = message.text(Name::UserAgent) else { return false };
+        self.patience.scanners.iter().any(|word| contains_ignoring_case(agent, word))
+    }
+}
+
+impl Exchange {
+    /// Whose request this is. Where nobody is returned, the request has been answered, or is not
+    /// worth an answer.
+    pub(super) fn authenticate(
+        &mut self,
+        now: Time,
+        flow: Flow,
+        message: &Message<'_>,
+    ) -> Option<ExtensionId> {
+        let source = flow.remote.ip();
+        let presented = Presented::by(message, source, self.gate.digest.realm());
+        let directory = &self.directory;
+        let verdict = self.gate.digest.verify(now, &presented, |user| directory.secret(user));
+        match verdict {
+            Verdict::Ok(username) => {
+                self.gate.refund(now, source);
+                self.admit(now, flow, message, &username)
+            }
+            Verdict::Missing => self.challenge(now, flow, message, false),
+            Verdict::Stale | Verdict::Replayed => self.challenge(now, flow, message, true),
+            Verdict::Malformed => {
+                self.turn_away(now, flow, message, Reply::new(400).reason("Bad Credentials"))
+            }
+            Verdict::Wrong => {
+                self.strike(now, source, "wrong passwords");
+                self.turn_away(now, flow, message, Reply::new(403))
+            }
+        }
+    }
+
+    /// The account is right; whether it may speak for the extension in From (or To, where it registers).
+    fn admit(&mut self, now: Time, flow: Flow, message: &Message<'_>, username: &str) -> Option<ExtensionId> {
+        let id = self.directory.find_by_username(username)?;
+        let entry = self.directory.get(id)?;
+        let registers = message.method() == Some(Method::Register);
+        let speaker = if registers { message.to() } else { message.from() };
+        let named = speaker.and_then(|address| address.parsed_uri());
+        let right = named.is_some_and(|uri| {
+            let user = uri.plain_user();
+            user == entry.extension.number || user == entry.extension.username
+        });
+        if right && entry.extension.enabled {
+            return Some(id);
+        }
+        self.turn_away(now, flow, message, Reply::new(403))
+    }
+
+    fn challenge(
+        &mut self,
+        now: Time,
+        flow: Flow,
+        message: &Message<'_>,
+        stale: bool,
+    ) -> Option<ExtensionId> {
+        if self.gate.is_scanner(message) {
+            let ban = self.gate.ban(now, flow.remote.ip(), "a scanner by its User-Agent");
+            self.tell_ban(ban);
+            return None;
+        }
+        let mut reply = Reply::new(401);
+        for value in self.gate.digest.challenge(now, flow.remote.ip(), stale) {
+            reply = reply.header(Name::WwwAuthenticate, value);
+        }
+        self.turn_away(now, flow, message, reply)
+    }
+
+    /// Answers a stranger without memory, as long as his budget lasts (RFC 3261 §8.2.7).
+    pub(super) fn turn_away(
+        &mut self,
+        now: Time,
+        flow: Flow,
+        message: &Message<'_>,
+        reply: Reply,
+    ) -> Option<ExtensionId> {
+        let source = flow.remote.ip();
+        if self.gate.spend(now, source) {
+            let reply = reply.header(Name::Server, &self.config.user_agent);
+            self.endpoint.refuse(flow, message, &reply, &mut self.wire);
+        } else {
+            self.strike(now, source, "more requests than its budget allows");
+        }
+        None
+    }
+
+    fn strike(&mut self, now: Time, source: IpAddr, reason: &str) {
+        if let Some(ban) = self.gate.strike(now, source, reason) {
+            self.tell_ban(ban);
+        }
+    }
+
+    pub(super) fn tell_ban(&mut self, ban: Ban) {
+        self.told.push(Output::Store(Change::Ban(ban.clone())));
+        self.told.push(Output::Event(Event::Banned(ban)));
+    }
+}
+
+/// The digest guard of a realm.
+pub(super) fn digest(realm: &str, rng: &mut Rng) -> Guard {
+    let settings = proto::sip::digest::GuardSettings { realm: realm.to_owned(), ..Default::default() };
+    debug_assert!(settings.nonce_life > Duration::ZERO);
+    Guard::new(settings, rng)
+}
+
+fn contains_ignoring_case(text: &str, word: &str) -> bool {
+    let (text, word) = (text.as_bytes(), word.as_bytes());
+    !word.is_empty() && text.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gate(patience: Patience) -> Gate {
+        Gate::new(digest("offhook", &mut Rng::from_number(1)), patience, Vec::new())
+    }
+
+    fn source(number: u32) -> IpAddr {
+        IpAddr::V4(number.into())
+    }
+
+    #[test]
+    fn a_budget_runs_out_and_comes_back() {
+        let mut gate = gate(Patience { burst: 2, per_second: 1, ..Patience::default() });
+        let spend = |gate: &mut Gate, at_ms| gate.spend(Time::from_millis(at_ms), source(1));
+        assert!(spend(&mut gate, 0) && spend(&mut gate, 0));
+        assert!(!spend(&mut gate, 900));
+        assert!(spend(&mut gate, 1_000));
+        gate.refund(Time::from_millis(1_000), source(1));
+        assert!(spend(&mut gate, 1_000));
+    }
+
+    #[test]
+    fn bans_grow_and_end() {
+        let mut gate = gate(Patience { strikes: 2, ban_s: 60, ban_max_s: 100, ..Patience::default() });
+        let strike = |gate: &mut Gate, at_s| gate.strike(Time::from_secs(at_s), source(1), "x");
+        assert!(strike(&mut gate, 0).is_none());
+        assert_eq!(strike(&mut gate, 0).map(|ban| ban.until_s), Some(60));
+        assert!(gate.is_banned(Time::from_secs(59), source(1)));
+        assert!(!gate.is_banned(Time::from_secs(60), source(1)));
+        strike(&mut gate, 61);
+        assert_eq!(strike(&mut gate, 61).map(|ban| ban.until_s), Some(161));
+        assert!(gate.pardon(source(1)));
+        assert!(!gate.is_banned(Time::from_secs(62), source(1)));
+    }
+
+    #[test]
+    fn what_is_remembered_of_strangers_is_bounded() {
+        let mut gate = gate(Patience { max_sources: 64, max_bans: 8, ..Patience::default() });
+        for number in 0..1_000 {
+            gate.spend(Time::ZERO, source(number));
+            gate.ban(Time::ZERO, source(number), "x");
+        }
+        assert!(gate.sources.len() + gate.older.len() <= 64);
+        assert_eq!(gate.bans.len(), 8);
+    }
+}

@@ -1,0 +1,384 @@
+//! Lamps: who watches whose calls (RFC 6665, RFC 4235).
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+
+use proto::Time;
+use proto::event::dialog_info::{self, CallDirection, DialogEntry, DialogInfo, DialogState, Party as Side};
+use proto::sip::dialog::{Dialog, Party};
+use proto::sip::header::Event as EventHeader;
+use proto::sip::message::{Method, Name};
+use proto::sip::uri::unescape;
+use proto::sip::{Flow, Message, Reply, Target, Transport};
+use serde::{Deserialize, Serialize};
+
+use super::calls::Leg;
+use super::directory::ExtensionId;
+use super::router::Route;
+use super::{Alarm, Change, Exchange, Output, Owner};
+
+/// The most subscriptions in all, and of one extension's lamps.
+const MAX_SUBSCRIPTIONS: usize = 200_000;
+const MAX_WATCHERS: usize = 2_000;
+/// Seconds of a subscription: where none are asked for, the least, the most.
+const DEFAULT_S: u32 = 3_600;
+const MIN_S: u32 = 60;
+const MAX_S: u32 = 7_200;
+/// NOTIFYs without any answer, one after the other, until a watcher counts as gone.
+const MAX_UNANSWERED: u8 = 4;
+
+/// Names a subscription.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct SubscriptionId(u64);
+
+/// A subscription as it is kept: what its NOTIFYs need, so that they go on after a restart.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Subscription {
+    /// Who watches.
+    pub watcher: String,
+    /// Who is watched.
+    pub watched: String,
+    /// Seconds since 1970 until which it stands.
+    pub expires_at_s: u64,
+    /// The version of the last body; never goes back.
+    pub version: u32,
+    /// The CSeq of the last NOTIFY; never goes back.
+    pub cseq: u32,
+    /// The CSeq of the last SUBSCRIBE.
+    pub remote_cseq: Option<u32>,
+    /// The `id` of its Event header.
+    pub event_id: Option<String>,
+    /// The Call-ID of its dialog.
+    pub call_id: String,
+    /// Our tag.
+    pub local_tag: String,
+    /// The watcher's tag.
+    pub remote_tag: String,
+    /// Our URI in the dialog.
+    pub local_uri: String,
+    /// The watcher's URI in the dialog.
+    pub remote_uri: String,
+    /// Where its requests go by its Contact.
+    pub target: String,
+    /// `udp`, `tcp` or `tls`.
+    pub transport: String,
+    /// Our address.
+    pub local: SocketAddr,
+    /// Where its packets come from.
+    pub remote: SocketAddr,
+}
+
+#[derive(Debug)]
+struct Lamp {
+    kept: Subscription,
+    dialog: Dialog,
+    watched: ExtensionId,
+    /// A NOTIFY waits for its answer.
+    asking: bool,
+    /// Something changed meanwhile.
+    stale: bool,
+    unanswered: u8,
+    alarm: Time,
+}
+
+/// All subscriptions.
+#[derive(Debug, Default)]
+pub(super) struct Lamps {
+    last: u64,
+    all: BTreeMap<SubscriptionId, Lamp>,
+    tags: HashMap<String, SubscriptionId>,
+}
+
+impl Lamps {
+    pub(super) fn find_by_tag(&self, tag: &str) -> Option<SubscriptionId> {
+        self.tags.get(tag).copied()
+    }
+
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Subscription> {
+        self.all.values().map(|lamp| &lamp.kept)
+    }
+}
+
+impl Exchange {
+    /// A SUBSCRIBE outside a dialog, of an extension whose password was right.
+    pub(super) fn on_subscribe(&mut self, now: Time, flow: Flow, message: &Message<'_>, id: ExtensionId) {
+        let (watched, expires_s) = match self.admit_watcher(message, id) {
+            Ok(admitted) => admitted,
+            Err(reply) => return self.answer(now, flow, message, reply),
+        };
+        let tag = self.rng.hex(16);
+        let Some(dialog) = Dialog::incoming(message, tag.clone()) else {
+            return self.answer(now, flow, message, Reply::new(400));
+        };
+        let event = message.text(Name::Event).and_then(EventHeader::parse);
+        let kept = Subscription {
+            watcher: self.directory.number(id),
+            watched: self.directory.number(watched),
+            expires_at_s: now.as_secs() + u64::from(expires_s),
+            version: 0,
+            cseq: 0,
+            remote_cseq: dialog.remote_cseq,
+            event_id: event.and_then(|event| event.params.get("id").map(str::to_owned)),
+            call_id: dialog.call_id.clone(),
+            local_tag: tag.clone(),
+            remote_tag: dialog.remote.tag.clone(),
+            local_uri: dialog.local.uri.clone(),
+            remote_uri: dialog.remote.uri.clone(),
+            target: dialog.target.clone(),
+            transport: flow.transport.param_name().to_owned(),
+            local: flow.local,
+            remote: flow.remote,
+        };
+        let reply = accepted(flow, &kept.watched, expires_s).to_tag(tag);
+        self.answer(now, flow, message, reply);
+        let lamp = self.add_lamp(kept, dialog, watched);
+        self.notify(now, lamp, expires_s == 0);
+    }
+
+    /// Whom it watches and for how long, or why not.
+    fn admit_watcher(&self, message: &Message<'_>, id: ExtensionId) -> Result<(ExtensionId, u32), Reply> {
+        let event = message.text(Name::Event).and_then(EventHeader::parse);
+        if event.is_none_or(|event| !event.package.eq_ignore_ascii_case("dialog")) {
+            return Err(Reply::new(489).header(Name::AllowEvents, "dialog"));
+        }
+        let Route::Extension(watched) = self.route(message.request_uri()) else {
+            return Err(Reply::new(404));
+        };
+        let entry = self.directory.get(watched).ok_or_else(|| Reply::new(404))?;
+        if !entry.extension.may_be_watched_by(&self.directory.number(id)) {
+            return Err(Reply::new(403));
+        }
+        let expires_s = asked_s(message)?;
+        if entry.watchers.len() >= MAX_WATCHERS || self.lamps.all.len() >= MAX_SUBSCRIPTIONS {
+            return Err(Reply::new(503).header(Name::RetryAfter, 60));
+        }
+        Ok((watched, expires_s))
+    }
+
+    fn add_lamp(&mut self, kept: Subscription, dialog: Dialog, watched: ExtensionId) -> SubscriptionId {
+        self.lamps.last += 1;
+        let id = SubscriptionId(self.lamps.last);
+        let alarm = Time::from_secs(kept.expires_at_s);
+        self.alarms.insert((alarm, Alarm::Lamp(id)));
+        self.lamps.tags.insert(kept.local_tag.clone(), id);
+        if let Some(entry) = self.directory.get_mut(watched) {
+            entry.watchers.push(id);
+        }
+        let lamp = Lamp { kept, dialog, watched, asking: false, stale: false, unanswered: 0, alarm };
+        self.lamps.all.insert(id, lamp);
+        id
+    }
+
+    /// One that stood before the restart; its next NOTIFY goes on counting where the last one was.
+    pub(super) fn restore_subscription(&mut self, now: Time, kept: Subscription) {
+        let watched = self.directory.find(&kept.watched).filter(|_| kept.expires_at_s > now.as_secs());
+        let Some(watched) = watched else { return };
+        let dialog = Dialog {
+            call_id: kept.call_id.clone(),
+            local: Party::new("", &*kept.local_uri).with_tag(&*kept.local_tag),
+            remote: Party::new("", &*kept.remote_uri).with_tag(&*kept.remote_tag),
+            target: kept.target.clone(),
+            routes: Vec::new(),
+            local_cseq: kept.cseq,
+            remote_cseq: kept.remote_cseq,
+        };
+        self.add_lamp(kept, dialog, watched);
+        self.changed_lamps.insert(watched);
+    }
+
+    /// A refresh or the end of a subscription (RFC 6665 §4.2.1.4).
+    pub(super) fn on_resubscribe(
+        &mut self,
+        now: Time,
+        id: SubscriptionId,
+        flow: Flow,
+        message: &Message<'_>,
+    ) {
+        let Some(lamp) = self.lamps.all.get(&id) else { return };
+        if !lamp.dialog.owns_request(message) {
+            self.turn_away(now, flow, message, Reply::new(481));
+            return;
+        }
+        let at_home =
+            lamp.kept.remote.ip() == flow.remote.ip() && lamp.kept.transport == flow.transport.param_name();
+        if !at_home && self.authenticate(now, flow, message).is_none() {
+            return;
+        }
+        let expires_s = match asked_s(message) {
+            Ok(expires_s) => expires_s,
+            Err(reply) => return self.answer(now, flow, message, reply),
+        };
+        let Some(lamp) = self.lamps.all.get_mut(&id) else { return };
+        if lamp.dialog.receive(message).is_err() {
+            return self.answer(now, flow, message, Reply::new(500).reason("CSeq Out Of Order"));
+        }
+        let kept = &mut lamp.kept;
+        kept.remote_cseq = lamp.dialog.remote_cseq;
+        kept.target.clone_from(&lamp.dialog.target);
+        (kept.local, kept.remote) = (flow.local, flow.remote);
+        kept.expires_at_s = now.as_secs() + u64::from(expires_s);
+        let reply = accepted(flow, &kept.watched, expires_s);
+        self.rearm_lamp(id);
+        self.answer(now, flow, message, reply);
+        self.notify(now, id, expires_s == 0);
+    }
+
+    fn rearm_lamp(&mut self, id: SubscriptionId) {
+        let Some(lamp) = self.lamps.all.get_mut(&id) else { return };
+        self.alarms.remove(&(lamp.alarm, Alarm::Lamp(id)));
+        lamp.alarm = Time::from_secs(lamp.kept.expires_at_s);
+        self.alarms.insert((lamp.alarm, Alarm::Lamp(id)));
+    }
+
+    /// Nobody refreshed it (RFC 6665 §4.2.2): the watcher is told, and it is gone.
+    pub(super) fn on_subscription_over(&mut self, now: Time, id: SubscriptionId) {
+        self.notify(now, id, true);
+    }
+
+    /// Tells the watchers of everybody with whom something changed in this turn.
+    pub(super) fn tell_lamps(&mut self, now: Time) {
+        while let Some(extension) = self.changed_lamps.pop_first() {
+            let watchers = self.directory.get(extension).map(|entry| entry.watchers.clone());
+            for lamp in watchers.unwrap_or_default() {
+                self.notify(now, lamp, false);
+            }
+        }
+    }
+
+    /// Sends the state as it is, or notes that it changed while a NOTIFY waits for its answer.
+    fn notify(&mut self, now: Time, id: SubscriptionId, last: bool) {
+        let Some(lamp) = self.lamps.all.get_mut(&id) else { return };
+        if lamp.asking && !last {
+            lamp.stale = true;
+            return;
+        }
+        let (watched, version) = (lamp.watched, lamp.kept.version);
+        let body = self.lamp_body(now, watched, version, id);
+        let Some(lamp) = self.lamps.all.get_mut(&id) else { return };
+        let left_s = lamp.kept.expires_at_s.saturating_sub(now.as_secs());
+        let state =
+            if last { "terminated;reason=timeout".to_owned() } else { format!("active;expires={left_s}") };
+        let event_id = lamp.kept.event_id.as_ref().map(|id| format!(";id={id}")).unwrap_or_default();
+        let mut request = lamp.dialog.request(Method::Notify);
+        request = request
+            .header(Name::Contact, format_args!("<sip:{}@{}>", lamp.kept.watched, lamp.kept.local))
+            .header(Name::Event, format_args!("dialog{event_id}"))
+            .header(Name::SubscriptionState, state)
+            .header(Name::UserAgent, &self.config.user_agent)
+            .body(dialog_info::MEDIA_TYPE, body);
+        lamp.kept.version = lamp.kept.version.wrapping_add(1);
+        lamp.kept.cseq = lamp.dialog.local_cseq;
+        (lamp.asking, lamp.stale) = (true, false);
+        let transport = Transport::from_name(&lamp.kept.transport).unwrap_or_default();
+        let targets = vec![Target { transport, remote: lamp.kept.remote, name: None }];
+        let kept = lamp.kept.clone();
+        let sent = self.endpoint.send(now, &request, targets, kept.local, Owner::Lamp(id), &mut self.wire);
+        if last {
+            self.remove_lamp(id);
+        } else {
+            self.told.push(Output::Store(Change::Subscription(Box::new(kept))));
+            if sent.is_err() {
+                self.on_notify_response(now, id, None);
+            }
+        }
+    }
+
+    fn lamp_body(&self, now: Time, watched: ExtensionId, version: u32, id: SubscriptionId) -> String {
+        let (Some(entry), Some(lamp)) = (self.directory.get(watched), self.lamps.all.get(&id)) else {
+            return String::new();
+        };
+        let host = lamp.kept.local;
+        let dialogs: Vec<DialogEntry> = entry
+            .legs
+            .iter()
+            .filter_map(|leg| self.calls.legs.get(leg))
+            .filter_map(|leg| self.dialog_entry(leg, &entry.extension.number))
+            .take(dialog_info::MAX_DIALOGS)
+            .collect();
+        if self.config.answers.minimal_lamps {
+            let state =
+                dialogs.iter().map(|dialog| dialog.state).find(|state| *state == DialogState::Confirmed);
+            let state = state.or(dialogs.first().map(|dialog| dialog.state)).unwrap_or_default();
+            return dialog_info::minimal(&entry.extension.number, &host.to_string(), version, state);
+        }
+        let registered = entry.bindings.iter().any(|binding| binding.is_live(now) && binding.reachable);
+        let entity = format!("sip:{}@{}", entry.extension.number, host.ip());
+        DialogInfo { entity, version, full: true, dialogs, registered: Some(registered) }.to_xml()
+    }
+
+    /// A leg as its watchers see it; `None` where it is over.
+    fn dialog_entry(&self, leg: &Leg, number: &str) -> Option<DialogEntry> {
+        let bridge = self.calls.bridges.get(&leg.call?)?;
+        // The device behind a leg that we dialled was called.
+        let called = leg.machine.is_caller();
+        let state = match (leg.machine.is_answered(), called || bridge.rings(&self.calls)) {
+            (true, _) => DialogState::Confirmed,
+            (false, true) => DialogState::Early,
+            (false, false) => DialogState::Trying,
+        };
+        let dialog = leg.machine.dialog();
+        let other =
+            if bridge.a.is_some_and(|a| self.calls.is_leg(a, leg)) { &bridge.callee } else { &bridge.caller };
+        let uri = |number: &str| Some(format!("sip:{number}@{}", leg.flow.local.ip()));
+        Some(DialogEntry {
+            id: dialog.local.tag.clone(),
+            call_id: Some(dialog.call_id.clone()),
+            // From the watched device's point of view its own tag is local.
+            local_tag: Some(dialog.remote.tag.clone()).filter(|tag| !tag.is_empty()),
+            remote_tag: Some(dialog.local.tag.clone()),
+            direction: Some(if called { CallDirection::Recipient } else { CallDirection::Initiator }),
+            state,
+            local: Side { identity: uri(number), ..Side::default() },
+            remote: Side {
+                identity: uri(&other.number),
+                display: Some(other.display.clone()),
+                ..Side::default()
+            },
+            ..DialogEntry::default()
+        })
+    }
+
+    /// The watcher has answered a NOTIFY, or has not.
+    pub(super) fn on_notify_response(&mut self, now: Time, id: SubscriptionId, status: Option<u16>) {
+        let Some(lamp) = self.lamps.all.get_mut(&id) else { return };
+        if matches!(status, Some(..200)) {
+            return;
+        }
+        lamp.asking = false;
+        // One lost answer ends nothing; a watcher that knows of no subscription does.
+        lamp.unanswered = if status.is_some() { 0 } else { lamp.unanswered + 1 };
+        let gone = matches!(status, Some(404 | 481 | 489)) || lamp.unanswered >= MAX_UNANSWERED;
+        if gone {
+            self.remove_lamp(id);
+        } else if lamp.stale || status.is_none() {
+            self.notify(now, id, false);
+        }
+    }
+
+    fn remove_lamp(&mut self, id: SubscriptionId) {
+        let Some(lamp) = self.lamps.all.remove(&id) else { return };
+        self.alarms.remove(&(lamp.alarm, Alarm::Lamp(id)));
+        self.lamps.tags.remove(&lamp.kept.local_tag);
+        if let Some(entry) = self.directory.get_mut(lamp.watched) {
+            entry.watchers.retain(|other| *other != id);
+        }
+        let local_tag = lamp.kept.local_tag;
+        self.told.push(Output::Store(Change::SubscriptionRemoved { local_tag }));
+    }
+}
+
+/// The seconds asked for (RFC 6665 §4.2.1.1).
+fn asked_s(message: &Message<'_>) -> Result<u32, Reply> {
+    match message.number(Name::Expires).unwrap_or(DEFAULT_S) {
+        0 => Ok(0),
+        asked_s if asked_s < MIN_S => Err(Reply::new(423).header(Name::MinExpires, MIN_S)),
+        asked_s => Ok(asked_s.min(MAX_S)),
+    }
+}
+
+fn accepted(flow: Flow, watched: &str, expires_s: u32) -> Reply {
+    Reply::new(200)
+        .header(Name::Expires, expires_s)
+        .header(Name::Contact, format_args!("<sip:{}@{}>", unescape(watched), flow.local))
+}

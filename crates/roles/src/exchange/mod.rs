@@ -1,0 +1,472 @@
+//! The exchange: registrar, calls between extensions, lamps.
+//!
+//! ```text
+//!  message ─► guard (ban, digest) ─► registrar            who is where
+//!                                 ├► router ─► calls      a leg to the caller, legs to the called
+//!                                 └► lamps                who watches whom
+//! ```
+//!
+//! It is a back-to-back user agent: every leg is a dialog of its own, session descriptions pass with
+//! nothing but their addresses changed, media goes through the relay. Nothing reaches the wire but
+//! through a transaction, except what strangers are answered.
+
+mod calls;
+mod command;
+mod directory;
+mod guard;
+mod lamps;
+mod ports;
+mod qualify;
+mod registrar;
+mod router;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use proto::sip::endpoint::{Config as EndpointConfig, Received, ServerId, Timeout};
+use proto::sip::{Endpoint, Flow, Message, Method, Name, Reply, Strictness, Transmit};
+use proto::{Rng, Time};
+use serde::{Deserialize, Serialize};
+
+use crate::relay::{RelayCommand, RelayEvent};
+use crate::role::{Input, Output, Role};
+
+use self::calls::{Calls, LegId};
+use self::directory::{Directory, ExtensionId};
+use self::guard::Gate;
+use self::lamps::{Lamps, SubscriptionId};
+use self::ports::Ports;
+
+pub use self::calls::{CallRecord, CallView};
+pub use self::command::{Answer, Command, What};
+pub use self::directory::{Binding, Devices, Extension, Forward, Secret};
+pub use self::guard::{Ban, Patience};
+pub use self::lamps::Subscription;
+pub use self::ports::RelayPorts;
+pub use self::registrar::{Block, Terms};
+pub use self::router::Codes;
+
+/// What an exchange does with others' requests.
+const ALLOW: &str =
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, SUBSCRIBE, NOTIFY, REFER, INFO, UPDATE, PRACK";
+/// The extensions of SIP that both legs understand.
+const SUPPORTED: &str = "replaces, timer, 100rel";
+
+/// What an exchange is told once.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The realm of its accounts.
+    pub realm: String,
+    /// What it calls itself in User-Agent and Server.
+    pub user_agent: String,
+    /// Where media is relayed.
+    pub relay: RelayPorts,
+    /// How long registrations last, and who may not register.
+    pub terms: Terms,
+    /// How patient it is with strangers.
+    pub patience: Patience,
+    /// Feature codes.
+    pub codes: Codes,
+    /// The most calls at a time; above it callers get 503 with Retry-After.
+    pub max_calls: usize,
+    /// How long a called extension rings, in seconds.
+    pub ring_s: u16,
+    /// The session timer asked for on each leg, in seconds; none where `None` (RFC 4028).
+    pub session_s: Option<u32>,
+    /// Every how many seconds devices over UDP are sent OPTIONS; never where `None`.
+    pub qualify_s: Option<u32>,
+    /// Answers that a strict exchange would not give.
+    pub answers: Answers,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            realm: "offhook".into(),
+            user_agent: "Offhook".into(),
+            relay: RelayPorts::default(),
+            terms: Terms::default(),
+            patience: Patience::default(),
+            codes: Codes::default(),
+            max_calls: 20_000,
+            ring_s: 60,
+            session_s: None,
+            qualify_s: None,
+            answers: Answers::default(),
+        }
+    }
+}
+
+/// What the deck's server answers and a strict one does not; set by lab cases alone.
+#[derive(Clone, Debug, Default)]
+pub struct Answers {
+    /// REGISTERs are answered with this status and nothing else.
+    pub register: Option<u16>,
+    /// SUBSCRIBEs are answered with this status and nothing else.
+    pub subscribe: Option<u16>,
+    /// Nothing is answered at all.
+    pub silence: bool,
+    /// Lamps are told by the deck's body: one dialog named after the extension, and its state.
+    pub minimal_lamps: bool,
+}
+
+/// What an exchange finds again after a restart.
+#[derive(Clone, Debug, Default)]
+pub struct Restored {
+    /// Who lives here.
+    pub extensions: Vec<Extension>,
+    /// Which devices they have.
+    pub bindings: Vec<Binding>,
+    /// Who watches whom.
+    pub subscriptions: Vec<Subscription>,
+    /// Who is banned.
+    pub bans: Vec<Ban>,
+}
+
+/// What an exchange tells.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// A device is new.
+    Registered {
+        /// The extension.
+        number: String,
+        /// The Contact URI.
+        contact: String,
+        /// Where it is.
+        source: std::net::SocketAddr,
+    },
+    /// A device is gone.
+    Unregistered {
+        /// The extension.
+        number: String,
+        /// The Contact URI.
+        contact: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// A device was refused by a rule.
+    Blocked {
+        /// The extension.
+        number: String,
+        /// Where it is.
+        source: IpAddr,
+        /// The rule.
+        rule: Block,
+    },
+    /// A device no longer answers, or does again.
+    Reachable {
+        /// The extension.
+        number: String,
+        /// The Contact URI.
+        contact: String,
+        /// Whether it answers.
+        reachable: bool,
+    },
+    /// Somebody calls.
+    CallStarted(CallView),
+    /// Somebody answered.
+    CallAnswered(CallView),
+    /// A call is over.
+    CallEnded(CallRecord),
+    /// A source was banned.
+    Banned(Ban),
+    /// The relay could not serve a call.
+    RelayFailed {
+        /// The call.
+        relay: u32,
+        /// Why, in words.
+        reason: String,
+    },
+    /// What a command came to.
+    Done {
+        /// The command's number.
+        id: u64,
+        /// Its answer.
+        answer: Answer,
+    },
+}
+
+/// What an exchange wants kept.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum Change {
+    /// An extension is new or different.
+    Extension(Box<Extension>),
+    /// An extension is gone.
+    ExtensionRemoved {
+        /// Which.
+        number: String,
+    },
+    /// A device is new or refreshed; named by number and contact.
+    Binding(Box<Binding>),
+    /// A device is gone.
+    BindingRemoved {
+        /// The extension.
+        number: String,
+        /// The Contact URI.
+        contact: String,
+    },
+    /// A subscription is new or has told something; named by its local tag.
+    Subscription(Box<Subscription>),
+    /// A subscription is over.
+    SubscriptionRemoved {
+        /// Its local tag.
+        local_tag: String,
+    },
+    /// A call is over.
+    CallRecord(CallRecord),
+    /// A source is banned.
+    Ban(Ban),
+    /// A ban is lifted.
+    BanRemoved {
+        /// Who.
+        source: IpAddr,
+    },
+}
+
+type Out = Output<Event, RelayCommand, Change>;
+
+/// Whose a request of ours is.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Owner {
+    Leg(LegId),
+    Lamp(SubscriptionId),
+    Qualify(ExtensionId),
+}
+
+/// Why the exchange waits, by whom.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Alarm {
+    Leg(LegId),
+    /// Nobody answers.
+    NoAnswer(calls::CallId),
+    /// A leg that has handed its call over does not hang up.
+    Leftover(LegId),
+    Expiry(ExtensionId),
+    Lamp(SubscriptionId),
+    Qualify(ExtensionId),
+}
+
+impl Alarm {
+    const fn why(self) -> &'static str {
+        match self {
+            Self::Leg(_) => "a leg of a call",
+            Self::NoAnswer(_) => "no answer",
+            Self::Leftover(_) => "a leg without a call",
+            Self::Expiry(_) => "the end of a registration",
+            Self::Lamp(_) => "the end of a subscription",
+            Self::Qualify(_) => "a device to be asked",
+        }
+    }
+}
+
+/// An exchange.
+#[derive(Debug)]
+pub struct Exchange {
+    config: Config,
+    endpoint: Endpoint<Owner>,
+    rng: Rng,
+    gate: Gate,
+    directory: Directory,
+    calls: Calls,
+    lamps: Lamps,
+    ports: Ports,
+    alarms: BTreeSet<(Time, Alarm)>,
+    /// Extensions whose watchers are told at the end of the turn.
+    changed_lamps: BTreeSet<ExtensionId>,
+    wire: Vec<Transmit>,
+    told: Vec<Out>,
+}
+
+impl Exchange {
+    /// With what it finds again; tags, branches and nonces follow from `seed`.
+    pub fn new(config: Config, restored: Restored, seed: [u8; 32], now: Time) -> Self {
+        let mut rng = Rng::new(seed);
+        let product = Some(config.user_agent.as_str().into());
+        let endpoint = Endpoint::new(EndpointConfig { product, ..EndpointConfig::default() }, rng.fork());
+        let digest = guard::digest(&config.realm, &mut rng);
+        let gate = Gate::new(digest, config.patience.clone(), restored.bans);
+        let ports = Ports::new(config.relay);
+        let mut exchange = Self {
+            config,
+            endpoint,
+            rng,
+            gate,
+            directory: Directory::default(),
+            calls: Calls::default(),
+            lamps: Lamps::default(),
+            ports,
+            alarms: BTreeSet::new(),
+            changed_lamps: BTreeSet::new(),
+            wire: Vec::new(),
+            told: Vec::new(),
+        };
+        exchange.restore(now, restored.extensions, restored.bindings, restored.subscriptions);
+        exchange
+    }
+
+    /// The realm, which is part of every [`Secret`].
+    pub fn realm(&self) -> &str {
+        &self.config.realm
+    }
+
+    fn restore(
+        &mut self,
+        now: Time,
+        extensions: Vec<Extension>,
+        bindings: Vec<Binding>,
+        subscriptions: Vec<Subscription>,
+    ) {
+        for extension in extensions {
+            self.directory.set(extension);
+        }
+        for binding in bindings.into_iter().filter(|binding| binding.is_live(now)) {
+            let Some(id) = self.directory.find(&binding.number) else { continue };
+            let expires_at = Time::from_secs(binding.expires_at_s);
+            if let Some(entry) = self.directory.get_mut(id) {
+                entry.bindings.push(binding);
+            }
+            self.expire_at(id, expires_at);
+            self.qualify_later(now, id);
+        }
+        for subscription in subscriptions {
+            self.restore_subscription(now, subscription);
+        }
+    }
+
+    fn on_message(&mut self, now: Time, flow: Flow, bytes: &[u8]) {
+        if self.gate.is_banned(now, flow.remote.ip()) || self.config.answers.silence {
+            return;
+        }
+        let Ok(message) = Message::parse(bytes) else { return };
+        if let Err(flaw) = message.check(Strictness::Lenient) {
+            if message.method().is_some_and(|method| method != Method::Ack) {
+                let reply = Reply::new(flaw.kind.status()).reason(flaw.kind.text());
+                self.turn_away(now, flow, &message, reply);
+            }
+            return;
+        }
+        match self.endpoint.receive(now, flow, &message, &mut self.wire) {
+            Received::Nothing | Received::Merged => {}
+            Received::StrayResponse => self.on_late_answer(now, &message),
+            Received::NewRequest => self.on_request(now, flow, &message),
+            Received::Ack => self.on_ack(now, &message),
+            Received::Cancelled(invite) => self.on_cancel(now, invite, &message),
+            Received::Response { id, owner } => match owner {
+                Owner::Leg(leg) => self.on_leg_response(now, leg, id, &message),
+                Owner::Lamp(lamp) => self.on_notify_response(now, lamp, message.status()),
+                Owner::Qualify(extension) => self.on_qualified(now, extension, id, true),
+            },
+        }
+    }
+
+    fn on_request(&mut self, now: Time, flow: Flow, message: &Message<'_>) {
+        if !message.to_tag().is_empty() {
+            return self.on_request_in_dialog(now, flow, message);
+        }
+        let Some(id) = self.authenticate(now, flow, message) else { return };
+        let answers = &self.config.answers;
+        let method = message.method().unwrap_or(Method::Other);
+        let forced = match method {
+            Method::Register => answers.register,
+            Method::Subscribe => answers.subscribe,
+            _ => None,
+        };
+        match (forced, method) {
+            (Some(status), _) => self.answer(now, flow, message, Reply::new(status)),
+            (None, Method::Register) => self.on_register(now, flow, message, id),
+            (None, Method::Invite) => self.on_invite(now, flow, message, id),
+            (None, Method::Subscribe) => self.on_subscribe(now, flow, message, id),
+            (None, Method::Options) => {
+                let reply = Reply::new(200).header(Name::Allow, ALLOW).header(Name::Supported, SUPPORTED);
+                self.answer(now, flow, message, reply);
+            }
+            (None, Method::Bye | Method::Notify | Method::Info | Method::Update | Method::Prack) => {
+                self.answer(now, flow, message, Reply::new(481));
+            }
+            (None, _) => self.answer(now, flow, message, Reply::new(405).header(Name::Allow, ALLOW)),
+        }
+    }
+
+    fn on_request_in_dialog(&mut self, now: Time, flow: Flow, message: &Message<'_>) {
+        let tag = message.to_tag();
+        if let Some(leg) = self.calls.find_by_tag(tag) {
+            return self.on_leg_request(now, leg, flow, message);
+        }
+        if message.method() == Some(Method::Subscribe)
+            && let Some(lamp) = self.lamps.find_by_tag(tag)
+        {
+            return self.on_resubscribe(now, lamp, flow, message);
+        }
+        self.turn_away(now, flow, message, Reply::new(481));
+    }
+
+    /// Answers a request at once, within a transaction.
+    fn answer(&mut self, now: Time, flow: Flow, message: &Message<'_>, reply: Reply) {
+        let server = self.endpoint.accept(now, flow, message);
+        self.reply(now, server, reply);
+    }
+
+    fn reply(&mut self, now: Time, server: ServerId, reply: Reply) {
+        let reply = reply.header(Name::Server, &self.config.user_agent);
+        // A transaction that is over was answered before, by a CANCEL or a BYE that came first.
+        let _ = self.endpoint.reply(now, server, &reply, &mut self.wire);
+    }
+
+    fn run_due(&mut self, now: Time) {
+        while let Some(timeout) = self.endpoint.handle_timeout(now, &mut self.wire) {
+            match timeout {
+                Timeout::TimedOut { id, owner } | Timeout::TransportFailed { id, owner } => match owner {
+                    Owner::Leg(leg) => self.on_leg_request_failed(now, leg, id),
+                    Owner::Lamp(lamp) => self.on_notify_response(now, lamp, None),
+                    Owner::Qualify(extension) => self.on_qualified(now, extension, id, false),
+                },
+                Timeout::AckMissing(server) => self.on_ack_missing(now, server),
+            }
+        }
+        while let Some((at, alarm)) = self.alarms.first().copied().filter(|(at, _)| *at <= now) {
+            self.alarms.remove(&(at, alarm));
+            match alarm {
+                Alarm::Leg(leg) => self.on_leg_alarm(now, leg),
+                Alarm::NoAnswer(call) => self.on_no_answer(now, call),
+                Alarm::Leftover(leg) => self.hang_up_leg(now, leg, None),
+                Alarm::Expiry(extension) => self.on_expiry(now, extension),
+                Alarm::Lamp(lamp) => self.on_subscription_over(now, lamp),
+                Alarm::Qualify(extension) => self.qualify(now, extension),
+            }
+        }
+    }
+}
+
+impl Role for Exchange {
+    type Command = Command;
+    type Event = Event;
+    type Media = RelayCommand;
+    type Heard = RelayEvent;
+    type Change = Change;
+
+    fn handle(&mut self, now: Time, input: Input<'_, Command, RelayEvent>, out: &mut Vec<Out>) {
+        match input {
+            Input::Message { flow, bytes } => self.on_message(now, flow, bytes),
+            Input::FlowFailed { flow, .. } => self.endpoint.flow_failed(now, flow),
+            Input::Command(command) => self.obey(now, command),
+            Input::Heard(event) => self.on_relay(event),
+            Input::Start | Input::Wake | Input::Resolved { .. } | Input::LocalAddress(_) => {}
+        }
+        self.run_due(now);
+        self.tell_lamps(now);
+        out.append(&mut self.told);
+        out.extend(self.wire.drain(..).map(Output::Transmit));
+    }
+
+    fn next_deadline(&self) -> Option<(Time, &'static str)> {
+        let alarm = self.alarms.first().map(|(at, alarm)| (*at, alarm.why()));
+        let timer = self.endpoint.next_deadline().map(|(at, _)| (at, "a transaction"));
+        [alarm, timer].into_iter().flatten().min()
+    }
+}

@@ -1,0 +1,329 @@
+//! Registrations (RFC 3261 §10.3): which devices an extension has, and until when.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use proto::Time;
+use proto::sip::header::Address;
+use proto::sip::{Flow, Message, Name, Reply};
+use serde::{Deserialize, Serialize};
+
+use super::directory::{Binding, Devices, ExtensionId};
+use super::{Alarm, Change, Event, Exchange, Output};
+
+/// The longest Contact, Call-ID and User-Agent that are kept, in bytes.
+const MAX_URI_BYTES: usize = 256;
+const MAX_CALL_ID_BYTES: usize = 128;
+const MAX_AGENT_BYTES: usize = 64;
+/// The most Contacts read of one REGISTER.
+const MAX_CONTACTS: usize = 16;
+
+/// How long registrations last, and who may not register.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// Where a phone asks for no time, in seconds.
+    pub default_s: u32,
+    /// Less than this is answered with 423 (RFC 3261 §10.3 step 7).
+    pub min_s: u32,
+    /// More than this is cut.
+    pub max_s: u32,
+    /// Whoever matches is answered with 403.
+    pub blocks: Vec<Block>,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { default_s: 3_600, min_s: 60, max_s: 7_200, blocks: Vec::new() }
+    }
+}
+
+/// A rule against devices (deck, "block third-party device, block the phone, block the network").
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Block {
+    /// Whoever's User-Agent has these words, in any case.
+    UserAgent(String),
+    /// Addresses whose first `bits` are those of `network`.
+    Network {
+        /// Any address of it.
+        network: IpAddr,
+        /// How many bits count; all of them for one address.
+        bits: u8,
+    },
+}
+
+impl Block {
+    fn hits(&self, source: IpAddr, user_agent: &str) -> bool {
+        match self {
+            Self::UserAgent(words) => {
+                !words.is_empty() && user_agent.to_ascii_lowercase().contains(&words.to_ascii_lowercase())
+            }
+            Self::Network { network, bits } => same_network(*network, source.to_canonical(), *bits),
+        }
+    }
+}
+
+fn same_network(network: IpAddr, address: IpAddr, bits: u8) -> bool {
+    let bits = u32::from(bits);
+    match (network, address) {
+        (IpAddr::V4(network), IpAddr::V4(address)) => {
+            let rest = 32 - bits.min(32);
+            u32::from(network).checked_shr(rest).unwrap_or(0)
+                == u32::from(address).checked_shr(rest).unwrap_or(0)
+        }
+        (IpAddr::V6(network), IpAddr::V6(address)) => {
+            let rest = 128 - bits.min(128);
+            u128::from(network).checked_shr(rest).unwrap_or(0)
+                == u128::from(address).checked_shr(rest).unwrap_or(0)
+        }
+        _ => false,
+    }
+}
+
+/// What a REGISTER does to one contact.
+struct Wish<'a> {
+    address: Address<'a>,
+    expires_s: u32,
+}
+
+impl Exchange {
+    /// A REGISTER of an extension whose password was right.
+    pub(super) fn on_register(&mut self, now: Time, flow: Flow, message: &Message<'_>, id: ExtensionId) {
+        let reply = match self.register(now, flow, message, id) {
+            Ok(()) => self.registered(now, id),
+            Err(reply) => reply,
+        };
+        let server = self.endpoint.accept(now, flow, message);
+        // The transaction was opened a line above and has no answer yet.
+        let _ = self.endpoint.reply(now, server, &reply, &mut self.wire);
+    }
+
+    fn register(
+        &mut self,
+        now: Time,
+        flow: Flow,
+        message: &Message<'_>,
+        id: ExtensionId,
+    ) -> Result<(), Reply> {
+        let user_agent = cut(message.text(Name::UserAgent).unwrap_or_default(), MAX_AGENT_BYTES);
+        if let Some(block) = self.config.terms.blocks.iter().find(|b| b.hits(flow.remote.ip(), user_agent)) {
+            let (number, source) = (self.directory.number(id), flow.remote.ip());
+            let event = Event::Blocked { number, source, rule: block.clone() };
+            self.told.push(Output::Event(event));
+            return Err(Reply::new(403));
+        }
+        if message.header(Name::Contact).is_some_and(|value| value == b"*") {
+            return self.unregister_all(message, id);
+        }
+        let wishes = self.wishes(message)?;
+        self.check_order(message, id)?;
+        for wish in &wishes {
+            self.bind(now, flow, message, id, wish)?;
+        }
+        Ok(())
+    }
+
+    fn wishes<'a>(&self, message: &Message<'a>) -> Result<Vec<Wish<'a>>, Reply> {
+        let terms = &self.config.terms;
+        let header_s = message.number(Name::Expires);
+        let mut wishes = Vec::with_capacity(1);
+        for value in message.values(Name::Contact).take(MAX_CONTACTS) {
+            let address = Address::parse(value).filter(|a| a.uri.len() <= MAX_URI_BYTES);
+            let Some(address) = address else { return Err(Reply::new(400).reason("Bad Contact")) };
+            let asked_s = address.params.number("expires").or(header_s).unwrap_or(terms.default_s);
+            if asked_s > 0 && asked_s < terms.min_s {
+                return Err(Reply::new(423).header(Name::MinExpires, terms.min_s));
+            }
+            wishes.push(Wish { address, expires_s: asked_s.min(terms.max_s) });
+        }
+        Ok(wishes)
+    }
+
+    /// A REGISTER that comes after a later one of the same Call-ID changes nothing (RFC 3261 §10.3).
+    fn check_order(&self, message: &Message<'_>, id: ExtensionId) -> Result<(), Reply> {
+        let (call_id, cseq) = (message.call_id(), cseq(message));
+        if call_id.len() > MAX_CALL_ID_BYTES {
+            return Err(Reply::new(400).reason("Call-ID Too Long"));
+        }
+        let bindings = self.directory.get(id).map(|entry| &*entry.bindings).unwrap_or_default();
+        let old = bindings.iter().any(|binding| binding.call_id == call_id && binding.cseq >= cseq);
+        if old { Err(Reply::new(500).reason("CSeq Out Of Order")) } else { Ok(()) }
+    }
+
+    fn bind(
+        &mut self,
+        now: Time,
+        flow: Flow,
+        message: &Message<'_>,
+        id: ExtensionId,
+        wish: &Wish<'_>,
+    ) -> Result<(), Reply> {
+        let Some(entry) = self.directory.get_mut(id) else { return Err(Reply::new(403)) };
+        let known = entry.bindings.iter().position(|binding| binding.contact == wish.address.uri);
+        if wish.expires_s == 0 {
+            if let Some(at) = known {
+                let binding = entry.bindings.remove(at);
+                self.unbound(id, binding, "removed");
+            }
+            return Ok(());
+        }
+        let binding = binding(now, flow, message, &entry.extension.number, wish);
+        let expires_at = now + Duration::from_secs(u64::from(wish.expires_s));
+        match known.and_then(|at| entry.bindings.get_mut(at)) {
+            Some(place) => *place = binding.clone(),
+            None => {
+                self.make_room(now, id, flow)?;
+                let Some(entry) = self.directory.get_mut(id) else { return Err(Reply::new(403)) };
+                entry.bindings.push(binding.clone());
+                let number = binding.number.clone();
+                let (contact, source) = (binding.contact.clone(), binding.remote);
+                self.told.push(Output::Event(Event::Registered { number, contact, source }));
+                self.changed_lamps.insert(id);
+                self.qualify_later(now, id);
+            }
+        }
+        self.told.push(Output::Store(Change::Binding(Box::new(binding))));
+        self.expire_at(id, expires_at);
+        Ok(())
+    }
+
+    /// Frees a place for one more device, or refuses it.
+    fn make_room(&mut self, now: Time, id: ExtensionId, flow: Flow) -> Result<(), Reply> {
+        self.remove_expired(now, id);
+        let Some(entry) = self.directory.get_mut(id) else { return Err(Reply::new(403)) };
+        let Devices { most, replace_oldest } = entry.extension.devices;
+        if entry.bindings.len() < usize::from(most) {
+            return Ok(());
+        }
+        // A device that comes again from where it was has lost its memory, not gained a twin.
+        let same = entry.bindings.iter().position(|binding| binding.flow() == flow);
+        let Some(at) = same.or((replace_oldest && most > 0).then_some(0)) else {
+            return Err(Reply::new(403).reason("Too Many Devices"));
+        };
+        let binding = entry.bindings.remove(at);
+        self.unbound(id, binding, "replaced by another device");
+        Ok(())
+    }
+
+    /// `Contact: *` removes all, and only with `Expires: 0` (RFC 3261 §10.2.2).
+    fn unregister_all(&mut self, message: &Message<'_>, id: ExtensionId) -> Result<(), Reply> {
+        if message.number(Name::Expires) != Some(0) || message.values(Name::Contact).count() != 1 {
+            return Err(Reply::new(400).reason("Bad Contact"));
+        }
+        self.check_order(message, id)?;
+        let bindings = self.directory.get_mut(id).map(|entry| std::mem::take(&mut entry.bindings));
+        for binding in bindings.unwrap_or_default() {
+            self.unbound(id, binding, "removed");
+        }
+        Ok(())
+    }
+
+    fn registered(&self, now: Time, id: ExtensionId) -> Reply {
+        let mut reply = Reply::new(200);
+        let bindings = self.directory.get(id).map(|entry| &*entry.bindings).unwrap_or_default();
+        for binding in bindings.iter().filter(|binding| binding.is_live(now)) {
+            let left_s = binding.expires_at_s - now.as_secs();
+            reply = reply.header(Name::Contact, format_args!("<{}>;expires={left_s}", binding.contact));
+        }
+        if let Some(newest) = bindings.iter().map(|binding| binding.expires_at_s).max() {
+            reply = reply.header(Name::Expires, newest.saturating_sub(now.as_secs()));
+        }
+        reply.header(Name::Server, &self.config.user_agent)
+    }
+
+    /// Removes the devices whose time has passed.
+    pub(super) fn remove_expired(&mut self, now: Time, id: ExtensionId) {
+        let Some(entry) = self.directory.get_mut(id) else { return };
+        let (live, over) = std::mem::take(&mut entry.bindings).into_iter().partition(|b| b.is_live(now));
+        entry.bindings = live;
+        let over: Vec<Binding> = over;
+        for binding in over {
+            self.unbound(id, binding, "expired");
+        }
+    }
+
+    /// The wake-up for the devices of an extension.
+    pub(super) fn on_expiry(&mut self, now: Time, id: ExtensionId) {
+        if let Some(entry) = self.directory.get_mut(id) {
+            entry.expiry_set = None;
+        }
+        self.remove_expired(now, id);
+        let bindings = self.directory.get(id).map(|entry| &*entry.bindings).unwrap_or_default();
+        if let Some(next_s) = bindings.iter().map(|binding| binding.expires_at_s).min() {
+            self.expire_at(id, Time::from_secs(next_s));
+        }
+    }
+
+    /// Wakes up for an expiry, unless an earlier wake-up is under way: that one sets the next.
+    pub(super) fn expire_at(&mut self, id: ExtensionId, at: Time) {
+        let Some(entry) = self.directory.get_mut(id) else { return };
+        if entry.expiry_set.is_none_or(|set| set > at) {
+            entry.expiry_set = Some(at);
+            self.alarms.insert((at, Alarm::Expiry(id)));
+        }
+    }
+
+    pub(super) fn unbound(&mut self, id: ExtensionId, binding: Binding, reason: &'static str) {
+        let Binding { number, contact, .. } = binding;
+        let gone = Change::BindingRemoved { number: number.clone(), contact: contact.clone() };
+        self.told.push(Output::Store(gone));
+        self.told.push(Output::Event(Event::Unregistered { number, contact, reason }));
+        self.changed_lamps.insert(id);
+    }
+}
+
+fn binding(now: Time, flow: Flow, message: &Message<'_>, number: &str, wish: &Wish<'_>) -> Binding {
+    Binding {
+        number: number.to_owned(),
+        contact: wish.address.uri.to_owned(),
+        transport: flow.transport.param_name().to_owned(),
+        local: flow.local,
+        remote: flow.remote,
+        expires_at_s: now.as_secs() + u64::from(wish.expires_s),
+        call_id: message.call_id().to_owned(),
+        cseq: cseq(message),
+        q: wish.address.params.get("q").and_then(thousandths).unwrap_or(1_000),
+        user_agent: cut(message.text(Name::UserAgent).unwrap_or_default(), MAX_AGENT_BYTES).to_owned(),
+        reachable: true,
+    }
+}
+
+fn cseq(message: &Message<'_>) -> u32 {
+    message.cseq().map_or(0, |cseq| cseq.number)
+}
+
+/// A `qvalue` such as `0.7` in thousandths.
+fn thousandths(text: &str) -> Option<u16> {
+    let value: f32 = text.parse().ok()?;
+    (0.0..=1.0).contains(&value).then_some((value * 1_000.0) as u16)
+}
+
+fn cut(text: &str, bytes: usize) -> &str {
+    let end = (0..=bytes.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+    text.get(..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_and_agents_are_blocked() {
+        let network = |text: &str, bits| Block::Network { network: text.parse().expect("sound"), bits };
+        let hits = |block: &Block, source: &str| block.hits(source.parse().expect("sound"), "SIPphone/1");
+        assert!(hits(&network("10.1.0.0", 16), "10.1.2.3"));
+        assert!(!hits(&network("10.1.0.0", 16), "10.2.2.3"));
+        assert!(hits(&network("0.0.0.0", 0), "10.2.2.3"));
+        assert!(hits(&network("10.2.2.3", 32), "::ffff:10.2.2.3"));
+        assert!(!hits(&network("::", 0), "10.2.2.3"));
+        assert!(hits(&Block::UserAgent("sipPHONE".into()), "10.2.2.3"));
+        assert!(!hits(&Block::UserAgent(String::new()), "10.2.2.3"));
+    }
+
+    #[test]
+    fn text_is_cut_at_a_letter() {
+        assert_eq!(cut("aé", 2), "a");
+        assert_eq!(cut("aé", 3), "aé");
+        assert_eq!(thousandths("0.7"), Some(700));
+        assert_eq!(thousandths("7"), None);
+    }
+}

@@ -1,0 +1,146 @@
+//! Registrations: the deck's ladders, and the rules of RFC 3261 §10.3.
+
+use super::*;
+
+#[test]
+fn a_phone_registers_as_in_the_deck() {
+    let (mut bench, mut phone) = (Bench::new(), Phone::new("7001"));
+    bench.register(&mut phone);
+    bench.check("7001>s REGISTER; s>7001 401; 7001>s REGISTER; s>7001 200");
+    let ok = bench.heard(&phone, "SIP/2.0 200");
+    assert!(ok.contains("Contact: <sip:7001@192.0.2.1:5060>;expires=3600\r\n"), "{ok}");
+    assert!(bench.changes.iter().any(|change| matches!(change, Change::Binding(_))));
+    assert!(matches!(bench.events.last(), Some(Event::Registered { .. })));
+}
+
+#[test]
+fn a_phone_that_starts_removes_its_binding_first() {
+    let (mut bench, mut phone) = (Bench::new(), Phone::new("7001"));
+    let request = phone.register("0");
+    bench.say(&phone, &request);
+    phone.challenged(&bench.heard(&phone, "SIP/2.0 401"));
+    let request = phone.register("0");
+    bench.say(&phone, &request);
+    bench.check("7001>s REGISTER; s>7001 401; 7001>s REGISTER; s>7001 200");
+    assert!(!bench.heard(&phone, "SIP/2.0 200").contains("Contact: "));
+}
+
+#[test]
+fn wrong_password_and_unknown_user_are_answered_alike() {
+    let refused = |number, password| {
+        let (mut bench, mut phone) = (Bench::new(), Phone::with_password(number, password));
+        let request = phone.register("3600");
+        bench.say(&phone, &request);
+        phone.challenged(&bench.heard(&phone, "SIP/2.0 401"));
+        let request = phone.register("3600");
+        bench.say(&phone, &request);
+        let ladder = bench.ladder.join("; ").replace(number, "p");
+        (ladder, bench.heard(&phone, "SIP/2.0 403").len())
+    };
+    let (ladder, length) = refused("7001", "wrong");
+    assert_eq!(ladder, "p>s REGISTER; s>p 401; p>s REGISTER; s>p 403");
+    assert_eq!(refused("7009", "secret"), (ladder, length));
+}
+
+#[test]
+fn too_short_a_time_is_refused_with_the_least() {
+    let mut bench = Bench::new();
+    let [mut phone, ..] = bench.ready();
+    let request = phone.register("59");
+    bench.say(&phone, &request);
+    assert!(bench.heard(&phone, "SIP/2.0 423").contains("Min-Expires: 60\r\n"));
+    let request = phone.register("999999");
+    bench.say(&phone, &request);
+    assert!(bench.heard(&phone, "SIP/2.0 200").contains(";expires=7200\r\n"));
+}
+
+#[test]
+fn a_registration_ends_by_itself_or_by_an_asterisk() {
+    let mut bench = Bench::new();
+    let [mut first, ..] = bench.ready();
+    let request = first.register_contact("*", "0");
+    bench.say(&first, &request);
+    assert_eq!(bench.exchange.registrations(bench.now).len(), 2);
+    let request = first.register_contact("*", "1");
+    bench.say(&first, &request);
+    bench.heard(&first, "SIP/2.0 400");
+    bench.wait(3_601);
+    assert_eq!(bench.exchange.registrations(bench.now).len(), 0);
+    let gone = bench.changes.iter().filter(|change| matches!(change, Change::BindingRemoved { .. }));
+    assert_eq!(gone.count(), 3);
+}
+
+#[test]
+fn an_old_request_changes_nothing() {
+    let mut bench = Bench::new();
+    let [mut phone, ..] = bench.ready();
+    phone.cseq = 0;
+    let request = phone.register("0");
+    bench.say(&phone, &request);
+    bench.heard(&phone, "SIP/2.0 500");
+    assert_eq!(bench.exchange.registrations(bench.now).len(), 3);
+}
+
+#[test]
+fn devices_are_limited() {
+    let check = |replace_oldest, expected: &[&str]| {
+        let mut bench = Bench::new();
+        let mut extension = Extension::new("7001", "offhook", "secret");
+        extension.devices = Devices { most: 2, replace_oldest };
+        bench.command(What::SetExtension(Box::new(extension)));
+        let [mut phone, ..] = bench.ready();
+        for port in [5_062, 5_063] {
+            phone.address.set_port(port);
+            let request = phone.register("3600");
+            bench.say(&phone, &request);
+        }
+        let all = bench.exchange.registrations(bench.now);
+        let ports: Vec<String> =
+            all.iter().filter(|b| b.number == "7001").map(|b| b.remote.port().to_string()).collect();
+        assert_eq!(ports, expected);
+    };
+    check(true, &["5062", "5063"]);
+    check(false, &["5060", "5062"]);
+}
+
+#[test]
+fn blocked_devices_are_told_nothing_but_no() {
+    let terms = Terms { blocks: vec![Block::UserAgent("test/".into())], ..Terms::default() };
+    let (mut bench, mut phone) = (Bench::with(Config { terms, ..Config::default() }), Phone::new("7001"));
+    let request = phone.register("3600");
+    bench.say(&phone, &request);
+    phone.challenged(&bench.heard(&phone, "SIP/2.0 401"));
+    let request = phone.register("3600");
+    bench.say(&phone, &request);
+    bench.heard(&phone, "SIP/2.0 403");
+    assert!(matches!(bench.events.last(), Some(Event::Blocked { .. })));
+}
+
+#[test]
+fn registrations_outlive_the_exchange() {
+    let mut bench = Bench::new();
+    bench.ready();
+    let bindings: Vec<Binding> = bench
+        .changes
+        .iter()
+        .filter_map(
+            |change| if let Change::Binding(binding) = change { Some(*binding.clone()) } else { None },
+        )
+        .collect();
+    let extensions = ["7001", "7002"].map(|n| Extension::new(n, "offhook", "secret")).to_vec();
+    let restored = Restored { extensions, bindings, ..Restored::default() };
+    let bench = Bench::restored(Config::default(), restored);
+    assert_eq!(bench.exchange.registrations(bench.now).len(), 2);
+}
+
+#[test]
+fn devices_that_do_not_answer_are_told() {
+    let mut bench = Bench::with(Config { qualify_s: Some(60), ..Config::default() });
+    let [phone, ..] = bench.ready();
+    bench.wait(61);
+    let options = bench.heard(&phone, "OPTIONS");
+    assert!(options.starts_with("OPTIONS sip:7001@192.0.2.1:5060 "), "{options}");
+    bench.wait(40);
+    let lost = bench.events.iter().filter(|event| matches!(event, Event::Reachable { reachable: false, .. }));
+    assert_eq!(lost.count(), 3);
+}
