@@ -111,10 +111,11 @@ class Baresip:
 
     def hears(self, hz, seconds=2.0, timeout_s=8):
         """Waits until its recordings of the decoded sound hold this many seconds of the tone at `hz`."""
-        def heard():
-            return sum(tone.seconds_of(path, hz) for path in self._recordings.glob("*-dec.wav")) >= seconds
+        wait_until(f"{self.name} hears {hz} Hz for {seconds:g} s", lambda: self.heard_s(hz) >= seconds, timeout_s)
 
-        wait_until(f"{self.name} hears {hz} Hz for {seconds:g} s", heard, timeout_s)
+    def heard_s(self, hz):
+        """How many seconds of the tone at `hz` those recordings hold."""
+        return sum(tone.seconds_of(path, hz) for path in self._recordings.glob("*-dec.wav"))
 
     def _is_registered(self):
         return re.search(r"\} 200 OK .*\[\d+ binding", self.process.output())
