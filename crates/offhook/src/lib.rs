@@ -4,6 +4,7 @@
 #![deny(unsafe_code)]
 
 pub mod capture;
+pub mod cli;
 pub mod clock;
 pub mod drive;
 pub mod net;

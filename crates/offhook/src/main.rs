@@ -1,3 +1,5 @@
 //! Offhook: a complete IP phone system in one program.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    offhook::cli::main()
+}

@@ -1,5 +1,6 @@
 //! Real sockets on the loopback, real files, the program as a person runs it.
 
+mod cli;
 mod dns;
 mod drive;
 mod net;

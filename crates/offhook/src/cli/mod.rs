@@ -1,0 +1,118 @@
+//! The command line: each sub-command is one file.
+//!
+//! Exit status: 0 done and as expected, 1 it did not work, 2 wrong usage. Standard output carries the
+//! answer (with `--json` nothing but JSON), standard error everything for people.
+
+mod lines;
+mod phone;
+mod place;
+mod secrets;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A complete IP phone system in one program: desk phone, exchange and lab.
+#[derive(Debug, Parser)]
+#[command(name = "offhook", version, max_term_width = 100, after_help = EXAMPLES, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  offhook phone --stdio --account '7001:a-long-secret-here@pbx.example.com'
+                                         one phone, driven by lines on standard input
+
+Exit status: 0 done and as expected; 1 it did not work; 2 wrong usage.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// One desk phone
+    Phone(Box<phone::Arguments>),
+}
+
+/// Why a command ended without having done what it was asked.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// An argument that cannot be: exit status 2.
+    Usage(String),
+    /// It did not work: exit status 1.
+    Failed(String),
+}
+
+impl Failure {
+    pub(crate) fn usage(text: impl Into<String>) -> Self {
+        Self::Usage(text.into())
+    }
+
+    fn code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Usage(_) => 2,
+            Self::Failed(_) => 1,
+        })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Usage(text) | Self::Failed(text)) = self;
+        f.write_str(text)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+/// Runs the program with the arguments of this process.
+pub fn main() -> ExitCode {
+    run(std::env::args_os())
+}
+
+/// Runs the program with `arguments`, the first of which is its name.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // A closed terminal changes nothing about the status.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let ended = match arguments.command {
+        Command::Phone(arguments) => phone::run(*arguments),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("offhook: {failure}");
+            failure.code()
+        }
+    }
+}
+
+/// The runtime of every command: one thread, for one task owns each role.
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+/// Waits for Ctrl-C or, on Unix, the signal by which services are ended.
+async fn interrupted() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            ended = tokio::signal::ctrl_c() => ended,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
+}

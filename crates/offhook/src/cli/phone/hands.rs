@@ -1,0 +1,180 @@
+//! What a phone's driver does for it: sound, and telling whoever listens.
+
+use std::io;
+use std::net::SocketAddr;
+
+use proto::Time;
+use roles::phone::{Change, Event, EventKind, Phone};
+use roles::sound::{SoundCommand, SoundEvent};
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use super::memory;
+use crate::cli::lines::{Lines, Mouth};
+use crate::clock::Clock;
+use crate::drive;
+use crate::sound::argument::Audio;
+use crate::sound::thread::{PhoneId, SoundThread};
+use crate::sound::{self, Engine};
+use crate::store;
+
+/// The only phone of its sound thread.
+const PHONE: PhoneId = 0;
+/// What the sound may tell while the phone is busy.
+const EVENTS_WAITING: usize = 256;
+
+/// How a phone's life ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum End {
+    /// It has said goodbye.
+    Quit,
+    /// It is to start again with the settings it has.
+    Restart,
+}
+
+/// The driver's side of one phone.
+pub(super) struct Hands {
+    pub(super) teller: Teller,
+    pub(super) end: Option<End>,
+    sound: Sound,
+}
+
+impl Hands {
+    pub(super) fn new(teller: Teller, sound: Sound) -> Self {
+        Self { teller, end: None, sound }
+    }
+}
+
+impl drive::Hands<Phone> for Hands {
+    fn tell(&mut self, event: Event) {
+        match event.what {
+            EventKind::Quit => self.end = Some(End::Quit),
+            EventKind::Reboot { .. } => {
+                self.end = self.end.or(Some(End::Restart));
+                self.teller.tell(&event);
+            }
+            _ => self.teller.tell(&event),
+        }
+    }
+
+    fn media(&mut self, command: SoundCommand) {
+        self.sound.command(command);
+    }
+
+    async fn heard(&mut self) -> SoundEvent {
+        self.sound.next().await
+    }
+
+    fn row(&mut self, change: Change) -> Option<store::Change> {
+        memory::row(change)
+    }
+
+    fn note(&mut self, text: &str) {
+        eprintln!("offhook: {text}");
+    }
+
+    fn is_over(&self) -> bool {
+        self.end.is_some() || self.teller.is_unread()
+    }
+}
+
+/// A phone's sound and what it tells.
+pub(super) struct Sound {
+    thread: SoundThread,
+    events: mpsc::Receiver<(PhoneId, SoundEvent)>,
+    /// What could not even be asked, to be told as failed.
+    failed: Vec<SoundEvent>,
+}
+
+impl Sound {
+    /// Starts the sound of one phone.
+    ///
+    /// # Errors
+    /// A file of `--audio` cannot be read or written, or the system gives no thread.
+    pub(super) fn start(audio: &Audio, dscp: u8, clock: Clock, seed: [u8; 32]) -> io::Result<Self> {
+        let (teller, events) = mpsc::channel(EVENTS_WAITING);
+        let config = sound::Config::default();
+        let (source, sink) = audio.open(config.rate_hz)?;
+        let thread = SoundThread::start(clock, teller)?;
+        thread.attach(PHONE, Engine::new(config, source, sink, seed), dscp)?;
+        Ok(Self { thread, events, failed: Vec::new() })
+    }
+
+    fn command(&mut self, command: SoundCommand) {
+        let session = match &command {
+            SoundCommand::Open { session, .. } => Some(*session),
+            _ => None,
+        };
+        if let Err(error) = self.thread.command(PHONE, command)
+            && let Some(session) = session
+        {
+            self.failed.push(SoundEvent::Failed { session, reason: error.to_string() });
+        }
+    }
+
+    async fn next(&mut self) -> SoundEvent {
+        if let Some(failed) = self.failed.pop() {
+            return failed;
+        }
+        match self.events.recv().await {
+            Some((_, event)) => event,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Tells events: as JSON lines on standard output, or the log in words on standard error.
+pub(super) struct Teller {
+    lines: Option<Lines>,
+    mouth: Option<Mouth>,
+}
+
+impl Teller {
+    /// A teller; JSON needs a thread of its own.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub(super) fn new(is_json: bool) -> io::Result<Self> {
+        let lines = if is_json { Some(Lines::stdout()?) } else { None };
+        let mouth = lines.as_ref().map(Lines::mouth);
+        Ok(Self { lines, mouth })
+    }
+
+    /// The line that says that all listeners stand.
+    pub(super) fn ready(&self, sip: SocketAddr, at: Time) {
+        match &self.mouth {
+            Some(mouth) => {
+                let line = json!({ "event": "ready", "sip": sip, "web": null, "at": at.rfc3339() });
+                mouth.say(line.to_string());
+            }
+            None => eprintln!("ready: SIP at {sip}"),
+        }
+    }
+
+    fn tell(&self, event: &Event) {
+        match (&self.mouth, &event.what) {
+            (Some(mouth), _) => {
+                mouth.say(event.to_json());
+            }
+            (None, EventKind::Log { line }) => eprintln!("{line}"),
+            (None, _) => {}
+        }
+    }
+
+    /// Whoever else tells events as JSON.
+    pub(super) fn mouth(&self) -> Option<Mouth> {
+        self.mouth.clone()
+    }
+
+    /// Whether events were lost because nobody reads them.
+    pub(super) fn is_unread(&self) -> bool {
+        self.mouth.as_ref().is_some_and(Mouth::is_unread)
+    }
+
+    /// Waits until everything told is written.
+    pub(super) fn finish(&mut self) {
+        if let Some(lines) = self.lines.take() {
+            lines.finish();
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! `offhook phone`: one desk phone.
+
+mod hands;
+mod memory;
+mod settings;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use proto::Rng;
+use roles::phone::command::MAX_LINE_BYTES;
+use roles::phone::{Command, CommandError, CommandKind, Event, EventKind, Phone, Place};
+use roles::settings::{PhoneSettings, Settings};
+use tokio::sync::mpsc;
+
+use super::lines::{Mouth, read_stdin};
+use super::place::{Listen, address_towards, bind};
+use super::{Failure, interrupted, runtime};
+use crate::capture::Capture;
+use crate::clock::{self, Clock};
+use crate::drive::{COMMANDS_WAITING, Driver, Means};
+use crate::net::dns::Dns;
+use crate::net::tls::Trust;
+use crate::net::{Config, Net};
+use crate::sound::argument::Audio;
+use crate::sound::thread::probe_ports;
+use crate::store::{self, Store};
+use hands::{End, Hands, Sound, Teller};
+
+/// How long the sockets may take to send the last messages.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// As many calls as a phone has at a time, and some that have just ended.
+const MEDIA_SESSIONS: u16 = 20;
+
+/// One desk phone: what a phone does on a desk, done by a process.
+///
+/// With --stdio it is driven by lines on standard input and tells events as JSON lines on standard
+/// output: `dial 7007`, `answer`, `hangup`, `hold`, `resume`, `dtmf 12#`, `transfer 7001`, `status`, …;
+/// a line that is no command is answered with those that are. The end of the input is `quit`: the phone
+/// hangs up, unregisters and ends within 2 s.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// Data folder: settings made at the phone, its MAC address and its calls outlive the program
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// A configuration file to apply, as provisioning would send it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// MAC address [default: the data folder's, or made by chance]
+    #[arg(long, value_name = "MAC", value_parser = settings::parse_mac)]
+    mac: Option<[u8; 6]>,
+    /// Model: bounds accounts and line keys
+    #[arg(long, value_name = "MODEL", default_value = "FIP14G", value_parser = settings::parse_model)]
+    model: &'static roles::settings::Model,
+    /// An account; may be given several times
+    #[arg(
+        long = "account",
+        value_name = "NUMBER:SECRET@HOST[:PORT][;transport=udp|tcp|tls][;auth=USER][;name=DISPLAY]"
+    )]
+    accounts: Vec<String>,
+    /// This phone's own address [default: the one that the route to its server gives, port 5060 or the
+    /// next free one]
+    #[arg(long, value_name = "IP[:PORT]")]
+    listen: Option<Listen>,
+    /// Certificates to trust besides the system's, for TLS; may be given several times
+    #[arg(long = "ca", value_name = "FILE")]
+    ca: Vec<PathBuf>,
+    /// What is said, and where what is heard is recorded: silent, tone:HZ or file:IN.wav, each with
+    /// ,OUT.wav if wanted
+    #[arg(long, value_name = "SOUND", default_value = "silent")]
+    audio: Audio,
+    /// Capture of all that is sent and received, for Wireshark
+    #[arg(long, value_name = "FILE")]
+    pcap: Option<PathBuf>,
+    /// Commands as lines on standard input, events as JSON lines on standard output
+    #[arg(long)]
+    stdio: bool,
+    /// Events as JSON lines on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  offhook phone --account '7001:a-long-secret-here@127.0.50.19'
+  echo 'dial 7007' | offhook phone --stdio --account '7001:a-long-secret-here@pbx.example.com'
+  offhook phone --config 0021f222b021.cfg --dir /tmp/phone --pcap phone.pcap
+  offhook phone --stdio --account '7001:a-long-secret-here@pbx;transport=tls' --ca ca.pem --audio tone:440,heard.wav";
+
+/// Runs until `quit`, Ctrl-C, or for ever.
+pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
+    runtime()?.block_on(live(arguments))
+}
+
+async fn live(arguments: Arguments) -> Result<(), Failure> {
+    let clock = Clock::start();
+    let mut rng = Rng::new(clock::seed()?);
+    let mut store = store::open(arguments.dir.as_deref())?;
+    let mut settings = settings::gather(&arguments, &*store)?;
+    let general = PhoneSettings::read(&settings);
+    let (net, place) = stand(&arguments, &settings, &general, clock, &mut *store, &mut rng)?;
+    let (commander, commands) = mpsc::channel(COMMANDS_WAITING);
+    let teller = Teller::new(arguments.stdio || arguments.json)?;
+    let ready_at = SocketAddr::new(place.ip, place.udp_port);
+    let sound = Sound::start(&arguments.audio, general.rtp.audio_dscp, clock, rng.fork())?;
+    let means = Means { net, dns: Dns::system(), store, clock, commands, hands: Hands::new(teller, sound) };
+    let phone = Phone::new(settings.clone(), place.clone(), rng.fork(), clock.now());
+    let mut driver = Driver::new(phone, means);
+    driver.hands().teller.ready(ready_at, clock.now());
+    if let Some(mouth) = driver.hands().teller.mouth().filter(|_| arguments.stdio) {
+        listen_to_stdin(commander.clone(), mouth, clock)?;
+    }
+    loop {
+        let interrupted = drive(&mut driver, &commander).await?;
+        if interrupted || driver.hands().end != Some(End::Restart) {
+            break;
+        }
+        settings = driver.role().settings().clone();
+        driver.hands().end = None;
+        driver.replace(Phone::new(settings.clone(), place.clone(), rng.fork(), clock.now()));
+    }
+    let unread = driver.hands().teller.is_unread();
+    driver.hands().teller.finish();
+    driver.finish(LAST_WORDS).await;
+    if unread { Err(Failure::Failed("nobody reads the events any more".to_owned())) } else { Ok(()) }
+}
+
+/// Drives the phone until it is over; true after Ctrl-C, which says goodbye once and ends at once when
+/// repeated.
+async fn drive(driver: &mut Driver<Phone, Hands>, commander: &mpsc::Sender<Command>) -> io::Result<bool> {
+    let goodbye = async {
+        interrupted().await?;
+        // Nobody waits for the answer, and a phone that has ended needs no goodbye.
+        let _ = commander.send(quit()).await;
+        interrupted().await
+    };
+    let mut asked = std::pin::pin!(goodbye);
+    let mut run = std::pin::pin!(driver.run());
+    tokio::select! {
+        () = &mut run => Ok(false),
+        ended = &mut asked => ended.map(|()| true),
+    }
+}
+
+fn quit() -> Command {
+    Command { id: None, what: CommandKind::Quit }
+}
+
+/// Opens the phone's sockets and says where it stands.
+fn stand(
+    arguments: &Arguments,
+    settings: &Settings,
+    general: &PhoneSettings,
+    clock: Clock,
+    store: &mut dyn Store,
+    rng: &mut Rng,
+) -> Result<(Net, Place), Failure> {
+    let listen = match arguments.listen {
+        Some(listen) => listen,
+        None => Listen { ip: address_towards(&settings::servers(settings))?, port: None },
+    };
+    let config = |at: SocketAddr| Config {
+        udp: vec![at],
+        tcp: vec![at],
+        trust: Trust { system: true, ca_files: arguments.ca.clone() },
+        dscp: general.rtp.signal_dscp,
+        ..Config::new(clock)
+    };
+    let (mut net, port) = bind(listen, 5_060, config)?;
+    if let Some(path) = &arguments.pcap {
+        net.set_tap(Capture::create(path)?.tap());
+    }
+    let mac = memory::mac(arguments.mac, store, rng)?;
+    let rtp_ports = probe_ports(listen.ip, general.rtp.min_port, MEDIA_SESSIONS)?;
+    let place = Place { udp_port: port, tcp_port: port, rtp_ports, mac, ..Place::new(listen.ip) };
+    Ok((net, place))
+}
+
+/// Turns lines into commands. A line that is none is answered here.
+fn listen_to_stdin(commander: mpsc::Sender<Command>, mouth: Mouth, clock: Clock) -> io::Result<()> {
+    read_stdin(MAX_LINE_BYTES, move |line| match line {
+        None => commander.blocking_send(quit()).is_ok(),
+        Some(line) if line.trim().is_empty() => true,
+        Some(line) => match Command::parse(&line) {
+            Ok(command) => commander.blocking_send(command).is_ok(),
+            Err(CommandError { id, message, possible }) => {
+                mouth.say(event(EventKind::Error { id, message, possible }, clock.now()))
+            }
+        },
+    })
+}
+
+/// What the program itself tells, beside the phone.
+fn event(what: EventKind, at: proto::Time) -> String {
+    Event { what, at }.to_json()
+}

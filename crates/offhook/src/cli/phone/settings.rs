@@ -1,0 +1,121 @@
+//! A phone's settings before it starts: what was made at the phone, the file, the command line.
+
+use std::fs;
+use std::path::Path;
+
+use roles::settings::{AccountSettings, MODELS, Model, Settings, Severity, Source, parse_account, parse_cfg};
+
+use super::{Arguments, memory};
+use crate::cli::{Failure, secrets};
+use crate::store::Store;
+
+/// Lays what the phone remembers, its file and its command line over each other.
+///
+/// # Errors
+/// A file that cannot be read, or an account that cannot be.
+pub(super) fn gather(arguments: &Arguments, store: &dyn Store) -> Result<Settings, Failure> {
+    let mut settings = Settings::new(arguments.model);
+    memory::recall(&mut settings, store)?;
+    if let Some(path) = &arguments.config {
+        apply_file(&mut settings, path)?;
+    }
+    for argument in &arguments.accounts {
+        add_account(&mut settings, argument)?;
+    }
+    for account in AccountSettings::read_all(&settings) {
+        if account.can_register() {
+            secrets::warn_if_short(&format!("account {}", account.number), account.password.expose());
+        }
+    }
+    Ok(settings)
+}
+
+/// Tells every fault of the file with its line; what is right in it is taken.
+fn apply_file(settings: &mut Settings, path: &Path) -> Result<(), Failure> {
+    let bytes = fs::read(path)
+        .map_err(|error| Failure::Failed(format!("--config: {} cannot be read: {error}", path.display())))?;
+    let text = String::from_utf8_lossy(&bytes);
+    let (assignments, mut faults) = parse_cfg(&text, Source::MacCfg);
+    let (_, beyond) = settings.apply(&assignments);
+    faults.extend(beyond);
+    faults.sort_by_key(|fault| fault.line);
+    for fault in &faults {
+        let severity = match fault.severity {
+            Severity::Info => "note",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        };
+        eprintln!("{}: {severity}: {fault}", path.display());
+    }
+    Ok(())
+}
+
+/// Makes the argument the first account that nobody has set yet.
+fn add_account(settings: &mut Settings, argument: &str) -> Result<(), Failure> {
+    let model = settings.model();
+    let free = (1..=model.accounts).find(|number| AccountSettings::read(settings, *number).user.is_empty());
+    let number = free.ok_or_else(|| {
+        Failure::usage(format!(
+            "--account: the {} has {} accounts; take another --model",
+            model.name, model.accounts
+        ))
+    })?;
+    let assignments = parse_account(argument, number).map_err(Failure::Usage)?;
+    settings.apply(&assignments);
+    Ok(())
+}
+
+/// The servers to which a phone's accounts talk, in the order of the accounts.
+pub(super) fn servers(settings: &Settings) -> Vec<(String, u16)> {
+    let accounts = AccountSettings::read_all(settings).into_iter().filter(AccountSettings::can_register);
+    let first = accounts.map(|account| {
+        let [outbound, _] = account.outbound;
+        let [main, _] = account.servers;
+        if outbound.is_set() { outbound } else { main.server }
+    });
+    first.map(|server| (server.host, server.port)).collect()
+}
+
+/// Twelve hexadecimal digits, with or without `:` or `-` between the bytes.
+pub(super) fn parse_mac(text: &str) -> Result<[u8; 6], String> {
+    let digits: String = text.chars().filter(|c| !matches!(c, ':' | '-')).collect();
+    let number = u64::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 12);
+    let [_, _, mac @ ..] =
+        number.ok_or_else(|| "write twelve hexadecimal digits, as in 0021f222b021".to_owned())?.to_be_bytes();
+    Ok(mac)
+}
+
+/// A model by name.
+pub(super) fn parse_model(name: &str) -> Result<&'static Model, String> {
+    Model::named(name).ok_or_else(|| {
+        let names: Vec<_> = MODELS.iter().map(|model| model.name).collect();
+        format!("there are {}", names.join(", "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mac_addresses() {
+        let mac = [0x00, 0x21, 0xf2, 0x22, 0xb0, 0x21];
+        for text in ["0021f222b021", "00:21:F2:22:b0:21", "00-21-f2-22-b0-21"] {
+            assert_eq!(parse_mac(text), Ok(mac), "{text}");
+        }
+        for text in ["", "0021f222b0", "0021f222b02g", "+021f222b021f"] {
+            assert!(parse_mac(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn accounts_fill_the_phone_one_after_the_other() {
+        let mut settings = Settings::new(parse_model("fip10").unwrap());
+        for number in ["7001", "7002"] {
+            add_account(&mut settings, &format!("{number}:secret@pbx:5070")).unwrap();
+        }
+        assert_eq!(servers(&settings), [("pbx".to_owned(), 5070), ("pbx".to_owned(), 5070)]);
+        let fault = add_account(&mut settings, "7003:secret@pbx").unwrap_err();
+        assert!(fault.to_string().contains("FIP10 has 2 accounts"), "{fault}");
+    }
+}

@@ -1,0 +1,122 @@
+//! Where a phone stands on the network: its own address, its ports.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::str::FromStr;
+
+use crate::net::{Config, Net};
+
+/// Ports that are tried from the usual one on.
+const PORTS_TRIED: u16 = 100;
+
+/// `--listen IP[:PORT]`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Listen {
+    pub(super) ip: IpAddr,
+    /// None takes the usual port or the next free one.
+    pub(super) port: Option<u16>,
+}
+
+impl FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(ip) = text.trim_matches(['[', ']']).parse() {
+            return Ok(Self { ip, port: None });
+        }
+        let at: SocketAddr = text.parse().map_err(|_| {
+            "write an address of this machine with or without a port, as in 127.0.50.1 or 10.0.0.5:5060"
+                .to_owned()
+        })?;
+        Ok(Self { ip: at.ip(), port: Some(at.port()) })
+    }
+}
+
+/// The address of this machine from which packets to the first of `hosts` that is known leave.
+///
+/// Without hosts, the loopback. Nothing is sent: the kernel is asked for its route.
+///
+/// # Errors
+/// No route, or a name that nobody knows; the text names the host and the way round.
+pub(super) fn address_towards(hosts: &[(String, u16)]) -> io::Result<IpAddr> {
+    let mut fault = None;
+    for (host, port) in hosts {
+        match route_to(host, *port) {
+            Ok(ip) => return Ok(ip),
+            Err(error) => {
+                let text = format!(
+                    "the way to {host} is not known ({error}); give this phone's own address by --listen"
+                );
+                fault.get_or_insert(io::Error::new(error.kind(), text));
+            }
+        }
+    }
+    fault.map_or(Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)), Err)
+}
+
+fn route_to(host: &str, port: u16) -> io::Result<IpAddr> {
+    let mut fault = io::Error::new(io::ErrorKind::NotFound, "it has no address");
+    for remote in (host, port).to_socket_addrs()? {
+        let any = match remote {
+            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        let socket = UdpSocket::bind((any, 0))?;
+        match socket.connect(remote).and_then(|()| socket.local_addr()) {
+            Ok(local) => return Ok(local.ip()),
+            Err(error) => fault = error,
+        }
+    }
+    Err(fault)
+}
+
+/// Binds UDP and TCP at the same port of `listen`: the one that is asked for, or the first free one
+/// from `usual_port` on.
+///
+/// # Errors
+/// The port asked for is in use, or all that were tried, or the address is none of this machine's.
+pub(super) fn bind(
+    listen: Listen,
+    usual_port: u16,
+    config: impl Fn(SocketAddr) -> Config,
+) -> io::Result<(Net, u16)> {
+    let at = |port| SocketAddr::new(listen.ip, port);
+    if let Some(port) = listen.port.filter(|port| *port > 0) {
+        return Net::bind(config(at(port))).map(|net| (net, port));
+    }
+    let mut last = io::Error::from(io::ErrorKind::AddrInUse);
+    for port in usual_port..=usual_port.saturating_add(PORTS_TRIED) {
+        match Net::bind(config(at(port))) {
+            Ok(net) => return Ok((net, port)),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => last = error,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_with_and_without_port() {
+        let check = |text: &str, ip: &str, port| {
+            assert_eq!(text.parse(), Ok(Listen { ip: ip.parse().unwrap(), port }), "{text}");
+        };
+        check("127.0.50.1", "127.0.50.1", None);
+        check("127.0.50.1:5070", "127.0.50.1", Some(5070));
+        check("::1", "::1", None);
+        check("[::1]", "::1", None);
+        check("[::1]:5070", "::1", Some(5070));
+        assert!("pbx".parse::<Listen>().unwrap_err().contains("as in"));
+    }
+
+    #[test]
+    fn the_route_to_the_server_gives_the_address() {
+        let towards = |host: &str| address_towards(&[(host.to_owned(), 5060)]).unwrap();
+        assert_eq!(towards("127.0.0.1").to_string(), "127.0.0.1");
+        assert_eq!(towards("::1").to_string(), "::1");
+        assert_eq!(address_towards(&[]).unwrap().to_string(), "127.0.0.1");
+    }
+}

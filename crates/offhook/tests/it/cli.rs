@@ -1,0 +1,110 @@
+//! The program as a person or a script runs it.
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+/// Runs the program to its end with lines on its standard input.
+fn offhook(arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_offhook"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("started");
+    // A program that has ended already does not read; its status says so.
+    let _ = child.stdin.take().expect("piped").write_all(input.as_bytes());
+    child.wait_with_output().expect("ended")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[track_caller]
+fn check_usage(arguments: &[&str], hint: &str) {
+    let ended = offhook(arguments, "");
+    let told = text(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(2), "{told}");
+    assert!(told.contains(hint), "{told}");
+    assert!(!told.contains("swordfish"), "{told}");
+    assert!(ended.stdout.is_empty(), "standard output is for answers");
+}
+
+#[test]
+fn wrong_usage_is_explained_and_ends_with_2() {
+    check_usage(&["phnoe"], "phone");
+    check_usage(&["phone", "--account", "7001:swordfish"], "no @ before the host");
+    check_usage(&["phone", "--mac", "12"], "0021f222b021");
+    check_usage(&["phone", "--model", "FIP99"], "FIP14G");
+    check_usage(&["phone", "--audio", "browser"], "file:IN.wav");
+    check_usage(&["phone", "--listen", "pbx"], "127.0.50.1");
+}
+
+#[test]
+fn what_does_not_work_ends_with_1_and_names_the_place() {
+    let check = |arguments: &[&str], place: &str| {
+        let ended = offhook(arguments, "");
+        assert_eq!(ended.status.code(), Some(1));
+        assert!(text(&ended.stderr).contains(place), "{}", text(&ended.stderr));
+    };
+    check(&["phone", "--stdio", "--config", "/nowhere/a.cfg"], "/nowhere/a.cfg");
+    check(&["phone", "--stdio", "--pcap", "/nowhere/a.pcap"], "/nowhere/a.pcap");
+    check(&["phone", "--stdio", "--listen", "192.0.2.1:5060"], "192.0.2.1:5060");
+}
+
+#[test]
+fn help_is_complete_and_ends_with_0() {
+    for arguments in [["--help"].as_slice(), &["phone", "--help"]] {
+        let ended = offhook(arguments, "");
+        assert_eq!(ended.status.code(), Some(0));
+        let help = text(&ended.stdout);
+        assert!(help.contains("Usage: offhook") && help.contains("Examples:"), "{help}");
+    }
+}
+
+#[test]
+fn a_phone_is_driven_by_lines_and_ends_with_its_input() {
+    let lines = "@1 status\n@2 dance\n\n@3 get account.1.user_name\n";
+    let arguments = ["phone", "--stdio", "--account", "7001:swordfish@127.0.71.1", "--listen", "127.0.71.2"];
+    let ended = offhook(&arguments, lines);
+    assert_eq!(ended.status.code(), Some(0), "{}", text(&ended.stderr));
+    let events: Vec<serde_json::Value> =
+        text(&ended.stdout).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let is = |id: &str, event: &str| events.iter().any(|it| it["id"] == id && it["event"] == event);
+    assert_eq!(events[0]["event"], "ready");
+    assert!(is("1", "done") && is("2", "error") && is("3", "done"), "{events:?}");
+    assert!(events.iter().any(|it| it["event"] == "value" && it["value"] == "7001"));
+    let warned = text(&ended.stderr);
+    assert!(warned.contains("9 characters") && !warned.contains("swordfish"), "{warned}");
+    assert!(events.iter().all(|it| it["at"].is_string()), "every event has its moment");
+}
+
+#[test]
+fn a_file_with_faults_is_taken_as_far_as_it_is_right() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("0021f222b021.cfg");
+    std::fs::write(&file, "#!version:1.0.0.1\naccount.1.user_name = 7005\naccount.1.usr_nam = 1\n")
+        .expect("written");
+    let file = file.to_string_lossy();
+    let arguments = ["phone", "--stdio", "--config", &file, "--listen", "127.0.71.3"];
+    let ended = offhook(&arguments, "get account.1.user_name\n");
+    assert!(text(&ended.stderr).contains("line 3"), "{}", text(&ended.stderr));
+    assert!(text(&ended.stdout).contains("\"value\":\"7005\""), "{}", text(&ended.stdout));
+}
+
+#[test]
+fn a_phone_remembers_what_was_set() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let folder = dir.path().to_string_lossy();
+    let arguments = ["phone", "--stdio", "--dir", &folder, "--listen", "127.0.71.4"];
+    let first = offhook(&arguments, "set account.1.display_name Jack\nstatus\n");
+    assert_eq!(first.status.code(), Some(0), "{}", text(&first.stderr));
+    let second = offhook(&arguments, "get account.1.display_name\nstatus\n");
+    assert!(text(&second.stdout).contains("\"value\":\"Jack\""), "{}", text(&second.stdout));
+    let mac = |output: &Output| {
+        let told = text(&output.stdout);
+        told.split("\"mac\":\"").nth(1).map(|rest| rest[..12].to_owned()).expect("a MAC address")
+    };
+    assert_eq!(mac(&first), mac(&second));
+}
