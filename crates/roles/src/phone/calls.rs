@@ -80,6 +80,8 @@ pub(super) struct Conversation {
     cause: Option<Cause>,
     /// It stands in the list of calls.
     listed: bool,
+    /// A 180 asks for this phone's own ringback tone, whatever sound came before it.
+    own_ringback: bool,
 }
 
 /// The other party, as the screen shows it.
@@ -184,6 +186,7 @@ impl Conversation {
             timers: Vec::new(),
             cause: None,
             listed: false,
+            own_ringback: false,
         }
     }
 
@@ -308,8 +311,15 @@ impl Phone {
     /// An answer to a request of a call.
     pub(super) fn on_call_response(&mut self, number: CallNumber, id: ClientId, response: &Message<'_>) {
         self.refresh_peer(number, response);
-        let event = self.speak(number, |call, context| call.on_response(context, id, response)).flatten();
-        self.on_call_event(number, event);
+        let event = self.speak(number, |call, context| {
+            let event = call.on_response(context, id, response);
+            if event.is_none() {
+                // Perhaps a second phone answered the same INVITE.
+                call.on_late_answer(context, id, response);
+            }
+            event
+        });
+        self.on_call_event(number, event.flatten());
     }
 
     /// Shows whom the server says the call has reached, where the settings believe it (RFC 3325).
@@ -453,8 +463,13 @@ impl Phone {
             Some(status) => format!("Call {number} ended, {status} {}", cause.reason),
             None => format!("Call {number} ended, {}", cause.reason),
         };
+        let by_remote = cause.by == By::Remote;
         call.cause = Some(cause);
         let session = call.sound.as_ref().map(|sound| sound.session);
+        let busy_tone = Duration::from_secs(u64::from(self.general.dialling.busy_tone_s));
+        if by_remote && call.answered_at.is_some() && !busy_tone.is_zero() {
+            self.calls.busy_until = Some(now + busy_tone);
+        }
         call.wait(now + session.map_or(Duration::ZERO, |_| FIGURES_WAIT), Due::TellEnd);
         if let Some(session) = session {
             self.desk.sound(SoundCommand::Close { session });

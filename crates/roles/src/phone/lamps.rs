@@ -127,7 +127,8 @@ pub(super) struct Watched {
     subscription: Subscription,
     pub(super) watch: Watch,
     refused: bool,
-    started: bool,
+    /// The server that was asked; `None` before the first.
+    way: Option<usize>,
 }
 
 /// The waiting messages of an account.
@@ -137,7 +138,8 @@ pub(super) struct Mailbox {
     pub(super) new: u32,
     pub(super) old: u32,
     subscription: Option<Box<Subscription>>,
-    started: bool,
+    /// The server that was asked; `None` before the first.
+    way: Option<usize>,
 }
 
 impl Key {
@@ -148,6 +150,13 @@ impl Key {
     pub(super) fn next_deadline(&self) -> Option<(Time, &'static str)> {
         let (at, _) = self.watched.as_ref()?.subscription.next_deadline()?;
         Some((at, "subscription of a lamp"))
+    }
+
+    /// Who is called by whom, for the screen: `7007 <- 7001`.
+    fn alert(&self) -> Option<String> {
+        let LampState::Ringing { caller, .. } = self.state() else { return None };
+        let caller = caller.and_then(|caller| caller.display.or(caller.identity)).unwrap_or_default();
+        Some(format!("{} <- {caller}", self.settings.value))
     }
 
     /// What is known of the watched party.
@@ -170,7 +179,7 @@ impl Watched {
         let host = settings.match_host.then(|| line.settings.home().to_owned());
         let subscription = Subscription::new(config, desk.rng.hex(24), desk.rng.hex(8));
         let watch = Watch::new(&key.value, host.as_deref());
-        Self { subscription, watch, refused: false, started: false }
+        Self { subscription, watch, refused: false, way: None }
     }
 
     fn on_event(&mut self, desk: &mut Desk, line: &mut Line, key: &KeySettings, event: Event) {
@@ -198,7 +207,7 @@ impl Watched {
 
 impl Mailbox {
     pub(super) fn new(account: u8) -> Self {
-        Self { account, new: 0, old: 0, subscription: None, started: false }
+        Self { account, new: 0, old: 0, subscription: None, way: None }
     }
 
     fn take(&mut self, desk: &mut Desk, body: &[u8]) {
@@ -221,18 +230,16 @@ impl Phone {
         for at in 0..self.keys.len() {
             let key = &mut self.keys[at];
             let wanted = key.settings.kind == KeyKind::Blf && !key.settings.value.is_empty();
-            let started = key.watched.as_ref().is_some_and(|watched| watched.started);
-            let Some(account) = self.lines.account(key.settings.account).filter(|_| wanted && !started)
-            else {
-                continue;
-            };
-            if !account.state.is_registered() {
+            let Some(account) = self.lines.account(key.settings.account).filter(|_| wanted) else { continue };
+            let line = &mut account.line;
+            // After a failover the new server has to be asked.
+            let asked = key.watched.as_ref().is_some_and(|watched| watched.way == Some(line.way));
+            if asked || !account.state.is_registered() {
                 continue;
             }
-            let line = &mut account.line;
             let mut watched = Watched::new(&key.settings, line, &mut self.desk);
             let targets = line.targets();
-            watched.started = true;
+            watched.way = Some(line.way);
             let mut context = line.context(&mut self.desk, Owner::Key(key.settings.number));
             watched.subscription.start(&mut context, targets);
             key.watched = Some(Box::new(watched));
@@ -250,8 +257,10 @@ impl Phone {
             if !self.mailboxes.iter().any(|mailbox| mailbox.account == number) {
                 self.mailboxes.push(Mailbox::new(number));
             }
-            let mailbox =
-                self.mailboxes.iter_mut().find(|mailbox| mailbox.account == number && !mailbox.started);
+            let mailbox = self
+                .mailboxes
+                .iter_mut()
+                .find(|mailbox| mailbox.account == number && mailbox.way != Some(account.line.way));
             let Some(mailbox) = mailbox else { continue };
             let line = &mut account.line;
             let own = line.address_of_record();
@@ -267,7 +276,7 @@ impl Phone {
             let mut subscription = Subscription::new(config, desk.rng.hex(24), desk.rng.hex(8));
             let targets = line.targets();
             subscription.start(&mut line.context(desk, Owner::Messages(number)), targets);
-            (mailbox.subscription, mailbox.started) = (Some(Box::new(subscription)), true);
+            (mailbox.subscription, mailbox.way) = (Some(Box::new(subscription)), Some(line.way));
         }
     }
 
@@ -370,6 +379,18 @@ impl Phone {
         self.mailboxes[at].take(&mut self.desk, body);
     }
 
+    /// A dialog body that nobody subscribed to, where the settings allow one to set a lamp. Whether it
+    /// was about a key.
+    pub(super) fn on_unasked_dialogs(&mut self, account: u8, body: &[u8]) -> bool {
+        let allowed = self.lines.line_ref(account).is_some_and(|line| line.settings.blf.out_of_dialog);
+        let Ok(info) = DialogInfo::parse(body) else { return false };
+        let keys = self.keys.iter_mut().filter(|key| allowed && key.settings.account == account);
+        let watches = keys.filter_map(|key| key.watched.as_mut());
+        watches
+            .map(|watched| watched.watch.apply(&info) == Applied::Taken)
+            .fold(false, |any, taken| any | taken)
+    }
+
     /// Does what is due in subscriptions.
     pub(super) fn advance_subscriptions(&mut self) {
         let now = self.desk.now;
@@ -434,8 +455,13 @@ impl Phone {
             let lamp = self.lamp_of(&self.keys[at]);
             let key = &mut self.keys[at];
             if key.lamp.replace(lamp) != Some(lamp) {
+                let alert = self.general.blf_alert.shown && lamp.meaning == Meaning::Ringing;
+                let shown = key.alert().filter(|_| alert);
                 let Lamp { colour, rhythm, meaning } = lamp;
                 self.desk.tell(EventKind::Lamp { key: key.settings.number, colour, rhythm, meaning });
+                if let Some(shown) = shown {
+                    self.show(shown);
+                }
             }
         }
     }

@@ -177,6 +177,10 @@ impl Phone {
                 self.answer(flow, request, Reply::new(200));
                 self.on_unasked_messages(account, request.body());
             }
+            "dialog" if self.lines.line_ref(account).is_some_and(|line| line.is_server(flow.remote)) => {
+                let taken = self.on_unasked_dialogs(account, request.body());
+                self.answer(flow, request, Reply::new(if taken { 200 } else { 481 }));
+            }
             "dialog" | "refer" => self.answer(flow, request, Reply::new(481)),
             "keep-alive" => self.answer(flow, request, Reply::new(200)),
             _ => self.answer(flow, request, Reply::new(489).header(Name::AllowEvents, PACKAGES)),
@@ -187,6 +191,9 @@ impl Phone {
     /// A stranger must not be able to do that: only the servers of our accounts may, and anybody while
     /// the phone has no account and waits for its first configuration.
     fn on_check_sync(&mut self, flow: Flow, request: &Message<'_>, reboot: bool) {
+        if !self.general.sip.resync_by_notify {
+            return self.answer(flow, request, Reply::new(489).header(Name::AllowEvents, PACKAGES));
+        }
         let accounts = &self.lines.accounts;
         let trusted =
             accounts.is_empty() || accounts.iter().any(|account| account.line.is_server(flow.remote));

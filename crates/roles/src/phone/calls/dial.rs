@@ -277,6 +277,9 @@ impl Phone {
 
     /// 180 or 183 came.
     pub(super) fn on_progress(&mut self, number: CallNumber, status: u16, sdp: Option<Vec<u8>>) {
+        let rules = &self.general.sip;
+        let (status, sdp) = if rules.treat_183_as_180 { (180, None) } else { (status, sdp) };
+        let own_ringback = status == 180 && sdp.is_none() && rules.ringback_after_183;
         if let Some(sdp) = sdp
             && let Err(why) = self.take_answer(number, &sdp)
         {
@@ -284,6 +287,7 @@ impl Phone {
         }
         let call_ref = self.call_ref(number);
         let Some(call) = self.calls.table.get_mut(&number) else { return };
+        call.own_ringback |= own_ringback;
         if call.phase == Phase::Calling && matches!(status, 180 | 183) {
             call.phase = Phase::Ringback;
             self.desk.tell(EventKind::Ringing { call: call_ref });

@@ -24,6 +24,8 @@ pub(super) const ELSEWHERE: &str = "answered elsewhere";
 const DND_WAIT: Duration = Duration::from_secs(1);
 /// What the deck's phone says of it.
 const DND_REASON: &str = "Q.850;cause=18;text=\"No User Responding\"";
+/// The shortest session timer that is taken, in seconds (RFC 4028 §5).
+const MIN_SESSION_S: u32 = 90;
 /// The most Diversion entries of a call that may be forwarded once more.
 const MAX_DIVERSIONS: usize = 5;
 
@@ -66,6 +68,9 @@ impl Phone {
         self.speak(number, |call, context| call.trying(context));
         if busy {
             return self.turn_down(number, Reply::new(486));
+        }
+        if self.speak(number, |call, _| call.session_too_small(MIN_SESSION_S)) == Some(true) {
+            return self.turn_down(number, Reply::new(422).header(Name::MinSe, MIN_SESSION_S));
         }
         if let Some(replaces) = request.text(Name::Replaces) {
             return self.on_replaces(number, replaces, request);

@@ -117,7 +117,8 @@ impl Phone {
 
     /// Brings what is heard in line with the calls.
     pub(in super::super) fn settle_sound(&mut self) {
-        let scene = scene(&self.calls);
+        let mut scene = scene(&self.calls);
+        scene.tone.take_if(|tone| *tone == Tone::CallWaiting && !self.general.call_waiting.tone);
         if scene.tone != self.calls.scene.tone {
             self.desk.sound(SoundCommand::Tone(scene.tone));
         }
@@ -178,7 +179,8 @@ fn scene(calls: &Calls) -> Scene {
 /// Whether the far end already sends sound although nobody has answered.
 fn has_early_media(call: &Conversation) -> bool {
     let agreed = call.sound.as_ref().and_then(|sound| sound.talk.agreed());
-    matches!(call.phase, Phase::Calling | Phase::Ringback) && agreed.is_some_and(|agreed| agreed.receive)
+    let early = matches!(call.phase, Phase::Calling | Phase::Ringback) && !call.own_ringback;
+    early && agreed.is_some_and(|agreed| agreed.receive)
 }
 
 /// What a call of that account can do and wants.

@@ -273,6 +273,61 @@ fn digits_go_the_way_of_the_settings() {
 }
 
 #[test]
+fn a_second_answer_to_the_same_call_is_hung_up() {
+    let mut bench = Bench::registered(&[]);
+    let invite = bench.talk("7006");
+    bench.forget();
+    let message = Message::parse(&invite).expect("sound");
+    let text = |name| String::from_utf8_lossy(message.header(name).unwrap_or_default()).into_owned();
+    bench.receive(&format!(
+        "SIP/2.0 200 OK\r\nVia: {}\r\nFrom: {}\r\nTo: {};tag=other\r\nCall-ID: {}\r\nCSeq: {}\r\n\
+         Contact: <sip:7008@192.168.50.19:5060>\r\nContent-Length: 0\r\n\r\n",
+        text(Name::Via),
+        text(Name::From),
+        text(Name::To),
+        text(Name::CallId),
+        text(Name::CSeq)
+    ));
+    bench.check("s>p 200; p>s ACK; p>s BYE");
+    bench.check_events("");
+}
+
+#[test]
+fn a_session_too_short_is_refused() {
+    let mut bench = Bench::registered(&[]);
+    bench.request("INVITE", "in", "Session-Expires: 30", SDP);
+    bench.check("s>p INVITE; p>s 100; p>s 422");
+    assert!(bench.last().contains("Min-SE: 90\r\n"), "{}", bench.last());
+}
+
+#[test]
+fn early_media_is_heard_until_the_phone_s_own_ringback() {
+    let mut bench = Bench::registered(&[]);
+    bench.command("dial 7006");
+    let invite = bench.take(Method::Invite).expect("an INVITE");
+    bench.answer(&invite, "183 Session Progress", "", SDP);
+    let kinds: Vec<&str> = bench.played.drain(..).map(|command| kind(&command)).collect();
+    assert_eq!(kinds, ["open", "agree", "focus"]);
+    bench.answer(&invite, "180 Ringing", "", "");
+    let kinds: Vec<&str> = bench.played.drain(..).map(|command| kind(&command)).collect();
+    assert_eq!(kinds, ["ringback", "nobody"]);
+}
+
+#[test]
+fn calls_from_address_to_address_are_a_setting() {
+    let mut bench = Bench::registered(&[]);
+    assert!(bench.refused("dial 192.168.80.99").contains("Allow IP Calls is off"));
+    let mut bench = Bench::registered(&[("features.direct_ip_call_enable", "1")]);
+    bench.command("dial sip:0021f2000002@192.168.80.99");
+    assert!(
+        bench.last().starts_with("INVITE sip:0021f2000002@192.168.80.99 SIP/2.0\r\n"),
+        "{}",
+        bench.last()
+    );
+    assert!(bench.last().contains("<sip:0021f2000001@192.168.80.20>;tag="), "{}", bench.last());
+}
+
+#[test]
 fn redial_calls_the_last_number() {
     let mut bench = Bench::registered(&[]);
     assert!(bench.refused("redial").contains("nothing was dialled"));

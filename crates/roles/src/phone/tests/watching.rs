@@ -171,6 +171,20 @@ fn a_key_set_to_something_else_ends_its_subscription() {
 }
 
 #[test]
+fn a_lamp_may_be_told_without_a_subscription_where_that_is_set() {
+    let check = |allowed: &str, status: &str, meaning| {
+        let (mut bench, _) = watching(&[("account.1.out_dialog_blf_enable", allowed)]);
+        bench.forget();
+        let headers = "Event: dialog\r\nSubscription-State: active";
+        bench.request("NOTIFY", "u", headers, &body(0, "confirmed"));
+        bench.check(&format!("s>p NOTIFY; p>s {status}"));
+        assert_eq!(bench.phone.view().keys.last().map(|key| key.lamp.meaning), Some(meaning));
+    };
+    check("0", "481", Meaning::Unknown);
+    check("1", "200", Meaning::Busy);
+}
+
+#[test]
 fn an_incomplete_key_is_grey() {
     let bench = Bench::registered(&[("linekey.5.type", "16")]);
     check_lamp(&bench, Colour::Grey, Rhythm::Steady, Meaning::Unknown);
