@@ -7,6 +7,7 @@ use proto::rtp::jitter::Delay;
 use proto::rtp::session::{Direction, Format, SessionConfig};
 use proto::rtp::srtp::{MasterKey, Suite};
 use proto::sdp::offer_answer::{Agreed, AgreedSrtp, Codec as AgreedCodec};
+use roles::settings::{RtpSettings, SoundSettings};
 use roles::sound::Tone;
 
 use super::FRAME_MS;
@@ -22,6 +23,26 @@ pub struct Config {
     pub country: Country,
     /// Answer to where packets come from and not to where SDP says (RFC 4961).
     pub symmetric: bool,
+    /// Send RTCP.
+    pub rtcp: bool,
+    /// How a digit sounds that the phone sends.
+    pub key: Key,
+}
+
+/// How a digit sounds that the phone sends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Key {
+    /// How long, as a tone and as an event.
+    pub tone_ms: u32,
+    /// The pause after a tone.
+    pub pause_ms: u32,
+    /// The level of each of a tone's two frequencies.
+    pub level_dbfs: f32,
+}
+
+impl Key {
+    /// What any exchange understands, and no person waits for.
+    pub const USUAL: Self = Self { tone_ms: 160, pause_ms: 80, level_dbfs: -16.0 };
 }
 
 impl Config {
@@ -31,10 +52,30 @@ impl Config {
         delay: Delay::Adaptive { min_ms: 40, max_ms: 240 },
         country: Country::International,
         symmetric: true,
+        rtcp: true,
+        key: Key::USUAL,
     };
 
     /// Mixing at 16 kHz: for phones that have G.722.
     pub const WIDEBAND: Self = Self { rate_hz: WIDEBAND_HZ, ..Self::NARROWBAND };
+
+    /// What a phone's settings say; `wideband` where an account has G.722.
+    pub fn of(sound: &SoundSettings, rtp: &RtpSettings, wideband: bool) -> Self {
+        let (min_ms, max_ms) = (sound.adaptive_ms.0.into(), sound.adaptive_ms.1.into());
+        let fixed = Delay::Fixed { delay_ms: sound.fixed_ms.into() };
+        Self {
+            delay: if sound.adaptive { Delay::Adaptive { min_ms, max_ms } } else { fixed },
+            symmetric: rtp.symmetric,
+            rtcp: sound.rtcp,
+            key: Key {
+                tone_ms: u32::from(sound.digit_ms).max(SHORTEST_KEY_MS),
+                pause_ms: u32::from(sound.digit_pause_ms).max(SHORTEST_KEY_MS),
+                // Two sines that are louder would clip.
+                level_dbfs: -f32::from(sound.digit_level_db).max(LOUDEST_KEY_DB),
+            },
+            ..if wideband { Self::WIDEBAND } else { Self::NARROWBAND }
+        }
+    }
 
     /// Samples in a frame.
     pub const fn frame_samples(&self) -> usize {
@@ -100,6 +141,10 @@ pub(super) fn melody(tone: Tone, country: Country) -> Melody {
     }
 }
 
+/// What a receiver of keys must recognise (ITU-T Q.24).
+const SHORTEST_KEY_MS: u32 = 40;
+const LOUDEST_KEY_DB: f32 = 6.0;
+
 /// Beyond this receivers lose too much with each packet.
 const PACKET_MAX_MS: u32 = 60;
 
@@ -132,4 +177,25 @@ fn keys(srtp: &AgreedSrtp) -> Result<(MasterKey, MasterKey), String> {
             .map_err(|flaw| format!("{whose} key for encrypted sound cannot be used: {flaw}"))
     };
     Ok((key("our own", &srtp.local_key)?, key("the far end's", &srtp.remote_key)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_obeyed_and_keys_stay_audible() {
+        let mut sound =
+            SoundSettings { adaptive: true, adaptive_ms: (60, 300), fixed_ms: 120, ..Default::default() };
+        (sound.digit_ms, sound.digit_pause_ms, sound.digit_level_db) = (100, 10, 10);
+        let rtp = RtpSettings { symmetric: true, ..RtpSettings::default() };
+        let config = Config::of(&sound, &rtp, true);
+        assert_eq!((config.rate_hz, config.symmetric, config.rtcp), (16_000, true, false));
+        assert_eq!(config.delay, Delay::Adaptive { min_ms: 60, max_ms: 300 });
+        assert_eq!(config.key, Key { tone_ms: 100, pause_ms: 40, level_dbfs: -10.0 });
+        (sound.adaptive, sound.digit_level_db) = (false, 0);
+        let config = Config::of(&sound, &rtp, false);
+        assert_eq!((config.rate_hz, config.delay), (8_000, Delay::Fixed { delay_ms: 120 }));
+        assert_eq!(config.key.level_dbfs, -6.0);
+    }
 }

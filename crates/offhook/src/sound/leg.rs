@@ -13,9 +13,6 @@ use super::config::{codec, packet_ms, session_config};
 use super::speech::Speech;
 use super::voice::Voice;
 
-/// How long a key sounds that is sent as an event.
-const KEY_MS: u32 = 160;
-
 /// A session, from its opening on.
 pub(super) struct Leg {
     /// The person hears it.
@@ -32,6 +29,8 @@ struct Talk {
     voice: Voice,
     speech: Speech,
     packet_ms: u32,
+    rtcp: bool,
+    key_ms: u32,
 }
 
 impl Leg {
@@ -67,6 +66,8 @@ impl Leg {
                     voice: Voice::new(codec, packet_ms, config),
                     speech: Speech::new(codec, packet_ms, config),
                     packet_ms,
+                    rtcp: config.rtcp,
+                    key_ms: config.key.tone_ms,
                 });
             }
         }
@@ -105,7 +106,7 @@ impl Leg {
 
     /// Reports by RTCP when it is time to.
     pub(super) fn report(&mut self, now: Time, rng: &mut Rng, packet: &mut Vec<u8>) -> Option<SocketAddr> {
-        self.talk.as_mut()?.rtp.tick(now, rng, packet)
+        self.talk.as_mut().filter(|talk| talk.rtcp)?.rtp.tick(now, rng, packet)
     }
 
     /// Sends keys as events, or as tones where that was asked for or no event was agreed.
@@ -117,14 +118,14 @@ impl Leg {
                 talk.speech.press(digit.as_char());
             } else {
                 // Keys beyond those that may wait are left out.
-                let _ = talk.rtp.press(digit, KEY_MS);
+                let _ = talk.rtp.press(digit, talk.key_ms);
             }
         }
     }
 
     /// The last report and what was measured.
     pub(super) fn close(mut self, now: Time, packet: &mut Vec<u8>) -> (Option<SocketAddr>, Figures) {
-        let to = self.talk.as_mut().and_then(|talk| talk.rtp.goodbye(now, packet));
+        let to = self.talk.as_mut().filter(|talk| talk.rtcp).and_then(|talk| talk.rtp.goodbye(now, packet));
         (to, self.figures())
     }
 

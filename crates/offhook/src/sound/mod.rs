@@ -18,7 +18,7 @@ mod voice;
 #[cfg(test)]
 mod tests;
 
-pub use config::Config;
+pub use config::{Config, Key};
 pub use engine::{Engine, Outlet};
 pub use file::{Recorder, Recording};
 pub use tone::{Samples, Silence, Sine};

@@ -3,17 +3,14 @@
 use std::collections::VecDeque;
 
 use media::resample::Resampler;
-use media::tone::{DEFAULT_LEVEL_DBFS, Generator, Tone};
+use media::tone::{Generator, Tone};
 use media::{Codec, Encoder};
 
 use super::voice::converter;
-use super::{Config, FRAME_MS};
+use super::{Config, FRAME_MS, Key};
 
 /// Keys that may wait to be sent as tones.
 pub(super) const KEYS_LIMIT: usize = 128;
-/// How long a key sounds, and the pause after it.
-const KEY_MS: u32 = 160;
-const KEY_PAUSE_MS: u32 = 80;
 
 /// What is said to one far end.
 pub(super) struct Speech {
@@ -28,6 +25,7 @@ pub(super) struct Speech {
     payload: Vec<u8>,
     keys: VecDeque<char>,
     key: Option<Generator>,
+    manner: Key,
 }
 
 impl Speech {
@@ -42,6 +40,7 @@ impl Speech {
             payload: vec![0; codec.bytes_in(packet_ms)],
             keys: VecDeque::with_capacity(KEYS_LIMIT),
             key: None,
+            manner: config.key,
         }
     }
 
@@ -79,8 +78,9 @@ impl Speech {
     /// Key tones take the place of speech.
     fn dial(&mut self, frame: &mut [i16]) {
         if self.key.is_none() {
-            let tone = self.keys.pop_front().and_then(|key| Tone::dtmf(key, KEY_MS, KEY_PAUSE_MS));
-            self.key = tone.map(|tone| Generator::new(tone, self.rate_hz, DEFAULT_LEVEL_DBFS));
+            let Key { tone_ms, pause_ms, level_dbfs } = self.manner;
+            let tone = self.keys.pop_front().and_then(|key| Tone::dtmf(key, tone_ms, pause_ms));
+            self.key = tone.map(|tone| Generator::new(tone, self.rate_hz, level_dbfs));
         }
         let Some(key) = &mut self.key else { return };
         if !key.fill(frame) {

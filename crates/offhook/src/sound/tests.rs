@@ -387,6 +387,18 @@ fn sessions_are_bounded_and_every_close_is_answered() {
 }
 
 #[test]
+fn rtcp_goes_to_the_port_above_unless_turned_off() {
+    for rtcp in [true, false] {
+        let mut world = World::call(Config { rtcp, ..Config::NARROWBAND }, |_, _| {});
+        world.run(1_000);
+        world.figures(0, 1);
+        let to: Vec<_> = world.phones[0].tray.datagrams.iter().map(|(from, to, _)| (*from, *to)).collect();
+        let above = |phone| SocketAddr::new(address(phone, 1).ip(), address(phone, 1).port() + 1);
+        assert_eq!(to, if rtcp { vec![(above(0), above(1))] } else { vec![] });
+    }
+}
+
+#[test]
 fn a_standstill_is_not_caught_up() {
     let mut world = World::call(Config::NARROWBAND, |_, _| {});
     world.run(1_000);
