@@ -33,6 +33,18 @@ fn read_all(bytes: &[u8]) {
     }
 }
 
+/// The seeds of the fuzz target, so that what it once found stays found.
+#[test]
+fn the_seeds_of_the_fuzz_target_are_read() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/message");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).expect("the corpus") {
+        read_all(&std::fs::read(entry.expect("an entry").path()).expect("a seed"));
+        count += 1;
+    }
+    assert!(count >= 4);
+}
+
 /// Lines that are nearly those of a message.
 fn line() -> impl Strategy<Value = String> {
     let names = prop_oneof![
