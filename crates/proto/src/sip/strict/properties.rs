@@ -35,6 +35,7 @@ fn read_all(bytes: &[u8]) {
 
 /// The seeds of the fuzz target, so that what it once found stays found.
 #[test]
+#[allow(clippy::disallowed_methods, reason = "a test reads the committed seeds")]
 fn the_seeds_of_the_fuzz_target_are_read() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/message");
     let mut count = 0;

@@ -315,6 +315,7 @@ fn what_the_layers_above_must_judge() {
 }
 
 /// The folder with the RFC's own bytes, if there is one.
+#[allow(clippy::disallowed_methods, reason = "a test looks where the messages are")]
 fn shared() -> Option<PathBuf> {
     let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
     let folder =
@@ -331,6 +332,7 @@ const SEMANTICS: &str = "badbranch unkscm novelsc unksm2 bext01 invut regaut01 b
     cparam02 regescrt sdp01 inv2543";
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "a test reads the messages where they are at hand")]
 fn the_messages_of_the_standard() {
     let Some(folder) = shared() else {
         println!("skipped: no shared folder");
