@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use super::directory::ExtensionId;
 use super::ports::Place;
-use super::{Change, Event, Exchange, Output};
+use super::{Alarm, Change, Event, Exchange, Output};
 use crate::relay::{RelayCommand, RelayEvent, Side};
 
 /// Names a call of this exchange.
@@ -58,6 +58,8 @@ pub(super) struct Leg {
     rejoins: bool,
     /// Whose INVITE is answered once this leg has answered (a takeover by Replaces).
     joined_by: Option<LegId>,
+    /// The call that is made because this leg asked for a transfer.
+    transfers: Option<CallId>,
     pub(super) ringing: bool,
     alarm: Option<Time>,
 }
@@ -83,6 +85,8 @@ pub(super) struct Bridge {
     refusal: Option<u16>,
     /// The call is made for a transfer.
     transfer: Option<Transfer>,
+    /// When it has rung long enough.
+    no_answer_at: Option<Time>,
 }
 
 /// Who asked for a call, and for whom.
@@ -212,18 +216,26 @@ impl Exchange {
     /// Ends a call, whatever its state.
     pub(super) fn end_call(&mut self, now: Time, id: CallId, reason: &str) {
         let Some(bridge) = self.calls.bridges.remove(&id) else { return };
-        for leg in bridge.a.iter().chain(&bridge.b) {
-            self.let_go(now, *leg);
-            self.hang_up_leg(now, *leg, None);
+        let legs = bridge.a.iter().chain(&bridge.b);
+        let transfers: Vec<CallId> =
+            legs.clone().filter_map(|leg| self.calls.legs.get(leg)?.transfers).collect();
+        for leg in legs {
+            self.dismiss(now, *leg);
         }
         if let Some(transfer) = bridge.transfer {
             self.transfer_failed(now, transfer, bridge.refusal.unwrap_or(487));
         }
         self.close(now, id, &bridge, reason);
+        for transfer in transfers {
+            self.end_call(now, transfer, "the transferred side has hung up");
+        }
     }
 
     /// What is left when the legs are gone: the relay's place, the record.
     fn close(&mut self, now: Time, id: CallId, bridge: &Bridge, reason: &str) {
+        if let Some(at) = bridge.no_answer_at {
+            self.alarms.remove(&(at, Alarm::NoAnswer(id)));
+        }
         self.told.push(Output::Media(RelayCommand::Close { relay: bridge.place.relay }));
         let record = CallRecord {
             call: id.0,
@@ -270,7 +282,4 @@ impl Exchange {
             self.with_leg(now, id, |call, ctx| call.on_ack_missing(ctx, invite));
         }
     }
-
-    /// A 2xx that comes when its INVITE is over: a second fork behind the device answered.
-    pub(super) fn on_late_answer(&mut self, _now: Time, _message: &Message<'_>) {}
 }

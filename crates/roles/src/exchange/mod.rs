@@ -352,8 +352,7 @@ impl Exchange {
             return;
         }
         match self.endpoint.receive(now, flow, &message, &mut self.wire) {
-            Received::Nothing | Received::Merged => {}
-            Received::StrayResponse => self.on_late_answer(now, &message),
+            Received::Nothing | Received::Merged | Received::StrayResponse => {}
             Received::NewRequest => self.on_request(now, flow, &message),
             Received::Ack => self.on_ack(now, &message),
             Received::Cancelled(invite) => self.on_cancel(now, invite, &message),

@@ -24,7 +24,7 @@ impl Exchange {
             CallEvent::Offered { sdp } => self.on_offered(now, call, id, sdp),
             CallEvent::Modified { sdp } => self.on_modified(now, call, id, sdp),
             CallEvent::ModifyFailed { status } => self.on_modify_failed(now, id, status),
-            CallEvent::ReferReceived(refer) => self.on_refer(now, call, id, &refer),
+            CallEvent::ReferReceived(refer) => self.on_refer(now, id, &refer),
             CallEvent::Info { content_type, body } => self.on_info(now, id, &content_type, body),
             CallEvent::Ended { reason, .. } => self.on_ended(now, call, id, &reason),
             CallEvent::ReferAccepted | CallEvent::ReferRefused { .. } | CallEvent::ReferProgress { .. } => {}
@@ -68,7 +68,7 @@ impl Exchange {
         self.mark_answered(now, call);
         let Some(bridge) = self.calls.bridges.get(&call) else { return };
         match (bridge.transfer, bridge.a) {
-            (Some(transfer), _) => self.transfer_answered(now, call, id, transfer, told),
+            (Some(transfer), _) => self.transfer_answered(now, call, transfer, told),
             (None, Some(a)) => {
                 if let Some(leg) = self.calls.legs.get_mut(&a).filter(|_| needs_ack) {
                     leg.answers_late = Some(id);
@@ -85,6 +85,7 @@ impl Exchange {
             bridge.answered_at = Some(now);
             let view = bridge.view(call);
             self.told.push(Output::Event(Event::CallAnswered(view)));
+            self.set_no_answer(call, None);
         }
         self.lamps_of_call(call);
     }
@@ -119,6 +120,10 @@ impl Exchange {
         if bridge.answered_at.is_none() && bridge.a != Some(id) {
             return self.on_branch_failed(now, call, id, None);
         }
-        self.end_call(now, call, reason);
+        let transfer = self.calls.legs.get(&id).and_then(|leg| leg.transfers);
+        match transfer.filter(|transfer| self.calls.bridges.contains_key(transfer)) {
+            Some(transfer) => self.transferor_left(now, call, id, transfer),
+            None => self.end_call(now, call, reason),
+        }
     }
 }

@@ -114,11 +114,12 @@ impl Exchange {
     /// Whoever dialled takes a call that rings elsewhere. Both sides have offered: each is answered
     /// with what the other offered.
     pub(super) fn pick_up(&mut self, now: Time, leg: LegId, call: CallId) {
-        self.cancel_branches(now, call, None);
-        let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
+        let Some(bridge) = self.calls.bridges.get(&call) else { return };
         let (Some(a), Some(offer)) = (bridge.a, bridge.offer.clone()) else {
             return self.refuse_leg(now, leg, Reply::new(488));
         };
+        self.cancel_branches(now, call, None);
+        let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
         bridge.b = vec![leg];
         if let Some(own) = self.calls.legs.get_mut(&leg) {
             own.call = Some(call);

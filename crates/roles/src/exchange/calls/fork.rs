@@ -135,6 +135,7 @@ impl Exchange {
             visited: Vec::new(),
             refusal: None,
             transfer: None,
+            no_answer_at: None,
         };
         self.calls.bridges.insert(id, bridge);
         Some(id)
@@ -159,8 +160,10 @@ impl Exchange {
         bridge.callee = Peer { number: extension.number.clone(), display: extension.display.clone() };
         entry.last_caller = Some(bridge.caller.number.clone());
         let forward = extension.forward.clone();
-        let busy = !entry.legs.is_empty();
-        let full = entry.legs.len() >= usize::from(extension.max_calls);
+        let legs = entry.legs.iter().filter_map(|leg| self.calls.legs.get(leg));
+        let busy_legs = legs.filter(|leg| leg.call.is_some_and(|other| other != call)).count();
+        let busy = busy_legs > 0;
+        let full = busy_legs >= usize::from(extension.max_calls);
         let refused = (!extension.enabled || extension.do_not_disturb).then_some(480);
         if let Some(target) = forward.always {
             return self.forward(now, call, &target, "unconditional");
@@ -200,7 +203,16 @@ impl Exchange {
         let own_s = self.directory.get(callee).map_or(0, |entry| entry.extension.forward.no_answer_s);
         let ring_s = if own_s == 0 { self.config.ring_s } else { own_s };
         let at = now + Duration::from_secs(u64::from(ring_s.max(1)));
-        self.alarms.insert((at, Alarm::NoAnswer(call)));
+        self.set_no_answer(call, Some(at));
+    }
+
+    /// Sets or clears the time after which it has rung long enough.
+    pub(super) fn set_no_answer(&mut self, call: CallId, at: Option<Time>) {
+        let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
+        if let Some(old) = std::mem::replace(&mut bridge.no_answer_at, at) {
+            self.alarms.remove(&(old, Alarm::NoAnswer(call)));
+        }
+        self.alarms.extend(at.map(|at| (at, Alarm::NoAnswer(call))));
     }
 
     /// Leads a call elsewhere, unless it was there before or has gone far enough.
@@ -229,7 +241,7 @@ impl Exchange {
         contacts: &[String],
         diversion: Option<String>,
     ) {
-        self.drop_branch(now, call, leg);
+        self.drop_branch(call, leg);
         let target = contacts.first().and_then(|uri| proto::sip::Uri::parse(uri));
         let target = target.map(|uri| uri.plain_user().into_owned()).unwrap_or_default();
         self.cancel_branches(now, call, None);
@@ -240,7 +252,7 @@ impl Exchange {
 
     /// A device refused, or never answered.
     pub(super) fn on_branch_failed(&mut self, now: Time, call: CallId, leg: LegId, status: Option<u16>) {
-        self.drop_branch(now, call, leg);
+        self.drop_branch(call, leg);
         let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
         let status = told_to_caller(status);
         bridge.refusal = Some(bridge.refusal.map_or(status, |before| better(before, status)));
@@ -284,11 +296,11 @@ impl Exchange {
         self.end_call(now, call, proto::sip::build::reason_phrase(status));
     }
 
-    fn drop_branch(&mut self, now: Time, call: CallId, leg: LegId) {
+    fn drop_branch(&mut self, call: CallId, leg: LegId) {
         if let Some(bridge) = self.calls.bridges.get_mut(&call) {
             bridge.b.retain(|other| *other != leg);
         }
-        self.let_go(now, leg);
+        self.let_go(leg);
     }
 
     /// Cancels every device but one.
@@ -299,7 +311,7 @@ impl Exchange {
         let others: Vec<LegId> = others;
         let reason = keep.map(|_| "SIP;cause=200;text=\"Call completed elsewhere\"");
         for leg in others {
-            self.let_go(now, leg);
+            self.let_go(leg);
             self.hang_up_leg(now, leg, reason);
         }
     }

@@ -136,6 +136,7 @@ impl Exchange {
             answers_late: None,
             rejoins: false,
             joined_by: None,
+            transfers: None,
             ringing: false,
             alarm: None,
         };
@@ -214,7 +215,7 @@ impl Exchange {
     }
 
     /// The leg no longer belongs to a call.
-    pub(super) fn let_go(&mut self, _now: Time, id: LegId) {
+    pub(super) fn let_go(&mut self, id: LegId) {
         if let Some(leg) = self.calls.legs.get_mut(&id) {
             leg.call = None;
             self.changed_lamps.extend(leg.extension);

@@ -40,7 +40,7 @@ impl Exchange {
         } else if let Some(waiting) = leg.answers_late.take() {
             self.acknowledge(now, waiting, told);
         } else {
-            self.after_rejoin(now, call, id, told);
+            self.after_rejoin(now, id, told);
         }
     }
 

@@ -22,7 +22,7 @@ const LEFTOVER_S: u64 = 5;
 
 impl Exchange {
     /// One side asks to be replaced by somebody else.
-    pub(super) fn on_refer(&mut self, now: Time, _call: CallId, id: LegId, refer: &Refer) {
+    pub(super) fn on_refer(&mut self, now: Time, id: LegId, refer: &Refer) {
         let Some(transferee) = self.calls.peer(id) else {
             self.ask_leg(now, id, |call, ctx| call.refuse_refer(ctx, 603));
             return;
@@ -54,6 +54,9 @@ impl Exchange {
             bridge.transfer = Some(Transfer { transferor: id, transferee });
             bridge.a = Some(transferee);
         }
+        if let Some(leg) = self.calls.legs.get_mut(&id) {
+            leg.transfers = Some(call);
+        }
         let offer = Some(offer).filter(|offer| !offer.is_empty());
         let offer = self.relayed_opt(call, transferee, offer);
         if let Some(bridge) = self.calls.bridges.get_mut(&call) {
@@ -62,6 +65,15 @@ impl Exchange {
             bridge.offer = offer;
         }
         self.ring(now, call, target);
+    }
+
+    /// The transferor hangs up before the target has answered: the transferee waits alone.
+    pub(super) fn transferor_left(&mut self, now: Time, call: CallId, id: LegId, transfer: CallId) {
+        let Some(transferee) = self.calls.peer(id) else {
+            return self.end_call(now, call, "nobody is left to talk to");
+        };
+        self.leave(now, transferee, id);
+        self.take_place(transfer, transferee, None);
     }
 
     pub(super) fn transfer_progress(&mut self, now: Time, transfer: Transfer, status: u16) {
@@ -77,7 +89,6 @@ impl Exchange {
         &mut self,
         now: Time,
         call: CallId,
-        _target: LegId,
         transfer: Transfer,
         told: Option<Vec<u8>>,
     ) {
@@ -88,8 +99,10 @@ impl Exchange {
         if !self.calls.legs.contains_key(&transfer.transferee) {
             return self.end_call(now, call, "the transferred side has hung up");
         }
-        self.leave(now, transfer.transferee, transfer.transferor, None);
-        self.take_place(call, transfer.transferee, None);
+        if self.calls.legs.get(&transfer.transferee).is_some_and(|leg| leg.call != Some(call)) {
+            self.leave(now, transfer.transferee, transfer.transferor);
+            self.take_place(call, transfer.transferee, None);
+        }
         self.ask_leg(now, transfer.transferee, |call, ctx| call.modify(ctx, told));
     }
 
@@ -107,7 +120,7 @@ impl Exchange {
             return self.attended_while_ringing(now, id, transferee, own, call);
         };
         self.ask_leg(now, id, |call, ctx| call.notify_refer(ctx, 200, true));
-        self.leave(now, transferee, id, Some("transferred"));
+        self.leave(now, transferee, id);
         self.take_place(call, transferee, Some(own));
         self.dismiss(now, own);
         self.hang_up_leg(now, id, None);
@@ -120,7 +133,10 @@ impl Exchange {
             bridge.a = None;
             bridge.transfer = Some(Transfer { transferor: id, transferee });
         }
-        self.let_go(now, own);
+        if let Some(leg) = self.calls.legs.get_mut(&id) {
+            leg.transfers = Some(call);
+        }
+        self.let_go(own);
         self.refuse_leg(now, own, Reply::new(487));
     }
 
@@ -130,14 +146,17 @@ impl Exchange {
     }
 
     /// A leg leaves its call for another one; what is left of the old call ends.
-    fn leave(&mut self, now: Time, leaving: LegId, left: LegId, _why: Option<&str>) {
+    fn leave(&mut self, now: Time, leaving: LegId, left: LegId) {
         let Some(call) = self.calls.legs.get(&leaving).and_then(|leg| leg.call) else { return };
         if let Some(leg) = self.calls.legs.get_mut(&leaving) {
             leg.call = None;
             leg.asked_by = None;
             leg.answers_late = None;
         }
-        self.let_go(now, left);
+        if let Some(leg) = self.calls.legs.get_mut(&left) {
+            leg.transfers = None;
+        }
+        self.let_go(left);
         self.alarms.insert((now + Duration::from_secs(LEFTOVER_S), Alarm::Leftover(left)));
         if let Some(bridge) = self.calls.bridges.remove(&call) {
             self.close(now, call, &bridge, "transferred");
@@ -166,7 +185,7 @@ impl Exchange {
 
     /// A leg whose place is taken goes.
     pub(super) fn dismiss(&mut self, now: Time, id: LegId) {
-        self.let_go(now, id);
+        self.let_go(id);
         self.hang_up_leg(now, id, None);
     }
 
@@ -188,7 +207,7 @@ impl Exchange {
     }
 
     /// The first of two joined legs has answered: the second is told.
-    pub(super) fn after_rejoin(&mut self, now: Time, _call: CallId, id: LegId, told: Option<Vec<u8>>) {
+    pub(super) fn after_rejoin(&mut self, now: Time, id: LegId, told: Option<Vec<u8>>) {
         let Some(peer) = self.calls.peer(id) else { return };
         let waits = self.calls.legs.get_mut(&peer).is_some_and(|leg| std::mem::take(&mut leg.rejoins));
         if waits {

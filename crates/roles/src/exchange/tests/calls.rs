@@ -199,3 +199,137 @@ fn options_are_answered() {
     bench.say(&phone, &options);
     assert!(bench.heard(&phone, "SIP/2.0 200").contains("Allow: INVITE"));
 }
+
+/// A phone's answer to the newest INVITE that it heard.
+fn answer_invite(bench: &mut Bench, phone: &Phone, status: u16) {
+    let asked = bench.heard(phone, "INVITE");
+    let answer = phone.answer(&asked, status, "", SDP);
+    bench.say(phone, &answer);
+}
+
+#[test]
+fn a_blind_transfer_goes_as_in_the_deck() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (answered, _) = talking(&mut bench, &mut phones);
+    bench.ladder.clear();
+    let refer = phones[0].within(&answered, "REFER", "Refer-To: <sip:7003@192.0.2.100>\r\n", "");
+    bench.say(&phones[0], &refer);
+    bench.check("7001>s REFER; s>7001 202; s>7001 NOTIFY; s>7003 INVITE");
+    let asked = bench.heard(&phones[2], "INVITE");
+    let ringing = phones[2].answer(&asked, 180, "", "");
+    bench.say(&phones[2], &ringing);
+    bench.check("7003>s 180; s>7001 NOTIFY");
+    assert!(bench.heard(&phones[0], "NOTIFY").ends_with("SIP/2.0 180 Ringing\r\n"));
+    answer_invite(&mut bench, &phones[2], 200);
+    bench.check("7003>s 200; s>7003 ACK; s>7001 NOTIFY; s>7002 INVITE");
+    assert!(bench.heard(&phones[0], "NOTIFY").ends_with("SIP/2.0 200 OK\r\n"));
+    let bye = phones[0].within(&answered, "BYE", "", "");
+    bench.say(&phones[0], &bye);
+    answer_invite(&mut bench, &phones[1], 200);
+    bench.check("7001>s BYE; s>7001 200; 7002>s 200; s>7002 ACK");
+    let calls = bench.exchange.calls();
+    assert_eq!(calls.len(), 1);
+    assert_eq!((&*calls[0].caller.number, &*calls[0].callee.number), ("7002", "7003"));
+    assert_eq!(bench.exchange.calls.legs.len(), 2);
+}
+
+#[test]
+fn a_transfer_to_nobody_leaves_the_call_as_it_is() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (answered, _) = talking(&mut bench, &mut phones);
+    let refer = phones[0].within(&answered, "REFER", "Refer-To: <sip:7999@192.0.2.100>\r\n", "");
+    bench.say(&phones[0], &refer);
+    assert!(bench.heard(&phones[0], "NOTIFY").ends_with("SIP/2.0 404 Not Found\r\n"));
+    assert_eq!(bench.exchange.calls().len(), 1);
+}
+
+#[test]
+fn the_transferor_may_leave_before_the_target_answers() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (answered, _) = talking(&mut bench, &mut phones);
+    let refer = phones[0].within(&answered, "REFER", "Refer-To: <sip:7003@192.0.2.100>\r\n", "");
+    bench.say(&phones[0], &refer);
+    let bye = phones[0].within(&answered, "BYE", "", "");
+    bench.say(&phones[0], &bye);
+    bench.ladder.clear();
+    answer_invite(&mut bench, &phones[2], 200);
+    bench.check("7003>s 200; s>7003 ACK; s>7002 INVITE");
+    assert_eq!(bench.exchange.calls().len(), 1);
+}
+
+#[test]
+fn an_attended_transfer_goes_as_in_the_deck() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (first, _) = talking(&mut bench, &mut phones);
+    let invite = phones[0].invite("7003", "call-2", "");
+    bench.say(&phones[0], &invite);
+    answer_invite(&mut bench, &phones[2], 200);
+    let second = bench.heard(&phones[0], "SIP/2.0 200");
+    let ack = phones[0].ack(&invite, &second);
+    bench.say(&phones[0], &ack);
+    bench.ladder.clear();
+    let parsed = Message::parse(second.as_bytes()).expect("sound");
+    let (to, from) = (parsed.to_tag().to_owned(), parsed.from_tag().to_owned());
+    let fields =
+        format!("Refer-To: <sip:7003@192.0.2.100?Replaces=call-2%3Bto-tag%3D{to}%3Bfrom-tag%3D{from}>\r\n");
+    let refer = phones[0].within(&first, "REFER", &fields, "");
+    bench.say(&phones[0], &refer);
+    bench.check(
+        "7001>s REFER; s>7001 202; s>7001 NOTIFY; s>7001 NOTIFY; s>7001 BYE; s>7001 BYE; s>7002 INVITE",
+    );
+    answer_invite(&mut bench, &phones[1], 200);
+    bench.check("7002>s 200; s>7002 ACK; s>7003 INVITE");
+    answer_invite(&mut bench, &phones[2], 200);
+    bench.check("7003>s 200; s>7003 ACK");
+    assert_eq!(bench.exchange.calls().len(), 1);
+    assert_eq!(bench.exchange.calls.legs.len(), 2);
+}
+
+#[test]
+fn a_ringing_call_is_picked_up() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    ringing(&mut bench, &mut phones);
+    bench.ladder.clear();
+    let invite = phones[2].invite("*047002", "pickup", "");
+    bench.say(&phones[2], &invite);
+    bench.check("7003>s INVITE; s>7003 100; s>7002 CANCEL; s>7003 200; s>7001 200");
+    let calls = bench.exchange.calls();
+    assert_eq!((&*calls[0].callee.number, calls[0].answered), ("7003", true));
+    let invite = phones[2].invite("*047002", "pickup-2", "");
+    bench.say(&phones[2], &invite);
+    bench.heard(&phones[2], "SIP/2.0 404");
+}
+
+#[test]
+fn a_redirection_is_followed_but_not_in_circles() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (_, offered) = ringing(&mut bench, &mut phones);
+    bench.ladder.clear();
+    let fields = "Diversion: <sip:7002@192.0.2.100>;reason=user-busy\r\n";
+    let moved = phones[1].answer(&offered, 302, fields, "");
+    let moved = moved.replace(&phones[1].contact(), "<sip:7003@192.0.2.100>");
+    bench.say(&phones[1], &moved);
+    bench.check("7002>s 302; s>7002 ACK; s>7003 INVITE");
+    let asked = bench.heard(&phones[2], "INVITE");
+    assert!(asked.contains("Diversion: <sip:7002@"), "{asked}");
+    let back = phones[2].answer(&asked, 302, "", "");
+    let back = back.replace(&phones[2].contact(), "<sip:7002@192.0.2.100>");
+    bench.say(&phones[2], &back);
+    bench.check("7003>s 302; s>7003 ACK; s>7001 482");
+}
+
+#[test]
+fn calls_are_limited() {
+    let mut bench = Bench::with(Config { max_calls: 1, ..Config::default() });
+    let mut phones = bench.ready();
+    ringing(&mut bench, &mut phones);
+    let invite = phones[2].invite("7001", "one-more", "");
+    bench.say(&phones[2], &invite);
+    assert!(bench.heard(&phones[2], "SIP/2.0 503").contains("Retry-After: 5\r\n"));
+}

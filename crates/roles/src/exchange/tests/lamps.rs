@@ -42,3 +42,45 @@ fn subscriptions_are_refused_by_the_book() {
     check("7002", "dialog", 30, "423");
     check("7002", "presence", 3_600, "489");
 }
+
+#[test]
+fn versions_and_cseq_go_on_after_a_restart() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    subscribe(&mut bench, &mut phones[2], "7002", "dialog", 3_600);
+    let notify = bench.heard(&phones[2], "NOTIFY");
+    let kept = bench.changes.iter().rev().find_map(|change| match change {
+        Change::Subscription(kept) => Some(*kept.clone()),
+        _ => None,
+    });
+    let extensions = ["7002", "7003"].map(|n| Extension::new(n, "offhook", "secret")).to_vec();
+    let subscriptions = vec![kept.expect("a subscription is kept")];
+    let restored = Restored { extensions, subscriptions, ..Restored::default() };
+    let mut bench = Bench::restored(Config::default(), restored);
+    bench.give(Input::Start);
+    let later = bench.heard(&phones[2], "NOTIFY");
+    assert!(later.contains("CSeq: 2 NOTIFY") && later.contains("version=\"1\""), "{later}");
+    assert_eq!(line(&later, "Call-ID: "), line(&notify, "Call-ID: "));
+}
+
+#[test]
+fn a_watcher_that_never_answers_ages_out() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    subscribe(&mut bench, &mut phones[2], "7002", "dialog", 3_600);
+    bench.wait(40);
+    assert!(matches!(bench.command(What::Subscriptions), Answer::Subscriptions(all) if all.len() == 1));
+    bench.wait(120);
+    assert!(matches!(bench.command(What::Subscriptions), Answer::Subscriptions(all) if all.is_empty()));
+}
+
+#[test]
+fn watchers_are_limited() {
+    let mut bench = Bench::new();
+    let [.., mut phone] = bench.ready();
+    for _ in 0..=2_000 {
+        subscribe(&mut bench, &mut phone, "7002", "dialog", 3_600);
+        bench.ladder.clear();
+    }
+    assert!(bench.heard(&phone, "SIP/2.0 503").contains("Retry-After: 60\r\n"));
+}
