@@ -259,6 +259,11 @@ impl<P: Party> World<P> {
         &self.seats[who.0].name
     }
 
+    /// A party's own address.
+    pub fn ip(&self, who: SeatId) -> IpAddr {
+        self.seats[who.0].ip
+    }
+
     /// Whose an address is: the party's itself, or the NAT's that hides it.
     pub fn name_at(&self, ip: IpAddr) -> Option<&str> {
         let own = self.seats.iter().find(|seat| seat.ip == ip);

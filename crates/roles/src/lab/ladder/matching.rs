@@ -1,7 +1,7 @@
 //! Whether a ladder was seen, by the folding rules of `ladders.txt`.
 //!
 //! Folded are retransmissions, a second 180, OPTIONS, and the answers to NOTIFYs, which may come in any
-//! order but must be 200. What is left must be there without gaps, beginning anywhere.
+//! order but must be 200; BYEs of two calls may cross. What is left must be there without gaps, beginning anywhere.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -60,7 +60,8 @@ pub fn check<'a>(
     {
         return Err(difference(0, "200 to each NOTIFY", Some(bad), &seen, phone));
     }
-    let seen: Vec<Step<'_>> = seen.into_iter().filter(|step| !step.answers(Method::Notify)).collect();
+    let mut seen: Vec<Step<'_>> = seen.into_iter().filter(|step| !step.answers(Method::Notify)).collect();
+    part_goodbyes(&mut seen);
     let lengths = (0..=seen.len()).map(|start| (matched(&wanted, &seen[start..]), start));
     let (length, start) =
         lengths.max_by_key(|&(length, start)| (length, seen.len() - start)).unwrap_or((0, 0));
@@ -122,6 +123,22 @@ fn fold<'a>(sights: impl IntoIterator<Item = Sight<'a>>, phone: IpAddr) -> Vec<S
         }
     }
     steps
+}
+
+/// Puts each answer to BYE next to its BYE where only goodbyes of other calls stand between: a transfer
+/// ends two calls at once, and between calls there is no order.
+fn part_goodbyes(steps: &mut [Step<'_>]) {
+    for at in 0..steps.len() {
+        if !steps[at].answers(Method::Bye) {
+            continue;
+        }
+        let call = steps[at].message.call_id();
+        let asked = steps[..at].iter().rposition(|step| step.message.call_id() == call).unwrap_or(at);
+        let between = steps.get(asked + 1..at).unwrap_or_default();
+        if between.iter().all(|step| step.is_of(Method::Bye)) {
+            steps[(asked + 1).min(at)..=at].rotate_right(1);
+        }
+    }
 }
 
 /// The ladder without the phone's answers to NOTIFYs: those that follow a NOTIFY before any other
@@ -254,6 +271,17 @@ mod tests {
         assert_eq!(run(&late, RINGING), Err("3 Some(\"Status: 480 No (INVITE) (Q.850 18)\")".to_owned()));
         assert!(run(&dnd.replace("Q.850 18", "Q.850 17"), RINGING).is_err());
         assert!(run(&format!("{dnd}; p>s BYE"), RINGING).is_err_and(|text| text == "5 None"));
+    }
+
+    #[test]
+    fn goodbyes_of_two_calls_may_cross_and_those_of_one_may_not() {
+        let text = "
+            0 s>p BYE sip:1@h SIP/2.0|CSeq: 1 BYE|Call-ID: a
+            0 s>p BYE sip:1@h SIP/2.0|CSeq: 1 BYE|Call-ID: b
+            1 p>s SIP/2.0 200 OK|CSeq: 1 BYE|Call-ID: a
+            1 p>s SIP/2.0 200 OK|CSeq: 1 BYE|Call-ID: b";
+        assert_eq!(run("s>p BYE; p>s 200; s>p BYE; p>s 200", text), Ok(()));
+        assert!(run("s>p BYE; p>s 200", &text.replace("ID: b", "ID: a").replace("200", "481")).is_err());
     }
 
     #[test]

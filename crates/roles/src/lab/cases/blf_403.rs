@@ -1,0 +1,29 @@
+//! The subscription is refused with 403.
+
+use super::prelude::*;
+
+/// The case.
+pub(super) const CASE: Case = Case {
+    topic: "BLF",
+    slug: "blf-403",
+    title: "The subscription is refused with 403",
+    deck: "The server does not allow the watching.",
+    teaches: "The lamp says unknown or refused and never shows a state that nobody told.",
+    desks: &[
+        Desk::plain("7002", 800),
+        Desk {
+            name: "7007",
+            tone_hz: 1000,
+            settings: &[("linekey.2.type", "16"), ("linekey.2.line", "1"), ("linekey.2.value", "7002")],
+        },
+    ],
+    exchange: |config, _| config.answers.subscribe = Some(403),
+    steps: &[
+        Step::On(EXCHANGE),
+        Step::On("7002"),
+        Step::Event("7002", "registered", &[], PATIENCE_MS),
+        Step::On("7007"),
+        Step::Event("7007", "lamp", &[("key", "2"), ("meaning", "refused")], PATIENCE_MS),
+    ],
+    ladders: &[],
+};

@@ -1,0 +1,33 @@
+//! Forward always.
+
+use super::prelude::*;
+
+/// The case.
+pub(super) const CASE: Case = Case {
+    topic: "SIP call",
+    slug: "forward-always",
+    title: "Forward always",
+    deck: "The phone answers 302 with Diversion: unconditional.",
+    teaches: "302 comes from the phone; the server then calls the Contact of it.",
+    desks: &[Desk::plain("7001", 600), Desk::plain("7002", 800), Desk::plain("7007", 1000)],
+    exchange: as_it_comes,
+    steps: &[
+        Step::On(EXCHANGE),
+        Step::On("7001"),
+        Step::On("7002"),
+        Step::On("7007"),
+        Step::Event("7001", "registered", &[], PATIENCE_MS),
+        Step::Event("7002", "registered", &[], PATIENCE_MS),
+        Step::Event("7007", "registered", &[], PATIENCE_MS),
+        Step::Say("7002", "forward always 7007"),
+        Step::Say("7001", "dial 7002"),
+        Step::Event("7002", "forwarded", &[("to", "7007"), ("reason", "unconditional")], 15_000),
+        Step::Event("7007", "incoming", &[("peer", "7001")], PATIENCE_MS),
+        Step::Say("7007", "answer"),
+        Step::Event("7001", "answered", &[], PATIENCE_MS),
+        Step::Hears("7007", &[600]),
+        Step::Say("7001", "hangup"),
+        Step::Event("7007", "ended", &[], PATIENCE_MS),
+    ],
+    ladders: &[("7002", "forward-always")],
+};

@@ -1,0 +1,46 @@
+//! Forward when busy.
+
+use super::prelude::*;
+
+/// The case.
+pub(super) const CASE: Case = Case {
+    topic: "SIP call",
+    slug: "forward-busy",
+    title: "Forward when busy",
+    deck: "In a call the phone answers 302 with Diversion: user-busy.",
+    teaches: "Busy forward, where on, wins over call waiting.",
+    desks: &[
+        Desk::plain("7001", 600),
+        Desk::plain("7002", 800),
+        Desk::plain("7005", 900),
+        Desk::plain("7007", 1000),
+    ],
+    exchange: as_it_comes,
+    steps: &[
+        Step::On(EXCHANGE),
+        Step::On("7001"),
+        Step::On("7002"),
+        Step::On("7005"),
+        Step::On("7007"),
+        Step::Event("7001", "registered", &[], PATIENCE_MS),
+        Step::Event("7002", "registered", &[], PATIENCE_MS),
+        Step::Event("7005", "registered", &[], PATIENCE_MS),
+        Step::Event("7007", "registered", &[], PATIENCE_MS),
+        Step::Say("7002", "forward busy 7007"),
+        Step::Say("7005", "dial 7002"),
+        Step::Event("7002", "incoming", &[("peer", "7005")], PATIENCE_MS),
+        Step::Event("7005", "ringing", &[], PATIENCE_MS),
+        Step::Say("7002", "answer"),
+        Step::Event("7005", "answered", &[], PATIENCE_MS),
+        Step::Event("7002", "answered", &[], PATIENCE_MS),
+        Step::Say("7001", "dial 7002"),
+        Step::Event("7002", "forwarded", &[("to", "7007"), ("reason", "user-busy")], PATIENCE_MS),
+        Step::Event("7007", "incoming", &[("peer", "7001")], PATIENCE_MS),
+        Step::Say("7007", "answer"),
+        Step::Event("7001", "answered", &[], PATIENCE_MS),
+        Step::Hears("7007", &[600]),
+        Step::Say("7001", "hangup"),
+        Step::Event("7007", "ended", &[], PATIENCE_MS),
+    ],
+    ladders: &[("7002", "forward-busy")],
+};

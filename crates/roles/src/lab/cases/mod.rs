@@ -1,0 +1,84 @@
+//! The cases of the lab: one case, one file.
+
+mod account_disabled;
+mod attended_transfer;
+mod basic_call;
+mod blf_403;
+mod blf_489;
+mod blf_pickup;
+mod blf_watch;
+mod blind_transfer;
+mod blocked_device;
+mod blocked_network;
+mod codec_mismatch;
+mod conference;
+mod dnd;
+mod forward_always;
+mod forward_busy;
+mod forward_no_answer;
+mod hold_resume;
+mod not_registered_call;
+mod pickup;
+mod reg_interval_too_brief;
+mod reg_multiple_devices;
+mod reg_no_answer;
+mod reg_port_closed;
+mod reg_unavailable;
+mod reg_unknown_account;
+mod reg_wrong_password;
+mod restart_mid_call;
+mod semi_attended_transfer;
+mod srtp_call;
+mod srtp_required;
+mod transfer_refused;
+
+use super::script::Case;
+
+/// What every case is written with.
+mod prelude {
+    pub(super) use crate::exchange::Block;
+    pub(super) use crate::lab::script::{Case, Desk, EXCHANGE, PATIENCE_MS, Step, as_it_comes};
+}
+
+/// All cases, by topic and from the plain to the difficult.
+pub fn cases() -> &'static [Case] {
+    const ALL: &[Case] = &[
+        basic_call::CASE,
+        reg_wrong_password::CASE,
+        reg_unknown_account::CASE,
+        reg_interval_too_brief::CASE,
+        reg_no_answer::CASE,
+        reg_port_closed::CASE,
+        reg_unavailable::CASE,
+        account_disabled::CASE,
+        blocked_device::CASE,
+        blocked_network::CASE,
+        reg_multiple_devices::CASE,
+        hold_resume::CASE,
+        blind_transfer::CASE,
+        attended_transfer::CASE,
+        semi_attended_transfer::CASE,
+        transfer_refused::CASE,
+        forward_always::CASE,
+        forward_no_answer::CASE,
+        forward_busy::CASE,
+        dnd::CASE,
+        conference::CASE,
+        blf_watch::CASE,
+        blf_pickup::CASE,
+        blf_403::CASE,
+        blf_489::CASE,
+        codec_mismatch::CASE,
+        srtp_call::CASE,
+        srtp_required::CASE,
+        pickup::CASE,
+        not_registered_call::CASE,
+        restart_mid_call::CASE,
+    ];
+    ALL
+}
+
+/// The case of that name.
+pub fn case(slug: &str) -> Option<&'static Case> {
+    cases().iter().find(|case| case.slug == slug)
+}

@@ -1,0 +1,20 @@
+//! The server does not know the account.
+
+use super::prelude::*;
+
+/// The case.
+pub(super) const CASE: Case = Case {
+    topic: "Account registration",
+    slug: "reg-unknown-account",
+    title: "The server does not know the account",
+    deck: "The deck's server answers 404 to an account that it does not know.",
+    teaches: "A strict server does not say whether an account exists: the trace is that of a wrong password, so check both.",
+    desks: &[Desk::plain("7005", 900)],
+    exchange: |_, extensions| extensions.clear(),
+    steps: &[
+        Step::On(EXCHANGE),
+        Step::On("7005"),
+        Step::Event("7005", "registration_failed", &[("status", "403")], PATIENCE_MS),
+    ],
+    ladders: &[("7005", "register-403")],
+};

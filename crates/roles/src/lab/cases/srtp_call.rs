@@ -1,0 +1,34 @@
+//! A call with encrypted sound.
+
+use super::prelude::*;
+
+/// The case.
+pub(super) const CASE: Case = Case {
+    topic: "SIP call",
+    slug: "srtp-call",
+    title: "A call with encrypted sound",
+    deck: "With RTP Encrypt Type set to Compulsory the SDP says RTP/SAVP and brings a key.",
+    teaches: "Both sides need the same profile and suite; whether sound is encrypted stands in m= and a=crypto.",
+    desks: &[
+        Desk { name: "7001", tone_hz: 600, settings: &[("account.1.srtp_encryption", "2")] },
+        Desk { name: "7002", tone_hz: 800, settings: &[("account.1.srtp_encryption", "2")] },
+    ],
+    exchange: as_it_comes,
+    steps: &[
+        Step::On(EXCHANGE),
+        Step::On("7001"),
+        Step::On("7002"),
+        Step::Event("7001", "registered", &[], PATIENCE_MS),
+        Step::Event("7002", "registered", &[], PATIENCE_MS),
+        Step::Say("7001", "dial 7002"),
+        Step::Event("7002", "incoming", &[], PATIENCE_MS),
+        Step::Say("7002", "answer"),
+        Step::Event("7001", "answered", &[("secure", "true")], PATIENCE_MS),
+        Step::Event("7002", "answered", &[("secure", "true")], PATIENCE_MS),
+        Step::Hears("7001", &[800]),
+        Step::Hears("7002", &[600]),
+        Step::Say("7001", "hangup"),
+        Step::Event("7002", "ended", &[], PATIENCE_MS),
+    ],
+    ladders: &[],
+};

@@ -1,0 +1,314 @@
+//! The language of the lab's cases, and how a case is played on any stage.
+//!
+//! A case says who takes part, what they do in the words of `--stdio`, which events must come, what must
+//! be heard and which of the deck's ladders must be seen. The simulated wire is one stage, real sockets
+//! are another; both are told the same steps.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use proto::Time;
+use serde_json::Value;
+
+use super::ladder::{self, Sight};
+use super::wire::Passed;
+use crate::exchange::{Config, Extension};
+use crate::settings::{Model, Settings, Source};
+
+/// The exchange of every case: its name and address.
+pub const EXCHANGE: &str = "exchange";
+/// Where the exchange of every case is.
+pub const EXCHANGE_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 50, 19));
+/// How many steps of time an event may take that has no limit of its own, in milliseconds.
+pub const PATIENCE_MS: u64 = 5_000;
+
+/// One scenario of the lab.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    /// Under which heading it is listed.
+    pub topic: &'static str,
+    /// Its name on the command line.
+    pub slug: &'static str,
+    /// In a few words.
+    pub title: &'static str,
+    /// What the deck says about it.
+    pub deck: &'static str,
+    /// What is to be learnt from it.
+    pub teaches: &'static str,
+    /// Who has a phone.
+    pub desks: &'static [Desk],
+    /// What is special about the exchange.
+    pub exchange: fn(&mut Config, &mut Vec<Extension>),
+    /// What happens.
+    pub steps: &'static [Step],
+    /// Which ladders of the deck must have been seen between which phone and its server.
+    pub ladders: &'static [(&'static str, &'static str)],
+}
+
+/// A phone of a case.
+#[derive(Clone, Copy, Debug)]
+pub struct Desk {
+    /// Its extension and its name in the steps; what follows a letter tells phones of one extension apart.
+    pub name: &'static str,
+    /// What its person hums, in hertz.
+    pub tone_hz: u16,
+    /// Settings beyond account and server.
+    pub settings: &'static [(&'static str, &'static str)],
+}
+
+/// One step of a case.
+#[derive(Clone, Copy, Debug)]
+pub enum Step {
+    /// A machine is switched on.
+    On(&'static str),
+    /// A machine is switched off without a word.
+    Off(&'static str),
+    /// A machine starts again at once with what it kept.
+    Restart(&'static str),
+    /// A person types a command.
+    Say(&'static str, &'static str),
+    /// A person types a command that cannot be done now.
+    Refused(&'static str, &'static str),
+    /// An event must come, with these fields, within the milliseconds.
+    Event(&'static str, &'static str, &'static [(&'static str, &'static str)], u64),
+    /// Milliseconds pass.
+    Pass(u64),
+    /// These tones, and no others, are heard in the next second.
+    Hears(&'static str, &'static [u16]),
+}
+
+impl Case {
+    /// The exchange's configuration and extensions.
+    pub fn exchange(&self) -> (Config, Vec<Extension>) {
+        let mut config = Config::default();
+        config.relay.address = EXCHANGE_IP;
+        let mut extensions: Vec<Extension> = Vec::new();
+        for desk in self.desks {
+            let number = desk.number();
+            if extensions.iter().all(|extension| extension.number != number) {
+                extensions.push(Extension::new(number, &config.realm, &password(number)));
+            }
+        }
+        (self.exchange)(&mut config, &mut extensions);
+        (config, extensions)
+    }
+}
+
+/// An exchange as it comes.
+pub fn as_it_comes(_: &mut Config, _: &mut Vec<Extension>) {}
+
+/// The password of an extension in the lab.
+pub fn password(number: &str) -> String {
+    format!("lab-password-of-{number}")
+}
+
+impl Desk {
+    /// A phone that needs nothing beyond its account.
+    pub const fn plain(name: &'static str, tone_hz: u16) -> Self {
+        Self { name, tone_hz, settings: &[] }
+    }
+
+    /// Its extension.
+    pub fn number(&self) -> &'static str {
+        self.name.split(|c: char| !c.is_ascii_digit()).next().unwrap_or(self.name)
+    }
+
+    /// Its own address: `127.0.A.B` by the digits of its number, one higher for each letter.
+    pub fn ip(&self) -> IpAddr {
+        let number: u32 = self.number().parse().unwrap_or(0);
+        let letter = self.name.bytes().last().filter(u8::is_ascii_lowercase).map_or(0, |c| c - b'a' + 1);
+        let [_, _, high, low] = (number / 100 * 256 + number % 100).to_be_bytes();
+        IpAddr::V4(Ipv4Addr::new(127, 0, high, low.wrapping_add(100 * letter)))
+    }
+
+    /// Its settings: the account, then what the case says.
+    pub fn settings(&self) -> Result<Settings, String> {
+        let number = self.number();
+        let account = [
+            ("account.1.enable", "1".to_owned()),
+            ("account.1.user_name", number.to_owned()),
+            ("account.1.auth_name", number.to_owned()),
+            ("account.1.display_name", number.to_owned()),
+            ("account.1.password", password(number)),
+            ("account.1.sip_server.1.address", EXCHANGE_IP.to_string()),
+        ];
+        let mut settings = Settings::new(Model::usual());
+        let special = self.settings.iter().map(|&(key, value)| (key, value.to_owned()));
+        for (key, value) in account.into_iter().chain(special) {
+            settings.set(key, &value, Source::MacCfg).map_err(|fault| fault.to_string())?;
+        }
+        Ok(settings)
+    }
+}
+
+/// Where a case is played.
+pub trait Stage {
+    /// Switches a machine on or off.
+    fn switch(&mut self, who: &str, on: bool);
+    /// Switches a machine off and on again; it finds what it has kept.
+    fn restart(&mut self, who: &str);
+    /// Types a command at a phone.
+    fn say(&mut self, who: &str, line: &str);
+    /// The next event of anyone; lets time pass, but no longer than `within`.
+    fn next_told(&mut self, within: Duration) -> Option<(String, Value)>;
+    /// The tones that somebody hears from now on for `time`, in hertz, ascending.
+    fn listen(&mut self, who: &str, time: Duration) -> Vec<u16>;
+    /// The stage's clock.
+    fn now(&self) -> Time;
+    /// All that has passed.
+    fn passed(&self) -> &[Passed];
+    /// Where a machine is.
+    fn ip(&self, who: &str) -> IpAddr;
+    /// Whose an address is.
+    fn name(&self, ip: IpAddr) -> String;
+}
+
+/// What came of a case.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What was not as the case says; empty where all was.
+    pub faults: Vec<String>,
+    /// All SIP messages.
+    pub ladder: String,
+    /// Who told what.
+    pub events: Vec<(String, Value)>,
+}
+
+impl Outcome {
+    /// Whether all was as the case says.
+    pub fn as_expected(&self) -> bool {
+        self.faults.is_empty()
+    }
+}
+
+/// Plays a case to its end. After the first step that fails no other is played.
+pub fn play(case: &Case, stage: &mut dyn Stage) -> Outcome {
+    let start = stage.now();
+    let mut play = Play { stage, events: Vec::new(), unread: Vec::new() };
+    let failed = case.steps.iter().enumerate().find_map(|(at, step)| {
+        let fault = play.step(step).err()?;
+        Some(format!("step {}: {fault}", at + 1))
+    });
+    let Play { stage, events, .. } = play;
+    let mut faults: Vec<String> = failed.into_iter().collect();
+    for (who, name) in case.ladders {
+        faults.extend(missing(stage, who, name));
+    }
+    let sights = stage.passed().iter().map(Sight::from);
+    let ladder = ladder::print(sights, start, |ip| stage.name(ip));
+    Outcome { faults, ladder, events }
+}
+
+/// What is wrong with one of the ladders that the case names.
+fn missing(stage: &dyn Stage, who: &str, name: &str) -> Option<String> {
+    let Some(expected) = ladder::deck().get(name) else {
+        return Some(format!("the deck has no ladder `{name}`"));
+    };
+    let sights = stage.passed().iter().map(Sight::from);
+    let difference = ladder::check(expected, sights, stage.ip(who)).err()?;
+    Some(format!("ladder {name} at {who}: {difference}"))
+}
+
+struct Play<'a> {
+    stage: &'a mut dyn Stage,
+    events: Vec<(String, Value)>,
+    unread: Vec<(String, Value)>,
+}
+
+impl Play<'_> {
+    fn step(&mut self, step: &Step) -> Result<(), String> {
+        match *step {
+            Step::On(who) => self.stage.switch(who, true),
+            Step::Off(who) => self.stage.switch(who, false),
+            Step::Restart(who) => self.stage.restart(who),
+            Step::Say(who, line) => return self.say(who, line),
+            Step::Refused(who, line) => {
+                return match self.say(who, line) {
+                    Ok(()) => Err(format!("{who} does `{line}` although it should not")),
+                    Err(_) => Ok(()),
+                };
+            }
+            Step::Event(who, event, fields, within_ms) => {
+                return self.expect(who, event, fields, within_ms);
+            }
+            Step::Pass(ms) => self.pass(ms),
+            Step::Hears(who, tones) => return self.hears(who, tones),
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, who: &str, line: &str) -> Result<(), String> {
+        self.stage.say(who, line);
+        let answered = |event: &Value| event["event"] == "done" || event["event"] == "error";
+        match self.find(who, PATIENCE_MS, false, answered) {
+            Ok(answer) if answer["event"] == "done" => Ok(()),
+            Ok(error) => {
+                Err(format!("{who} cannot `{line}`: {}", error["message"].as_str().unwrap_or_default()))
+            }
+            Err(_) => Err(format!("{who} does not answer `{line}`")),
+        }
+    }
+
+    fn expect(&mut self, who: &str, event: &str, fields: &[(&str, &str)], ms: u64) -> Result<(), String> {
+        let fits = |told: &Value| {
+            told["event"] == event && fields.iter().all(|(field, value)| text(&told[*field]) == *value)
+        };
+        self.find(who, ms, true, fits).map(|_| ()).map_err(|others| {
+            format!("{who} did not tell `{event}` {fields:?} within {ms} ms; it told: {}", others.join(" "))
+        })
+    }
+
+    /// The next event of `who` that fits; with `pass_over`, those before it do not count any more.
+    fn find(
+        &mut self,
+        who: &str,
+        ms: u64,
+        pass_over: bool,
+        fits: impl Fn(&Value) -> bool,
+    ) -> Result<Value, Vec<String>> {
+        let end = self.stage.now() + Duration::from_millis(ms);
+        loop {
+            if let Some(at) = self.unread.iter().position(|(name, told)| name == who && fits(told)) {
+                let found = self.unread.remove(at).1;
+                if pass_over {
+                    let later = self.unread.split_off(at);
+                    self.unread.retain(|(name, _)| name != who);
+                    self.unread.extend(later);
+                }
+                return Ok(found);
+            }
+            if !self.read(end) {
+                let others = self.unread.iter().filter(|(name, _)| name == who);
+                return Err(others.map(|(_, told)| told.to_string()).collect());
+            }
+        }
+    }
+
+    /// Takes the next event; false where none comes up to `end`.
+    fn read(&mut self, end: Time) -> bool {
+        let within = end.since(self.stage.now());
+        let told = self.stage.next_told(within);
+        let came = told.is_some();
+        // Lines of the log say what the other events say.
+        for told in told.into_iter().filter(|(_, told)| told["event"] != "log") {
+            self.events.push(told.clone());
+            self.unread.push(told);
+        }
+        came
+    }
+
+    fn pass(&mut self, ms: u64) {
+        let end = self.stage.now() + Duration::from_millis(ms);
+        while self.read(end) {}
+    }
+
+    fn hears(&mut self, who: &str, tones: &[u16]) -> Result<(), String> {
+        let heard = self.stage.listen(who, Duration::from_secs(1));
+        if heard == tones { Ok(()) } else { Err(format!("{who} hears {heard:?} Hz instead of {tones:?} Hz")) }
+    }
+}
+
+/// A field as text: words without quotes, `null`, numbers.
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}

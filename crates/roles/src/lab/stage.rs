@@ -1,0 +1,135 @@
+//! The simulated wire as a stage for cases.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use proto::Time;
+use serde_json::Value;
+
+use super::ears::{Deaf, Ears};
+use super::parts::{ExchangePart, Part, PhonePart};
+use super::script::{Case, Desk, EXCHANGE, EXCHANGE_IP, Stage};
+use super::wire::{Link, Passed};
+use super::world::{SeatId, World};
+use crate::phone::Place;
+
+/// When virtual time begins: the day of the deck's first trace.
+const BEGINNING: Time = Time::from_secs(1_640_959_118);
+
+/// A case's machines on the simulated wire, all switched off.
+#[derive(Debug)]
+pub struct Simulated {
+    world: World<Part>,
+    seats: Vec<(String, SeatId)>,
+    told: VecDeque<(String, Value)>,
+}
+
+impl Simulated {
+    /// Sets the stage: an exchange and a phone for each desk, with the ears that `ears` makes.
+    ///
+    /// # Errors
+    /// A setting of a desk that no phone takes, in words.
+    pub fn new(
+        case: &Case,
+        link: Link,
+        seed: u64,
+        mut ears: impl FnMut(&Desk, [u8; 32]) -> Box<dyn Ears>,
+    ) -> Result<Self, String> {
+        let mut world = World::new(seed, BEGINNING, link);
+        let (config, extensions) = case.exchange();
+        let exchange = ExchangePart::new(config, extensions, EXCHANGE_IP, world.seed(), BEGINNING);
+        let id = world.join(EXCHANGE, EXCHANGE_IP, Part::Exchange(Box::new(exchange)));
+        let mut seats = vec![(EXCHANGE.to_owned(), id)];
+        for desk in case.desks {
+            let place = Place::new(desk.ip());
+            let (ears, seed) = (ears(desk, world.seed()), world.seed());
+            let phone = PhonePart::new(desk.settings()?, place, ears, seed, BEGINNING);
+            let id = world.join(desk.name, desk.ip(), Part::Phone(Box::new(phone)));
+            seats.push((desk.name.to_owned(), id));
+        }
+        Ok(Self { world, seats, told: VecDeque::new() })
+    }
+
+    /// The wire with all who stand on it.
+    pub fn world(&mut self) -> &mut World<Part> {
+        &mut self.world
+    }
+
+    /// Somebody's place; the exchange's where the name is unknown.
+    pub fn seat(&self, who: &str) -> SeatId {
+        let found = self.seats.iter().find(|(name, _)| name == who);
+        found.unwrap_or(&self.seats[0]).1
+    }
+
+    fn collect(&mut self) {
+        let world = &mut self.world;
+        let told = world.take_told();
+        self.told.extend(told.into_iter().map(|told| (world.name(told.who).to_owned(), told.event)));
+    }
+}
+
+impl Stage for Simulated {
+    fn switch(&mut self, who: &str, on: bool) {
+        let seat = self.seat(who);
+        match on {
+            true => self.world.switch_on(seat, Duration::ZERO),
+            false => self.world.switch_off(seat),
+        }
+    }
+
+    fn restart(&mut self, who: &str) {
+        let seat = self.seat(who);
+        let (seed, now) = (self.world.seed(), self.world.now());
+        // A phone that starts again is mute: cases restart the exchange, whose sound is its relay.
+        let part = self.world.party(seat).restarted(|| Box::new(Deaf), seed, now);
+        self.world.replace(seat, part);
+        self.world.switch_on(seat, Duration::ZERO);
+    }
+
+    fn say(&mut self, who: &str, line: &str) {
+        let seat = self.seat(who);
+        self.world.command(seat, line);
+    }
+
+    fn next_told(&mut self, within: Duration) -> Option<(String, Value)> {
+        let end = self.world.now() + within;
+        loop {
+            self.collect();
+            if let Some(told) = self.told.pop_front() {
+                return Some(told);
+            }
+            // A party that never rests tells nothing more either; the step that waits for it says so.
+            if !self.world.step(end).unwrap_or(false) {
+                return None;
+            }
+        }
+    }
+
+    fn listen(&mut self, who: &str, time: Duration) -> Vec<u16> {
+        let seat = self.seat(who);
+        let take = |world: &mut World<Part>| {
+            world.party_mut(seat).phone().map_or_else(Vec::new, |phone| phone.ears().take_heard_hz())
+        };
+        take(&mut self.world);
+        // As above: who never rests is not heard.
+        let _ = self.world.run_for(time);
+        take(&mut self.world)
+    }
+
+    fn now(&self) -> Time {
+        self.world.now()
+    }
+
+    fn passed(&self) -> &[Passed] {
+        self.world.passed()
+    }
+
+    fn ip(&self, who: &str) -> IpAddr {
+        self.world.ip(self.seat(who))
+    }
+
+    fn name(&self, ip: IpAddr) -> String {
+        self.world.name_at(ip).map_or_else(|| ip.to_string(), str::to_owned)
+    }
+}

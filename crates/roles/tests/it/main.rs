@@ -1,0 +1,4 @@
+//! Phones and exchange on the simulated wire.
+
+mod cases;
+mod seeds;
