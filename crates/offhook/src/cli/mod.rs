@@ -7,6 +7,7 @@ mod lines;
 mod phone;
 mod place;
 mod secrets;
+mod serve;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -25,6 +26,8 @@ struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
+  offhook serve --extension 7001:a-long-secret-here
+                                         an exchange on this machine
   offhook phone --stdio --account '7001:a-long-secret-here@pbx.example.com'
                                          one phone, driven by lines on standard input
 
@@ -34,6 +37,8 @@ Exit status: 0 done and as expected; 1 it did not work; 2 wrong usage.";
 enum Command {
     /// One desk phone
     Phone(Box<phone::Arguments>),
+    /// The exchange that phones register to
+    Serve(Box<serve::Arguments>),
 }
 
 /// Why a command ended without having done what it was asked.
@@ -88,6 +93,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let ended = match arguments.command {
         Command::Phone(arguments) => phone::run(*arguments),
+        Command::Serve(arguments) => serve::run(*arguments),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -173,21 +173,36 @@ impl Relay {
     /// # Errors
     /// All sessions or ports are in use, the id is, or an address is none of this machine's.
     pub fn open(&mut self, id: u64, a: IpAddr, b: IpAddr) -> io::Result<[SocketAddr; 2]> {
-        if self.open.len() >= self.config.sessions {
-            let text = format!("all {} relayed calls are in use", self.config.sessions);
-            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, text));
-        }
-        if self.open.contains(&id) {
-            return Err(io::Error::new(
-                io::ErrorKind::AlreadyExists,
-                format!("relay session {id} is open already"),
-            ));
-        }
+        self.admit(id)?;
         let (a, a_at) = self.bind_pair(a)?;
         let (b, b_at) = self.bind_pair(b)?;
         self.tell(Command::Open { id, sockets: Box::new([a, b]) })?;
         self.open.insert(id);
         Ok([a_at, b_at])
+    }
+
+    /// Opens a session at addresses and (even) ports of the caller's choice.
+    ///
+    /// # Errors
+    /// All sessions are in use, the id or a port is, or an address is none of this machine's.
+    pub fn open_at(&mut self, id: u64, a: SocketAddr, b: SocketAddr) -> io::Result<()> {
+        self.admit(id)?;
+        let sockets = [self.bind_at(a.ip(), a.port())?, self.bind_at(b.ip(), b.port())?];
+        self.tell(Command::Open { id, sockets: Box::new(sockets) })?;
+        self.open.insert(id);
+        Ok(())
+    }
+
+    fn admit(&self, id: u64) -> io::Result<()> {
+        if self.open.len() >= self.config.sessions {
+            let text = format!("all {} relayed calls are in use", self.config.sessions);
+            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, text));
+        }
+        if self.open.contains(&id) {
+            let text = format!("relay session {id} is open already");
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
+        }
+        Ok(())
     }
 
     /// What SDP says of a leg's far end, at first and after each re-INVITE. The same address again

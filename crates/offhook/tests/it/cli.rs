@@ -108,3 +108,83 @@ fn a_phone_remembers_what_was_set() {
     };
     assert_eq!(mac(&first), mac(&second));
 }
+
+/// A program that goes on while the test talks with it.
+struct Running {
+    child: std::process::Child,
+    events: std::io::Lines<std::io::BufReader<std::process::ChildStdout>>,
+}
+
+impl Running {
+    fn start(arguments: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_offhook"))
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("started");
+        let output = std::io::BufReader::new(child.stdout.take().expect("piped"));
+        let mut running = Self { child, events: std::io::BufRead::lines(output) };
+        running.wait("ready");
+        running
+    }
+
+    /// The next event of that name.
+    fn wait(&mut self, name: &str) -> serde_json::Value {
+        let mut events = self.events.by_ref().map(|line| line.expect("text"));
+        let is =
+            |line: &String| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["event"] == name;
+        let line = events.find(is).unwrap_or_else(|| panic!("no event {name} before the end"));
+        serde_json::from_str(&line).expect("JSON")
+    }
+
+    fn say(&mut self, line: &str) {
+        writeln!(self.child.stdin.as_mut().expect("piped"), "{line}").expect("taken");
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended already needs no end.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn two_phones_talk_through_the_exchange() {
+    let secret = "a-secret-that-is-long-enough";
+    let account = |number: &str| format!("{number}:{secret}@127.0.72.1:5070");
+    let extension = |number: &str| format!("{number}:{secret}");
+    let dir = tempfile::tempdir().expect("a folder");
+    let heard = dir.path().join("heard.wav");
+    let (one, seven) = (extension("7001"), extension("7007"));
+    let arguments =
+        ["serve", "--json", "--sip", "127.0.72.1:5070", "--extension", &one, "--extension", &seven];
+    let _exchange = Running::start(&arguments);
+    let phone = |number: &str, ip: &str, audio: &str| {
+        let account = account(number);
+        let arguments = ["phone", "--stdio", "--account", &account, "--listen", ip, "--audio", audio];
+        let mut phone = Running::start(&arguments);
+        phone.wait("registered");
+        phone
+    };
+    let mut caller = phone("7001", "127.0.72.2", "tone:440");
+    let mut called = phone("7007", "127.0.72.3", &format!("silent,{}", heard.display()));
+    caller.say("dial 7007");
+    assert_eq!(called.wait("incoming")["peer"], "7001");
+    caller.wait("ringing");
+    called.say("answer");
+    assert_eq!(caller.wait("answered")["codec"], "PCMA");
+    called.say("dtmf 123456");
+    (0..6).for_each(|_| drop(caller.wait("dtmf")));
+    caller.say("hangup");
+    let ended = called.wait("ended");
+    assert_eq!(ended["by"], "remote");
+    assert!(ended["rtp"]["rx_packets"].as_u64().is_some_and(|packets| packets > 20), "{ended}");
+    called.say("quit");
+    called.child.wait().expect("ended");
+    let wav = media::wav::Wav::parse(&std::fs::read(&heard).expect("recorded")).expect("a WAV file");
+    let loud = wav.samples.iter().filter(|sample| sample.unsigned_abs() > 1_000).count();
+    assert!(loud > 2_000, "the caller's tone is in the recording: {loud} loud samples");
+}

@@ -1,0 +1,74 @@
+//! What an exchange keeps: rows of JSON in the store.
+
+use std::io;
+
+use roles::exchange::{Change, Extension, Restored};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::store::{self, Reader, Table};
+
+/// An extension as a row.
+pub(super) fn extension(extension: &Extension) -> store::Change {
+    store::Change::set(Table::Extension, &extension.number, to_json(extension))
+}
+
+/// A change as a row.
+pub(super) fn row(change: Change) -> store::Change {
+    use store::Change as Row;
+    match change {
+        Change::Extension(new) => extension(&new),
+        Change::ExtensionRemoved { number } => Row::remove(Table::Extension, number),
+        Change::Binding(binding) => {
+            Row::set(Table::Binding, binding_key(&binding.number, &binding.contact), to_json(&*binding))
+        }
+        Change::BindingRemoved { number, contact } => {
+            Row::remove(Table::Binding, binding_key(&number, &contact))
+        }
+        Change::Subscription(subscription) => {
+            Row::set(Table::Subscription, subscription.local_tag.clone(), to_json(&*subscription))
+        }
+        Change::SubscriptionRemoved { local_tag } => Row::remove(Table::Subscription, local_tag),
+        Change::CallRecord(record) => {
+            let key = format!("{:020} {}", record.started_at_ms, record.call);
+            Row::set(Table::CallRecord, key, to_json(&record))
+        }
+        Change::Ban(ban) => Row::set(Table::Ban, ban.source.to_string(), to_json(&ban)),
+        Change::BanRemoved { source } => Row::remove(Table::Ban, source.to_string()),
+    }
+}
+
+/// Neither part can hold a blank.
+fn binding_key(number: &str, contact: &str) -> String {
+    format!("{number} {contact}")
+}
+
+/// What the exchange finds again. A row that cannot be read is told and left out.
+///
+/// # Errors
+/// The store cannot be read.
+pub(super) fn restore(reader: &dyn Reader) -> io::Result<Restored> {
+    Ok(Restored {
+        extensions: load(reader, Table::Extension)?,
+        bindings: load(reader, Table::Binding)?,
+        subscriptions: load(reader, Table::Subscription)?,
+        bans: load(reader, Table::Ban)?,
+    })
+}
+
+fn load<T: DeserializeOwned>(reader: &dyn Reader, table: Table) -> io::Result<Vec<T>> {
+    let rows = reader.load(table)?.into_iter();
+    let read = rows.filter_map(|row| match serde_json::from_str(&row.value) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            eprintln!("offhook: warning: {} {} is left out: {error}", table.name(), row.key);
+            None
+        }
+    });
+    Ok(read.collect())
+}
+
+fn to_json(value: &impl Serialize) -> String {
+    // Plain data with text keys, so serialising cannot fail.
+    serde_json::to_string(value).unwrap_or_default()
+}

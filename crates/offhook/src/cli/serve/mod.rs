@@ -1,0 +1,209 @@
+//! `offhook serve`: the exchange.
+
+mod hands;
+mod keep;
+mod relaying;
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use roles::exchange::{Config as ExchangeConfig, Exchange, Extension, RelayPorts, Restored};
+use tokio::sync::mpsc;
+
+use super::{Failure, interrupted, runtime, secrets};
+use crate::capture::Capture;
+use crate::clock::{self, Clock};
+use crate::drive::{COMMANDS_WAITING, Driver, Means};
+use crate::net::dns::Dns;
+use crate::net::{self, Net, tls};
+use crate::store::{self, Store};
+pub(super) use hands::{Hands, Teller};
+pub(super) use relaying::Relaying;
+
+/// The realm of the accounts; their kept secrets are bound to it.
+pub(super) const REALM: &str = "offhook";
+/// How long the sockets may take to send the last messages.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// The exchange that phones register to: registrar, calls, transfer, pickup, lamps, media relay.
+///
+/// Without --dir it forgets everything at its end. With it, extensions, registrations, subscriptions,
+/// bans and call records are in one file there, and what a phone was told is kept before it was told.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// Data folder [default: none; all is forgotten at the end]
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// SIP over UDP and TCP
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:5060")]
+    sip: SocketAddr,
+    /// SIP over TLS; needs --dir, where the certificate is made: give phones DIR/ca.pem
+    #[arg(long, value_name = "IP:PORT", requires = "dir")]
+    sips: Option<SocketAddr>,
+    /// An extension and its secret; may be given several times
+    #[arg(long = "extension", value_name = "NUMBER:SECRET", value_parser = parse_extension)]
+    extensions: Vec<Account>,
+    /// Capture of all SIP that is sent and received, for Wireshark
+    #[arg(long, value_name = "FILE")]
+    pcap: Option<PathBuf>,
+    /// Events as JSON lines on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  offhook serve --extension 7001:a-long-secret-here --extension 7007:another-long-secret
+  offhook serve --dir /var/lib/offhook --sip 192.168.50.19:5060 --sips 192.168.50.19:5061 --json";
+
+/// `NUMBER:SECRET`.
+#[derive(Clone)]
+pub(super) struct Account {
+    pub(super) number: String,
+    pub(super) secret: String,
+}
+
+/// Secrets stay out of logs.
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:…", self.number)
+    }
+}
+
+fn parse_extension(text: &str) -> Result<Account, String> {
+    match text.split_once(':') {
+        Some((number, secret)) if !number.is_empty() && !secret.is_empty() => {
+            Ok(Account { number: number.to_owned(), secret: secret.to_owned() })
+        }
+        _ => Err("write NUMBER:SECRET, as in 7001:a-long-secret-here".to_owned()),
+    }
+}
+
+/// Runs until Ctrl-C.
+pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
+    runtime()?.block_on(live(arguments))
+}
+
+async fn live(arguments: Arguments) -> Result<(), Failure> {
+    let clock = Clock::start();
+    for Account { number, secret } in &arguments.extensions {
+        secrets::warn_if_short(&format!("extension {number}"), secret);
+    }
+    let mut store = store::open(arguments.dir.as_deref())?;
+    let restored = restore(&mut *store, &arguments.extensions)?;
+    let net = stand(&arguments, clock)?;
+    let teller = Teller::new(arguments.json, clock)?;
+    let at = net.local(proto::sip::Transport::Udp).unwrap_or(arguments.sip);
+    let mut driver = exchange(net, store, restored, teller, clock)?;
+    driver.hands().teller.ready(at);
+    let ended = tokio::select! {
+        () = driver.run() => Err(Failure::Failed("nobody reads the events any more".to_owned())),
+        interrupted = interrupted() => interrupted.map_err(Failure::from),
+    };
+    driver.hands().teller.finish();
+    driver.finish(LAST_WORDS).await;
+    ended
+}
+
+/// An exchange with its relay, on sockets that stand already.
+///
+/// # Errors
+/// The system gives no thread or entropy.
+pub(super) fn exchange(
+    net: Net,
+    store: Box<dyn Store>,
+    restored: Restored,
+    teller: Teller,
+    clock: Clock,
+) -> io::Result<Driver<Exchange, Hands>> {
+    let own = net.local(proto::sip::Transport::Udp).map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |at| at.ip());
+    let config = ExchangeConfig {
+        realm: REALM.to_owned(),
+        user_agent: format!("Offhook {}", env!("CARGO_PKG_VERSION")),
+        relay: RelayPorts { address: reachable(own)?, ..RelayPorts::default() },
+        ..ExchangeConfig::default()
+    };
+    let exchange = Exchange::new(config, restored, clock::seed()?, clock.now());
+    let hands = Hands::new(teller, Relaying::start(clock)?);
+    // The exchange is asked by its own sockets alone: the sender's end may go.
+    let (_, commands) = mpsc::channel(COMMANDS_WAITING);
+    let means = Means { net, dns: Dns::system(), store, clock, commands, hands };
+    Ok(Driver::new(exchange, means))
+}
+
+/// The address that phones can send media to: where all addresses are listened to, the one by which
+/// this machine would reach others.
+fn reachable(ip: IpAddr) -> io::Result<IpAddr> {
+    if !ip.is_unspecified() {
+        return Ok(ip);
+    }
+    // Documentation addresses (RFC 5737): the route is asked for, nothing is sent.
+    super::place::address_towards(&[("192.0.2.1".to_owned(), 9)])
+}
+
+/// What the exchange finds again, with the extensions of the command line.
+fn restore(store: &mut dyn Store, accounts: &[Account]) -> io::Result<Restored> {
+    let mut restored = keep::restore(&*store.reader())?;
+    let given = accounts.iter().map(|account| Extension::new(&account.number, REALM, &account.secret));
+    let given: Vec<Extension> = given.collect();
+    let changes = given.iter().map(keep::extension).collect::<Vec<_>>();
+    restored.extensions.retain(|kept| given.iter().all(|new| new.number != kept.number));
+    restored.extensions.extend(given);
+    if !changes.is_empty() {
+        store.commit(changes);
+    }
+    Ok(restored)
+}
+
+fn stand(arguments: &Arguments, clock: Clock) -> Result<Net, Failure> {
+    let mut config = net::Config {
+        udp: vec![arguments.sip],
+        tcp: vec![arguments.sip],
+        tls: arguments.sips.into_iter().collect(),
+        ..net::Config::new(clock)
+    };
+    if let (Some(at), Some(dir)) = (arguments.sips, &arguments.dir) {
+        config.server = Some(certificate(at, dir, clock)?);
+    }
+    let mut net = Net::bind(config)?;
+    if let Some(path) = &arguments.pcap {
+        net.set_tap(Capture::create(path)?.tap());
+    }
+    Ok(net)
+}
+
+fn certificate(at: SocketAddr, dir: &std::path::Path, clock: Clock) -> io::Result<Arc<rustls::ServerConfig>> {
+    let names = ["localhost".to_owned(), reachable(at.ip())?.to_string()];
+    tls::server_self_made(dir, &names, clock.now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Memory;
+
+    #[test]
+    fn extensions_are_read() {
+        let account = parse_extension("7001:a:b").unwrap();
+        assert_eq!((account.number.as_str(), account.secret.as_str()), ("7001", "a:b"));
+        assert_eq!(format!("{account:?}"), "7001:…");
+        for text in ["7001", ":secret", "7001:", ""] {
+            assert!(parse_extension(text).unwrap_err().contains("as in"), "{text}");
+        }
+    }
+
+    #[test]
+    fn extensions_given_once_are_there_at_the_next_start() {
+        let mut store = Memory::default();
+        let account = |secret: &str| [Account { number: "7001".to_owned(), secret: secret.to_owned() }];
+        restore(&mut store, &account("the first secret")).unwrap();
+        let second = restore(&mut store, &account("the second secret")).unwrap();
+        let again = restore(&mut store, &[]).unwrap();
+        assert_eq!((second.extensions.len(), second.extensions), (1, again.extensions));
+    }
+}
