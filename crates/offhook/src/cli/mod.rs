@@ -3,6 +3,7 @@
 //! Exit status: 0 done and as expected, 1 it did not work, 2 wrong usage. Standard output carries the
 //! answer (with `--json` nothing but JSON), standard error everything for people.
 
+mod lab;
 mod lines;
 mod phone;
 mod place;
@@ -28,6 +29,7 @@ const EXAMPLES: &str = "\
 Examples:
   offhook serve --extension 7001:a-long-secret-here
                                          an exchange on this machine
+  offhook lab basic-call --once          two phones register, talk and hang up on a simulated wire
   offhook phone --stdio --account '7001:a-long-secret-here@pbx.example.com'
                                          one phone, driven by lines on standard input
 
@@ -35,6 +37,8 @@ Exit status: 0 done and as expected; 1 it did not work; 2 wrong usage.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// The cases of the source document, played and judged
+    Lab(lab::Arguments),
     /// One desk phone
     Phone(Box<phone::Arguments>),
     /// The exchange that phones register to
@@ -92,6 +96,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let ended = match arguments.command {
+        Command::Lab(arguments) => lab::run(&arguments),
         Command::Phone(arguments) => phone::run(*arguments),
         Command::Serve(arguments) => serve::run(*arguments),
     };

@@ -1,0 +1,193 @@
+//! `offhook lab`: the cases of the source document, played with the real parts.
+
+mod ears;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use media::NARROWBAND_HZ;
+use media::wav::Wav;
+use proto::pcap;
+use proto::sip::Transport;
+use roles::lab::script::{self, Outcome, Stage};
+use roles::lab::{Case, Link, Passed, Simulated};
+use serde_json::json;
+
+use super::Failure;
+use crate::sound::Recording;
+use ears::EngineEars;
+
+/// The cases of the lab: each topic of the source document played with real phones and a real exchange.
+///
+/// A case is played on a simulated wire in virtual time, so that minutes pass in a moment and the same
+/// seed gives the same run. Its ladder of messages, the explanation and whether all was as the case says
+/// are printed; the exit status is 0 when it was.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// The case to play; see --list
+    #[arg(value_name = "CASE", required_unless_present = "list")]
+    case: Option<String>,
+    /// Play the case to its end and judge it
+    #[arg(long, requires = "case")]
+    once: bool,
+    /// List the cases by topic
+    #[arg(long, conflicts_with = "case")]
+    list: bool,
+    /// One JSON document on standard output
+    #[arg(long)]
+    json: bool,
+    /// Chance of the run: delays, tags, ports
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Capture of all that passed, for Wireshark
+    #[arg(long, value_name = "FILE")]
+    pcap: Option<PathBuf>,
+    /// Folder for what each phone heard, one WAV a phone
+    #[arg(long, value_name = "DIR")]
+    wav: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  offhook lab --list
+  offhook lab basic-call --once
+  offhook lab basic-call --once --pcap basic-call.pcap --wav heard/";
+
+/// Lists the cases or plays one.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let Some(slug) = &arguments.case else {
+        return list(arguments.json).map_err(Failure::from);
+    };
+    let case = roles::lab::case(slug).ok_or_else(|| unknown(slug))?;
+    if !arguments.once {
+        return Err(Failure::usage(format!("say how `{slug}` is to be played: `offhook lab {slug} --once`")));
+    }
+    play(case, arguments)
+}
+
+fn unknown(slug: &str) -> Failure {
+    let near: Vec<&str> =
+        roles::lab::cases().iter().map(|case| case.slug).filter(|known| shares_a_word(known, slug)).collect();
+    let hint = if near.is_empty() { String::new() } else { format!("; near it: {}", near.join(", ")) };
+    Failure::usage(format!("no case is called `{slug}`{hint}; `offhook lab --list` lists them"))
+}
+
+fn shares_a_word(known: &str, given: &str) -> bool {
+    given.split('-').any(|word| word.len() > 2 && known.split('-').any(|part| part.starts_with(word)))
+}
+
+fn list(as_json: bool) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    if as_json {
+        let cases: Vec<_> = roles::lab::cases()
+            .iter()
+            .map(|case| json!({ "case": case.slug, "topic": case.topic, "title": case.title }))
+            .collect();
+        return writeln!(out, "{}", json!(cases));
+    }
+    let mut topic = "";
+    for case in roles::lab::cases() {
+        if case.topic != topic {
+            topic = case.topic;
+            writeln!(out, "{topic}")?;
+        }
+        writeln!(out, "  {:24} {}", case.slug, case.title)?;
+    }
+    Ok(())
+}
+
+fn play(case: &Case, arguments: &Arguments) -> Result<(), Failure> {
+    let tones: Vec<u16> = case.desks.iter().map(|desk| desk.tone_hz).collect();
+    let mut recordings: Vec<(&str, Recording)> = Vec::new();
+    let mut stage = Simulated::new(case, Link::DESK, arguments.seed, |desk, seed| {
+        let (ears, recording) = EngineEars::new(desk.tone_hz, tones.clone(), seed);
+        recordings.push((desk.name, recording));
+        Box::new(ears)
+    })
+    .map_err(Failure::Failed)?;
+    let outcome = script::play(case, &mut stage);
+    if let Some(path) = &arguments.pcap {
+        save_capture(path, stage.passed())?;
+    }
+    if let Some(folder) = &arguments.wav {
+        save_recordings(folder, &recordings)?;
+    }
+    tell(case, &outcome, arguments)?;
+    match outcome.as_expected() {
+        true => Ok(()),
+        false => Err(Failure::Failed(format!("{} did not go as the case says", case.slug))),
+    }
+}
+
+fn tell(case: &Case, outcome: &Outcome, arguments: &Arguments) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    if arguments.json {
+        let events: Vec<_> =
+            outcome.events.iter().map(|(who, event)| json!({ "who": who, "event": event })).collect();
+        let document = json!({
+            "case": case.slug, "seed": arguments.seed, "as_expected": outcome.as_expected(),
+            "faults": outcome.faults, "ladder": outcome.ladder.lines().collect::<Vec<_>>(), "events": events,
+        });
+        return writeln!(out, "{document}");
+    }
+    writeln!(out, "{}: {}\n", case.slug, case.title)?;
+    writeln!(out, "{}", outcome.ladder)?;
+    writeln!(out, "The deck: {}", case.deck)?;
+    writeln!(out, "To learn: {}\n", case.teaches)?;
+    for fault in &outcome.faults {
+        writeln!(out, "NOT AS EXPECTED: {fault}")?;
+    }
+    if outcome.as_expected() {
+        let ladders: Vec<_> = case.ladders.iter().map(|(who, name)| format!("{name} at {who}")).collect();
+        writeln!(out, "All was as the case says. Seen: {}.", seen(&ladders, case))?;
+    }
+    Ok(())
+}
+
+/// What the case has proven, in words.
+fn seen(ladders: &[String], case: &Case) -> String {
+    let hears = |step: &script::Step| match step {
+        script::Step::Hears(who, []) => Some(format!("{who} hears silence")),
+        script::Step::Hears(who, tones) => {
+            let tones: Vec<_> = tones.iter().map(|hz| format!("{hz} Hz")).collect();
+            Some(format!("{who} hears {}", tones.join(" and ")))
+        }
+        _ => None,
+    };
+    let heard = case.steps.iter().filter_map(hears);
+    ladders.iter().cloned().chain(heard).collect::<Vec<_>>().join("; ")
+}
+
+fn save_capture(path: &Path, passed: &[Passed]) -> Result<(), Failure> {
+    let mut writer = pcap::Writer::new();
+    let mut bytes = pcap::file_header().to_vec();
+    for packet in passed {
+        let transport = match packet.transport {
+            Transport::Udp => pcap::Transport::Udp,
+            Transport::Tcp | Transport::Tls => pcap::Transport::Tcp,
+        };
+        writer.write(packet.at, packet.from, packet.to, transport, &packet.bytes, &mut bytes);
+    }
+    save(path, &bytes, "--pcap")
+}
+
+fn save_recordings(folder: &Path, recordings: &[(&str, Recording)]) -> Result<(), Failure> {
+    std::fs::create_dir_all(folder)
+        .map_err(|error| Failure::Failed(format!("--wav: {} cannot be made: {error}", folder.display())))?;
+    for (name, recording) in recordings {
+        let wav = Wav { sample_rate_hz: NARROWBAND_HZ, channels: 1, samples: recording.take() };
+        save(&folder.join(format!("{name}.wav")), &wav.to_bytes(), "--wav")?;
+    }
+    Ok(())
+}
+
+fn save(path: &Path, bytes: &[u8], option: &str) -> Result<(), Failure> {
+    std::fs::write(path, bytes).map_err(|error| {
+        Failure::Failed(format!(
+            "{option}: {} cannot be written: {error}; give another place",
+            path.display()
+        ))
+    })
+}
