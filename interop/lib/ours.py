@@ -28,7 +28,7 @@ class Exchange:
         self.ca = self.folder / "ca.pem"
         argv = [
             lab.offhook, "serve", "--json", "--dir", self.folder, "--sip", f"{self.address}:5060",
-            "--sips", f"{self.address}:5061", "--web", f"{self.address}:8088", *arguments,
+            "--sips", f"{self.address}:5061", *arguments,
         ]
         for number, secret in extensions.items():
             argv += ["--extension", f"{number}:{secret}"]
