@@ -273,7 +273,11 @@ impl Exchange {
 
 /// The digest guard of a realm.
 pub(super) fn digest(realm: &str, rng: &mut Rng) -> Guard {
-    let settings = proto::sip::digest::GuardSettings { realm: realm.to_owned(), ..Default::default() };
+    // MD5 alone, as the deck's server asks: SIPp and baresip 1.0 give up at a challenge that names
+    // SHA-256, even where one with MD5 stands beside it.
+    let algorithms = vec![proto::sip::digest::Algorithm::Md5];
+    let settings =
+        proto::sip::digest::GuardSettings { realm: realm.to_owned(), algorithms, ..Default::default() };
     Guard::new(settings, rng)
 }
 
