@@ -91,9 +91,14 @@ impl Sound {
     ///
     /// # Errors
     /// A file of `--audio` cannot be read or written, or the system gives no thread.
-    pub(super) fn start(audio: &Audio, dscp: u8, clock: Clock, seed: [u8; 32]) -> io::Result<Self> {
+    pub(super) fn start(
+        audio: &Audio,
+        config: sound::Config,
+        dscp: u8,
+        clock: Clock,
+        seed: [u8; 32],
+    ) -> io::Result<Self> {
         let (teller, events) = mpsc::channel(EVENTS_WAITING);
-        let config = sound::Config::default();
         let (source, sink) = audio.open(config.rate_hz)?;
         let thread = SoundThread::start(clock, teller)?;
         thread.attach(PHONE, Engine::new(config, source, sink, seed), dscp)?;

@@ -13,7 +13,7 @@ use clap::Args;
 use proto::Rng;
 use roles::phone::command::MAX_LINE_BYTES;
 use roles::phone::{Command, CommandError, CommandKind, Event, EventKind, Phone, Place};
-use roles::settings::{PhoneSettings, Settings};
+use roles::settings::{AccountSettings, CodecName, PhoneSettings, Settings};
 use tokio::sync::mpsc;
 
 use super::lines::{Mouth, read_stdin};
@@ -25,6 +25,7 @@ use crate::drive::{COMMANDS_WAITING, Driver, Means};
 use crate::net::dns::Dns;
 use crate::net::tls::Trust;
 use crate::net::{Config, Net};
+use crate::sound;
 use crate::sound::argument::Audio;
 use crate::sound::thread::probe_ports;
 use crate::store::{self, Store};
@@ -97,6 +98,13 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     runtime()?.block_on(live(arguments))
 }
 
+/// The sound that the settings ask for, wideband where an account can use it.
+fn sound_config(settings: &Settings, general: &PhoneSettings) -> sound::Config {
+    let accounts = AccountSettings::read_all(settings);
+    let wideband = accounts.iter().any(|account| account.codecs.contains(&CodecName::G722));
+    sound::Config::of(&general.sound, &general.rtp, wideband)
+}
+
 async fn live(arguments: Arguments) -> Result<(), Failure> {
     let clock = Clock::start();
     let mut rng = Rng::new(clock::seed()?);
@@ -107,7 +115,8 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     let (commander, commands) = mpsc::channel(COMMANDS_WAITING);
     let teller = Teller::new(arguments.stdio || arguments.json)?;
     let ready_at = SocketAddr::new(place.ip, place.udp_port);
-    let sound = Sound::start(&arguments.audio, general.rtp.audio_dscp, clock, rng.fork())?;
+    let (own, dscp) = (sound_config(&settings, &general), general.rtp.audio_dscp);
+    let sound = Sound::start(&arguments.audio, own, dscp, clock, rng.fork())?;
     let means = Means { net, dns: Dns::system(), store, clock, commands, hands: Hands::new(teller, sound) };
     let phone = Phone::new(settings.clone(), place.clone(), rng.fork(), clock.now());
     let mut driver = Driver::new(phone, means);
