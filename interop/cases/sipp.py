@@ -2,12 +2,14 @@
 
 from lib import peers
 from lib.case import Case
-from lib.lab import need, wait_until
+from lib.lab import need
 from lib.ours import Exchange
 
 REGISTRATIONS = 200
 CALLS = 1000
-CALLS_PER_S = 50
+# An extension of ours has at most eight calls at once, so the calls are shared out.
+PAIRS = 5
+CALLS_PER_S = 10
 
 
 def row(number, secret=None):
@@ -47,21 +49,36 @@ def wrong_secret(lab):
 
 
 def thousand_calls(lab):
-    exchange = Exchange(lab, peers.SECRETS)
-    caller, callee = lab.address(), lab.address()
-    register(lab, exchange, "7001", caller, "register-caller")
-    register(lab, exchange, "7002", callee, "register-callee")
-    answering = peers.Sipp(lab, "callee", "answer.xml", address=callee, limit_s=110, log_messages=False)
-    calling = peers.Sipp(
-        lab, "caller", "call.xml", "-s", "7002", "-r", str(CALLS_PER_S), "-l", "200", address=caller,
-        target=exchange.address, rows=[row("7001")], calls=CALLS, limit_s=90, log_messages=False,
-    )
-    counted = calling.finish()
+    callers = [str(number) for number in range(7101, 7101 + PAIRS)]
+    callees = [str(number) for number in range(7201, 7201 + PAIRS)]
+    exchange = Exchange(lab, {number: peers.secret(number) for number in callers + callees})
+    answering, calling = [], []
+    for callee in callees:
+        address = lab.address()
+        register(lab, exchange, callee, address, f"register-{callee}")
+        answering.append(peers.Sipp(lab, f"callee-{callee}", "answer.xml", address=address, limit_s=110, log_messages=False))
+    for caller, callee in zip(callers, callees):
+        address = lab.address()
+        register(lab, exchange, caller, address, f"register-{caller}")
+        calling.append(call(lab, exchange, caller, callee, address))
+    counted = [sipp.finish() for sipp in calling]
     exchange.alive()
-    wait_until("the callee counts every call", lambda: answering.counted()["good"] >= CALLS, 5)
-    need(answering.counted()["failed"] == 0, f"the callee lost calls: {answering.counted()}")
-    need(counted["good"] == CALLS, f"{counted['good']} of {CALLS} calls came out well")
-    return f"{CALLS} calls with digest at {CALLS_PER_S}/s, none lost, {counted['retransmissions']} retransmissions"
+    for sipp in answering:
+        sipp.nothing_failed()
+    good = sum(each["good"] for each in counted)
+    need(good == CALLS, f"{good} of {CALLS} calls came out well")
+    again = sum(each["retransmissions"] for each in counted)
+    return f"{CALLS} calls with digest at {PAIRS * CALLS_PER_S}/s, none lost, {again} retransmissions"
+
+
+def call(lab, exchange, caller, callee, address):
+    """Starts one SIPp that makes its share of the calls."""
+    # By itself SIPp computes its digest for another URI than the request's, which RFC 7616 §3.4.6 has us refuse.
+    digest_for = ["-auth_uri", f"{callee}@{exchange.address}:5060"]
+    return peers.Sipp(
+        lab, f"caller-{caller}", "call.xml", "-s", callee, "-r", str(CALLS_PER_S), *digest_for, address=address,
+        target=exchange.address, rows=[row(caller)], calls=CALLS // PAIRS, limit_s=90, log_messages=False,
+    )
 
 
 CASES = [

@@ -11,6 +11,7 @@ import threading
 import time
 
 STOP_GRACE_S = 4
+FIRST_NETWORK, NETWORKS = 60, 180
 
 
 class Failed(Exception):
@@ -147,9 +148,9 @@ class Lab:
             process.stop()
 
     def address(self):
-        """A loopback address that no other case and no other part of this case uses."""
+        """A loopback address that no other case, no other part of this case and hardly another run uses."""
         self._addresses += 1
-        return f"127.60.{self._number}.{self._addresses}"
+        return f"127.{FIRST_NETWORK + os.getpid() % NETWORKS}.{self._number}.{self._addresses}"
 
     def port(self, address):
         """A TCP port that is free on `address` now."""

@@ -11,7 +11,7 @@ from . import tone
 from .driven import Driven
 from .lab import Failed, fresh, holds_udp, listens, need, wait_until
 
-SECRETS = {number: f"secret-of-{number}-0000" for number in ("7001", "7002", "7003", "7004", "7005")}
+NUMBERS = ("7001", "7002", "7003", "7004", "7005")
 BARESIP_MODULES = "/usr/lib/baresip/modules"
 KAMAILIO_MODULES = "/usr/lib/x86_64-linux-gnu/kamailio/modules/"
 SIPP_ENDED_WELL = 0
@@ -19,6 +19,14 @@ SIPP_ENDED_WELL = 0
 UNCHALLENGED = "authentication must be digest is"
 # It cannot dissect, the frame is cut, or an expert calls it an error (0x800000).
 FAULTY = "_ws.malformed || _ws.short || frame.cap_len < frame.len || _ws.expert.severity == 0x800000"
+
+
+def secret(number):
+    """The secret of an extension in all cases."""
+    return f"secret-of-{number}-0000"
+
+
+SECRETS = {number: secret(number) for number in NUMBERS}
 
 
 def certificates(lab, address):
@@ -247,9 +255,9 @@ def assembled(lab, scenario, values):
     return target
 
 
-def authentication(number, secret=None):
+def authentication(number, password=None):
     """SIPp's keyword for digest; it has to stand in the table of rows, since it takes no field inside."""
-    return f"[authentication username={number} password={secret or SECRETS[number]}]"
+    return f"[authentication username={number} password={password or secret(number)}]"
 
 
 def frames(lab, capture, display_filter):
