@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use proto::sdp::offer_answer::AgreedSrtp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One relayed call, named by the exchange.
 pub type RelayId = u32;
@@ -69,7 +69,7 @@ pub enum RelayEvent {
 }
 
 /// What was measured of one direction.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct RelayFigures {
     /// Packets received.
     pub packets: u64,

@@ -3,6 +3,7 @@
 //! A leg is a dialog of its own ([`Call`]); a [`Bridge`] ties two of them together and passes on
 //! what one side says to the other.
 
+mod by_hand;
 mod events;
 mod features;
 mod fork;
@@ -11,7 +12,7 @@ mod media;
 mod modify;
 mod transfer;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use proto::Time;
 use proto::sip::endpoint::ServerId;
@@ -25,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use super::directory::ExtensionId;
 use super::ports::Place;
 use super::{Alarm, Change, Event, Exchange, Output};
-use crate::relay::{RelayCommand, RelayEvent, Side};
+use crate::relay::{RelayCommand, RelayEvent, RelayFigures, RelayId, Side};
 
 /// Names a call of this exchange.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -85,6 +86,8 @@ pub(super) struct Bridge {
     refusal: Option<u16>,
     /// The call is made for a transfer.
     transfer: Option<Transfer>,
+    /// The devices that ring are the caller's own; once one has answered, this number is called.
+    then: Option<String>,
     /// When it has rung long enough.
     no_answer_at: Option<Time>,
 }
@@ -94,6 +97,8 @@ pub(super) struct Bridge {
 struct Transfer {
     transferor: LegId,
     transferee: LegId,
+    /// Nobody's REFER asked for it: the transferor is hung up once the target has answered.
+    by_hand: bool,
 }
 
 /// One party of a call.
@@ -121,7 +126,7 @@ pub struct CallView {
 }
 
 /// A call that is over.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct CallRecord {
     /// Names the call.
     pub call: u64,
@@ -137,6 +142,12 @@ pub struct CallRecord {
     pub ended_at_ms: u64,
     /// Why it ended, in words.
     pub reason: String,
+    /// What the relay got from the caller, once it has told.
+    #[serde(default)]
+    pub from_caller: Option<RelayFigures>,
+    /// What the relay got from the called, once it has told.
+    #[serde(default)]
+    pub from_callee: Option<RelayFigures>,
 }
 
 /// All calls.
@@ -147,9 +158,25 @@ pub(super) struct Calls {
     pub(super) bridges: BTreeMap<CallId, Bridge>,
     tags: HashMap<Box<str>, LegId>,
     invites: HashMap<ServerId, LegId>,
+    /// The calls that are over, the oldest first; bounded by `Config::max_records`.
+    records: VecDeque<CallRecord>,
+    /// Which call a place at the relay served, until the relay has told its figures; bounded by its
+    /// places.
+    closing: BTreeMap<RelayId, u64>,
 }
 
 impl Calls {
+    /// With the records of before; calls are numbered on from the last of them.
+    pub(super) fn new(records: Vec<CallRecord>) -> Self {
+        let last = records.iter().map(|record| record.call).max().unwrap_or(0);
+        Self { last, records: records.into(), ..Self::default() }
+    }
+
+    /// The calls that are over, the newest first.
+    pub(super) fn records(&self) -> impl Iterator<Item = &CallRecord> {
+        self.records.iter().rev()
+    }
+
     /// The leg whose dialog bears this tag of ours.
     pub(super) fn find_by_tag(&self, tag: &str) -> Option<LegId> {
         self.tags.get(tag).copied()
@@ -194,6 +221,11 @@ impl Bridge {
     /// Whether a device of the called rings.
     pub(super) fn rings(&self, calls: &Calls) -> bool {
         self.b.iter().filter_map(|leg| calls.legs.get(leg)).any(|leg| leg.ringing)
+    }
+
+    /// Whom those that ring see as the other side.
+    fn shown_to_callee(&self) -> &Peer {
+        if self.then.is_some() { &self.callee } else { &self.caller }
     }
 
     fn view(&self, id: CallId) -> CallView {
@@ -245,15 +277,43 @@ impl Exchange {
             answered_at_ms: bridge.answered_at.map(Time::as_millis),
             ended_at_ms: now.as_millis(),
             reason: reason.to_owned(),
+            from_caller: None,
+            from_callee: None,
         };
-        self.told.push(Output::Store(Change::CallRecord(record.clone())));
+        self.calls.closing.insert(bridge.place.relay, id.0);
+        self.keep_record(record.clone());
         self.told.push(Output::Event(Event::CallEnded(record)));
+    }
+
+    /// Keeps the record of a call that has just ended, in the place of the oldest where there are many.
+    fn keep_record(&mut self, record: CallRecord) {
+        self.told.push(Output::Store(Change::CallRecord(record.clone())));
+        self.calls.records.push_back(record);
+        while self.calls.records.len() > self.config.max_records {
+            let Some(oldest) = self.calls.records.pop_front() else { return };
+            let gone = Change::CallRecordRemoved { call: oldest.call, started_at_ms: oldest.started_at_ms };
+            self.told.push(Output::Store(gone));
+        }
+    }
+
+    /// The relay has measured a call that is over.
+    fn on_measured(&mut self, relay: RelayId, from_caller: RelayFigures, from_callee: RelayFigures) {
+        let Some(call) = self.calls.closing.remove(&relay) else { return };
+        let Some(record) = self.calls.records.iter_mut().rev().find(|record| record.call == call) else {
+            return;
+        };
+        (record.from_caller, record.from_callee) = (Some(from_caller), Some(from_callee));
+        self.told.push(Output::Store(Change::CallRecord(record.clone())));
+        self.told.push(Output::Event(Event::CallMeasured { call, from_caller, from_callee }));
     }
 
     /// The relay tells.
     pub(super) fn on_relay(&mut self, event: RelayEvent) {
         match event {
-            RelayEvent::Closed { relay, .. } => self.ports.give_back(relay),
+            RelayEvent::Closed { relay, a, b } => {
+                self.ports.give_back(relay);
+                self.on_measured(relay, a, b);
+            }
             RelayEvent::Failed { relay, reason } => {
                 self.told.push(Output::Event(Event::RelayFailed { relay, reason }));
             }

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use proto::Time;
 use serde::{Deserialize, Serialize};
 
-use super::calls::CallView;
-use super::directory::{Binding, Extension};
+use super::calls::{CallRecord, CallView};
+use super::directory::{Binding, Devices, Extension, Forward};
+use super::edit::Edit;
 use super::guard::Ban;
 use super::lamps::Subscription;
 use super::{Change, Event, Exchange, Output};
@@ -31,6 +32,13 @@ pub enum What {
     Extensions,
     /// Sets an extension, new or not; its devices and calls stay.
     SetExtension(Box<Extension>),
+    /// Changes what is named of an extension; one that is new needs a password.
+    EditExtension {
+        /// Which.
+        number: String,
+        /// What is to be different.
+        edit: Box<Edit>,
+    },
     /// Removes an extension with its devices and calls.
     RemoveExtension(String),
     /// Lists the devices.
@@ -39,6 +47,30 @@ pub enum What {
     Calls,
     /// Ends a call.
     HangUp(u64),
+    /// Rings the devices of an extension and connects whoever answers there with a number.
+    Originate {
+        /// The extension that is rung first.
+        from: String,
+        /// Whom it is then connected with.
+        to: String,
+    },
+    /// Leads one party of an answered call to another extension; the other one is hung up once that
+    /// has answered.
+    Transfer {
+        /// The call.
+        call: u64,
+        /// Who is led.
+        party: Party,
+        /// Where to.
+        to: String,
+    },
+    /// Lists the calls that are over, the newest first.
+    Records {
+        /// Of those before this call alone; of all where `None`.
+        before: Option<u64>,
+        /// How many at most.
+        count: usize,
+    },
     /// Lists who watches whom.
     Subscriptions,
     /// Lists the bans in force.
@@ -49,6 +81,16 @@ pub enum What {
     Pardon(IpAddr),
 }
 
+/// One of the two parties of a call.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub enum Party {
+    /// Who called.
+    Caller,
+    /// Who was called.
+    Callee,
+}
+
 /// What came of a wish. Secrets of extensions are never told.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -57,12 +99,16 @@ pub enum Answer {
     Ok,
     /// It cannot be done; why, in words.
     Refused(String),
+    /// A call is under way; its number.
+    Started(u64),
     /// The extensions.
     Extensions(Vec<ExtensionView>),
     /// The devices.
     Registrations(Vec<Binding>),
     /// The calls under way.
     Calls(Vec<CallView>),
+    /// The calls that are over.
+    Records(Vec<CallRecord>),
     /// Who watches whom.
     Subscriptions(Vec<Subscription>),
     /// The bans in force.
@@ -74,12 +120,28 @@ pub enum Answer {
 pub struct ExtensionView {
     /// What others dial.
     pub number: String,
+    /// The name of its digest account.
+    pub username: String,
     /// The name shown.
     pub display: String,
     /// Whether it may do anything.
     pub enabled: bool,
+    /// How many devices it may have.
+    pub devices_allowed: Devices,
+    /// How many calls it may have at a time.
+    pub max_calls: u8,
+    /// Where its calls go instead.
+    pub forward: Forward,
+    /// Whether its calls are refused.
+    pub do_not_disturb: bool,
+    /// Whose calls it answers by the code of group pickup.
+    pub pickup_group: Option<String>,
+    /// Who may watch it; `None`: every extension.
+    pub watched_by: Option<Vec<String>>,
     /// How many devices are registered.
     pub devices: usize,
+    /// How many of them answer.
+    pub reachable: usize,
     /// How many legs it has in calls.
     pub legs: usize,
     /// How many watch it.
@@ -91,10 +153,14 @@ impl Exchange {
         let answer = match command.what {
             What::Extensions => Answer::Extensions(self.extension_views()),
             What::SetExtension(extension) => self.set_extension(*extension),
+            What::EditExtension { number, edit } => self.edit_extension(&number, *edit),
             What::RemoveExtension(number) => self.remove_extension(now, &number),
             What::Registrations => Answer::Registrations(self.registrations(now)),
             What::Calls => Answer::Calls(self.calls()),
             What::HangUp(call) => self.hang_up(now, call),
+            What::Originate { from, to } => self.originate(now, &from, &to),
+            What::Transfer { call, party, to } => self.transfer(now, call, party, &to),
+            What::Records { before, count } => Answer::Records(self.records(before, count)),
             What::Subscriptions => Answer::Subscriptions(self.lamps.iter().take(MAX_ROWS).cloned().collect()),
             What::Bans => Answer::Bans(self.gate.bans(now).cloned().collect()),
             What::Ban(source) => {
@@ -110,9 +176,17 @@ impl Exchange {
     fn extension_views(&self) -> Vec<ExtensionView> {
         let view = |entry: &super::directory::Entry| ExtensionView {
             number: entry.extension.number.clone(),
+            username: entry.extension.username.clone(),
             display: entry.extension.display.clone(),
             enabled: entry.extension.enabled,
+            devices_allowed: entry.extension.devices,
+            max_calls: entry.extension.max_calls,
+            forward: entry.extension.forward.clone(),
+            do_not_disturb: entry.extension.do_not_disturb,
+            pickup_group: entry.extension.pickup_group.clone(),
+            watched_by: entry.extension.watchers.clone(),
             devices: entry.bindings.len(),
+            reachable: entry.bindings.iter().filter(|device| device.reachable).count(),
             legs: entry.legs.len(),
             watchers: entry.watchers.len(),
         };
@@ -125,7 +199,12 @@ impl Exchange {
         bindings.filter(|binding| binding.is_live(now)).take(MAX_ROWS).cloned().collect()
     }
 
-    fn set_extension(&mut self, extension: Extension) -> Answer {
+    fn records(&self, before: Option<u64>, count: usize) -> Vec<CallRecord> {
+        let wanted = self.calls.records().filter(|record| before.is_none_or(|before| record.call < before));
+        wanted.take(count.min(MAX_ROWS)).cloned().collect()
+    }
+
+    pub(super) fn set_extension(&mut self, extension: Extension) -> Answer {
         let taken = self.directory.find_by_username(&extension.username);
         if extension.number.is_empty()
             || taken.is_some_and(|id| self.directory.number(id) != extension.number)

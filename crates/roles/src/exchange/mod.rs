@@ -13,6 +13,7 @@
 mod calls;
 mod command;
 mod directory;
+mod edit;
 mod guard;
 mod lamps;
 mod ports;
@@ -31,7 +32,7 @@ use proto::sip::{Endpoint, Flow, Message, Method, Name, Reply, Strictness, Trans
 use proto::{Rng, Time};
 use serde::{Deserialize, Serialize};
 
-use crate::relay::{RelayCommand, RelayEvent};
+use crate::relay::{RelayCommand, RelayEvent, RelayFigures};
 use crate::role::{Input, Output, Role};
 
 use self::calls::{Calls, LegId};
@@ -41,8 +42,9 @@ use self::lamps::{Lamps, SubscriptionId};
 use self::ports::Ports;
 
 pub use self::calls::{CallRecord, CallView};
-pub use self::command::{Answer, Command, What};
+pub use self::command::{Answer, Command, ExtensionView, Party, What};
 pub use self::directory::{Binding, Devices, Extension, Forward, Secret};
+pub use self::edit::{Edit, Password};
 pub use self::guard::{Ban, Patience};
 pub use self::lamps::Subscription;
 pub use self::ports::RelayPorts;
@@ -72,6 +74,8 @@ pub struct Config {
     pub codes: Codes,
     /// The most calls at a time; above it callers get 503 with Retry-After.
     pub max_calls: usize,
+    /// The most records of calls that are kept; the oldest make room.
+    pub max_records: usize,
     /// How long a called extension rings, in seconds.
     pub ring_s: u16,
     /// The session timer asked for on each leg, in seconds; none where `None` (RFC 4028).
@@ -92,6 +96,7 @@ impl Default for Config {
             patience: Patience::default(),
             codes: Codes::default(),
             max_calls: 20_000,
+            max_records: 10_000,
             ring_s: 60,
             session_s: None,
             qualify_s: None,
@@ -124,6 +129,8 @@ pub struct Restored {
     pub subscriptions: Vec<Subscription>,
     /// Who is banned.
     pub bans: Vec<Ban>,
+    /// The calls that are over, the oldest first.
+    pub records: Vec<CallRecord>,
 }
 
 /// What an exchange tells.
@@ -173,6 +180,15 @@ pub enum Event {
     CallAnswered(CallView),
     /// A call is over.
     CallEnded(CallRecord),
+    /// The relay has told what came of a call that is over.
+    CallMeasured {
+        /// The call.
+        call: u64,
+        /// What came from the caller.
+        from_caller: RelayFigures,
+        /// What came from the called.
+        from_callee: RelayFigures,
+    },
     /// A source was banned.
     Banned(Ban),
     /// The relay could not serve a call.
@@ -218,8 +234,15 @@ pub enum Change {
         /// Its local tag.
         local_tag: String,
     },
-    /// A call is over.
+    /// A call is over, or measured; named by its beginning and its number.
     CallRecord(CallRecord),
+    /// A call is so long over that its record makes room.
+    CallRecordRemoved {
+        /// The call.
+        call: u64,
+        /// Milliseconds since 1970 at which it began.
+        started_at_ms: u64,
+    },
     /// A source is banned.
     Ban(Ban),
     /// A ban is lifted.
@@ -298,7 +321,7 @@ impl Exchange {
             rng,
             gate,
             directory: Directory::default(),
-            calls: Calls::default(),
+            calls: Calls::new(restored.records),
             lamps: Lamps::default(),
             ports,
             alarms: BTreeSet::new(),

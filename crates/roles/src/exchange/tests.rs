@@ -1,6 +1,7 @@
 //! Timelines of a whole exchange: bytes of phones in, bytes to phones out.
 
 mod calls;
+mod commands;
 mod guarding;
 mod lamps;
 mod registering;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::ears::{Ears, Sound};
 use super::party::{Does, Happens, Party};
 use super::relay::SimRelay;
-use crate::exchange::{self, Ban, Binding, Exchange, Extension, Restored, Subscription};
+use crate::exchange::{self, Ban, Binding, CallRecord, Exchange, Extension, Restored, Subscription};
 use crate::phone::{self, Command, Phone, Place};
 use crate::relay::RelayCommand;
 use crate::role::{Input, Output, Role};
@@ -224,6 +224,7 @@ struct Kept {
     bindings: BTreeMap<(String, String), Binding>,
     subscriptions: BTreeMap<String, Subscription>,
     bans: BTreeMap<IpAddr, Ban>,
+    records: BTreeMap<(u64, u64), CallRecord>,
 }
 
 impl Kept {
@@ -248,7 +249,12 @@ impl Kept {
             C::SubscriptionRemoved { local_tag } => {
                 self.subscriptions.remove(&local_tag);
             }
-            C::CallRecord(_) => {}
+            C::CallRecord(record) => {
+                self.records.insert((record.started_at_ms, record.call), record);
+            }
+            C::CallRecordRemoved { call, started_at_ms } => {
+                self.records.remove(&(started_at_ms, call));
+            }
             C::Ban(ban) => {
                 self.bans.insert(ban.source, ban);
             }
@@ -264,6 +270,7 @@ impl Kept {
             bindings: self.bindings.values().cloned().collect(),
             subscriptions: self.subscriptions.values().cloned().collect(),
             bans: self.bans.values().cloned().collect(),
+            records: self.records.values().cloned().collect(),
         }
     }
 }

@@ -30,12 +30,19 @@ pub(super) fn row(change: Change) -> store::Change {
         }
         Change::SubscriptionRemoved { local_tag } => Row::remove(Table::Subscription, local_tag),
         Change::CallRecord(record) => {
-            let key = format!("{:020} {}", record.started_at_ms, record.call);
-            Row::set(Table::CallRecord, key, to_json(&record))
+            Row::set(Table::CallRecord, record_key(record.started_at_ms, record.call), to_json(&record))
+        }
+        Change::CallRecordRemoved { call, started_at_ms } => {
+            Row::remove(Table::CallRecord, record_key(started_at_ms, call))
         }
         Change::Ban(ban) => Row::set(Table::Ban, ban.source.to_string(), to_json(&ban)),
         Change::BanRemoved { source } => Row::remove(Table::Ban, source.to_string()),
     }
+}
+
+/// Rises with time.
+fn record_key(started_at_ms: u64, call: u64) -> String {
+    format!("{started_at_ms:020} {call}")
 }
 
 /// Neither part can hold a blank.
@@ -53,6 +60,7 @@ pub(super) fn restore(reader: &dyn Reader) -> io::Result<Restored> {
         bindings: load(reader, Table::Binding)?,
         subscriptions: load(reader, Table::Subscription)?,
         bans: load(reader, Table::Ban)?,
+        records: load(reader, Table::CallRecord)?,
     })
 }
 

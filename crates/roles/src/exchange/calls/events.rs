@@ -64,6 +64,9 @@ impl Exchange {
 
     fn on_answered(&mut self, now: Time, call: CallId, id: LegId, sdp: Option<Vec<u8>>, needs_ack: bool) {
         self.cancel_branches(now, call, Some(id));
+        if self.calls.bridges.get(&call).is_some_and(|bridge| bridge.then.is_some()) {
+            return self.go_on_to_callee(now, call, id, sdp);
+        }
         let told = self.relayed_opt(call, id, sdp);
         self.mark_answered(now, call);
         let Some(bridge) = self.calls.bridges.get(&call) else { return };
@@ -73,10 +76,22 @@ impl Exchange {
                 if let Some(leg) = self.calls.legs.get_mut(&a).filter(|_| needs_ack) {
                     leg.answers_late = Some(id);
                 }
-                self.ask_leg(now, a, |call, ctx| call.answer(ctx, told, &[]));
+                self.tell_answer(now, a, told);
             }
             (None, None) => self.end_call(now, call, "nobody is left to talk to"),
         }
+    }
+
+    /// Tells the caller what the called has answered: by the answer to its INVITE, or by a re-INVITE
+    /// where its own leg stands already.
+    fn tell_answer(&mut self, now: Time, a: LegId, told: Option<Vec<u8>>) {
+        self.ask_leg(now, a, |call, ctx| {
+            if call.is_answered() {
+                call.modify(ctx, told);
+            } else {
+                call.answer(ctx, told, &[]);
+            }
+        });
     }
 
     pub(super) fn mark_answered(&mut self, now: Time, call: CallId) {

@@ -135,6 +135,7 @@ impl Exchange {
             visited: Vec::new(),
             refusal: None,
             transfer: None,
+            then: None,
             no_answer_at: None,
         };
         self.calls.bridges.insert(id, bridge);
@@ -185,7 +186,7 @@ impl Exchange {
         }
     }
 
-    fn ring_devices(&mut self, now: Time, call: CallId, callee: ExtensionId, devices: &[Binding]) {
+    pub(super) fn ring_devices(&mut self, now: Time, call: CallId, callee: ExtensionId, devices: &[Binding]) {
         for device in devices {
             let Some(bridge) = self.calls.bridges.get(&call) else { return };
             let invitation = Invitation {
@@ -264,6 +265,9 @@ impl Exchange {
     fn all_refused(&mut self, now: Time, call: CallId) {
         let Some(bridge) = self.calls.bridges.get(&call) else { return };
         let status = bridge.refusal.unwrap_or(480);
+        if bridge.then.is_some() {
+            return self.give_up(now, call, status);
+        }
         let forward = self.directory.find(&bridge.callee.number).and_then(|id| self.directory.get(id));
         let forward = forward.map(|entry| entry.extension.forward.clone()).unwrap_or_default();
         match (status, forward.busy, forward.no_answer) {

@@ -72,12 +72,13 @@ impl Exchange {
         let bridge = self.calls.bridges.get(&call)?;
         let (flow, host) = (binding.flow(), binding.local.ip());
         let (tag, call_id) = (self.rng.hex(TAG_DIGITS), self.rng.hex(24));
-        let user = proto::sip::uri::escape(&bridge.caller.number);
-        let local = Party::new(&*bridge.caller.display, format!("sip:{user}@{host}")).with_tag(&*tag);
+        let other = bridge.shown_to_callee();
+        let user = proto::sip::uri::escape(&other.number);
+        let local = Party::new(&*other.display, format!("sip:{user}@{host}")).with_tag(&*tag);
         let user = proto::sip::uri::escape(&binding.number);
         let remote = Party::new("", format!("sip:{user}@{host}"));
         let dialog = Dialog::outgoing(call_id, local, remote, binding.contact.clone());
-        let identity = self.identity(flow, &bridge.caller.number);
+        let identity = self.identity(flow, &other.number);
         let id = LegId(self.calls.next());
         let mut ctx = Context {
             now,

@@ -14,6 +14,7 @@ use proto::sip::usage::call::Refer;
 
 use super::media::unheld;
 use super::{CallId, LegId, Transfer};
+use crate::exchange::directory::ExtensionId;
 use crate::exchange::router::Route;
 use crate::exchange::{Alarm, Exchange};
 
@@ -40,21 +41,35 @@ impl Exchange {
             self.ask_leg(now, id, |call, ctx| call.notify_refer(ctx, 404, true));
             return;
         };
-        let Some(leg) = self.calls.legs.get(&transferee) else { return };
-        let (offer, caller) = (unheld(&leg.remote_sdp), leg.extension);
-        let referred_by = refer.referred_by.clone().map(|value| (Name::ReferredBy, value));
-        let number = self.directory.number(target);
-        let caller = caller.unwrap_or(target);
-        let Some(call) = self.open_bridge(now, caller, &number, referred_by.into_iter().collect()) else {
+        let headers = refer.referred_by.clone().map(|value| (Name::ReferredBy, value)).into_iter().collect();
+        let transfer = Transfer { transferor: id, transferee, by_hand: false };
+        let Some(call) = self.open_transfer(now, transfer, target, headers) else {
             self.ask_leg(now, id, |call, ctx| call.refuse_refer(ctx, 503));
             return;
         };
         self.ask_leg(now, id, |call, ctx| call.accept_refer(ctx));
+        self.ring(now, call, target);
+    }
+
+    /// A call to the target of a transfer, with the transferee's offer. `None` where the relay has no
+    /// room.
+    pub(super) fn open_transfer(
+        &mut self,
+        now: Time,
+        transfer: Transfer,
+        target: ExtensionId,
+        headers: Vec<(Name, String)>,
+    ) -> Option<CallId> {
+        let transferee = transfer.transferee;
+        let leg = self.calls.legs.get(&transferee)?;
+        let (offer, caller) = (unheld(&leg.remote_sdp), leg.extension.unwrap_or(target));
+        let number = self.directory.number(target);
+        let call = self.open_bridge(now, caller, &number, headers)?;
         if let Some(bridge) = self.calls.bridges.get_mut(&call) {
-            bridge.transfer = Some(Transfer { transferor: id, transferee });
+            bridge.transfer = Some(transfer);
             bridge.a = Some(transferee);
         }
-        if let Some(leg) = self.calls.legs.get_mut(&id) {
+        if let Some(leg) = self.calls.legs.get_mut(&transfer.transferor) {
             leg.transfers = Some(call);
         }
         let offer = Some(offer).filter(|offer| !offer.is_empty());
@@ -64,7 +79,7 @@ impl Exchange {
             bridge.a = None;
             bridge.offer = offer;
         }
-        self.ring(now, call, target);
+        Some(call)
     }
 
     /// The transferor hangs up before the target has answered: the transferee waits alone.
@@ -103,6 +118,9 @@ impl Exchange {
             self.leave(now, transfer.transferee, transfer.transferor);
             self.take_place(call, transfer.transferee, None);
         }
+        if transfer.by_hand {
+            self.hang_up_leg(now, transfer.transferor, None);
+        }
         self.ask_leg(now, transfer.transferee, |call, ctx| call.modify(ctx, told));
     }
 
@@ -131,7 +149,7 @@ impl Exchange {
     fn attended_while_ringing(&mut self, now: Time, id: LegId, transferee: LegId, own: LegId, call: CallId) {
         if let Some(bridge) = self.calls.bridges.get_mut(&call) {
             bridge.a = None;
-            bridge.transfer = Some(Transfer { transferor: id, transferee });
+            bridge.transfer = Some(Transfer { transferor: id, transferee, by_hand: false });
         }
         if let Some(leg) = self.calls.legs.get_mut(&id) {
             leg.transfers = Some(call);

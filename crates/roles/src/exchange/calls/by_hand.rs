@@ -1,0 +1,96 @@
+//! Calls made and led by command: what a web page's or a program's click does.
+
+use proto::Time;
+use proto::sdp::{Local, OfferAnswer};
+
+use super::media::unheld;
+use super::{CallId, LegId, Transfer};
+use crate::exchange::command::{Answer, Party};
+use crate::exchange::directory::{Binding, ExtensionId};
+use crate::exchange::router::Route;
+use crate::exchange::{Event, Exchange, Output};
+
+impl Exchange {
+    /// Rings the devices of `from`; whoever answers there is connected to `to` (RFC 3725 §4.4, with the
+    /// relay's own address as the first offer, so that no device has to wait with an open answer).
+    pub(in crate::exchange) fn originate(&mut self, now: Time, from: &str, to: &str) -> Answer {
+        let Some(caller) = self.directory.find(from) else {
+            return Answer::Refused(format!("there is no extension {from}"));
+        };
+        if matches!(self.route_user(to), Route::Nobody) {
+            return Answer::Refused(format!("nobody and no feature has the number {to}"));
+        }
+        let devices = self.devices_of(now, caller);
+        if devices.is_empty() {
+            return Answer::Refused(format!("no device of {from} is registered and answers"));
+        }
+        if self.calls.bridges.len() >= self.config.max_calls {
+            return Answer::Refused("the exchange has all the calls that it may have".to_owned());
+        }
+        let Some(call) = self.open_bridge(now, caller, to, Vec::new()) else {
+            return Answer::Refused("the media relay has no room".to_owned());
+        };
+        let display = self.directory.find(to).map(|id| self.peer_of(id).display).unwrap_or_default();
+        if let Some(bridge) = self.calls.bridges.get_mut(&call) {
+            let at = bridge.place.b;
+            let offer = OfferAnswer::new(Local::new(at.ip(), at.port()), now.as_secs()).offer();
+            bridge.offer = Some(offer.to_bytes());
+            bridge.then = Some(to.to_owned());
+            bridge.callee.display = display;
+            let view = bridge.view(call);
+            self.told.push(Output::Event(Event::CallStarted(view)));
+        }
+        self.ring_devices(now, call, caller, &devices);
+        Answer::Started(call.0)
+    }
+
+    fn devices_of(&self, now: Time, id: ExtensionId) -> Vec<Binding> {
+        let bindings = self.directory.get(id).map(|entry| &*entry.bindings).unwrap_or_default();
+        bindings.iter().filter(|device| device.is_live(now) && device.reachable).cloned().collect()
+    }
+
+    /// A device of the caller has answered: now the called is called, with what the device offered.
+    pub(super) fn go_on_to_callee(&mut self, now: Time, call: CallId, id: LegId, sdp: Option<Vec<u8>>) {
+        self.set_no_answer(call, None);
+        let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
+        let Some(to) = bridge.then.take() else { return };
+        bridge.a = Some(id);
+        bridge.b.clear();
+        let offer = sdp.map(|sdp| unheld(&sdp));
+        let offer = self.relayed_opt(call, id, offer);
+        if let Some(bridge) = self.calls.bridges.get_mut(&call) {
+            bridge.offer = offer;
+        }
+        match self.route_user(&to) {
+            Route::Extension(callee) => self.ring(now, call, callee),
+            _ => self.give_up(now, call, 404),
+        }
+    }
+
+    /// Leads one party of an answered call to another number; the other party is hung up once the
+    /// target has answered.
+    pub(in crate::exchange) fn transfer(&mut self, now: Time, call: u64, party: Party, to: &str) -> Answer {
+        let legs = self.calls.find_call(call).and_then(|id| {
+            let bridge = self.calls.bridges.get(&id)?;
+            bridge.answered_at?;
+            Some((bridge.a?, *bridge.b.first()?))
+        });
+        let Some((a, b)) = legs else {
+            return Answer::Refused(format!("there is no answered call {call}"));
+        };
+        let Route::Extension(target) = self.route_user(to) else {
+            return Answer::Refused(format!("there is no extension {to}"));
+        };
+        let (transferee, transferor) = if party == Party::Caller { (a, b) } else { (b, a) };
+        let pending = self.calls.legs.get(&transferor).and_then(|leg| leg.transfers);
+        if pending.is_some_and(|other| self.calls.bridges.contains_key(&other)) {
+            return Answer::Refused(format!("call {call} is being transferred already"));
+        }
+        let transfer = Transfer { transferor, transferee, by_hand: true };
+        let Some(new) = self.open_transfer(now, transfer, target, Vec::new()) else {
+            return Answer::Refused("the media relay has no room".to_owned());
+        };
+        self.ring(now, new, target);
+        Answer::Started(new.0)
+    }
+}

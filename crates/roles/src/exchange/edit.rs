@@ -1,0 +1,123 @@
+//! Changes of an extension by hand: what is not named stays.
+
+use std::fmt;
+
+use proto::sip::digest::Ha1;
+use serde::{Deserialize, Deserializer};
+
+use super::Exchange;
+use super::command::Answer;
+use super::directory::{Devices, Extension, Forward, Secret};
+
+/// What of an extension is to be different.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Edit {
+    /// The name shown.
+    pub display: Option<String>,
+    /// Its new password; kept as hashes alone.
+    pub password: Option<Password>,
+    /// Whether it may do anything.
+    pub enabled: Option<bool>,
+    /// How many devices it may have.
+    pub devices: Option<Devices>,
+    /// How many calls it may have at a time.
+    pub max_calls: Option<u8>,
+    /// Where its calls go instead.
+    pub forward: Option<Forward>,
+    /// Whether its calls are refused.
+    pub do_not_disturb: Option<bool>,
+    /// Whose calls it answers by the code of group pickup; `null` for nobody's.
+    #[serde(deserialize_with = "named")]
+    pub pickup_group: Option<Option<String>>,
+    /// Who may watch it and pick up its calls; `null` for everybody.
+    #[serde(deserialize_with = "named")]
+    pub watchers: Option<Option<Vec<String>>>,
+}
+
+/// A password on its way to its hashes; never shown.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct Password(String);
+
+impl From<String> for Password {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(…)")
+    }
+}
+
+/// Tells a field that is `null` from one that is not named.
+fn named<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
+impl Exchange {
+    pub(super) fn edit_extension(&mut self, number: &str, edit: Edit) -> Answer {
+        let realm = self.config.realm.clone();
+        let known = self.directory.find(number).and_then(|id| self.directory.get(id));
+        let known = known.map(|entry| entry.extension.clone());
+        let mut extension = match (known, &edit.password) {
+            (Some(known), _) => known,
+            (None, Some(password)) => Extension::new(number, &realm, &password.0),
+            (None, None) => return Answer::Refused(format!("extension {number} is new: give a password")),
+        };
+        if let Some(Password(password)) = &edit.password {
+            if password.is_empty() {
+                return Answer::Refused(format!("the password of extension {number} is empty"));
+            }
+            extension.secret = Secret::from(Ha1::new(&extension.username, &realm, password));
+        }
+        edit.apply(&mut extension);
+        self.set_extension(extension)
+    }
+}
+
+impl Edit {
+    fn apply(self, to: &mut Extension) {
+        set(&mut to.display, self.display);
+        set(&mut to.enabled, self.enabled);
+        set(&mut to.devices, self.devices);
+        set(&mut to.max_calls, self.max_calls);
+        set(&mut to.forward, self.forward);
+        set(&mut to.do_not_disturb, self.do_not_disturb);
+        set(&mut to.pickup_group, self.pickup_group);
+        set(&mut to.watchers, self.watchers);
+    }
+}
+
+fn set<T>(field: &mut T, new: Option<T>) {
+    if let Some(new) = new {
+        *field = new;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_named_stays() {
+        let edit: Edit = serde_json::from_str(r#"{"display":"Jack","watchers":["7002"]}"#).expect("sound");
+        let mut extension = Extension::new("7001", "offhook", "secret");
+        extension.pickup_group = Some("sales".into());
+        edit.apply(&mut extension);
+        assert_eq!((&*extension.display, extension.pickup_group.as_deref()), ("Jack", Some("sales")));
+        assert_eq!(extension.watchers, Some(vec!["7002".to_owned()]));
+        let edit: Edit = serde_json::from_str(r#"{"pickup_group":null}"#).expect("sound");
+        edit.apply(&mut extension);
+        assert_eq!(extension.pickup_group, None);
+        assert!(serde_json::from_str::<Edit>(r#"{"dispaly":"Jack"}"#).is_err());
+    }
+
+    #[test]
+    fn a_password_does_not_show() {
+        let edit: Edit = serde_json::from_str(r#"{"password":"very-secret"}"#).expect("sound");
+        assert!(!format!("{edit:?}").contains("very-secret"));
+    }
+}

@@ -1,0 +1,149 @@
+//! What is asked by command: calls made, led and listed.
+
+use super::*;
+
+fn originate(bench: &mut Bench, from: &str, to: &str) -> u64 {
+    let wish = What::Originate { from: from.into(), to: to.into() };
+    match bench.command(wish) {
+        Answer::Started(call) => call,
+        other => panic!("not started: {other:?}"),
+    }
+}
+
+/// 7001 picks up the call that was made for it to 7002, which answers too. Returns the INVITEs of both.
+fn connected(bench: &mut Bench, phones: &[Phone; 3]) -> (String, String) {
+    originate(bench, "7001", "7002");
+    let first = bench.heard(&phones[0], "INVITE");
+    let ok = phones[0].answer(&first, 200, "", SDP);
+    bench.say(&phones[0], &ok);
+    let second = bench.heard(&phones[1], "INVITE");
+    let ok = phones[1].answer(&second, 200, "", SDP);
+    bench.say(&phones[1], &ok);
+    let led = bench.heard(&phones[0], "INVITE");
+    let ok = phones[0].answer(&led, 200, "", SDP);
+    bench.say(&phones[0], &ok);
+    (first, second)
+}
+
+#[test]
+fn a_call_is_made_by_command() {
+    let mut bench = Bench::new();
+    let phones = bench.ready();
+    let (first, second) = connected(&mut bench, &phones);
+    bench.check(
+        "s>7001 INVITE; 7001>s 200; s>7001 ACK; s>7002 INVITE; 7002>s 200; s>7002 ACK; \
+         s>7001 INVITE; 7001>s 200; s>7001 ACK",
+    );
+    assert!(first.contains("From: <sip:7002@") || first.contains("From: \"7002\" <sip:7002@"), "{first}");
+    assert!(first.contains("m=audio 20002 RTP/AVP 8 0 101\r\n"), "{first}");
+    assert!(second.contains("From: \"7001\" <sip:7001@") && second.contains("m=audio 20002 "), "{second}");
+    let Answer::Calls(calls) = bench.command(What::Calls) else { panic!("no calls") };
+    assert_eq!(
+        (&*calls[0].caller.number, &*calls[0].callee.number, calls[0].answered),
+        ("7001", "7002", true)
+    );
+}
+
+#[test]
+fn a_call_made_by_command_that_nobody_takes_ends() {
+    let mut bench = Bench::new();
+    let phones = bench.ready();
+    originate(&mut bench, "7001", "7002");
+    let first = bench.heard(&phones[0], "INVITE");
+    let busy = phones[0].answer(&first, 486, "", "");
+    bench.say(&phones[0], &busy);
+    bench.check("s>7001 INVITE; 7001>s 486; s>7001 ACK");
+    originate(&mut bench, "7001", "7002");
+    let first = bench.heard(&phones[0], "INVITE");
+    let ok = phones[0].answer(&first, 200, "", SDP);
+    bench.say(&phones[0], &ok);
+    let second = bench.heard(&phones[1], "INVITE");
+    let busy = phones[1].answer(&second, 486, "", "");
+    bench.say(&phones[1], &busy);
+    bench.check("s>7001 INVITE; 7001>s 200; s>7001 ACK; s>7002 INVITE; 7002>s 486; s>7002 ACK; s>7001 BYE");
+    assert!(bench.exchange.calls().is_empty());
+}
+
+#[test]
+fn a_call_that_cannot_be_made_is_refused_in_words() {
+    let check = |from: &str, to: &str, words: &str| {
+        let mut bench = Bench::new();
+        bench.register(&mut Phone::new("7001"));
+        let wish = What::Originate { from: from.into(), to: to.into() };
+        let answer = bench.command(wish);
+        assert!(matches!(&answer, Answer::Refused(text) if text.contains(words)), "{answer:?}");
+    };
+    check("7999", "7001", "no extension 7999");
+    check("7001", "7999", "number 7999");
+    check("7002", "7001", "no device of 7002");
+}
+
+#[test]
+fn a_call_is_led_elsewhere_by_command() {
+    let mut bench = Bench::new();
+    let phones = bench.ready();
+    connected(&mut bench, &phones);
+    bench.ladder.clear();
+    let call = bench.exchange.calls()[0].call;
+    let wish = What::Transfer { call, party: Party::Caller, to: "7003".into() };
+    assert!(matches!(bench.command(wish.clone()), Answer::Started(_)));
+    assert!(matches!(bench.command(wish), Answer::Refused(text) if text.contains("already")));
+    let third = bench.heard(&phones[2], "INVITE");
+    let ok = phones[2].answer(&third, 200, "", SDP);
+    bench.say(&phones[2], &ok);
+    bench.check("s>7003 INVITE; 7003>s 200; s>7003 ACK; s>7002 BYE; s>7001 INVITE");
+    let calls = bench.exchange.calls();
+    assert_eq!((calls.len(), &*calls[0].caller.number, &*calls[0].callee.number), (1, "7001", "7003"));
+}
+
+#[test]
+fn a_call_that_cannot_be_led_elsewhere_stays() {
+    let mut bench = Bench::new();
+    let phones = bench.ready();
+    connected(&mut bench, &phones);
+    let call = bench.exchange.calls()[0].call;
+    let wish = What::Transfer { call, party: Party::Callee, to: "7003".into() };
+    bench.command(wish);
+    let third = bench.heard(&phones[2], "INVITE");
+    bench.ladder.clear();
+    let busy = phones[2].answer(&third, 486, "", "");
+    bench.say(&phones[2], &busy);
+    bench.check("7003>s 486; s>7003 ACK");
+    assert_eq!(bench.exchange.calls().len(), 1);
+}
+
+#[test]
+fn records_hold_what_the_relay_measured_and_are_bounded() {
+    let mut bench = Bench::with(Config { max_records: 2, ..Config::default() });
+    let phones = bench.ready();
+    let figures = RelayFigures { packets: 7, ..RelayFigures::default() };
+    for _ in 0..3 {
+        connected(&mut bench, &phones);
+        let call = bench.exchange.calls()[0].call;
+        assert!(matches!(bench.command(What::HangUp(call)), Answer::Ok));
+        bench.give(Input::Heard(RelayEvent::Closed { relay: 0, a: figures, b: figures }));
+        bench.wait(64);
+    }
+    let wish = |before| What::Records { before, count: 10 };
+    let Answer::Records(all) = bench.command(wish(None)) else { panic!("no records") };
+    assert_eq!(all.len(), 2);
+    assert!(all[0].call > all[1].call && all[0].reason == "ended by hand");
+    let Answer::Records(older) = bench.command(wish(Some(all[0].call))) else { panic!("no records") };
+    assert_eq!(older, all[1..]);
+    let removed = bench.changes.iter().filter(|change| matches!(change, Change::CallRecordRemoved { .. }));
+    assert_eq!(removed.count(), 1);
+}
+
+#[test]
+fn an_extension_is_edited_by_command() {
+    let mut bench = Bench::new();
+    let edit = |text: &str| Box::new(serde_json::from_str::<Edit>(text).expect("sound"));
+    let wish = |number: &str, text: &str| What::EditExtension { number: number.into(), edit: edit(text) };
+    assert!(matches!(bench.command(wish("7004", "{}")), Answer::Refused(text) if text.contains("password")));
+    assert!(matches!(bench.command(wish("7004", r#"{"password":"secret"}"#)), Answer::Ok));
+    assert!(matches!(bench.command(wish("7004", r#"{"display":"Jack"}"#)), Answer::Ok));
+    bench.register(&mut Phone::new("7004"));
+    let Answer::Extensions(all) = bench.command(What::Extensions) else { panic!("no extensions") };
+    let jack = all.iter().find(|view| view.number == "7004").expect("there");
+    assert_eq!((&*jack.display, jack.devices, jack.enabled), ("Jack", 1, true));
+}
