@@ -22,6 +22,14 @@ pub const EXCHANGE_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 50, 19));
 /// How many steps of time an event may take that has no limit of its own, in milliseconds.
 pub const PATIENCE_MS: u64 = 5_000;
 
+/// The phones of a call.
+pub const TWO: &[Desk] = &[Desk::plain("7001", 600), Desk::plain("7002", 800)];
+/// The phones of a call and somebody else's.
+pub const THREE: &[Desk] = &[Desk::plain("7001", 600), Desk::plain("7002", 800), Desk::plain("7007", 1000)];
+/// Settings of a phone whose second key watches 7002.
+pub const WATCHES_7002: &[(&str, &str)] =
+    &[("linekey.2.type", "16"), ("linekey.2.line", "1"), ("linekey.2.value", "7002")];
+
 /// One scenario of the lab.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
@@ -61,6 +69,8 @@ pub struct Desk {
 pub enum Step {
     /// A machine is switched on.
     On(&'static str),
+    /// Phones are switched on, and each registers.
+    Up(&'static [&'static str]),
     /// A machine is switched off without a word.
     Off(&'static str),
     /// A machine starts again at once with what it kept.
@@ -71,6 +81,12 @@ pub enum Step {
     Refused(&'static str, &'static str),
     /// An event must come, with these fields, within the milliseconds.
     Event(&'static str, &'static str, &'static [(&'static str, &'static str)], u64),
+    /// The first dials the second, who answers once it rings; both are in the call.
+    Call(&'static str, &'static str),
+    /// The key of [`WATCHES_7002`] must show this meaning in the deck's colour and rhythm.
+    Lamp(&'static str, &'static str),
+    /// A line of somebody's log must contain this, within [`PATIENCE_MS`].
+    Log(&'static str, &'static str),
     /// Milliseconds pass.
     Pass(u64),
     /// These tones, and no others, are heard in the next second.
@@ -106,6 +122,15 @@ impl Desk {
     /// A phone that needs nothing beyond its account.
     pub const fn plain(name: &'static str, tone_hz: u16) -> Self {
         Self { name, tone_hz, settings: &[] }
+    }
+
+    /// A phone with settings of its own.
+    pub const fn with(
+        name: &'static str,
+        tone_hz: u16,
+        settings: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        Self { name, tone_hz, settings }
     }
 
     /// Its extension.
@@ -184,7 +209,7 @@ impl Outcome {
 /// Plays a case to its end. After the first step that fails no other is played.
 pub fn play(case: &Case, stage: &mut dyn Stage) -> Outcome {
     let start = stage.now();
-    let mut play = Play { stage, events: Vec::new(), unread: Vec::new() };
+    let mut play = Play { stage, events: Vec::new(), unread: Vec::new(), unread_log: Vec::new() };
     let failed = case.steps.iter().enumerate().find_map(|(at, step)| {
         let fault = play.step(step).err()?;
         Some(format!("step {}: {fault}", at + 1))
@@ -213,6 +238,7 @@ struct Play<'a> {
     stage: &'a mut dyn Stage,
     events: Vec<(String, Value)>,
     unread: Vec<(String, Value)>,
+    unread_log: Vec<(String, String)>,
 }
 
 impl Play<'_> {
@@ -231,6 +257,10 @@ impl Play<'_> {
             Step::Event(who, event, fields, within_ms) => {
                 return self.expect(who, event, fields, within_ms);
             }
+            Step::Up(phones) => return self.up(phones),
+            Step::Call(caller, callee) => return self.call(caller, callee),
+            Step::Lamp(who, meaning) => return self.lamp(who, meaning),
+            Step::Log(who, text) => return self.log(who, text),
             Step::Pass(ms) => self.pass(ms),
             Step::Hears(who, tones) => return self.hears(who, tones),
         }
@@ -256,6 +286,46 @@ impl Play<'_> {
         self.find(who, ms, true, fits).map(|_| ()).map_err(|others| {
             format!("{who} did not tell `{event}` {fields:?} within {ms} ms; it told: {}", others.join(" "))
         })
+    }
+
+    fn up(&mut self, phones: &[&str]) -> Result<(), String> {
+        phones.iter().for_each(|who| self.stage.switch(who, true));
+        phones.iter().try_for_each(|who| self.expect(who, "registered", &[], PATIENCE_MS))
+    }
+
+    fn call(&mut self, caller: &str, callee: &str) -> Result<(), String> {
+        self.say(caller, &format!("dial {callee}"))?;
+        self.expect(callee, "incoming", &[("peer", caller)], PATIENCE_MS)?;
+        self.expect(caller, "ringing", &[], PATIENCE_MS)?;
+        self.say(callee, "answer")?;
+        self.expect(caller, "answered", &[], PATIENCE_MS)?;
+        self.expect(callee, "answered", &[], PATIENCE_MS)
+    }
+
+    fn lamp(&mut self, who: &str, meaning: &str) -> Result<(), String> {
+        let (colour, rhythm) = match meaning {
+            "idle" => ("green", "steady"),
+            "ringing" => ("red", "flashing"),
+            "busy" => ("red", "steady"),
+            other => return Err(format!("the deck has no lamp for `{other}`")),
+        };
+        let fields = [("key", "2"), ("colour", colour), ("rhythm", rhythm), ("meaning", meaning)];
+        self.expect(who, "lamp", &fields, PATIENCE_MS)
+    }
+
+    fn log(&mut self, who: &str, text: &str) -> Result<(), String> {
+        let end = self.stage.now() + Duration::from_millis(PATIENCE_MS);
+        loop {
+            if let Some(at) =
+                self.unread_log.iter().position(|(name, line)| name == who && line.contains(text))
+            {
+                self.unread_log.drain(..=at);
+                return Ok(());
+            }
+            if !self.read(end) {
+                return Err(format!("the log of {who} has no further line with `{text}`"));
+            }
+        }
     }
 
     /// The next event of `who` that fits; with `pass_over`, those before it do not count any more.
@@ -289,10 +359,15 @@ impl Play<'_> {
         let within = end.since(self.stage.now());
         let told = self.stage.next_told(within);
         let came = told.is_some();
-        // Lines of the log say what the other events say.
-        for told in told.into_iter().filter(|(_, told)| told["event"] != "log") {
-            self.events.push(told.clone());
-            self.unread.push(told);
+        match told {
+            Some((who, told)) if told["event"] == "log" => {
+                self.unread_log.push((who, text(&told["line"])));
+            }
+            Some(told) => {
+                self.events.push(told.clone());
+                self.unread.push(told);
+            }
+            None => {}
         }
         came
     }

@@ -15,6 +15,7 @@ pub(super) const CASE: Case = Case {
         Step::On(EXCHANGE),
         Step::On("7001"),
         Step::Event("7001", "registration_failed", &[("status", "403")], PATIENCE_MS),
+        Step::Log("7001", "0 Register Fail, 403 Forbidden"),
     ],
     ladders: &[("7001", "register-403")],
 };

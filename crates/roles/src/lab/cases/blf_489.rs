@@ -9,19 +9,11 @@ pub(super) const CASE: Case = Case {
     title: "The subscription is refused with 489",
     deck: "The server does not know the event package.",
     teaches: "The lamp says unknown or refused and never shows a state that nobody told.",
-    desks: &[
-        Desk::plain("7002", 800),
-        Desk {
-            name: "7007",
-            tone_hz: 1000,
-            settings: &[("linekey.2.type", "16"), ("linekey.2.line", "1"), ("linekey.2.value", "7002")],
-        },
-    ],
+    desks: &[Desk::plain("7002", 800), Desk::with("7007", 1000, WATCHES_7002)],
     exchange: |config, _| config.answers.subscribe = Some(489),
     steps: &[
         Step::On(EXCHANGE),
-        Step::On("7002"),
-        Step::Event("7002", "registered", &[], PATIENCE_MS),
+        Step::Up(&["7002"]),
         Step::On("7007"),
         Step::Event("7007", "lamp", &[("key", "2"), ("meaning", "refused")], PATIENCE_MS),
     ],

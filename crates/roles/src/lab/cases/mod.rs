@@ -37,7 +37,9 @@ use super::script::Case;
 /// What every case is written with.
 mod prelude {
     pub(super) use crate::exchange::Block;
-    pub(super) use crate::lab::script::{Case, Desk, EXCHANGE, PATIENCE_MS, Step, as_it_comes};
+    pub(super) use crate::lab::script::{
+        Case, Desk, EXCHANGE, PATIENCE_MS, Step, THREE, TWO, WATCHES_7002, as_it_comes,
+    };
 }
 
 /// All cases, by topic and from the plain to the difficult.
@@ -64,15 +66,15 @@ pub fn cases() -> &'static [Case] {
         forward_busy::CASE,
         dnd::CASE,
         conference::CASE,
+        pickup::CASE,
+        codec_mismatch::CASE,
+        srtp_call::CASE,
+        srtp_required::CASE,
+        not_registered_call::CASE,
         blf_watch::CASE,
         blf_pickup::CASE,
         blf_403::CASE,
         blf_489::CASE,
-        codec_mismatch::CASE,
-        srtp_call::CASE,
-        srtp_required::CASE,
-        pickup::CASE,
-        not_registered_call::CASE,
         restart_mid_call::CASE,
     ];
     ALL

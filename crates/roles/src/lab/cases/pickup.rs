@@ -4,21 +4,17 @@ use super::prelude::*;
 
 /// The case.
 pub(super) const CASE: Case = Case {
-    topic: "Exchange",
+    topic: "SIP call",
     slug: "pickup",
     title: "A ringing call is taken by code",
     deck: "*04 and an extension take the call that rings there.",
     teaches: "The call that was taken ends at the phone that rang.",
-    desks: &[Desk::plain("7001", 600), Desk::plain("7002", 800), Desk::plain("7007", 1000)],
+    desks: THREE,
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),
-        Step::On("7001"),
-        Step::On("7002"),
-        Step::Event("7001", "registered", &[], PATIENCE_MS),
-        Step::Event("7002", "registered", &[], PATIENCE_MS),
-        Step::On("7007"),
-        Step::Event("7007", "registered", &[], PATIENCE_MS),
+        Step::Up(&["7001", "7002"]),
+        Step::Up(&["7007"]),
         Step::Say("7001", "dial 7002"),
         Step::Event("7002", "incoming", &[], PATIENCE_MS),
         Step::Say("7007", "pickup 7002"),

@@ -13,12 +13,7 @@ pub(super) const CASE: Case = Case {
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),
-        Step::On("7001a"),
-        Step::On("7001b"),
-        Step::On("7002"),
-        Step::Event("7001a", "registered", &[], PATIENCE_MS),
-        Step::Event("7001b", "registered", &[], PATIENCE_MS),
-        Step::Event("7002", "registered", &[], PATIENCE_MS),
+        Step::Up(&["7001a", "7001b", "7002"]),
         Step::Say("7002", "dial 7001"),
         Step::Event("7001a", "incoming", &[("peer", "7002")], PATIENCE_MS),
         Step::Event("7001b", "incoming", &[("peer", "7002")], PATIENCE_MS),

@@ -14,6 +14,9 @@ pub(super) const CASE: Case = Case {
     steps: &[
         Step::On("7001"),
         Step::Event("7001", "registration_failed", &[("status", "null")], 40_000),
+        Step::Log("7001", "0 Register Fail, Timeout"),
+        Step::Log("7001", "Reg terminated eReason=0"),
+        Step::Log("7001", "0 Register Terminate(0), 30s later retry"),
         Step::On(EXCHANGE),
         Step::Event("7001", "registered", &[], 60_000),
     ],

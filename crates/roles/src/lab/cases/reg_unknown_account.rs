@@ -15,6 +15,7 @@ pub(super) const CASE: Case = Case {
         Step::On(EXCHANGE),
         Step::On("7005"),
         Step::Event("7005", "registration_failed", &[("status", "403")], PATIENCE_MS),
+        Step::Log("7005", "0 Register Fail, 403 Forbidden"),
     ],
     ladders: &[("7005", "register-403")],
 };
