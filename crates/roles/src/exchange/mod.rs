@@ -114,6 +114,8 @@ pub struct Answers {
     pub subscribe: Option<u16>,
     /// Nothing is answered at all.
     pub silence: bool,
+    /// It listens on UDP alone.
+    pub udp_only: bool,
     /// Lamps are told by the deck's body: one dialog named after the extension, and its state.
     pub minimal_lamps: bool,
 }

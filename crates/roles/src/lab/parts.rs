@@ -305,6 +305,12 @@ impl ExchangePart {
         Self { exchange, config, ip, relay: SimRelay::default(), kept }
     }
 
+    /// The same exchange after a restart in which it lost all but its extensions.
+    pub fn forgetful(&self, seed: [u8; 32], now: Time) -> Self {
+        let kept = Kept { extensions: self.kept.extensions.clone(), ..Kept::default() };
+        Self::with(self.config.clone(), kept, self.ip, seed, now)
+    }
+
     fn restarted(&self, seed: [u8; 32], now: Time) -> Self {
         Self::with(self.config.clone(), self.kept.clone(), self.ip, seed, now)
     }
@@ -377,7 +383,8 @@ impl Party for ExchangePart {
     }
 
     fn listens(&self, transport: Transport, local: SocketAddr) -> bool {
-        local == self.sip(transport) || (transport == Transport::Udp && self.relay.listens(local))
+        let heard = transport == Transport::Udp || !self.config.answers.udp_only;
+        local == self.sip(transport) && heard || transport == Transport::Udp && self.relay.listens(local)
     }
 }
 

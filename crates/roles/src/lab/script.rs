@@ -19,6 +19,10 @@ use crate::settings::{Model, Settings, Source};
 pub const EXCHANGE: &str = "exchange";
 /// Where the exchange of every case is.
 pub const EXCHANGE_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 50, 19));
+/// A second exchange with the same extensions: switched off in most cases.
+pub const BACKUP: &str = "backup";
+/// Where the second exchange of every case is.
+pub const BACKUP_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 50, 20));
 /// How many steps of time an event may take that has no limit of its own, in milliseconds.
 pub const PATIENCE_MS: u64 = 5_000;
 
@@ -75,6 +79,12 @@ pub enum Step {
     Off(&'static str),
     /// A machine starts again at once with what it kept.
     Restart(&'static str),
+    /// A machine starts again at once and has lost what it kept, but for its extensions.
+    Forget(&'static str),
+    /// A router that hides addresses stands between a machine and all others from now on.
+    Hide(&'static str),
+    /// A firewall lets no sound pass from the first machine to the second.
+    DropSound(&'static str, &'static str),
     /// A person types a command.
     Say(&'static str, &'static str),
     /// A person types a command that cannot be done now.
@@ -172,6 +182,18 @@ pub trait Stage {
     fn switch(&mut self, who: &str, on: bool);
     /// Switches a machine off and on again; it finds what it has kept.
     fn restart(&mut self, who: &str);
+    /// The same, and what it kept is lost, but for its extensions. Whether this stage can do that.
+    fn forget(&mut self, _who: &str) -> bool {
+        false
+    }
+    /// Puts a NAT between a machine and all others. Whether this stage has one.
+    fn hide(&mut self, _who: &str) -> bool {
+        false
+    }
+    /// Stops the sound from one machine to another. Whether this stage can do that.
+    fn drop_sound(&mut self, _from: &str, _to: &str) -> bool {
+        false
+    }
     /// Types a command at a phone.
     fn say(&mut self, who: &str, line: &str);
     /// The next event of anyone; lets time pass, but no longer than `within`.
@@ -247,6 +269,9 @@ impl Play<'_> {
             Step::On(who) => self.stage.switch(who, true),
             Step::Off(who) => self.stage.switch(who, false),
             Step::Restart(who) => self.stage.restart(who),
+            Step::Forget(who) => return needs_wire(self.stage.forget(who)),
+            Step::Hide(who) => return needs_wire(self.stage.hide(who)),
+            Step::DropSound(from, to) => return needs_wire(self.stage.drop_sound(from, to)),
             Step::Say(who, line) => return self.say(who, line),
             Step::Refused(who, line) => {
                 return match self.say(who, line) {
@@ -281,7 +306,8 @@ impl Play<'_> {
 
     fn expect(&mut self, who: &str, event: &str, fields: &[(&str, &str)], ms: u64) -> Result<(), String> {
         let fits = |told: &Value| {
-            told["event"] == event && fields.iter().all(|(field, value)| text(&told[*field]) == *value)
+            told["event"] == event
+                && fields.iter().all(|(field, value)| text(field_of(told, field)) == *value)
         };
         self.find(who, ms, true, fits).map(|_| ()).map_err(|others| {
             format!("{who} did not tell `{event}` {fields:?} within {ms} ms; it told: {}", others.join(" "))
@@ -381,6 +407,17 @@ impl Play<'_> {
         let heard = self.stage.listen(who, Duration::from_secs(1));
         if heard == tones { Ok(()) } else { Err(format!("{who} hears {heard:?} Hz instead of {tones:?} Hz")) }
     }
+}
+
+/// What only the simulated wire can do.
+fn needs_wire(done: bool) -> Result<(), String> {
+    let needed = || "this step needs the simulated wire: play the case without --real".to_owned();
+    done.then_some(()).ok_or_else(needed)
+}
+
+/// A field of an event; a dot leads into an object (`rtp.rx_packets`).
+fn field_of<'a>(told: &'a Value, field: &str) -> &'a Value {
+    field.split('.').fold(told, |value, name| &value[name])
 }
 
 /// A field as text: words without quotes, `null`, numbers.

@@ -1,21 +1,27 @@
 //! The simulated wire as a stage for cases.
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use proto::Time;
 use serde_json::Value;
 
 use super::ears::{Deaf, Ears};
+use super::nat::{NatBox, NatKind};
 use super::parts::{ExchangePart, Part, PhonePart};
-use super::script::{Case, Desk, EXCHANGE, EXCHANGE_IP, Stage};
+use super::script::{BACKUP, BACKUP_IP, Case, Desk, EXCHANGE, EXCHANGE_IP, Stage};
 use super::wire::{Link, Passed};
 use super::world::{SeatId, World};
 use crate::phone::Place;
 
 /// When virtual time begins: the day of the deck's first trace.
 const BEGINNING: Time = Time::from_secs(1_640_959_118);
+
+/// The address that the world sees of whoever is hidden.
+const NAT_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 99, 1));
+/// How long the router remembers a way without a packet from inside.
+const NAT_MEMORY: Duration = Duration::from_secs(120);
 
 /// A case's machines on the simulated wire, all switched off.
 #[derive(Debug)]
@@ -38,9 +44,13 @@ impl Simulated {
     ) -> Result<Self, String> {
         let mut world = World::new(seed, BEGINNING, link);
         let (config, extensions) = case.exchange();
-        let exchange = ExchangePart::new(config, extensions, EXCHANGE_IP, world.seed(), BEGINNING);
-        let id = world.join(EXCHANGE, EXCHANGE_IP, Part::Exchange(Box::new(exchange)));
-        let mut seats = vec![(EXCHANGE.to_owned(), id)];
+        let mut seats = Vec::new();
+        for (name, ip) in [(EXCHANGE, EXCHANGE_IP), (BACKUP, BACKUP_IP)] {
+            let mut config = config.clone();
+            config.relay.address = ip;
+            let exchange = ExchangePart::new(config, extensions.clone(), ip, world.seed(), BEGINNING);
+            seats.push((name.to_owned(), world.join(name, ip, Part::Exchange(Box::new(exchange)))));
+        }
         for desk in case.desks {
             let place = Place::new(desk.ip());
             let (ears, seed) = (ears(desk, world.seed()), world.seed());
@@ -85,6 +95,28 @@ impl Stage for Simulated {
         let part = self.world.party(seat).restarted(|| Box::new(Deaf), seed, now);
         self.world.replace(seat, part);
         self.world.switch_on(seat, Duration::ZERO);
+    }
+
+    fn forget(&mut self, who: &str) -> bool {
+        let seat = self.seat(who);
+        let (seed, now) = (self.world.seed(), self.world.now());
+        let Some(exchange) = self.world.party_mut(seat).exchange() else { return false };
+        let part = Part::Exchange(Box::new(exchange.forgetful(seed, now)));
+        self.world.replace(seat, part);
+        self.world.switch_on(seat, Duration::ZERO);
+        true
+    }
+
+    fn hide(&mut self, who: &str) -> bool {
+        let seat = self.seat(who);
+        self.world.hide(&[seat], NatBox::new(NAT_IP, NatKind::Symmetric, NAT_MEMORY));
+        true
+    }
+
+    fn drop_sound(&mut self, from: &str, to: &str) -> bool {
+        let (from, to) = (self.ip(from), self.ip(to));
+        self.world.drop_sound(from, to);
+        true
     }
 
     fn say(&mut self, who: &str, line: &str) {

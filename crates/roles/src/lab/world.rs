@@ -68,6 +68,7 @@ pub struct World<P> {
     link: Link,
     links: BTreeMap<(IpAddr, IpAddr), Link>,
     nats: Vec<NatBox>,
+    firewalls: BTreeSet<(IpAddr, IpAddr)>,
     streams: Streams,
     coming: BTreeMap<(Time, u64), Coming>,
     alarms: BTreeSet<(Time, usize)>,
@@ -130,6 +131,7 @@ impl<P: Party> World<P> {
             link,
             links: BTreeMap::new(),
             nats: Vec::new(),
+            firewalls: BTreeSet::new(),
             streams: Streams::default(),
             coming: BTreeMap::new(),
             alarms: BTreeSet::new(),
@@ -204,6 +206,12 @@ impl<P: Party> World<P> {
     pub fn set_link(&mut self, one: IpAddr, other: IpAddr, link: Link) {
         self.links.insert((one, other), link);
         self.links.insert((other, one), link);
+    }
+
+    /// Lets no datagram but SIP pass from one address to another, as a firewall does that was opened
+    /// for port 5060 alone.
+    pub fn drop_sound(&mut self, from: IpAddr, to: IpAddr) {
+        self.firewalls.insert((from, to));
     }
 
     /// Puts parties behind one NAT.
@@ -427,7 +435,11 @@ impl<P: Party> World<P> {
     }
 
     fn send_datagram(&mut self, from: SocketAddr, to: SocketAddr, bytes: Bytes) -> Fate {
-        let fate = if self.can_arrive(to) {
+        let walled =
+            to.port() != Transport::Udp.default_port() && self.firewalls.contains(&(from.ip(), to.ip()));
+        let fate = if walled {
+            Fate::Lost
+        } else if self.can_arrive(to) {
             let arrivals = self.link_of(from.ip(), to.ip()).arrivals(self.now, &mut self.rng);
             for &at in &arrivals {
                 self.arrive(at, Coming::Datagram { from, to, bytes: bytes.clone() });

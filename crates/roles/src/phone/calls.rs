@@ -430,6 +430,9 @@ impl Phone {
             E::Offered { sdp } => self.on_offered(number, sdp),
             E::Modified { sdp } => self.on_modified(number, sdp),
             E::ModifyFailed { status } => self.on_modify_failed(number, status),
+            E::Refreshed { interval_s } => {
+                self.note_call(number, &format!("Session Refreshed, {interval_s}s"));
+            }
             E::ReferReceived(refer) => self.on_refer(number, refer),
             E::Info { content_type, body } => self.on_info(number, &content_type, &body),
             E::Ended { by_remote, reason } => {

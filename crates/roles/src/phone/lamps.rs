@@ -200,6 +200,12 @@ impl Watched {
                 let status = status.map(|status| format!("{status} ")).unwrap_or_default();
                 desk.note(&format!("BLF {} Fail, {status}{reason}", key.value));
             }
+            Event::Raised { reason, expires_s } => {
+                desk.note(&format!("BLF {} Fail, 423 {reason}, again with {expires_s}s", key.value));
+            }
+            Event::Forgotten { reason } => {
+                desk.note(&format!("BLF {} Fail, 481 {reason}, subscribing anew", key.value));
+            }
             Event::Ended => self.watch.reset(),
         }
     }

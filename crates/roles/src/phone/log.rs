@@ -49,12 +49,22 @@ pub(super) mod registration {
         format!("{line} Register Success, expires {expires_s}s")
     }
 
+    /// Another server has the registration now.
+    pub(in super::super) fn server(line: usize, host: &str) -> String {
+        format!("{line} Server {host}")
+    }
+
     /// Not registered: `Timeout`, or status and phrase.
     pub(in super::super) fn failed(line: usize, status: Option<u16>, reason: &str) -> String {
         match status {
             Some(status) => format!("{line} Register Fail, {status} {reason}"),
             None => format!("{line} Register Fail, {reason}"),
         }
+    }
+
+    /// Refused as too short, and asked again for longer.
+    pub(in super::super) fn raised(line: usize, expires_s: u32) -> String {
+        format!("{line} Register Fail, 423 Interval Too Brief, again with {expires_s}s")
     }
 
     /// The attempt is over.

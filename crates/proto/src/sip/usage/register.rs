@@ -66,6 +66,11 @@ enum Purpose {
 pub enum Event {
     /// A REGISTER for a binding was sent.
     Registering,
+    /// 423: asked again for the time that the server wants at least.
+    Raised {
+        /// Seconds asked for now.
+        expires_s: u32,
+    },
     /// 200: bound for so many seconds.
     Registered {
         /// Seconds granted.
@@ -261,7 +266,8 @@ impl Registration {
             Some(min) => {
                 self.asked_s = min;
                 self.attempt = Attempt::default();
-                self.ask(ctx, purpose)
+                let failed = self.ask(ctx, purpose);
+                Some(failed.unwrap_or(Event::Raised { expires_s: min }))
             }
             None => Some(self.fail(ctx.now, Some(response))),
         }

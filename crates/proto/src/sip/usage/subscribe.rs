@@ -67,6 +67,18 @@ pub enum Event {
         /// Its media type.
         content_type: String,
     },
+    /// 423: asked again for the time that the server wants at least.
+    Raised {
+        /// The server's phrase.
+        reason: String,
+        /// Seconds asked for now.
+        expires_s: u32,
+    },
+    /// 481: the server forgot the dialog, and a fresh one has begun.
+    Forgotten {
+        /// The server's phrase.
+        reason: String,
+    },
     /// Refused, ended or unanswered; tried again in `retry_s` unless that is `None`.
     Failed {
         /// The final status; `None` where no answer came or a NOTIFY ended it.
@@ -164,12 +176,12 @@ impl Subscription {
             423 if self.raise(response) => {
                 let id = self.ask_anew(ctx, self.asked_s);
                 self.set_pending(id);
-                None
+                Some(Event::Raised { reason: response.reason().into_owned(), expires_s: self.asked_s })
             }
             // The server forgot the dialog: subscribe anew at once (RFC 6665 §4.1.2.2, deck: 481).
             481 if self.is_active() && !self.stopping => {
                 self.begin(ctx);
-                None
+                Some(Event::Forgotten { reason: response.reason().into_owned() })
             }
             _ => Some(self.fail(
                 ctx.now,

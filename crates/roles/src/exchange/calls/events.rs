@@ -27,7 +27,10 @@ impl Exchange {
             CallEvent::ReferReceived(refer) => self.on_refer(now, id, &refer),
             CallEvent::Info { content_type, body } => self.on_info(now, id, &content_type, body),
             CallEvent::Ended { reason, .. } => self.on_ended(now, call, id, &reason),
-            CallEvent::ReferAccepted | CallEvent::ReferRefused { .. } | CallEvent::ReferProgress { .. } => {}
+            CallEvent::Refreshed { .. }
+            | CallEvent::ReferAccepted
+            | CallEvent::ReferRefused { .. }
+            | CallEvent::ReferProgress { .. } => {}
         }
     }
 

@@ -4,6 +4,8 @@ mod account_disabled;
 mod attended_transfer;
 mod basic_call;
 mod blf_403;
+mod blf_423;
+mod blf_481;
 mod blf_489;
 mod blf_pickup;
 mod blf_watch;
@@ -12,22 +14,28 @@ mod blocked_device;
 mod blocked_network;
 mod codec_mismatch;
 mod conference;
+mod direct_ip_call;
 mod dnd;
+mod failover;
 mod forward_always;
 mod forward_busy;
 mod forward_no_answer;
 mod hold_resume;
 mod not_registered_call;
+mod one_way_audio;
 mod pickup;
 mod reg_interval_too_brief;
 mod reg_multiple_devices;
+mod reg_nat_no_rport;
 mod reg_no_answer;
 mod reg_port_closed;
 mod reg_unavailable;
 mod reg_unknown_account;
 mod reg_wrong_password;
+mod reg_wrong_transport;
 mod restart_mid_call;
 mod semi_attended_transfer;
+mod session_timer;
 mod srtp_call;
 mod srtp_required;
 mod transfer_refused;
@@ -38,7 +46,7 @@ use super::script::Case;
 mod prelude {
     pub(super) use crate::exchange::Block;
     pub(super) use crate::lab::script::{
-        Case, Desk, EXCHANGE, PATIENCE_MS, Step, THREE, TWO, WATCHES_7002, as_it_comes,
+        BACKUP, Case, Desk, EXCHANGE, PATIENCE_MS, Step, THREE, TWO, WATCHES_7002, as_it_comes,
     };
 }
 
@@ -52,6 +60,8 @@ pub fn cases() -> &'static [Case] {
         reg_no_answer::CASE,
         reg_port_closed::CASE,
         reg_unavailable::CASE,
+        reg_wrong_transport::CASE,
+        reg_nat_no_rport::CASE,
         account_disabled::CASE,
         blocked_device::CASE,
         blocked_network::CASE,
@@ -67,13 +77,19 @@ pub fn cases() -> &'static [Case] {
         dnd::CASE,
         conference::CASE,
         pickup::CASE,
+        one_way_audio::CASE,
         codec_mismatch::CASE,
         srtp_call::CASE,
         srtp_required::CASE,
         not_registered_call::CASE,
+        direct_ip_call::CASE,
+        session_timer::CASE,
+        failover::CASE,
         blf_watch::CASE,
         blf_pickup::CASE,
         blf_403::CASE,
+        blf_423::CASE,
+        blf_481::CASE,
         blf_489::CASE,
         restart_mid_call::CASE,
     ];

@@ -151,6 +151,10 @@ impl Line {
         if Uri::parse(number).is_some_and(|uri| uri.is_sip()) {
             return number.to_owned();
         }
+        // A call from address to address has no server: what is dialled is the host itself.
+        if self.settings.number == 0 && !number.contains('@') {
+            return format!("sip:{number}");
+        }
         let (user, host) = match number.rsplit_once('@') {
             Some((user, host)) => (user, host.to_owned()),
             None => (number, self.host()),

@@ -169,6 +169,9 @@ impl Account {
             Some(Event::Registering) => {
                 desk.note(&words::registering(self.log_index(), &self.line.address_of_record()));
             }
+            Some(Event::Raised { expires_s }) => {
+                desk.note(&words::raised(self.log_index(), expires_s));
+            }
             Some(Event::Registered { expires_s, seen_as }) => self.on_registered(desk, expires_s, seen_as),
             Some(Event::Failed { status, reason, retry_s }) => self.on_failed(desk, status, reason, retry_s),
             Some(Event::Removed) => {
@@ -182,10 +185,14 @@ impl Account {
 
     fn on_registered(&mut self, desk: &mut Desk, expires_s: u32, seen_as: Option<SocketAddr>) {
         (self.failures, self.tried) = (0, 0);
-        self.line.way = self.trying;
+        let changed = std::mem::replace(&mut self.line.way, self.trying) != self.trying;
+        let host = self.line.ways.get(self.trying).map(|way| way.host.to_string()).unwrap_or_default();
         let moved = seen_as.filter(|seen| self.must_move_to(*seen));
         self.state = AccountState::Registered { expires_s };
         desk.note(&words::registered(self.log_index(), expires_s));
+        if changed {
+            desk.note(&words::server(self.log_index(), &host));
+        }
         desk.tell(EventKind::Registered { account: self.number(), expires_s });
         if let Some(seen) = moved {
             // "Enable Direct Process": the address that the server sees is registered instead.

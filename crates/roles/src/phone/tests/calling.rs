@@ -325,6 +325,9 @@ fn calls_from_address_to_address_are_a_setting() {
         bench.last()
     );
     assert!(bench.last().contains("<sip:0021f2000001@192.168.80.20>;tag="), "{}", bench.last());
+    let mut bench = Bench::registered(&[("features.direct_ip_call_enable", "1")]);
+    bench.command("dial 192.168.80.99");
+    assert!(bench.last().starts_with("INVITE sip:192.168.80.99 SIP/2.0\r\n"), "{}", bench.last());
 }
 
 #[test]

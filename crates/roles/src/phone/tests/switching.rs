@@ -218,4 +218,25 @@ fn a_session_timer_keeps_the_call_alive() {
     bench.wait_ms(100_000);
     bench.check("p>s INVITE");
     assert!(bench.last().contains("Session-Expires: 200;refresher=uac"), "{}", bench.last());
+    bench.accept(Method::Invite, SDP);
+    assert!(bench.log().contains("0 Session Refreshed, 200s"), "{}", bench.log());
+}
+
+#[test]
+fn a_session_that_nobody_refreshes_ends() {
+    let mut bench = Bench::registered(&[
+        ("account.1.session_timer.enable", "1"),
+        ("account.1.session_timer.expires", "200"),
+    ]);
+    bench.talk("7006");
+    bench.forget();
+    bench.wait_ms(100_000);
+    let refresh = bench.take(Method::Invite).expect("a refresh");
+    bench.answer(&refresh, "500 Server Internal Error", "", "");
+    bench.forget();
+    bench.wait_ms(5_000);
+    bench.check("p>s INVITE");
+    bench.wait_ms(63_000);
+    bench.check_events("ended(null,network)");
+    assert!(bench.ladder.last().is_some_and(|step| step == "p>s BYE"), "{:?}", bench.ladder);
 }

@@ -127,6 +127,11 @@ pub enum Event {
         /// The final status.
         status: Option<u16>,
     },
+    /// Our refresh of the session timer was answered (RFC 4028 §7.2).
+    Refreshed {
+        /// The interval that begins now, in seconds.
+        interval_s: u32,
+    },
     /// They ask us to call somebody: [`Call::accept_refer`] or [`Call::refuse_refer`] is owed.
     ReferReceived(Refer),
     /// Our REFER was accepted.
@@ -241,11 +246,9 @@ impl Call {
             return Some(Event::Failed { status: None, reason: "no answer".into(), retry_after_s: None });
         }
         if self.modify.is_sent_as(id) {
-            self.modify.clear();
-            return Some(Event::ModifyFailed { status: None });
+            return self.on_modify_unanswered(ctx.now);
         }
         let at = self.errands.iter().position(|(errand, _)| *errand == id)?;
-        let _ = &ctx;
         match self.errands.swap_remove(at).1 {
             Errand::Refer => Some(Event::ReferRefused { status: None }),
             Errand::Bye | Errand::Info | Errand::Prack | Errand::Notify => None,

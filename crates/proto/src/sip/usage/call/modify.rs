@@ -49,10 +49,6 @@ impl Modify {
         self.sent.as_ref()?.retry_at
     }
 
-    pub(super) fn clear(&mut self) {
-        self.sent = None;
-    }
-
     pub(super) fn remember_invite(&mut self, id: ClientId) {
         self.answered_invite = Some(id);
     }
@@ -199,7 +195,23 @@ impl Call {
                 reason: "the far end forgot the call (481)".into(),
             });
         }
-        (!sent.refresh).then_some(Event::ModifyFailed { status: Some(status) })
+        self.change_failed(ctx.now, &sent, Some(status))
+    }
+
+    /// Nobody answered our change.
+    pub(super) fn on_modify_unanswered(&mut self, now: Time) -> Option<Event> {
+        let sent = self.modify.sent.take()?;
+        self.change_failed(now, &sent, None)
+    }
+
+    /// The session is as before; a mere refresh is tried again until the session expires.
+    fn change_failed(&mut self, now: Time, sent: &Sent, status: Option<u16>) -> Option<Event> {
+        if sent.refresh
+            && let Some(session) = &mut self.session
+        {
+            session.try_again(now);
+        }
+        (!sent.refresh).then_some(Event::ModifyFailed { status })
     }
 
     fn on_modified<O: Copy>(
@@ -224,7 +236,11 @@ impl Call {
         if let Some(sdp) = sent.sdp {
             self.local_sdp = sdp;
         }
-        (!sent.refresh).then(|| Event::Modified { sdp: sdp_of(response) })
+        let interval_s = self.session.as_ref().map_or(0, |session| session.interval_s);
+        Some(match sent.refresh {
+            true => Event::Refreshed { interval_s },
+            false => Event::Modified { sdp: sdp_of(response) },
+        })
     }
 
     pub(super) fn start_modify<O: Copy>(

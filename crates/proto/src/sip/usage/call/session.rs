@@ -55,8 +55,14 @@ pub struct SessionTimer {
     pub interval_s: u32,
     /// Whether we refresh.
     pub we_refresh: bool,
+    /// The last time that both sides agreed.
     since: Time,
+    /// When we ask next; never while an attempt has its answer to come.
+    ask_at: Time,
 }
+
+/// How long we wait before we ask again, after a refusal or while another change is under way.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 impl SessionTimer {
     /// At the caller, from the 2xx (RFC 4028 §7.2).
@@ -67,14 +73,25 @@ impl SessionTimer {
             (None, Some(wish)) => (wish.seconds, true),
             (None, None) => return None,
         };
-        Some(Self { interval_s: interval_s.max(MIN_SE_S), we_refresh, since: now })
+        Some(Self::begin(now, interval_s, we_refresh))
     }
 
     /// At the callee, from their INVITE (RFC 4028 §9).
     pub(super) fn for_callee(now: Time, wish: Option<&Wish>) -> Option<Self> {
         let wish = wish?;
         let uac_refreshes = wish.refresher_uac.unwrap_or(wish.peer_supports) && wish.peer_supports;
-        Some(Self { interval_s: wish.seconds.max(MIN_SE_S), we_refresh: !uac_refreshes, since: now })
+        Some(Self::begin(now, wish.seconds, !uac_refreshes))
+    }
+
+    fn begin(now: Time, interval_s: u32, we_refresh: bool) -> Self {
+        let mut timer = Self { interval_s: interval_s.max(MIN_SE_S), we_refresh, since: now, ask_at: now };
+        timer.plan();
+        timer
+    }
+
+    /// Half of the interval is when to ask (RFC 4028 §7.2).
+    fn plan(&mut self) {
+        self.ask_at = self.since + Duration::from_secs(u64::from(self.interval_s / 2));
     }
 
     /// Adds the header to an answer; `we_are_uac` in the transaction at hand.
@@ -97,15 +114,23 @@ impl SessionTimer {
                 self.we_refresh = uac == we_are_uac;
             }
         }
+        self.plan();
     }
 
-    /// Refresh at half of the interval; without one, the end comes a third (at most 32 s) early.
+    /// A refresh of ours was refused or not answered: it is tried again until the session expires.
+    pub(super) fn try_again(&mut self, now: Time) {
+        self.ask_at = now + ASK_AGAIN;
+    }
+
+    /// Refresh at half of the interval; without one, whoever refreshes, the end comes a third (at most
+    /// 32 s) early (RFC 4028 §10).
     pub(super) fn deadline(&self) -> (Time, Why) {
-        if self.we_refresh {
-            (self.since + Duration::from_secs(u64::from(self.interval_s / 2)), Why::SessionRefresh)
+        let early = (self.interval_s / 3).min(32);
+        let expiry = self.since + Duration::from_secs(u64::from(self.interval_s - early));
+        if self.we_refresh && self.ask_at < expiry {
+            (self.ask_at, Why::SessionRefresh)
         } else {
-            let early = (self.interval_s / 3).min(32);
-            (self.since + Duration::from_secs(u64::from(self.interval_s - early)), Why::SessionExpiry)
+            (expiry, Why::SessionExpiry)
         }
     }
 
@@ -126,10 +151,9 @@ impl Call {
             return Some(Event::Ended { by_remote: false, reason: "session timer expired".into() });
         }
         let sdp = self.local_sdp.clone();
-        self.start_modify(ctx, Method::Invite, Some(sdp), true, Attempt::default());
-        // Whatever comes of it, the next attempt is half an interval away.
+        let asked = self.start_modify(ctx, Method::Invite, Some(sdp), true, Attempt::default());
         if let Some(session) = &mut self.session {
-            session.refreshed(ctx.now, None, true);
+            session.ask_at = if asked { Time::NEVER } else { ctx.now + ASK_AGAIN };
         }
         None
     }
