@@ -118,6 +118,7 @@ impl Name {
 
 /// Whether a name is the known one in any case. Two words that may overlap cover most names; a bit
 /// makes letters small and turns no other byte of a token into a letter or a hyphen.
+#[inline]
 fn is(known: &[u8], text: &[u8]) -> bool {
     if known.len() != text.len() {
         return false;

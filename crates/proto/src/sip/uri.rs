@@ -29,6 +29,13 @@ impl<'a> Uri<'a> {
         let colon = text.bytes().position(|b| b == b':')?;
         let (scheme, rest) = (&text[..colon], &text[colon + 1..]);
         let is_sip = is_sip_scheme(scheme);
+        let plain = if is_sip { Self::plain(scheme, rest) } else { None };
+        plain.or_else(|| Self::any(scheme, rest))
+    }
+
+    /// Any URI, by the whole grammar.
+    fn any(scheme: &'a str, rest: &'a str) -> Option<Self> {
+        let is_sip = is_sip_scheme(scheme);
         if rest.is_empty() || !(is_sip || is_scheme(scheme)) {
             return None;
         }
@@ -51,6 +58,23 @@ impl<'a> Uri<'a> {
         uri.headers = rest.get(end + 1..).unwrap_or_default();
         (uri.host, uri.port) = host_port(&rest[host_at..host_end])?;
         Some(uri)
+    }
+
+    /// `user@host`, `host` and either with a port, which is nearly all that phones write; `None` for
+    /// whatever needs a closer look.
+    fn plain(scheme: &'a str, rest: &'a str) -> Option<Self> {
+        let (first, mut behind) = word(rest);
+        let (mut user, mut host) = ("", first);
+        if let Some(after) = behind.strip_prefix('@') {
+            user = first;
+            (host, behind) = word(after);
+        }
+        let port = match behind.strip_prefix(':') {
+            Some(digits) => Some(u16::try_from(super::header::number(digits.as_bytes())?).ok()?),
+            None if behind.is_empty() => None,
+            None => return None,
+        };
+        (!host.is_empty()).then_some(Self { scheme, user, host, port, params: Params(""), headers: "" })
     }
 
     /// Whether it is a `sip` or `sips` URI.
@@ -91,6 +115,12 @@ impl<'a> Uri<'a> {
         let scheme = self.scheme.to_ascii_lowercase();
         format!("{scheme}:{}{at}{}{port}", self.plain_user(), self.host.to_ascii_lowercase())
     }
+}
+
+/// Splits behind the letters, digits, dots, hyphens and low lines at the beginning.
+fn word(text: &str) -> (&str, &str) {
+    let end = text.bytes().position(|b| CLASS[usize::from(b)] != HOST).unwrap_or(text.len());
+    text.split_at(end)
 }
 
 /// Where the parts of a SIP URI meet, found in one pass. The user part may hold `;` and `?`, so
@@ -160,7 +190,8 @@ fn is_sip_scheme(scheme: &str) -> bool {
 /// Whether this is the name of a scheme (RFC 3261 §25.1).
 pub(super) fn is_scheme(text: &str) -> bool {
     let is_inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
-    text.bytes().next().is_some_and(|b| b.is_ascii_alphabetic()) && text.bytes().all(is_inner)
+    is_sip_scheme(text)
+        || text.bytes().next().is_some_and(|b| b.is_ascii_alphabetic()) && text.bytes().all(is_inner)
 }
 
 /// Splits `host[:port]`; IPv6 must stand in brackets and keeps them.
@@ -229,6 +260,8 @@ pub fn escape(text: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -247,6 +280,15 @@ mod tests {
             ["sip:", "sip:a@", "sip:a b@c", ":x", "sip:[::zz]", "sip:h:99999", "sip:hé", "sip:h:+1", "7001"]
         {
             assert!(Uri::parse(bad).is_none(), "{bad}");
+        }
+    }
+
+    proptest! {
+        /// The short way sees what the long way sees.
+        #[test]
+        fn plain_uris_are_read_as_all_others(rest in "[a-c0-9.:@;?é \\[-]{0,14}") {
+            let plain = Uri::plain("sip", &rest);
+            prop_assert!(plain.is_none() || plain == Uri::any("sip", &rest), "{rest}");
         }
     }
 

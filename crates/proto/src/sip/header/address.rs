@@ -24,7 +24,8 @@ impl<'a> Address<'a> {
     /// Reads one member. `None` where no URI can be found.
     pub fn parse(value: &'a [u8]) -> Option<Self> {
         let value = value.trim_ascii();
-        let (display_end, uri, params_at) = match unquoted(value, b'<') {
+        let open = if value.starts_with(b"<") { Some(0) } else { unquoted(value, b'<') };
+        let (display_end, uri, params_at) = match open {
             Some(open) => {
                 let close = open + memchr(b'>', &value[open..])?;
                 (open, (open + 1, close), close + 1)

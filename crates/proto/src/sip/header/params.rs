@@ -33,7 +33,7 @@ impl<'a> Params<'a> {
         std::iter::from_fn(move || {
             loop {
                 let text = rest.filter(|text| !text.is_empty())?;
-                let end = unquoted(text.as_bytes(), b';').unwrap_or(text.len());
+                let end = end_of_param(text.as_bytes());
                 rest = text.get(end + 1..);
                 let param = text[..end].trim_ascii();
                 if !param.is_empty() {
@@ -51,5 +51,15 @@ impl<'a> Params<'a> {
     /// The value as a number.
     pub fn number(self, name: &str) -> Option<u32> {
         super::number(self.get(name)?.as_bytes())
+    }
+}
+
+/// Where the first parameter ends. Nearly all are short tokens, which a loop passes before a vector
+/// search has begun.
+fn end_of_param(text: &[u8]) -> usize {
+    match text.iter().position(|&b| matches!(b, b';' | b'"' | b'<')) {
+        Some(at) if text[at] == b';' => at,
+        Some(_) => unquoted(text, b';').unwrap_or(text.len()),
+        None => text.len(),
     }
 }
