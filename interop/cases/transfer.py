@@ -42,7 +42,7 @@ class Ours:
     def heard_s(self, number):
         if self.phone.process.ended() is None:
             self.phone.quit()
-            peers.check_capture(self.lab, self.phone.capture, least_sip=8, least_rtp=50)
+            peers.check_capture(self.lab, self.phone.capture, least_sip=8)
         return tone.seconds_of(self.recording, HZ[number])
 
 

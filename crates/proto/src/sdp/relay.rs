@@ -30,20 +30,26 @@ impl Description {
     /// session's unless another live stream needs that one.
     pub fn redirect(&mut self, index: usize, rtp: SocketAddr) {
         let Some(connection) = self.connection_of(index) else { return };
-        let shared = self.shares_connection(index);
         let Some(media) = self.media.get_mut(index).filter(|media| media.port() != 0) else { return };
         media.set_port(rtp.port());
         redirect_rtcp(media, rtp.port());
-        if connection.is_unspecified() {
-            return;
+        if !connection.is_unspecified() {
+            self.set_address_of(index, rtp);
         }
-        let value = Connection::new(rtp.ip()).to_string();
-        if media.section.value('c').is_some() {
-            media.section.set_value('c', &value);
-        } else if shared {
-            media.section.insert_connection(&value);
-        } else {
-            self.session.set_value('c', &value);
+    }
+
+    /// The same for a description that is told to somebody new: a hold in it, by direction or by
+    /// `0.0.0.0`, was meant for another and is taken out.
+    pub fn redirect_unheld(&mut self, index: usize, rtp: SocketAddr) {
+        self.redirect(index, rtp);
+        for name in ["sendonly", "recvonly", "inactive"] {
+            self.session.remove_attributes(name);
+            if let Some(media) = self.media.get_mut(index) {
+                media.section.remove_attributes(name);
+            }
+        }
+        if self.connection_of(index).is_some_and(|connection| connection.is_unspecified()) {
+            self.set_address_of(index, rtp);
         }
     }
 
@@ -85,6 +91,19 @@ impl Description {
         for name in ICE {
             self.session.remove_attributes(name);
             self.media.iter_mut().for_each(|media| media.section.remove_attributes(name));
+        }
+    }
+
+    fn set_address_of(&mut self, index: usize, rtp: SocketAddr) {
+        let shared = self.shares_connection(index);
+        let Some(media) = self.media.get_mut(index) else { return };
+        let value = Connection::new(rtp.ip()).to_string();
+        if media.section.value('c').is_some() {
+            media.section.set_value('c', &value);
+        } else if shared {
+            media.section.insert_connection(&value);
+        } else {
+            self.session.set_value('c', &value);
         }
     }
 
@@ -139,6 +158,24 @@ mod tests {
             "c=IN IP4 n\nm=audio 20000 a/b 8\ni=title\nc=IN IP4 192.0.2.1\r\na=x\nm=video 1 a/b 9\n",
         );
         check("m=audio 4000 a/b 8\n", "m=audio 4000 a/b 8\n");
+    }
+
+    #[test]
+    fn a_hold_is_taken_out_for_somebody_new() {
+        let check = |from: &str, to: &str| {
+            let mut description = parse(&format!("{HEAD}{from}"));
+            description.redirect_unheld(0, "192.0.2.1:20000".parse().expect("an address"));
+            assert_eq!(text(&description), format!("{HEAD}{to}"));
+        };
+        check(
+            "c=IN IP4 0.0.0.0\na=inactive\nm=audio 4000 a/b 8\na=recvonly\n",
+            "c=IN IP4 192.0.2.1\nm=audio 20000 a/b 8\n",
+        );
+        check(
+            "m=audio 4000 a/b 8\nc=IN IP4 0.0.0.0\na=sendonly\n",
+            "m=audio 20000 a/b 8\nc=IN IP4 192.0.2.1\n",
+        );
+        check("c=IN IP4 n\nm=audio 4000 a/b 8\n", "c=IN IP4 192.0.2.1\nm=audio 20000 a/b 8\n");
     }
 
     #[test]

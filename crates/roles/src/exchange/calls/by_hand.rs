@@ -3,7 +3,6 @@
 use proto::Time;
 use proto::sdp::{Local, OfferAnswer};
 
-use super::media::unheld;
 use super::{CallId, LegId, Transfer};
 use crate::exchange::command::{Answer, Party};
 use crate::exchange::directory::{Binding, ExtensionId};
@@ -56,8 +55,7 @@ impl Exchange {
         let Some(to) = bridge.then.take() else { return };
         bridge.a = Some(id);
         bridge.b.clear();
-        let offer = sdp.map(|sdp| unheld(&sdp));
-        let offer = self.relayed_opt(call, id, offer);
+        let offer = self.relayed_unheld(call, id, sdp);
         if let Some(bridge) = self.calls.bridges.get_mut(&call) {
             bridge.offer = offer;
         }

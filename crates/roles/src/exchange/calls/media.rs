@@ -8,16 +8,37 @@ use super::{CallId, LegId};
 use crate::exchange::{Exchange, Output};
 use crate::relay::{RelayCommand, Side};
 
+/// How a description is led to the relay.
+type Redirect = fn(&mut Description, usize, SocketAddr);
+
 impl Exchange {
     /// Takes what a leg says of its media, tells the relay, and returns what the other side is told.
     /// What cannot be read, or speaks of no audio, passes as it is.
     pub(super) fn relayed(&mut self, call: CallId, from: LegId, sdp: &[u8]) -> Vec<u8> {
+        self.relayed_by(Description::redirect, call, from, sdp)
+    }
+
+    /// The same for somebody whom the leg has not talked to: without a hold that was not meant for him.
+    pub(super) fn relayed_unheld(
+        &mut self,
+        call: CallId,
+        from: LegId,
+        sdp: Option<Vec<u8>>,
+    ) -> Option<Vec<u8>> {
+        sdp.map(|sdp| self.relayed_by(Description::redirect_unheld, call, from, &sdp))
+    }
+
+    /// What a leg said last of its media.
+    pub(super) fn last_said(&self, id: LegId) -> Option<Vec<u8>> {
+        self.calls.legs.get(&id).map(|leg| leg.remote_sdp.clone()).filter(|sdp| !sdp.is_empty())
+    }
+
+    fn relayed_by(&mut self, redirect: Redirect, call: CallId, from: LegId, sdp: &[u8]) -> Vec<u8> {
         let Some(bridge) = self.calls.bridges.get(&call) else { return sdp.to_vec() };
         let place = bridge.place;
         let side = if bridge.a == Some(from) { Side::A } else { Side::B };
-        let Some((told, remote)) = led_through(sdp, if side == Side::A { place.b } else { place.a }) else {
-            return sdp.to_vec();
-        };
+        let at = if side == Side::A { place.b } else { place.a };
+        let Some((told, remote)) = led_through(sdp, at, redirect) else { return sdp.to_vec() };
         if let Some(leg) = self.calls.legs.get_mut(&from) {
             leg.side = side;
             leg.remote_sdp = sdp.to_vec();
@@ -34,24 +55,14 @@ impl Exchange {
 }
 
 /// A description with its audio led to `at` and nothing else in it, and where the audio went before.
-fn led_through(sdp: &[u8], at: SocketAddr) -> Option<(Vec<u8>, Option<SocketAddr>)> {
+fn led_through(sdp: &[u8], at: SocketAddr, redirect: Redirect) -> Option<(Vec<u8>, Option<SocketAddr>)> {
     let mut description = Description::parse(sdp).ok()?;
     let index = description.audio_index()?;
     let remote = description.rtp_address_of(index).filter(|remote| !remote.ip().is_unspecified());
     description.refuse_others(index);
     description.remove_ice();
-    description.redirect(index, at);
+    redirect(&mut description, index, at);
     Some((description.to_bytes(), remote))
-}
-
-/// What a leg said, as if it held nothing: both ways, at an address of its own.
-pub(super) fn unheld(sdp: &[u8]) -> Vec<u8> {
-    let Ok(mut description) = Description::parse(sdp) else { return sdp.to_vec() };
-    for name in ["sendonly", "recvonly", "inactive"] {
-        description.session.remove_attributes(name);
-        description.media.iter_mut().for_each(|media| media.section.remove_attributes(name));
-    }
-    description.to_bytes()
 }
 
 #[cfg(test)]
@@ -64,17 +75,10 @@ mod tests {
     #[test]
     fn audio_goes_through_the_relay_and_nothing_else_goes() {
         let at = "192.0.2.1:20000".parse().expect("sound");
-        let (told, remote) = led_through(HELD.as_bytes(), at).expect("a description");
+        let (told, remote) = led_through(HELD.as_bytes(), at, Description::redirect).expect("a description");
         let told = String::from_utf8(told).expect("text");
         assert!(told.contains("c=IN IP4 192.0.2.1\r\n") && told.contains("m=audio 20000 "), "{told}");
         assert!(told.contains("m=video 0 ") && told.contains("a=sendonly"), "{told}");
         assert_eq!(remote, Some("10.0.0.1:4000".parse().expect("sound")));
-    }
-
-    #[test]
-    fn a_hold_is_not_passed_on_by_a_transfer() {
-        let plain = String::from_utf8(unheld(HELD.as_bytes())).expect("text");
-        assert!(!plain.contains("sendonly") && plain.contains("m=audio 4000"), "{plain}");
-        assert_eq!(unheld(b"nonsense"), b"nonsense");
     }
 }

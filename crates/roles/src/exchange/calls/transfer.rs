@@ -12,7 +12,6 @@ use proto::sip::header::Replaces;
 use proto::sip::message::Name;
 use proto::sip::usage::call::Refer;
 
-use super::media::unheld;
 use super::{CallId, LegId, Transfer};
 use crate::exchange::directory::ExtensionId;
 use crate::exchange::router::Route;
@@ -62,7 +61,7 @@ impl Exchange {
     ) -> Option<CallId> {
         let transferee = transfer.transferee;
         let leg = self.calls.legs.get(&transferee)?;
-        let (offer, caller) = (unheld(&leg.remote_sdp), leg.extension.unwrap_or(target));
+        let caller = leg.extension.unwrap_or(target);
         let number = self.directory.number(target);
         let call = self.open_bridge(now, caller, &number, headers)?;
         if let Some(bridge) = self.calls.bridges.get_mut(&call) {
@@ -72,8 +71,7 @@ impl Exchange {
         if let Some(leg) = self.calls.legs.get_mut(&transfer.transferor) {
             leg.transfers = Some(call);
         }
-        let offer = Some(offer).filter(|offer| !offer.is_empty());
-        let offer = self.relayed_opt(call, transferee, offer);
+        let offer = self.relayed_unheld(call, transferee, self.last_said(transferee));
         if let Some(bridge) = self.calls.bridges.get_mut(&call) {
             // Until the target answers, the transferee belongs to its old call.
             bridge.a = None;
@@ -209,8 +207,7 @@ impl Exchange {
 
     /// Joins two standing legs: `first` is offered what `second` said last of its media.
     fn rejoin(&mut self, now: Time, call: CallId, first: LegId, second: LegId) {
-        let said = self.calls.legs.get(&second).map(|leg| unheld(&leg.remote_sdp)).unwrap_or_default();
-        let told = self.relayed(call, second, &said);
+        let told = self.relayed_unheld(call, second, self.last_said(second));
         if let Some(leg) = self.calls.legs.get_mut(&first) {
             leg.answers_late = None;
             leg.asked_by = None;
@@ -218,7 +215,7 @@ impl Exchange {
         if let Some(leg) = self.calls.legs.get_mut(&second) {
             leg.rejoins = true;
         }
-        let asked = self.ask_leg(now, first, |call, ctx| call.modify(ctx, Some(told)));
+        let asked = self.ask_leg(now, first, |call, ctx| call.modify(ctx, told));
         if asked != Some(true) {
             self.end_call(now, call, "the transferred side is busy changing its session");
         }
@@ -260,7 +257,7 @@ impl Exchange {
         let Some(peer) = self.calls.peer(old) else { return self.refuse_leg(now, id, Reply::new(481)) };
         self.take_place(call, id, Some(old));
         self.dismiss(now, old);
-        let offer = self.calls.legs.get(&id).map(|leg| leg.remote_sdp.clone()).filter(|sdp| !sdp.is_empty());
+        let offer = self.last_said(id);
         let told = self.relayed_opt(call, id, offer);
         if let Some(leg) = self.calls.legs.get_mut(&peer) {
             leg.joined_by = Some(id);

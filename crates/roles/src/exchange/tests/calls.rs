@@ -235,6 +235,29 @@ fn a_blind_transfer_goes_as_in_the_deck() {
 }
 
 #[test]
+fn the_target_of_a_transfer_is_not_told_of_the_hold_before_it() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (answered, _) = talking(&mut bench, &mut phones);
+    let held = |way: &str| {
+        SDP.replace("c=IN IP4 10.0.0.1", "c=IN IP4 0.0.0.0")
+            .replace("a=rtpmap", &format!("a={way}\r\na=rtpmap"))
+    };
+    let hold = phones[0].within(&answered, "INVITE", "", &held("sendonly"));
+    bench.say(&phones[0], &hold);
+    let asked = bench.heard(&phones[1], "INVITE");
+    let answer = phones[1].answer(&asked, 200, "", &held("recvonly"));
+    bench.say(&phones[1], &answer);
+    let ok = bench.heard(&phones[0], "SIP/2.0 200");
+    let ack = phones[0].ack(&hold, &ok);
+    bench.say(&phones[0], &ack);
+    let refer = phones[0].within(&answered, "REFER", "Refer-To: <sip:7003@192.0.2.100>\r\n", "");
+    bench.say(&phones[0], &refer);
+    let offered = bench.heard(&phones[2], "INVITE");
+    assert!(offered.contains("c=IN IP4 127.0.0.1\r\n") && !offered.contains("only\r\n"), "{offered}");
+}
+
+#[test]
 fn a_transfer_to_nobody_leaves_the_call_as_it_is() {
     let mut bench = Bench::new();
     let mut phones = bench.ready();
