@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Plays the interop cases: other people's SIP programs against ours, on loopback, each bounded in time.
 
-    harness.py [--list] [--offhook FILE] [NAME…]
+    harness.py [--list] [--offhook FILE] [--jobs N] [NAME…]
 
-A NAME may end in `*`. Each case is told as `ok NAME`, `FAILED NAME why` or `skipped NAME why`. With INTEROP=required
+A NAME may end in `*`. Cases wait more than they work, so several are played at once, each by a process of its own. Each case is told as `ok NAME`, `FAILED NAME why` or `skipped NAME why`. With INTEROP=required
 in the environment a case that cannot be played counts as failed. What a case wrote is kept in `target/interop/NAME`.
 """
 
 import argparse
+import concurrent.futures
 import fnmatch
 import importlib
 import os
@@ -24,6 +25,7 @@ sys.path.insert(0, str(ROOT))
 from lib.lab import Failed, Lab, Skipped  # noqa: E402
 
 OURS = "offhook"
+JOBS = 4
 
 
 def load_cases():
@@ -55,16 +57,27 @@ def out_of_time(*_):
     raise Failed("ran out of its time")
 
 
-def play(case, number, folder, offhook):
-    """Plays one case; returns what to say of it: (`ok`, `FAILED` or `skipped`; text)."""
+def told_to_end(*_):
+    raise Failed("was told to end")
+
+
+def play(number, network, folder, offhook):
+    """Plays the case of that number; returns what to say of it: (`ok`, `FAILED` or `skipped`; text; seconds)."""
+    started = time.monotonic()
+    verdict, text = outcome(load_cases()[number - 1], number, network, folder, offhook)
+    return verdict, text, time.monotonic() - started
+
+
+def outcome(case, number, network, folder, offhook):
     lack = missing(case, offhook)
     if lack:
         return "skipped", lack
     shutil.rmtree(folder, ignore_errors=True)
     signal.signal(signal.SIGALRM, out_of_time)
+    signal.signal(signal.SIGTERM, told_to_end)
     signal.alarm(case.limit_s)
     try:
-        with Lab(case.name, number, ROOT, folder, offhook) as lab:
+        with Lab(case.name, number, network, ROOT, folder, offhook) as lab:
             try:
                 return "ok", case.play(lab) or case.title
             finally:
@@ -83,6 +96,7 @@ def arguments():
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these cases; may end in *")
     parser.add_argument("--list", action="store_true", help="tell the cases and what they need, play none")
     parser.add_argument("--offhook", default=os.environ.get("OFFHOOK"), help="our program (default: $OFFHOOK)")
+    parser.add_argument("--jobs", type=int, default=os.environ.get("INTEROP_JOBS", JOBS), help=f"cases at once ({JOBS})")
     parser.add_argument("--out", default="target/interop", help="where the cases' folders go")
     return parser.parse_args()
 
@@ -100,15 +114,26 @@ def main():
         return
     offhook = shutil.which(options.offhook) if options.offhook else None
     required = os.environ.get("INTEROP") == "required"
-    results = []
-    for number, case in cases:
-        started = time.monotonic()
-        verdict, text = play(case, number, pathlib.Path(options.out).resolve() / case.name, offhook)
-        if verdict == "skipped" and required:
-            verdict = "FAILED"
-        results.append((case.name, verdict, time.monotonic() - started))
-        print(f"{verdict} {case.name} {text}", flush=True)
-    report(results)
+    results = play_all(cases, options, offhook, required)
+    report([(case.name, *results[number]) for number, case in cases])
+
+
+def play_all(cases, options, offhook, required):
+    """Plays the cases, the long ones first, and tells each as it ends; returns number -> (verdict, seconds)."""
+    results = {}
+    with concurrent.futures.ProcessPoolExecutor(max_workers=max(1, options.jobs)) as pool:
+        waiting = {}
+        for number, case in sorted(cases, key=lambda numbered: -numbered[1].limit_s):
+            folder = pathlib.Path(options.out).resolve() / case.name
+            waiting[pool.submit(play, number, os.getpid(), folder, offhook)] = number, case
+        for future in concurrent.futures.as_completed(waiting):
+            number, case = waiting[future]
+            verdict, text, seconds = future.result()
+            if verdict == "skipped" and required:
+                verdict = "FAILED"
+            results[number] = verdict, seconds
+            print(f"{verdict} {case.name} {text}", flush=True)
+    return results
 
 
 def report(results):

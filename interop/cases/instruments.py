@@ -11,11 +11,22 @@ def tones(lab):
     recording = tone.write_tone(lab.folder / "tone.wav", 440, seconds=2)
     need(tone.seconds_of(recording, 440) == 2, "a clear tone of two seconds was not found whole")
     need(tone.seconds_of(recording, 620) == 0, "a tone was found where another one sounds")
+    both = mixed(lab.folder / "both.wav", recording, tone.write_tone(lab.folder / "other.wav", 620, seconds=2))
+    need(tone.seconds_of(both, 440, 620) == 2, "two tones together were not found whole")
+    need(tone.seconds_of(both, 440) == 0, "a tone counts as clear beside another one")
+    need(tone.seconds_of(both, 440, 830) == 0 == tone.seconds_of(recording, 440, 620), "two tones were found where one is")
     faint = tone.write_tone(lab.folder / "faint.wav", 440, seconds=2, amplitude=50)
     need(tone.seconds_of(faint, 440) == 0, "a tone was found in what is nearly silence")
     unfinished = lab.folder / "unfinished.wav"
     unfinished.write_bytes(recording.read_bytes()[:40] + struct.pack("<I", 0) + recording.read_bytes()[44:16044])
     need(tone.seconds_of(unfinished, 440) == 1, "a recording whose header was not finished was not read")
+
+
+def mixed(path, one, other):
+    """Writes the sum of two recordings of the same length."""
+    sums = [a + b for a, b in zip(tone.read_samples(one)[0], tone.read_samples(other)[0])]
+    path.write_bytes(one.read_bytes()[:44] + struct.pack(f"<{len(sums)}h", *sums))
+    return path
 
 
 def captures(lab):

@@ -130,12 +130,13 @@ class Lines:
 class Lab:
     """What a case gets to play with. Use as a context: leaving it stops every process of the case."""
 
-    def __init__(self, name, number, root, folder, offhook):
+    def __init__(self, name, number, network, root, folder, offhook):
         self.name = name
         self.root = root
         self.folder = folder
         self.offhook = offhook
         self._number = number
+        self._network = FIRST_NETWORK + network % NETWORKS
         self._addresses = 0
         self._processes = []
         folder.mkdir(parents=True, exist_ok=True)
@@ -150,7 +151,7 @@ class Lab:
     def address(self):
         """A loopback address that no other case, no other part of this case and hardly another run uses."""
         self._addresses += 1
-        return f"127.{FIRST_NETWORK + os.getpid() % NETWORKS}.{self._number}.{self._addresses}"
+        return f"127.{self._network}.{self._number}.{self._addresses}"
 
     def port(self, address):
         """A TCP port that is free on `address` now."""

@@ -26,9 +26,10 @@ class Exchange:
         self.address = lab.address()
         self.folder = lab.subfolder("exchange")
         self.ca = self.folder / "ca.pem"
+        self.capture = lab.folder / "exchange.pcap"
         argv = [
             lab.offhook, "serve", "--json", "--dir", self.folder, "--sip", f"{self.address}:5060",
-            "--sips", f"{self.address}:5061", *arguments,
+            "--sips", f"{self.address}:5061", "--pcap", self.capture, *arguments,
         ]
         for number, secret in extensions.items():
             argv += ["--extension", f"{number}:{secret}"]

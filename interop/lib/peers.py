@@ -72,7 +72,7 @@ class Kamailio:
 class Baresip:
     """A baresip with one account that plays one tone and records what it hears; driven by its JSON socket."""
 
-    def __init__(self, lab, name, number, server, tone_hz, transport="udp", ca="", account_options=""):
+    def __init__(self, lab, name, number, server, tone_hz, transport="udp", ca="", account_options="", answers="auto"):
         self.name = name
         self.address = lab.address()
         folder = lab.subfolder(name)
@@ -84,7 +84,7 @@ class Baresip:
         )
         account = (
             f"<sip:{number}@{server};transport={transport}>;auth_pass={SECRETS[number]}"
-            f";regint=600;answermode=auto{account_options}\n"
+            f";regint=600;answermode={answers}{account_options}\n"
         )
         (folder / "accounts").write_text(account)
         (folder / "contacts").write_text("")
@@ -121,9 +121,9 @@ class Baresip:
         """Waits until its recordings of the decoded sound hold this many seconds of the tone at `hz`."""
         wait_until(f"{self.name} hears {hz} Hz for {seconds:g} s", lambda: self.heard_s(hz) >= seconds, timeout_s)
 
-    def heard_s(self, hz):
-        """How many seconds of the tone at `hz` those recordings hold."""
-        return sum(tone.seconds_of(path, hz) for path in self._recordings.glob("*-dec.wav"))
+    def heard_s(self, *tones_hz):
+        """How many seconds of these tones those recordings hold."""
+        return sum(tone.seconds_of(path, *tones_hz) for path in self._recordings.glob("*-dec.wav"))
 
     def _is_registered(self):
         return re.search(r"\} 200 OK .*\[\d+ binding", self.process.output())
@@ -154,9 +154,9 @@ class Pjsua2(Driven):
             "--ca", ca, "--source", source, "--recording", self.recording, "--srtp", srtp,
         ])
 
-    def heard_s(self, hz):
-        """How many seconds of the tone at `hz` its recording holds; right once the phone has ended."""
-        return tone.seconds_of(self.recording, hz)
+    def heard_s(self, *tones_hz):
+        """How many seconds of these tones its recording holds; right once the phone has ended."""
+        return tone.seconds_of(self.recording, *tones_hz)
 
 
 class Sipp:

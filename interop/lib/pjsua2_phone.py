@@ -1,8 +1,9 @@
 """A scriptable phone of PJSIP, by its Python binding: lines in, JSON lines out, as `offhook phone --stdio` does.
 
 Started by `peers.Pjsua2` with the Python that has `pjsua2`. One process carries at most four calls.
-Commands: dial NUMBER, answer, hangup, hold, resume, transfer NUMBER, consult NUMBER, complete, dtmf DIGITS, quit.
-They act on the newest call that is not over.
+Commands: dial NUMBER, answer, hangup, hold, resume, transfer NUMBER, consult NUMBER, complete, dtmf DIGITS,
+info DIGITS, quit. They act on the newest call that is not over. PJSIP takes one change of a call at a time, and makes
+some of its own (it names the one codec of several that were agreed): a command that meets one waits for its end.
 """
 
 import argparse
@@ -20,6 +21,10 @@ MEDIA_STATES = {
 }
 SRTP = {"off": pj.PJMEDIA_SRTP_DISABLED, "optional": pj.PJMEDIA_SRTP_OPTIONAL, "required": pj.PJMEDIA_SRTP_MANDATORY}
 TRANSPORTS = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP, "tls": pj.PJSIP_TRANSPORT_TLS}
+
+
+# What PJSIP answers while another change of the session is under way.
+BUSY = 70013
 
 
 def tell(event, **fields):
@@ -60,6 +65,9 @@ class Call(pj.Call):
                 tell("media", call=self.getId(), state=state)
                 self.media = state
 
+    def onCallTsxState(self, parameters):
+        self.phone.changed = True
+
     def onDtmfDigit(self, parameters):
         tell("dtmf", call=self.getId(), digit=parameters.digit)
 
@@ -82,6 +90,7 @@ class Phone(pj.Account):
         super().__init__()
         self.domain = domain
         self.calls = []
+        self.changed = False
         self.source = pj.AudioMediaPlayer()
         self.source.createPlayer(source)
         self.recorder = pj.AudioMediaRecorder()
@@ -122,7 +131,7 @@ class Phone(pj.Account):
 
 
 def perform(phone, line):
-    """Carries out one command; True means that the phone shall end."""
+    """Carries out one command."""
     word, _, rest = line.partition(" ")
     if word in ("dial", "consult"):
         if word == "consult":
@@ -147,11 +156,13 @@ def perform(phone, line):
         first.xferReplaces(second, pj.CallOpParam())
     elif word == "dtmf":
         phone.newest().dialDtmf(rest)
-    elif word == "quit":
-        return True
+    elif word == "info":
+        for digit in rest:
+            key = pj.CallSendDtmfParam()
+            key.method, key.digits = pj.PJSUA_DTMF_METHOD_SIP_INFO, digit
+            phone.newest().sendDtmf(key)
     else:
         raise ValueError(f"no command is called {word}")
-    return False
 
 
 def read_arguments():
@@ -202,25 +213,39 @@ def account_config(options):
 
 
 def serve_lines(endpoint, phone):
-    unread = b""
-    while True:
+    """Obeys until `quit` or until nobody says anything any more."""
+    unread, waiting, ended = b"", [], False
+    while not ended:
         endpoint.libHandleEvents(10)
+        if phone.changed:
+            phone.changed = False
+            waiting = [line for line in waiting if not obey(phone, line)]
         if not select.select([0], [], [], 0)[0]:
             continue
         data = os.read(0, 65536)
         unread += data
+        ended = not data
         while b"\n" in unread:
             line, _, unread = unread.partition(b"\n")
-            identity, _, command = line.decode().partition(" ")
-            try:
-                if perform(phone, command):
-                    return
-                tell("done", id=identity.lstrip("@"))
-            except (ValueError, pj.Error) as error:
-                said = error.info() if isinstance(error, pj.Error) else str(error)
-                tell("error", id=identity.lstrip("@"), message=said)
-        if not data:
-            return
+            if line.endswith(b" quit"):
+                return
+            if not obey(phone, line.decode()):
+                waiting.append(line.decode())
+
+
+def obey(phone, line):
+    """Carries out a line and tells how it went; False when it has to wait for the end of another change."""
+    identity, _, command = line.lstrip("@").partition(" ")
+    try:
+        perform(phone, command)
+        tell("done", id=identity)
+    except pj.Error as error:
+        if error.status == BUSY:
+            return False
+        tell("error", id=identity, message=error.info())
+    except ValueError as error:
+        tell("error", id=identity, message=str(error))
+    return True
 
 
 def main():

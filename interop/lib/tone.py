@@ -9,6 +9,8 @@ WINDOW_MS = 50
 # silence and another tone leave it far below.
 SHARE_OF_POWER = 0.7
 SILENCE_RMS = 100.0
+# Of several tones together each must have at least this part of what an even mix would give it.
+LEAST_PART = 0.5
 
 
 def write_tone(path, hz, seconds, rate=8000, amplitude=8000):
@@ -57,14 +59,15 @@ def share(samples, rate, hz):
     return 2 * at_hz / (len(samples) * power)
 
 
-def seconds_of(path, hz):
-    """How many seconds of the recording are a clear tone at `hz`."""
+def seconds_of(path, *tones_hz):
+    """How many seconds of the recording are these tones, all of them and clearly."""
     samples, rate = read_samples(path)
     width = rate * WINDOW_MS // 1000
     clear = 0
     for start in range(0, len(samples) - width + 1, width):
         window = samples[start:start + width]
         loud = math.sqrt(sum(sample * sample for sample in window) / width) > SILENCE_RMS
-        if loud and share(window, rate, hz) >= SHARE_OF_POWER:
+        shares = [share(window, rate, hz) for hz in tones_hz] if loud else [0.0]
+        if sum(shares) >= SHARE_OF_POWER and min(shares) >= LEAST_PART * SHARE_OF_POWER / len(shares):
             clear += 1
     return clear * WINDOW_MS / 1000
