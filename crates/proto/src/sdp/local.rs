@@ -166,6 +166,10 @@ pub struct Local {
     pub srtp: SrtpPolicy,
     /// Keys in order of preference; needed unless `srtp` is off.
     pub srtp_keys: Vec<SrtpKey>,
+    /// Whether a key says for how many packets it holds: `|2^31` (RFC 4568 §6.1).
+    pub srtp_lifetime: bool,
+    /// Whether `a=fmtp` says of a codec that silence is sent too (deck, Call Hold: `vad=no`).
+    pub says_vad: bool,
 }
 
 impl Local {
@@ -182,6 +186,8 @@ impl Local {
             direction: Direction::SendRecv,
             srtp: SrtpPolicy::Off,
             srtp_keys: Vec::new(),
+            srtp_lifetime: false,
+            says_vad: true,
         }
     }
 
@@ -192,7 +198,11 @@ impl Local {
 
     /// The `a=crypto` lines to offer, tagged from 1.
     pub(super) fn crypto_lines(&self) -> Vec<Crypto> {
-        if self.srtp == SrtpPolicy::Off { Vec::new() } else { crypto_lines(&self.srtp_keys) }
+        let mut lines = if self.srtp == SrtpPolicy::Off { Vec::new() } else { crypto_lines(&self.srtp_keys) };
+        if self.srtp_lifetime {
+            lines.iter_mut().for_each(|line| line.key_parameters.push_str("|2^31"));
+        }
+        lines
     }
 
     /// The `c=` line: the true address, or `0.0.0.0` under an old-style hold.

@@ -270,7 +270,9 @@ impl OfferAnswer {
         push(format!("ptime:{ptime_ms}"));
         for (number, codec) in codecs {
             push(format!("rtpmap:{number} {codec}/{}", codec.clock_hz()));
-            push(format!("fmtp:{number} vad=no"));
+            if self.local.says_vad {
+                push(format!("fmtp:{number} vad=no"));
+            }
         }
         if let Some(number) = dtmf {
             push(format!("rtpmap:{number} telephone-event/8000"));

@@ -48,6 +48,8 @@ impl AccountState {
 #[derive(Debug)]
 pub(super) struct Account {
     pub(super) line: Line,
+    /// What the settings said when it began.
+    pub(super) as_set: Box<AccountSettings>,
     pub(super) state: AccountState,
     registration: Option<Registration>,
     /// Begin, or begin anew with the first server.
@@ -71,6 +73,7 @@ impl Account {
         model: &Model,
     ) -> Self {
         Self {
+            as_set: Box::new(settings.clone()),
             line: Line::new(settings, general, place, model),
             state: AccountState::Unregistered,
             registration: None,
@@ -82,6 +85,12 @@ impl Account {
             leaving: false,
             waiting: false,
         }
+    }
+
+    /// Takes settings that leave the registration as it is.
+    pub(super) fn take_settings(&mut self, settings: AccountSettings, place: &Place) {
+        *self.as_set = settings.clone();
+        self.line.take_settings(settings, place);
     }
 
     /// The account's number, from 1.

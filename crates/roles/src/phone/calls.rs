@@ -70,6 +70,10 @@ pub(super) struct Conversation {
     pub(super) hold: hold::Hold,
     pub(super) answered_at: Option<Time>,
     pub(super) diverted_from: Option<String>,
+    /// The number that was called, where the settings show it.
+    pub(super) called: Option<String>,
+    /// How it rings here.
+    pub(super) ring: Option<String>,
     pub(super) sound: Option<Box<Sound>>,
     transfer: Option<Box<transfer::Transfer>>,
     purpose: Purpose,
@@ -177,6 +181,8 @@ impl Conversation {
             hold: hold::Hold::default(),
             answered_at: None,
             diverted_from: None,
+            called: None,
+            ring: None,
             sound: None,
             transfer: None,
             purpose: Purpose::Plain,

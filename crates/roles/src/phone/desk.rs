@@ -39,6 +39,10 @@ pub struct Place {
     pub mac: [u8; 6],
     /// Its firmware's version.
     pub version: Arc<str>,
+    /// The SIP server that DHCP names in option 120 (RFC 3361), and its port; 0 asks the DNS.
+    pub dhcp_sip_server: Option<(String, u16)>,
+    /// Further ports at which it listens for SIP: signal ports of single accounts.
+    pub signal_ports: Vec<u16>,
     /// How many lines of its log and calls of its history it keeps.
     pub most_log_lines: usize,
 }
@@ -54,6 +58,8 @@ impl Place {
             rtp_ports: 10_000..=10_099,
             mac: [0x00, 0x21, 0xf2, 0, 0, 1],
             version: env!("CARGO_PKG_VERSION").into(),
+            dhcp_sip_server: None,
+            signal_ports: Vec::new(),
             most_log_lines: 500,
         }
     }

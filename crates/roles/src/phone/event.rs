@@ -110,6 +110,12 @@ pub enum EventKind {
         name: String,
         /// Who diverted it here.
         diverted_from: Option<String>,
+        /// The number that was called, where the settings show it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        called: Option<String>,
+        /// The ring tone, by the name that the settings give it.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        ring: String,
     },
     /// The other party's phone rings.
     Ringing {
@@ -255,7 +261,13 @@ mod tests {
             r#"{"event":"done","id":"a","at":"1970-01-01T00:00:01.500Z"}"#,
         );
         check(
-            EventKind::Incoming { call: call(), name: "Jack".into(), diverted_from: None },
+            EventKind::Incoming {
+                call: call(),
+                name: "Jack".into(),
+                diverted_from: None,
+                called: None,
+                ring: String::new(),
+            },
             r#"{"event":"incoming","call":2,"account":1,"peer":"7007","name":"Jack","diverted_from":null,"at":"1970-01-01T00:00:01.500Z"}"#,
         );
         check(

@@ -175,6 +175,7 @@ impl Watched {
             accept: dialog_info::MEDIA_TYPE,
             expires_s: settings.expires_s,
             retry_s: settings.retry_interval_s.max(1),
+            refresh_early_s: settings.refresh_lead_s,
         };
         let host = settings.match_host.then(|| line.settings.home().to_owned());
         let subscription = Subscription::new(config, desk.rng.hex(24), desk.rng.hex(8));
@@ -278,6 +279,7 @@ impl Phone {
                 accept: mwi::MEDIA_TYPE,
                 expires_s: settings.expires_s.max(60),
                 retry_s: line.settings.blf.retry_interval_s.max(1),
+                refresh_early_s: line.settings.blf.refresh_lead_s,
             };
             let mut subscription = Subscription::new(config, desk.rng.hex(24), desk.rng.hex(8));
             let targets = line.targets();
@@ -425,6 +427,24 @@ impl Phone {
         }
     }
 
+    /// The phone's address has changed: every server is told where to send its NOTIFYs (RFC 6665 §4.4.1).
+    pub(super) fn move_subscriptions(&mut self) {
+        let keys: Vec<_> = self.keys.iter().map(|key| key.settings.number).collect();
+        for number in keys {
+            self.with_key(number, |subscription, line, desk| {
+                subscription.refresh(&mut line.context(desk, Owner::Key(number)));
+                None
+            });
+        }
+        let accounts: Vec<_> = self.mailboxes.iter().map(|mailbox| mailbox.account).collect();
+        for account in accounts {
+            self.with_mailbox(account, |subscription, line, desk| {
+                subscription.refresh(&mut line.context(desk, Owner::Messages(account)));
+                None
+            });
+        }
+    }
+
     /// When a subscription wants to be woken, and why.
     pub(super) fn next_subscription_deadline(&self) -> Option<(Time, &'static str)> {
         let boxes =
@@ -453,6 +473,11 @@ impl Phone {
             let owner = Owner::Key(key.settings.number);
             watched.subscription.stop(&mut line.context(&mut self.desk, owner));
         }
+    }
+
+    /// Whether a watched extension rings.
+    pub(super) fn a_watched_party_rings(&self) -> bool {
+        self.keys.iter().any(|key| matches!(key.state(), LampState::Ringing { .. }))
     }
 
     /// Tells each lamp that has changed.

@@ -1,5 +1,6 @@
 //! Where a server is: its name asked of the DNS when needed, the answer kept as long as it may be.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use proto::sip::flow::{Target, Transport};
@@ -83,6 +84,21 @@ impl Way {
         Some(Located::Known)
     }
 
+    /// Whether the server answers from that address.
+    pub(super) fn has(&self, from: SocketAddr) -> bool {
+        self.targets.iter().any(|target| target.remote == from)
+    }
+
+    /// Puts the address that answers before the others, until the DNS is asked again: nobody shall wait
+    /// for a dead machine at each request (RFC 3263 §4.3). Whether it is one of this server's.
+    pub(super) fn prefer(&mut self, from: SocketAddr) -> bool {
+        let at = self.targets.iter().position(|target| target.remote == from);
+        if let Some(at) = at {
+            self.targets[..=at].rotate_right(1);
+        }
+        at.is_some()
+    }
+
     fn finish(&mut self, now: Time) {
         let Some(search) = self.search.take() else { return };
         // Where the DNS fails, the place that was known last is better than none.
@@ -125,5 +141,18 @@ mod tests {
         assert_eq!(way.targets.first().map(|t| t.remote.to_string()).as_deref(), Some("192.0.2.7:5070"));
         assert_eq!(way.locate(Time::from_secs(59), &mut rng), Located::Known);
         assert_ne!(way.locate(Time::from_secs(61), &mut rng), Located::Known);
+    }
+
+    #[test]
+    fn the_address_that_answers_comes_first() {
+        let mut way = Way::new("192.0.2.1", 5060, Some(Transport::Udp));
+        way.locate(Time::ZERO, &mut Rng::from_number(1));
+        let at = |last: u8| SocketAddr::from(([192, 0, 2, last], 5060));
+        for last in [2, 3] {
+            way.targets.push(Target { remote: at(last), ..way.targets[0].clone() });
+        }
+        assert!(way.prefer(at(3)) && !way.prefer(at(9)));
+        let order: Vec<_> = way.targets.iter().map(|target| target.remote).collect();
+        assert_eq!(order, [at(3), at(1), at(2)]);
     }
 }

@@ -49,6 +49,11 @@ pub(super) mod registration {
         format!("{line} Register Success, expires {expires_s}s")
     }
 
+    /// The server that has the registration does not answer, and another does.
+    pub(in super::super) fn silent(line: usize, host: &str) -> String {
+        format!("{line} Server {host} does not answer")
+    }
+
     /// Another server has the registration now.
     pub(in super::super) fn server(line: usize, host: &str) -> String {
         format!("{line} Server {host}")

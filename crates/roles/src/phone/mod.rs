@@ -147,14 +147,15 @@ impl Phone {
             .filter(AccountSettings::can_register)
             .collect();
         let before = std::mem::take(&mut self.lines.accounts);
-        let (mut kept, gone): (Vec<_>, Vec<_>) =
-            before.into_iter().partition(|account| wanted.contains(&account.line.settings));
+        let stays = |account: &Account| wanted.iter().any(|wanted| wanted.registers_like(&account.as_set));
+        let (mut kept, gone): (Vec<_>, Vec<_>) = before.into_iter().partition(stays);
         for account in gone {
             self.lines.leave(&mut self.desk, account);
         }
         let spread_s = self.general.sip.start_delay_s;
         for settings in wanted {
-            if kept.iter().any(|account| account.number() == settings.number) {
+            if let Some(account) = kept.iter_mut().find(|account| account.number() == settings.number) {
+                account.take_settings(settings, &self.desk.place);
                 continue;
             }
             let mut account = Account::new(settings, &self.general, &self.desk.place, self.settings.model());
@@ -191,7 +192,7 @@ impl Phone {
         let desk = &mut self.desk;
         match desk.endpoint.receive(desk.now, flow, &message, &mut desk.transmits) {
             Received::NewRequest => self.on_request(flow, &message),
-            Received::Response { id, owner } => self.on_response(owner, id, &message),
+            Received::Response { id, owner } => self.on_response(flow, owner, id, &message),
             Received::Cancelled(id) => self.on_cancel(id, &message),
             Received::Ack => {
                 if let Some(number) = self.calls.owner_of(&message) {
@@ -214,6 +215,7 @@ impl Phone {
 
     fn on_response(
         &mut self,
+        flow: Flow,
         owner: desk::Owner,
         id: proto::sip::endpoint::ClientId,
         response: &Message<'_>,
@@ -222,12 +224,30 @@ impl Phone {
         match owner {
             O::Registration(number) => {
                 if let Some(account) = registering(&mut self.lines, number, id) {
-                    account.on_response(&mut self.desk, id, response);
+                    account.on_response(&mut self.desk, id, flow.remote, response);
                 }
             }
-            O::Call(number) => self.on_call_response(number, id, response),
-            O::Key(_) | O::Messages(_) => self.on_subscription_response(owner, id, response),
+            O::Call(number) => {
+                self.answered_by(self.calls.table.get(&number).map(|call| call.account), flow);
+                self.on_call_response(number, id, response);
+            }
+            O::Key(number) => {
+                let key = self.keys.iter().find(|key| key.settings.number == number);
+                self.answered_by(key.map(|key| key.settings.account), flow);
+                self.on_subscription_response(owner, id, response);
+            }
+            O::Messages(account) => {
+                self.answered_by(Some(account), flow);
+                self.on_subscription_response(owner, id, response);
+            }
             O::KeepAlive => {}
+        }
+    }
+
+    /// An answer came to a request of that account.
+    fn answered_by(&mut self, account: Option<u8>, flow: Flow) {
+        if let Some(account) = account.and_then(|number| self.lines.account(number)) {
+            account.answered_by(&mut self.desk, flow.remote);
         }
     }
 
@@ -263,6 +283,7 @@ impl Phone {
             account.restart(&mut self.desk);
         }
         self.move_calls();
+        self.move_subscriptions();
     }
 
     /// Does everything that is due.

@@ -5,7 +5,7 @@ use super::command::{Command, CommandKind, ForwardWhen, Which};
 use super::desk::Change;
 use super::event::{By, EventKind};
 use super::{Phone, Refused};
-use crate::settings::{Secret, Settings, Source};
+use crate::settings::{AccountSettings, Secret, Settings, Source, Switch};
 
 impl Phone {
     pub(super) fn on_command(&mut self, command: Command) {
@@ -83,6 +83,9 @@ impl Phone {
             Which::Call(number) if !self.is_live(number) => return Err(self.no_such_call(number)),
             Which::Call(number) => self.hang_up(number),
             Which::Current if self.quit_conference() => {}
+            Which::Current if self.general.transfer.attended_on_hook && self.is_consulting() => {
+                return self.complete_transfer();
+            }
             Which::Current => {
                 let number = self.calls.focus().or(self.calls.ringing());
                 let number = number.ok_or_else(|| Refused::new("there is no call", &["dial NUMBER"]))?;
@@ -182,11 +185,15 @@ impl Phone {
 
     /// Dials a code that tells the server of a switch; nothing where no code is set.
     fn tell_server(&mut self, code: String) {
+        self.tell_server_by(code, None);
+    }
+
+    fn tell_server_by(&mut self, code: String, account: Option<u8>) {
         if code.is_empty() {
             return;
         }
         // A server that cannot be told now does not change what the phone itself does.
-        if let Err(refused) = self.dial_with(&code, None, Purpose::Plain, Vec::new()) {
+        if let Err(refused) = self.dial_with(&code, account, Purpose::Plain, Vec::new()) {
             self.desk.note(&format!("code {code} not dialled: {}", refused.message));
         }
     }
@@ -200,11 +207,15 @@ impl Phone {
                 possible: crate::settings::nearest_key(key).into_iter().collect(),
             })?;
         }
+        let codes = anonymous_codes(&self.settings, &settings);
         self.settings = settings;
         for (key, value) in assignments {
             self.desk.keep(Change::Setting { key: key.clone(), value: Secret::new(value), source });
         }
         self.reread();
+        for (account, code) in codes {
+            self.tell_server_by(code, Some(account));
+        }
         Ok(())
     }
 
@@ -250,6 +261,22 @@ impl Phone {
         let number = self.calls.focus().filter(up);
         number.ok_or_else(|| Refused::new("there is no call that stands", &["dial NUMBER", "answer"]))
     }
+}
+
+/// The codes that tell servers of anonymous calls, and of their rejection, that were switched on or off.
+fn anonymous_codes(before: &Settings, after: &Settings) -> Vec<(u8, String)> {
+    let switched = |before: &Switch, after: &Switch, told: bool| {
+        let code = if after.enabled { &after.codes.on } else { &after.codes.off };
+        (told && before.enabled != after.enabled).then(|| code.clone())
+    };
+    let pairs = AccountSettings::read_all(before).into_iter().zip(AccountSettings::read_all(after));
+    let codes = pairs.flat_map(|(before, after)| {
+        let (before, number, after) = (before.anonymous, after.number, after.anonymous);
+        let call = switched(&before.call, &after.call, after.send_call_codes);
+        let reject = switched(&before.reject, &after.reject, after.send_reject_codes);
+        call.into_iter().chain(reject).map(move |code| (number, code))
+    });
+    codes.collect()
 }
 
 fn switch(on: bool) -> String {

@@ -1,6 +1,8 @@
 //! Timelines: one phone, a server that is a few lines of text, and the deck's ladders between them.
 
 mod calling;
+mod features;
+mod fields;
 mod registering;
 mod replacing;
 mod switching;

@@ -82,6 +82,12 @@ pub struct CallView {
     pub answered_at_ms: Option<u64>,
     /// Who sent it here.
     pub diverted_from: Option<String>,
+    /// The number that was called, where the settings show it.
+    pub called: Option<String>,
+    /// It is being transferred, and how that comes out is not known yet.
+    pub transferring: bool,
+    /// Somebody is being asked about another call.
+    pub consulting: bool,
 }
 
 /// One line key.
@@ -202,6 +208,9 @@ impl Phone {
             secure: agreed.is_some_and(|agreed| agreed.srtp.is_some()),
             answered_at_ms: call.answered_at.map(proto::Time::as_millis),
             diverted_from: call.diverted_from.clone(),
+            called: call.called.clone(),
+            transferring: call.is_being_transferred(),
+            consulting: call.is_consultation(),
         }
     }
 

@@ -28,8 +28,6 @@ pub struct SipServer {
     pub transport: Option<Transport>,
     /// The registration time that is asked for.
     pub expires_s: u32,
-    /// How often it is tried before the other.
-    pub retry_count: u8,
 }
 
 /// How an account registers.

@@ -4,7 +4,7 @@ use super::account::{AccountSettings, codes, filled, key};
 use super::account_views::{Forward, Forwards, Switch};
 use super::phone_views::{
     AreaCode, AutoAnswer, AutoRedial, BlfAlert, CallWaiting, DialPlan, DialRule, Dialling, ForwardRules,
-    Intercom, Park, RefuseCodes, Rings, RtpSettings, SendKey, SipSettings, SoundSettings, SyslogSettings,
+    Intercom, Park, RefuseCodes, Rings, RtpSettings, SipSettings, SoundSettings, SyslogSettings,
     TransferByKey, TransferSettings,
 };
 use super::store::Settings;
@@ -139,7 +139,6 @@ fn sound(s: &Settings) -> SoundSettings {
         digit_ms: s.number(key!("features.dtmf.duration")),
         digit_pause_ms: s.number(key!("features.dtmf.min_interval")),
         digit_level_db: s.number::<i8>(key!("features.dtmf.volume")).unsigned_abs(),
-        digit_ends: s.number(key!("features.dtmf.repetition")),
     }
 }
 
@@ -216,22 +215,12 @@ fn call_waiting(s: &Settings) -> CallWaiting {
 
 fn dialling(s: &Settings) -> Dialling {
     Dialling {
-        send_key: match s.text(key!("features.key_as_send")) {
-            "0" => SendKey::None,
-            "2" => SendKey::Star,
-            _ => SendKey::Pound,
-        },
-        send_key_is_sent: s.on(key!("features.send_pound_key")),
-        inter_digit_s: s.number(key!("phone_setting.inter_digit_time")),
-        dial_by_itself: s.on(key!("phone_setting.predial_autodial")),
         ringing_s: Some(s.number(key!("phone_setting.ringing_timeout"))).filter(|time| *time > 0),
         ringback_s: Some(s.number(key!("phone_setting.ringback_timeout"))).filter(|time| *time > 0),
         busy_tone_s: s.number(key!("features.busy_tone_delay")),
-        dial_tone_s: s.number(key!("features.call.dialtone_time_out")),
         filtered: s.string(key!("features.call_num_filter")),
         keys_use_default_account: s.on(key!("features.linekey_call_with_default_account")),
         hotline: filled(s, key!("features.hotline_number")),
-        hotline_delay_s: s.number(key!("features.hotline_delay")),
     }
 }
 
@@ -312,7 +301,6 @@ fn transfer(s: &Settings) -> TransferSettings {
         },
         semi_attended: s.on(key!("transfer.semi_attend_tran_enable")),
         attended_on_hook: s.on(key!("transfer.on_hook_trans_enable")),
-        blind_on_hook: s.on(key!("transfer.blind_tran_on_hook_enable")),
         connects_conference: s.on(key!("transfer.tran_others_after_conf_enable")),
         conference: s.on(key!("features.conference.local.enable")),
     }

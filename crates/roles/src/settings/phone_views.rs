@@ -71,8 +71,6 @@ pub struct SoundSettings {
     pub digit_pause_ms: u16,
     /// The level of a digit, in dB below full scale (RFC 4733 §2.3.3).
     pub digit_level_db: u8,
-    /// How often the end of a digit is sent.
-    pub digit_ends: u8,
 }
 
 /// Ring tones.
@@ -112,46 +110,21 @@ pub struct RefuseCodes {
     pub anonymous: u16,
 }
 
-/// The key that sends a number.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SendKey {
-    /// None.
-    None,
-    /// `#`.
-    #[default]
-    Pound,
-    /// `*`.
-    Star,
-}
-
 /// How numbers are dialled and how long things ring.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Dialling {
-    /// The key that sends.
-    pub send_key: SendKey,
-    /// It is part of the number.
-    pub send_key_is_sent: bool,
-    /// After the last digit the number is dialled.
-    pub inter_digit_s: u32,
-    /// A number typed before lifting the receiver is dialled by itself.
-    pub dial_by_itself: bool,
     /// The longest an incoming call rings; none: as long as the caller likes.
     pub ringing_s: Option<u32>,
     /// The longest an outgoing call rings; none: as long as the server likes.
     pub ringback_s: Option<u32>,
     /// The busy tone after the far end hangs up.
     pub busy_tone_s: u32,
-    /// The dial tone without a digit.
-    pub dial_tone_s: u32,
     /// Signs that are taken out of a number.
     pub filtered: String,
     /// Dialling keys use the default account.
     pub keys_use_default_account: bool,
     /// The phone's hotline; none: no hotline.
     pub hotline: Option<String>,
-    /// How long the hotline waits for a digit.
-    pub hotline_delay_s: u32,
 }
 
 /// Dialling a busy number again.
@@ -217,8 +190,6 @@ pub struct TransferSettings {
     pub semi_attended: bool,
     /// Hanging up completes an attended transfer.
     pub attended_on_hook: bool,
-    /// Hanging up completes a blind transfer.
-    pub blind_on_hook: bool,
     /// The other two stay connected when the phone leaves a conference.
     pub connects_conference: bool,
     /// Conferences in the phone are allowed.

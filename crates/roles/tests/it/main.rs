@@ -1,4 +1,5 @@
 //! Phones and exchange on the simulated wire.
 
 mod cases;
+mod lamps;
 mod seeds;

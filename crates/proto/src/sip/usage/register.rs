@@ -30,6 +30,8 @@ pub struct Config {
     pub retry_max_s: u32,
     /// Seconds to wait after a failure to send (deck: 2).
     pub retry_first_s: u32,
+    /// Further headers, by name: `Mac`, `Line`.
+    pub headers: Vec<(&'static str, String)>,
 }
 
 /// One account's registration.
@@ -198,13 +200,16 @@ impl Registration {
     /// Sends a REGISTER; an event only where that was not possible.
     fn ask<O: Copy>(&mut self, ctx: &mut Context<'_, O>, purpose: Purpose) -> Option<Event> {
         let expires_s = if purpose == Purpose::Register { self.asked_s } else { 0 };
-        let request = self
+        let mut request = self
             .dialog
             .request(Method::Register)
             .header(Name::Contact, &ctx.identity.contact)
             .header(Name::Expires, expires_s)
             .header(Name::Allow, ctx.identity.allow)
             .header(Name::Supported, ctx.identity.supported);
+        for (name, value) in &self.config.headers {
+            request = request.named(name, value);
+        }
         match ctx.send(request, &self.targets) {
             Ok(id) => {
                 self.state = State::Asking { id, purpose };

@@ -30,6 +30,8 @@ pub struct Config {
     pub expires_s: u32,
     /// Seconds to wait after a refusal or time-out.
     pub retry_s: u32,
+    /// Refresh so many seconds early; `None`: at half of the time.
+    pub refresh_early_s: Option<u32>,
 }
 
 /// One subscription.
@@ -334,8 +336,7 @@ impl Subscription {
     }
 
     fn schedule_refresh(&mut self, now: Time, expires_s: u32) {
-        // A tenth early, but at least 5 s and at most half of the time.
-        let early_s = (expires_s / 10).clamp(5, 300).min(expires_s / 2);
+        let early_s = self.config.refresh_early_s.unwrap_or(expires_s / 2).min(expires_s / 2);
         let wait = Duration::from_secs(u64::from((expires_s - early_s).max(1)));
         self.deadline = Some((now + wait, Why::SubscriptionRefresh));
     }

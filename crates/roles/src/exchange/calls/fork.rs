@@ -194,6 +194,7 @@ impl Exchange {
                 headers: bridge.headers.clone(),
                 session_s: self.config.session_s,
                 reliable: true,
+                ..Invitation::default()
             };
             if let Some(leg) = self.outgoing_leg(now, call, device, callee, invitation)
                 && let Some(bridge) = self.calls.bridges.get_mut(&call)

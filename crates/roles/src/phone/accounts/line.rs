@@ -36,6 +36,7 @@ impl Line {
         place: &Place,
         model: &Model,
     ) -> Self {
+        let settings = with_option_120(settings, place);
         let transport = settings.servers[0].transport.unwrap_or_default();
         let credentials = digest::Credentials {
             username: settings.auth_name.clone(),
@@ -46,7 +47,7 @@ impl Line {
             ways: ways(&settings),
             way: 0,
             identity: Identity {
-                local: place.listen(transport),
+                local: listen(&settings, place, transport),
                 contact: String::new(),
                 user_agent: user_agent(&settings, general, place, model),
                 allow: ALLOW,
@@ -64,6 +65,11 @@ impl Line {
         };
         line.set_contact(line.identity.local, transport);
         line
+    }
+
+    /// Takes settings that say the same of servers and identity.
+    pub(in super::super) fn take_settings(&mut self, settings: AccountSettings, place: &Place) {
+        *self.settings = with_option_120(settings, place);
     }
 
     /// Lends everything that a usage needs to speak for this line.
@@ -95,7 +101,7 @@ impl Line {
     /// Speaks to the server `way` from now on, from the address that the phone has now.
     pub(in super::super) fn settle(&mut self, place: &Place, way: usize) {
         let transport = self.transport_of(way);
-        let local = place.listen(transport);
+        let local = listen(&self.settings, place, transport);
         if local != self.identity.local {
             self.identity.local = local;
             self.set_contact(local, transport);
@@ -116,10 +122,10 @@ impl Line {
         used.chain(others).flat_map(|way| way.targets.iter().cloned()).collect()
     }
 
-    /// Where requests inside a call go if not to its Contact: the outbound server.
-    pub(in super::super) fn pinned(&self) -> Option<Target> {
-        let way = self.ways.get(self.way).filter(|_| self.by_outbound)?;
-        way.targets.first().cloned()
+    /// Where requests inside a call go if not to its Contact: the outbound server, then its backup.
+    /// Empty where they go to the Contact.
+    pub(in super::super) fn pinned(&self) -> Vec<Target> {
+        if self.by_outbound { self.targets() } else { Vec::new() }
     }
 
     /// The flow to the server in use.
@@ -210,6 +216,25 @@ impl Line {
             host
         }
     }
+}
+
+/// Where an account listens: at its own signal port where that is open, else at the phone's.
+fn listen(settings: &AccountSettings, place: &Place, transport: Transport) -> SocketAddr {
+    let usual = place.listen(transport);
+    let own = settings.advanced.signal_port.filter(|port| place.signal_ports.contains(port));
+    match transport {
+        Transport::Udp | Transport::Tcp => SocketAddr::new(usual.ip(), own.unwrap_or(usual.port())),
+        Transport::Tls => usual,
+    }
+}
+
+/// The server that DHCP names takes the place of the proxy server where the account allows it (deck,
+/// Allow DHCP Option 120 to Override SIP Server).
+fn with_option_120(mut settings: AccountSettings, place: &Place) -> AccountSettings {
+    if let Some((host, port)) = place.dhcp_sip_server.clone().filter(|_| settings.advanced.dhcp_option_120) {
+        settings.servers[0].server = crate::settings::Server { host, port };
+    }
+    settings
 }
 
 fn ways(settings: &AccountSettings) -> Vec<Way> {

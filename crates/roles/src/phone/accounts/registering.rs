@@ -10,7 +10,7 @@ use proto::sip::message::{Message, Method, Name};
 use proto::sip::usage::register::{Config, Event, Registration};
 use proto::sip::{Request, usage};
 
-use super::super::desk::{Desk, Owner};
+use super::super::desk::{Desk, Owner, Place};
 use super::super::event::EventKind;
 use super::super::locating::Located;
 use super::super::log::registration as words;
@@ -73,12 +73,34 @@ impl Account {
         }
     }
 
-    pub(in super::super) fn on_response(&mut self, desk: &mut Desk, id: ClientId, response: &Message<'_>) {
+    pub(in super::super) fn on_response(
+        &mut self,
+        desk: &mut Desk,
+        id: ClientId,
+        from: SocketAddr,
+        response: &Message<'_>,
+    ) {
         let number = self.number();
+        if let Some(way) = self.line.ways.get_mut(self.trying) {
+            way.prefer(from);
+        }
         let Some(registration) = &mut self.registration else { return };
         let mut context = self.line.context(desk, Owner::Registration(number));
         let event = registration.on_response(&mut context, id, response);
         self.on_event(desk, event);
+    }
+
+    /// A server answered a call or a subscription. Where it is another than the one that has the
+    /// registration, that one is silent: the account registers with the server that answers.
+    pub(in super::super) fn answered_by(&mut self, desk: &mut Desk, from: SocketAddr) {
+        let used = self.line.ways.get_mut(self.line.way);
+        if used.is_some_and(|way| way.prefer(from)) || self.leaving || !self.state.is_registered() {
+            return;
+        }
+        let others = self.line.ways.iter().position(|way| way.has(from));
+        let Some(way) = others.filter(|_| self.trying == self.line.way) else { return };
+        desk.note(&words::silent(self.log_index(), &self.line.ways[self.line.way].host));
+        self.begin(desk, way);
     }
 
     pub(in super::super) fn on_request_failed(&mut self, desk: &mut Desk, id: ClientId) {
@@ -114,6 +136,7 @@ impl Account {
     fn begin(&mut self, desk: &mut Desk, way: usize) {
         self.begin_at = None;
         self.trying = way;
+        self.locate_others(desk);
         let Some(server) = self.line.ways.get_mut(way) else { return };
         match server.locate(desk.now, &mut desk.rng) {
             Located::Known => self.register(desk),
@@ -127,6 +150,17 @@ impl Account {
         }
     }
 
+    /// Finds out where the other servers are, so that a request can go to them when the one in use is
+    /// silent.
+    fn locate_others(&mut self, desk: &mut Desk) {
+        let trying = self.trying;
+        for (_, way) in self.line.ways.iter_mut().enumerate().filter(|(at, _)| *at != trying) {
+            if let Located::Ask(queries) = way.locate(desk.now, &mut desk.rng) {
+                desk.out.extend(queries.into_iter().map(Output::Resolve));
+            }
+        }
+    }
+
     fn register(&mut self, desk: &mut Desk) {
         let way = self.trying;
         let targets = self.line.ways.get(way).map(|way| way.targets.clone()).unwrap_or_default();
@@ -134,7 +168,7 @@ impl Account {
             return self.on_unreachable(desk);
         }
         self.line.settle(&desk.place, way);
-        let (number, config) = (self.number(), self.config());
+        let (number, config) = (self.number(), self.config(&desk.place));
         let line = &mut self.line;
         let registration = self.registration.get_or_insert_with(|| {
             let call_id = format!("{}-{}", desk.rng.hex(17), desk.rng.hex(8));
@@ -147,8 +181,11 @@ impl Account {
         self.on_event(desk, event);
     }
 
-    fn config(&self) -> Config {
+    fn config(&self, place: &Place) -> Config {
         let settings = &self.line.settings;
+        let (mac, line) = (settings.registration.with_mac, settings.registration.with_line);
+        let mac = mac.then(|| ("Mac", place.mac_text()));
+        let line = line.then(|| ("Line", settings.number.to_string()));
         let (shortest, longest) = settings.registration.back_off_s;
         let retry_s = settings.registration.retry_interval_s.max(shortest).max(1);
         Config {
@@ -160,6 +197,7 @@ impl Account {
             retry_s,
             retry_max_s: if longest == 0 { USUAL_LONGEST_RETRY_S } else { longest },
             retry_first_s: FIRST_RETRY_S,
+            headers: mac.into_iter().chain(line).collect(),
         }
     }
 

@@ -246,6 +246,7 @@ impl Phone {
             sdp: Some(sound.talk.offer().to_bytes()),
             headers: plan.headers.clone(),
             session_s: timer.enabled.then_some(timer.expires_s),
+            refresher_is_callee: timer.refresher_is_uas,
             reliable: line.settings.reliable_provisional,
         };
         let mut party = line.party();
@@ -264,9 +265,7 @@ impl Phone {
             Ok(signalling) => Box::new(signalling),
             Err(why) => return self.finish(number, Cause::new(None, why.to_string(), By::Local)),
         };
-        if let Some(target) = pinned {
-            signalling.pin_to(target);
-        }
+        signalling.pin_to_all(pinned);
         call.signalling = Some(signalling);
         call.phase = Phase::Calling;
         if let Some(ringback_s) = ringback_s {

@@ -38,6 +38,11 @@ pub(super) fn diverted_from(request: &Message<'_>) -> Option<String> {
     Some(peer(&diversion.by).number)
 }
 
+/// The number that was called.
+pub(super) fn called(request: &Message<'_>) -> Option<String> {
+    Some(peer(&request.to()?).number)
+}
+
 fn asserted<'a>(request: &Message<'a>, preferred: bool) -> Option<Address<'a>> {
     let asserted = first(request, Name::PAssertedIdentity);
     asserted.or_else(|| first(request, Name::PPreferredIdentity).filter(|_| preferred))

@@ -15,7 +15,7 @@ use super::{CallNumber, Cause, Conversation, Due, HistoryKind, MAX_CALLS, Phase,
 use crate::phone::Phone;
 use crate::phone::desk::Owner;
 use crate::phone::event::{By, EventKind};
-use crate::settings::{AccountSettings, Forwards};
+use crate::settings::{AccountSettings, Forward, Forwards};
 use crate::sound::{SoundCommand, Tone};
 
 /// Why a call that rang here stopped without being missed.
@@ -49,20 +49,19 @@ impl Phone {
     ) {
         let Some(line) = self.lines.line_ref(account) else { return };
         let (peer, hidden) = identity::caller(request, &line.settings);
-        let from =
-            line.pinned().unwrap_or(Target { transport: flow.transport, remote: flow.remote, name: None });
-        let pinned = line.pinned().is_some();
+        let from = Target { transport: flow.transport, remote: flow.remote, name: None };
+        let pinned = line.pinned();
         let tag = self.desk.rng.hex(8);
-        let Some(mut signalling) = Call::incoming(id, request, tag, from.clone()) else {
+        let Some(mut signalling) = Call::incoming(id, request, tag, from) else {
             return self.reply_plainly(id, account, Reply::new(400));
         };
-        if pinned {
-            signalling.pin_to(from);
-        }
+        signalling.pin_to_all(pinned);
         let fate = self.fate_of(account, request, hidden);
         let mut call = Conversation::new(account, peer, false, self.desk.now);
         call.signalling = Some(Box::new(signalling));
         call.diverted_from = identity::diverted_from(request);
+        call.called = identity::called(request).filter(|_| self.general.sip.show_called_number);
+        call.ring = Some(self.ring_tone(account, request));
         let busy = self.calls.live().count() >= MAX_CALLS;
         let number = self.calls.add(call);
         self.speak(number, |call, context| call.trying(context));
@@ -107,7 +106,7 @@ impl Phone {
         let forwards = self.forwards_for(settings, request);
         let forward =
             |target: Option<&str>, reason| target.map(|to| Fate::Forward { to: to.to_owned(), reason });
-        if let Some(fate) = forward(forwards.and_then(|it| it.always.active()), "unconditional") {
+        if let Some(fate) = forward(forwards.and_then(|it| self.forward_to(&it.always)), "unconditional") {
             return fate;
         }
         let dnd = self.general.dnd_of(settings);
@@ -115,7 +114,7 @@ impl Phone {
         let on_a_call = self.calls.live().next().is_some();
         let full = own >= usize::from(settings.calls_at_once.max(1));
         let waiting = self.general.call_waiting.switch.enabled;
-        let busy = forward(forwards.and_then(|it| it.busy.active()), "user-busy");
+        let busy = forward(forwards.and_then(|it| self.forward_to(&it.busy)), "user-busy");
         match busy {
             Some(fate) if dnd || on_a_call => fate,
             _ if dnd => Fate::TurnAway,
@@ -142,6 +141,12 @@ impl Phone {
         self.general.forwards_of(settings).filter(|_| !never)
     }
 
+    /// The number of a forward that is on; none where it goes abroad and must not.
+    fn forward_to<'a>(&self, forward: &'a Forward) -> Option<&'a str> {
+        let abroad = |to: &str| to.starts_with('+') || to.starts_with("00");
+        forward.active().filter(|to| self.general.forward_rules.international || !abroad(to))
+    }
+
     fn ring(&mut self, number: CallNumber, request: &Message<'_>) {
         let offer = request.body();
         let offer = (!offer.is_empty()).then_some(offer);
@@ -163,10 +168,22 @@ impl Phone {
             call.wait(now + Duration::from_secs(u64::from(ringing_s)), Due::RungOut);
         }
         let (name, diverted_from) = (call.peer.name.clone(), call.diverted_from.clone());
+        let (called, ring) = (call.called.clone(), call.ring.clone().unwrap_or_default());
         self.plan_no_answer_forward(number, request);
         self.plan_auto_answer(number, request);
         self.note_call(number, &format!("Incoming From:< {}", call_ref.peer));
-        self.desk.tell(EventKind::Incoming { call: call_ref, name, diverted_from });
+        self.desk.tell(EventKind::Incoming { call: call_ref, name, diverted_from, called, ring });
+    }
+
+    /// The ring tone of a call: what its Alert-Info stands for, else the account's, else the phone's.
+    fn ring_tone(&self, account: u8, request: &Message<'_>) -> String {
+        let rings = &self.general.rings;
+        let settings = self.lines.line_ref(account).map(|line| &line.settings);
+        let asked =
+            request.text(Name::AlertInfo).filter(|_| settings.is_some_and(|it| it.ring_by_alert_info));
+        let by_text = rings.by_alert_info.iter().find(|(text, _)| asked.is_some_and(|it| it.contains(text)));
+        let own = settings.and_then(|settings| settings.ring_tone.clone());
+        by_text.map(|(_, ring)| ring.clone()).or(own).unwrap_or_else(|| rings.usual.clone())
     }
 
     fn is_reliable(&self, number: CallNumber) -> bool {
@@ -190,7 +207,7 @@ impl Phone {
         let Some(line) = self.lines.line_ref(call.account) else { return };
         let Some(forwards) = self.forwards_for(&line.settings, request) else { return };
         let wait = Duration::from_secs(u64::from(forwards.no_answer_after_s));
-        if forwards.no_answer.active().is_none() {
+        if self.forward_to(&forwards.no_answer).is_none() {
             return;
         }
         let at = self.desk.now + wait;
@@ -318,7 +335,7 @@ impl Phone {
         };
         let line = self.lines.line_ref(call.account);
         let forwards = line.and_then(|line| self.general.forwards_of(&line.settings));
-        let to = forwards.and_then(|forwards| forwards.no_answer.active()).map(str::to_owned);
+        let to = forwards.and_then(|forwards| self.forward_to(&forwards.no_answer)).map(str::to_owned);
         if let Some(to) = to {
             self.forward_call(number, &to, "no-answer");
         }

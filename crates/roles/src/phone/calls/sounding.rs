@@ -119,6 +119,9 @@ impl Phone {
     pub(in super::super) fn settle_sound(&mut self) {
         let mut scene = scene(&self.calls);
         scene.tone.take_if(|tone| *tone == Tone::CallWaiting && !self.general.call_waiting.tone);
+        if self.general.blf_alert.heard && scene == Scene::default() && self.a_watched_party_rings() {
+            scene.tone = Some(Tone::CallWaiting);
+        }
         if scene.tone != self.calls.scene.tone {
             self.desk.sound(SoundCommand::Tone(scene.tone));
         }
@@ -190,6 +193,7 @@ fn local(settings: &AccountSettings, desk: &mut Desk, port: u16) -> Local {
     let by_rtp = matches!(settings.dtmf.kind, DtmfType::Rfc2833 | DtmfType::Rfc2833AndInfo);
     local.dtmf_payload_type = by_rtp.then_some(settings.dtmf.payload_type);
     local.ptime_ms = settings.ptime_ms.map_or(20, u32::from);
+    (local.says_vad, local.srtp_lifetime) = (settings.advanced.offer_vad_no, settings.srtp_lifetime);
     local.srtp = match settings.srtp {
         Srtp::Off => SrtpPolicy::Off,
         Srtp::Optional => SrtpPolicy::Optional,

@@ -6,7 +6,7 @@ use proto::sip::message::Name;
 use proto::sip::uri::{Uri, escape};
 use proto::sip::usage::call::{Event, Refer};
 
-use super::{CallNumber, Cause, Due, Phase, Purpose};
+use super::{CallNumber, Cause, Conversation, Due, Phase, Purpose};
 use crate::phone::event::{By, EventKind};
 use crate::phone::{Phone, Refused};
 
@@ -26,6 +26,18 @@ pub(super) struct Transfer {
     asked: bool,
     /// How it came out is known.
     over: bool,
+}
+
+impl Conversation {
+    /// Whether a transfer of it is under way.
+    pub(in super::super) fn is_being_transferred(&self) -> bool {
+        self.transfer.as_ref().is_some_and(|transfer| !transfer.over)
+    }
+
+    /// Whether it was made to ask somebody about another call.
+    pub(in super::super) fn is_consultation(&self) -> bool {
+        matches!(self.purpose, Purpose::Consult(_))
+    }
 }
 
 impl Phone {
@@ -69,6 +81,13 @@ impl Phone {
         }
         self.hang_up_call(consult, Cause::new(Some(487), "transferred", By::Local));
         self.start_transfer(of, to, None)
+    }
+
+    /// Whether somebody who was called about a held call is on the line.
+    pub(in super::super) fn is_consulting(&self) -> bool {
+        self.calls.live().any(|(_, call)| {
+            call.phase == Phase::Talking && !call.hold.is_on() && matches!(call.purpose, Purpose::Consult(_))
+        })
     }
 
     /// The call that is to be transferred and the one with whom was consulted; without a consultation

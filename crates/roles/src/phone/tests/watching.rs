@@ -20,7 +20,7 @@ fn watching(settings: &[(&str, &str)]) -> (Bench, Vec<u8>) {
 }
 
 /// The body of the deck's Yeastar.
-fn body(version: u32, state: &str) -> String {
+pub(super) fn body(version: u32, state: &str) -> String {
     proto::event::dialog_info::minimal(
         "7007",
         "192.168.50.19:5060",
@@ -33,12 +33,12 @@ fn body(version: u32, state: &str) -> String {
     )
 }
 
-fn tell(bench: &mut Bench, subscribe: &[u8], body: &str) {
+pub(super) fn tell(bench: &mut Bench, subscribe: &[u8], body: &str) {
     let headers = "Event: dialog\r\nSubscription-State: active;expires=3599\r\nContent-Type: application/dialog-info+xml";
     tell_with(bench, subscribe, headers, body);
 }
 
-fn tell_with(bench: &mut Bench, subscribe: &[u8], headers: &str, body: &str) {
+pub(super) fn tell_with(bench: &mut Bench, subscribe: &[u8], headers: &str, body: &str) {
     let message = Message::parse(subscribe).expect("sound");
     let text = |name| String::from_utf8_lossy(message.header(name).unwrap_or_default()).into_owned();
     bench.cseq += 1;
@@ -115,7 +115,7 @@ fn an_interval_too_brief_is_raised() {
 fn a_forgotten_subscription_is_made_anew_and_counts_its_versions_anew() {
     let (mut bench, subscribe) = watching(&[]);
     tell(&mut bench, &subscribe, &body(9, "confirmed"));
-    bench.wait_ms(3_299_100);
+    bench.wait_ms(1_800_100);
     let refresh = bench.take(Method::Subscribe).expect("a refresh");
     bench.answer(&refresh, "481 Subscription Does Not Exist", "", "");
     let anew = bench.take(Method::Subscribe).expect("a SUBSCRIBE in a new dialog");
@@ -215,4 +215,126 @@ fn waiting_messages_are_told_asked_for_or_not() {
     bench.request("NOTIFY", "m", "Event: message-summary\r\nSubscription-State: active", told);
     bench.check("s>p NOTIFY; p>s 200");
     assert_eq!(bench.phone.view().messages, 2);
+}
+
+/// What Asterisk with `notifycid` and FreeSWITCH tell of a ringing extension, to be taken by Replaces.
+#[test]
+fn rich_bodies_name_the_caller() {
+    let rich = "<?xml version=\"1.0\"?>\r\n<dialog-info xmlns=\"urn:ietf:params:xml:ns:dialog-info\" version=\"0\" \
+        state=\"full\" entity=\"sip:7007@192.168.50.19\">\r\n<dialog id=\"7007\" call-id=\"pickup-1\" local-tag=\"l\" \
+        remote-tag=\"r\" direction=\"recipient\"><remote><identity display=\"Jack\">sip:7001@192.168.50.19</identity>\
+        <target uri=\"sip:7001@192.168.50.19\"/></remote><local><identity>sip:7007@192.168.50.19</identity></local>\
+        <state>early</state></dialog></dialog-info>";
+    let (mut bench, subscribe) = watching(&[("features.pickup.blf_visual_enable", "1")]);
+    tell(&mut bench, &subscribe, rich);
+    check_lamp(&bench, Colour::Red, Rhythm::Flashing, Meaning::Ringing);
+    assert_eq!(bench.phone.view().message.as_deref(), Some("7007 <- Jack"));
+}
+
+fn partial(version: u32, id: &str, state: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\"?><dialog-info xmlns=\"urn:ietf:params:xml:ns:dialog-info\" version=\"{version}\" \
+         state=\"partial\" entity=\"sip:7007@192.168.50.19\"><dialog id=\"{id}\" direction=\"recipient\">\
+         <state>{state}</state></dialog></dialog-info>"
+    )
+}
+
+#[test]
+fn partial_bodies_add_up_and_a_gap_asks_for_the_whole() {
+    let (mut bench, subscribe) = watching(&[]);
+    tell(&mut bench, &subscribe, &body(0, "terminated"));
+    tell(&mut bench, &subscribe, &partial(1, "a", "early"));
+    check_lamp(&bench, Colour::Red, Rhythm::Flashing, Meaning::Ringing);
+    tell(&mut bench, &subscribe, &partial(2, "b", "confirmed"));
+    check_lamp(&bench, Colour::Red, Rhythm::Steady, Meaning::Busy);
+    tell(&mut bench, &subscribe, &partial(3, "b", "terminated"));
+    check_lamp(&bench, Colour::Red, Rhythm::Flashing, Meaning::Ringing);
+    bench.forget();
+    tell(&mut bench, &subscribe, &partial(5, "a", "terminated"));
+    bench.check("s>p NOTIFY; p>s 200; p>s SUBSCRIBE");
+    check_lamp(&bench, Colour::Red, Rhythm::Flashing, Meaning::Ringing);
+    tell(&mut bench, &subscribe, &body(6, "terminated"));
+    check_lamp(&bench, Colour::Green, Rhythm::Steady, Meaning::Idle);
+}
+
+#[test]
+fn a_notify_out_of_order_changes_nothing() {
+    let (mut bench, subscribe) = watching(&[]);
+    tell(&mut bench, &subscribe, &body(4, "confirmed"));
+    bench.cseq -= 50;
+    bench.forget();
+    tell(&mut bench, &subscribe, &body(5, "terminated"));
+    bench.check("s>p NOTIFY; p>s 500");
+    check_lamp(&bench, Colour::Red, Rhythm::Steady, Meaning::Busy);
+    bench.cseq += 60;
+    tell(&mut bench, &subscribe, &body(3, "terminated"));
+    check_lamp(&bench, Colour::Red, Rhythm::Steady, Meaning::Busy);
+}
+
+#[test]
+fn how_a_subscription_ends_says_when_to_ask_again() {
+    let check = |state: &str, meaning: Meaning, wait_ms: Option<u64>| {
+        let (mut bench, subscribe) = watching(&[]);
+        tell(&mut bench, &subscribe, &body(0, "terminated"));
+        let headers = format!("Event: dialog\r\nSubscription-State: {state}");
+        tell_with(&mut bench, &subscribe, &headers, "");
+        let lamp = bench.phone.view().keys.last().map(|key| key.lamp.meaning);
+        assert_eq!(lamp, Some(meaning), "{state}");
+        bench.forget();
+        bench.sent.clear();
+        match wait_ms {
+            Some(wait_ms) => {
+                bench.wait_ms(wait_ms - 1);
+                assert!(bench.take(Method::Subscribe).is_none(), "{state}: too early");
+                bench.wait_ms(1);
+                assert!(bench.take(Method::Subscribe).is_some(), "{state}: too late");
+            }
+            None => {
+                bench.wait_ms(600_000);
+                assert!(bench.take(Method::Subscribe).is_none(), "{state}: never again");
+            }
+        }
+    };
+    check("terminated;reason=deactivated", Meaning::Unknown, Some(1_000));
+    check("terminated;reason=timeout", Meaning::Unknown, Some(1_000));
+    check("terminated;reason=probation;retry-after=7", Meaning::Unknown, Some(7_000));
+    check("terminated;reason=giveup", Meaning::Unknown, Some(30_000));
+    check("terminated;reason=rejected", Meaning::Refused, None);
+    check("terminated;reason=noresource", Meaning::Unknown, None);
+}
+
+#[test]
+fn a_press_in_each_state_of_the_lamp() {
+    let check = |state: &str, starts: &str| {
+        let (mut bench, subscribe) = watching(&[]);
+        if !state.is_empty() {
+            tell(&mut bench, &subscribe, &body(0, state));
+        }
+        bench.command("key 5");
+        assert!(bench.last().starts_with(starts), "{state}: {}", bench.last());
+    };
+    check("", "INVITE sip:7007@192.168.50.19 ");
+    check("terminated", "INVITE sip:7007@192.168.50.19 ");
+    check("early", "INVITE sip:*047007@192.168.50.19 ");
+    check("confirmed", "INVITE sip:7007@192.168.50.19 ");
+    let mut bench = Bench::registered(BLF);
+    let subscribe = bench.take(Method::Subscribe).expect("a SUBSCRIBE");
+    bench.answer(&subscribe, "403 Forbidden", "", "");
+    bench.command("key 5");
+    assert!(bench.last().starts_with("INVITE sip:7007@192.168.50.19 "), "{}", bench.last());
+    let mut bench = Bench::registered(&[("linekey.5.type", "16")]);
+    assert!(bench.refused("key 5").contains("key 5 has no number"));
+}
+
+#[test]
+fn a_watched_party_that_rings_may_be_heard() {
+    let check = |heard: &str, tone: Option<crate::sound::Tone>| {
+        let (mut bench, subscribe) = watching(&[("features.pickup.blf_audio_enable", heard)]);
+        bench.played.clear();
+        tell(&mut bench, &subscribe, &body(0, "early"));
+        let told = bench.played.contains(&SoundCommand::Tone(tone));
+        assert_eq!(told, tone.is_some());
+    };
+    check("0", None);
+    check("1", Some(crate::sound::Tone::CallWaiting));
 }

@@ -33,7 +33,7 @@ rows! { ROWS:
 "account.X.advanced.dhcp_option_120_override" "Allow DHCP Option 120 to Override SIP Server" BOOL "0" NewRegistration ACTS "Whether a SIP server that DHCP names in option 120 takes the place of the proxy server.";
 [Template "SIP Account > Line > Registration"]
 "account.X.sip_server.N.expires" "Register Expires" (seconds(30, MOST)) "1800" NewRegistration ACTS "How long a registration is asked for; the server may grant less.";
-"account.X.sip_server.N.retry_counts" "Server Retry Counts" RETRIES "3" NewRegistration ACTS "How often a failing server is tried before the backup server.";
+"account.X.sip_server.N.retry_counts" "Server Retry Counts" RETRIES "3" NewRegistration BY_PLAN "How often a failing server is tried before the backup server.";
 "account.X.reg_fail_retry_interval" "Registration Retry Interval" (seconds(0, 1_800)) "30" NewRegistration ACTS "How long to wait after a failed registration.";
 "account.X.reg_failed_retry_min_time" "Back-off Minimum" (seconds(0, 86_400)) "0" NewRegistration ACTS "Shortest wait of a retry that doubles each time; 0: every wait is the retry interval.";
 "account.X.reg_failed_retry_max_time" "Back-off Maximum" (seconds(0, 86_400)) "0" NewRegistration ACTS "Longest wait of a retry that doubles each time; 0: no growth.";

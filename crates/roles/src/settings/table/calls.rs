@@ -1,7 +1,7 @@
 //! Phone > Preference: forward, DND, call waiting, dialling, transfer, pickup, park, intercom.
 
-use super::rows;
 use super::words::*;
+use super::{Effect, rows};
 use crate::settings::kind::Kind;
 
 const REFUSE: Kind = Kind::Choice(&[
@@ -11,6 +11,9 @@ const REFUSE: Kind = Kind::Choice(&[
     ("603", "Decline"),
 ]);
 const SEND_KEY: Kind = Kind::Choice(&[("0", "none"), ("1", "#"), ("2", "*")]);
+const WHOLE_NUMBERS: Effect = kept(
+    "Numbers come whole, by --stdio and the HTTP API; nobody lifts a receiver and types digit by digit.",
+);
 const LINES: Kind = Kind::Numbers { min: 0, max: 16 };
 
 rows! { ROWS:
@@ -53,15 +56,15 @@ rows! { ROWS:
 "auto_redial.interval" "Auto Redial Interval" (seconds(1, 300)) "10" AtOnce ACTS "How long to wait before it is dialled again.";
 "auto_redial.times" "Auto Redial Times" (number(1, 300)) "10" AtOnce ACTS "How often it is dialled again.";
 "features.hotline_number" "Hotline Number" DIALLED "" AtOnce ACTS "The number that is dialled when the receiver is lifted; empty: none.";
-"features.hotline_delay" "Hotline Delay" (seconds(0, 180)) "4" AtOnce ACTS "How long the hotline waits for a digit first.";
-"features.key_as_send" "Key as Send" SEND_KEY "1" AtOnce ACTS "The key that ends a number and dials it.";
-"features.send_pound_key" "Send # Itself" BOOL "0" AtOnce ACTS "Whether the key that sends is part of the number.";
-"phone_setting.inter_digit_time" "Inter Digit Time" (seconds(1, 14)) "4" AtOnce ACTS "How long after the last digit the number is dialled.";
-"phone_setting.predial_autodial" "Dial by Itself" BOOL "0" AtOnce ACTS "Whether a number typed before lifting the receiver is dialled after the inter digit time.";
+"features.hotline_delay" "Hotline Delay" (seconds(0, 180)) "4" AtOnce WHOLE_NUMBERS "How long the hotline waits for a digit first.";
+"features.key_as_send" "Key as Send" SEND_KEY "1" AtOnce WHOLE_NUMBERS "The key that ends a number and dials it.";
+"features.send_pound_key" "Send # Itself" BOOL "0" AtOnce WHOLE_NUMBERS "Whether the key that sends is part of the number.";
+"phone_setting.inter_digit_time" "Inter Digit Time" (seconds(1, 14)) "4" AtOnce WHOLE_NUMBERS "How long after the last digit the number is dialled.";
+"phone_setting.predial_autodial" "Dial by Itself" BOOL "0" AtOnce WHOLE_NUMBERS "Whether a number typed before lifting the receiver is dialled after the inter digit time.";
 "phone_setting.ringing_timeout" "Ringing Timeout" (seconds(0, 3_600)) "180" AtOnce ACTS "How long an incoming call rings; 0: as long as the caller likes.";
 "phone_setting.ringback_timeout" "Ringback Timeout" (seconds(0, 3_600)) "180" AtOnce ACTS "How long an outgoing call rings; 0: as long as the server likes.";
 "features.busy_tone_delay" "Busy Tone Delay" (Kind::Choice(&[("0", "0 s"), ("3", "3 s"), ("5", "5 s")])) "0" AtOnce ACTS "How long the busy tone is heard after the far end hangs up.";
-"features.call.dialtone_time_out" "Dial Tone Timeout" (seconds(0, 300)) "15" AtOnce ACTS "How long the dial tone is heard without a digit.";
+"features.call.dialtone_time_out" "Dial Tone Timeout" (seconds(0, 300)) "15" AtOnce WHOLE_NUMBERS "How long the dial tone is heard without a digit.";
 "features.call_num_filter" "Number Filter" TEXT ",-()" AtOnce ACTS "Characters that are taken out of a dialled number; blanks always are.";
 "features.linekey_call_with_default_account" "Keys Call with Default Account" BOOL "0" AtOnce ACTS "Whether dialling keys use the default account instead of their own.";
 [Template "Phone > Auto Answer and Intercom"]
@@ -79,7 +82,7 @@ rows! { ROWS:
 "transfer.dsskey_deal_type" "Transfer by Key" (Kind::Choice(&[("0", "new call"), ("1", "attended"), ("2", "blind")])) "2" AtOnce ACTS "What pressing a dialling key during a call does.";
 "transfer.semi_attend_tran_enable" "Semi-attended Transfer" BOOL "1" AtOnce ACTS "Whether a call may be transferred to a target that still rings.";
 "transfer.on_hook_trans_enable" "Transfer on Hook" BOOL "0" AtOnce ACTS "Whether hanging up completes an attended transfer.";
-"transfer.blind_tran_on_hook_enable" "Blind Transfer on Hook" BOOL "0" AtOnce ACTS "Whether hanging up completes a blind transfer.";
+"transfer.blind_tran_on_hook_enable" "Blind Transfer on Hook" BOOL "0" AtOnce (kept("A blind transfer is one command here, and nothing is left to complete by hanging up.")) "Whether hanging up completes a blind transfer.";
 "transfer.tran_others_after_conf_enable" "Transfer after Conference" BOOL "0" AtOnce ACTS "Whether the other two stay connected when the phone leaves a conference.";
 "features.conference.local.enable" "Conference" BOOL "1" AtOnce ACTS "Whether calls may be joined to a conference in the phone.";
 [Template "Phone > Pickup and Park"]

@@ -22,7 +22,7 @@ rows! { ROWS:
 "features.dtmf.duration" "DTMF Duration" (millis(40, 2_000)) "100" AtOnce ACTS "How long a dialled digit of a call lasts.";
 "features.dtmf.min_interval" "DTMF Interval" (millis(0, 2_000)) "60" AtOnce ACTS "The pause between two digits.";
 "features.dtmf.volume" "DTMF Volume" (Kind::Number { min: -63, max: 0, unit: "dB" }) "-10" AtOnce ACTS "The level of a digit, below full scale.";
-"features.dtmf.repetition" "DTMF Repetition" (number(1, 3)) "3" AtOnce ACTS "How often the end of a digit is sent (RFC 4733 §2.5.1.4).";
+"features.dtmf.repetition" "DTMF Repetition" (number(1, 3)) "3" AtOnce (kept("The end of a digit is always sent three times (RFC 4733 §2.5.1.4).")) "How often the end of a digit is sent (RFC 4733 §2.5.1.4).";
 "features.dtmf.hide" "Hide DTMF" BOOL "0" AtOnce DIGITS_SHOWN "Whether digits are shown as stars.";
 "features.dtmf.hide_delay" "Hide DTMF Delay" BOOL "0" AtOnce DIGITS_SHOWN "Whether a digit is shown for a moment before it is hidden.";
 "features.play_local_dtmf_tone_enable" "Local DTMF Tone" BOOL "1" AtOnce ONE_TONES "Whether a digit is heard by the person who presses it.";

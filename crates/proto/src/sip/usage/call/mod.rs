@@ -208,8 +208,16 @@ impl Call {
     /// Requests go where the other end's packets come from, whatever its Contact says: the way of
     /// a server with phones behind NAT.
     pub fn pin_to(&mut self, target: Target) {
-        self.targets = vec![target];
-        self.pinned = true;
+        self.pin_to_all(vec![target]);
+    }
+
+    /// The same for several, of which the first that answers is taken: an outbound server and its
+    /// backup. Nothing changes where there is none.
+    pub fn pin_to_all(&mut self, targets: Vec<Target>) {
+        if !targets.is_empty() {
+            self.targets = targets;
+            self.pinned = true;
+        }
     }
 
     /// The other end moved (address change) or we did.

@@ -17,6 +17,8 @@ pub struct Invitation {
     pub headers: Vec<(Name, String)>,
     /// Ask for a session timer of so many seconds (RFC 4028).
     pub session_s: Option<u32>,
+    /// The callee is asked to refresh it; else nobody is named.
+    pub refresher_is_callee: bool,
     /// Ask for reliable provisional responses (RFC 3262).
     pub reliable: bool,
 }
@@ -61,7 +63,9 @@ impl Call {
             modify: modify::Modify::default(),
             refer: refer::Refers::default(),
             session: None,
-            session_wish: invitation.session_s.map(session::Wish::new),
+            session_wish: invitation
+                .session_s
+                .map(|seconds| session::Wish::new(seconds, invitation.refresher_is_callee)),
             local_sdp: invitation.sdp.clone().unwrap_or_default(),
             errands: Vec::new(),
             attempt: Attempt::default(),
@@ -263,10 +267,15 @@ impl Call {
         }
         self.state = State::Over;
         if (300..400).contains(&status) {
-            let contacts = response.headers(Name::Contact).flat_map(Address::parse_all);
+            let mut contacts: Vec<_> = response.headers(Name::Contact).flat_map(Address::parse_all).collect();
+            contacts.sort_by_key(|contact| std::cmp::Reverse(preference(contact)));
             return Some(Event::Redirected {
                 status,
-                contacts: contacts.take(MAX_FORKS).map(|contact| contact.uri.to_owned()).collect(),
+                contacts: contacts
+                    .into_iter()
+                    .take(MAX_FORKS)
+                    .map(|contact| contact.uri.to_owned())
+                    .collect(),
                 diversion: response.text(Name::Diversion).map(str::to_owned),
             });
         }
@@ -281,4 +290,10 @@ impl Call {
         let said = response.text(Name::SessionExpires).and_then(SessionExpires::parse);
         self.session = session::SessionTimer::for_caller(ctx.now, said, self.session_wish.as_ref());
     }
+}
+
+/// The `q` of a Contact in thousandths; 1 where it has none (RFC 3261 §20.10).
+fn preference(contact: &Address<'_>) -> u16 {
+    let q = contact.params.get("q").and_then(|q| q.parse::<f32>().ok()).unwrap_or(1.0);
+    (q.clamp(0.0, 1.0) * 1_000.0) as u16
 }

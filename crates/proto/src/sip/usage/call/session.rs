@@ -21,8 +21,9 @@ pub(super) struct Wish {
 }
 
 impl Wish {
-    pub(super) fn new(seconds: u32) -> Self {
-        Self { seconds: seconds.max(MIN_SE_S), refresher_uac: None, peer_supports: false }
+    pub(super) fn new(seconds: u32, refresher_is_callee: bool) -> Self {
+        let refresher_uac = refresher_is_callee.then_some(false);
+        Self { seconds: seconds.max(MIN_SE_S), refresher_uac, peer_supports: false }
     }
 
     /// From their INVITE; `None` where it does not ask.
@@ -33,7 +34,9 @@ impl Wish {
     }
 
     pub(super) fn ask(&self, request: Request) -> Request {
-        request.header(Name::SessionExpires, self.seconds).header(Name::MinSe, MIN_SE_S)
+        let refresher = if self.refresher_uac == Some(false) { ";refresher=uas" } else { "" };
+        let value = format!("{}{refresher}", self.seconds);
+        request.header(Name::SessionExpires, value).header(Name::MinSe, MIN_SE_S)
     }
 
     /// After 422: their Min-SE becomes our wish (RFC 4028 §7.4). Whether that is any change.
