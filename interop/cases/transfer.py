@@ -109,7 +109,7 @@ def cases():
             names = [kind.name for kind in kinds]
             yield Case(
                 f"{manner}-{'-'.join(names)}", f"{manner} transfer: {names[0]} moves {names[1]} to {names[2]}",
-                lambda lab, how=how, kinds=kinds: how(lab, kinds), NEEDS, limit_s=90,
+                lambda lab, how=how, kinds=kinds: how(lab, kinds), NEEDS,
             )
 
 

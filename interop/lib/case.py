@@ -12,4 +12,4 @@ class Case:
     title: str
     play: typing.Callable
     needs: tuple
-    limit_s: int = 60
+    limit_s: int = 120

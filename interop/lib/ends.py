@@ -75,6 +75,10 @@ class Ours:
         done = self.phone.event("transferred")
         need(done.get("status") == status, f"the transfer should have come to {status}: {done}")
 
+    def digit(self):
+        """The next digit that came."""
+        return self.phone.event("dtmf")["digit"]
+
     def quit(self):
         if self.phone.process.ended() is None:
             self.phone.quit()
@@ -110,6 +114,12 @@ class Pjsip(Ours):
 
     def over(self, **fields):
         return self.phone.event("ended")
+
+    def held_by_other(self):
+        self.phone.event("media", state="remote_hold")
+
+    def resumed_by_other(self):
+        self.phone.event("media", state="resumed")
 
     def quit(self):
         if self.phone.process.ended() is None:
@@ -171,6 +181,16 @@ class Baresip:
             self.over()
         else:
             self.phone.event("CALL_TRANSFER_FAILED")
+
+    def digit(self):
+        return self.phone.event("CALL_DTMF_START")["param"]
+
+    def held_by_other(self):
+        """It tells what it was offered only by its session's description, which the next change replaces."""
+        talk(FIRST_TALK_S)
+
+    def resumed_by_other(self):
+        talk(FIRST_TALK_S)
 
     def quit(self):
         """It stays, since it has an end of its own only with its case."""

@@ -1,6 +1,8 @@
-"""Makes WAV files that hold one tone, and finds tones in WAV files by their content (Goertzel)."""
+"""Makes WAV files that hold one tone, and finds tones in WAV files by their content (one bin of a Fourier transform)."""
 
+import functools
 import math
+import operator
 import struct
 import wave
 
@@ -15,13 +17,13 @@ LEAST_PART = 0.5
 
 def write_tone(path, hz, seconds, rate=8000, amplitude=8000):
     """Writes `seconds` of a sine at `hz` as 16-bit mono WAV."""
-    count = int(seconds * rate)
-    samples = (int(amplitude * math.sin(2 * math.pi * hz * n / rate)) for n in range(count))
+    # A whole number of periods fits into a second, so that one second is the pattern of all.
+    second = [int(amplitude * math.sin(2 * math.pi * hz * n / rate)) for n in range(rate)]
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(rate)
-        file.writeframes(b"".join(struct.pack("<h", sample) for sample in samples))
+        file.writeframes(struct.pack(f"<{rate}h", *second) * seconds)
     return path
 
 
@@ -48,15 +50,19 @@ def read_samples(path):
 
 def share(samples, rate, hz):
     """The share (0 to 1) of the samples' power that lies at `hz`."""
-    power = sum(sample * sample for sample in samples)
-    if not samples or power == 0:
+    power = sum(map(operator.mul, samples, samples))
+    if power == 0:
         return 0.0
-    coefficient = 2 * math.cos(2 * math.pi * hz / rate)
-    last, before = 0.0, 0.0
-    for sample in samples:
-        last, before = sample + coefficient * last - before, last
-    at_hz = last * last + before * before - coefficient * last * before
-    return 2 * at_hz / (len(samples) * power)
+    cosine, sine = waves(len(samples), rate, hz)
+    real, imaginary = sum(map(operator.mul, samples, cosine)), sum(map(operator.mul, samples, sine))
+    return 2 * (real * real + imaginary * imaginary) / (len(samples) * power)
+
+
+@functools.cache
+def waves(count, rate, hz):
+    """`count` samples of the two waves at `hz` against which others are held."""
+    angles = [2 * math.pi * hz * n / rate for n in range(count)]
+    return [math.cos(angle) for angle in angles], [math.sin(angle) for angle in angles]
 
 
 def seconds_of(path, *tones_hz):
@@ -66,7 +72,7 @@ def seconds_of(path, *tones_hz):
     clear = 0
     for start in range(0, len(samples) - width + 1, width):
         window = samples[start:start + width]
-        loud = math.sqrt(sum(sample * sample for sample in window) / width) > SILENCE_RMS
+        loud = math.sqrt(sum(map(operator.mul, window, window)) / width) > SILENCE_RMS
         shares = [share(window, rate, hz) for hz in tones_hz] if loud else [0.0]
         if sum(shares) >= SHARE_OF_POWER and min(shares) >= LEAST_PART * SHARE_OF_POWER / len(shares):
             clear += 1

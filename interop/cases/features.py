@@ -1,0 +1,158 @@
+"""What else a call can do, between our phone and others: hold, digits, wide band, conference, pickup."""
+
+from lib import peers, tone
+from lib.case import Case
+from lib.ends import FIRST_TALK_S, HZ, TALK_S, Baresip, Ours, Pjsip, each_heard, talk
+from lib.lab import need
+from lib.ours import Exchange
+
+DIGITS = "159*0#"
+# DTMF Type and DTMF INFO Type of the phone's settings.
+WAYS_OF_DIGITS = {
+    "rfc4733": "account.1.dtmf.type 1",
+    "info": "account.1.dtmf.type 2 account.1.dtmf.info_type 1",
+}
+WIDE = "account.1.codec.g722.enable 1 account.1.codec.g722.priority 1 account.1.codec.pcma.enable 0 account.1.codec.pcmu.enable 0"
+
+
+def in_call(lab, other, settings="", theirs=""):
+    """Our phone as 7001 in a call with the other as 7002, at our exchange."""
+    exchange = Exchange(lab, peers.SECRETS)
+    ours, theirs = Ours(lab, "7001", exchange, settings=settings), other(lab, "7002", exchange, settings=theirs)
+    ours.dial("7002")
+    theirs.take_call()
+    told = ours.answered()
+    return exchange, ours, theirs, told
+
+
+def ended(exchange, ours, theirs):
+    """Ends the call from our side, and judges the sound."""
+    ours.hang_up()
+    theirs.over()
+    exchange.alive()
+    return each_heard(ours, theirs)
+
+
+def digits(other, settings):
+    """A case in which our phone sends digits in one of its ways, and the other must get just these."""
+
+    def play(lab):
+        exchange, ours, theirs, _ = in_call(lab, other, settings)
+        talk(FIRST_TALK_S)
+        ours.phone.command(f"dtmf {DIGITS}", timeout_s=10)
+        got = "".join(theirs.digit() for _ in DIGITS)
+        need(got == DIGITS, f"our phone sent {DIGITS}, {theirs.name} got {got}")
+        talk(FIRST_TALK_S)
+        return f"{theirs.name} got {got}; {ended(exchange, ours, theirs)}"
+
+    return play
+
+
+def digits_come(other, command, how):
+    """A case in which the other sends digits and our phone must tell just these."""
+
+    def play(lab):
+        exchange, ours, theirs, _ = in_call(lab, other)
+        talk(FIRST_TALK_S)
+        theirs.do(f"{command} {DIGITS}")
+        told = [ours.phone.event("dtmf") for _ in DIGITS]
+        got = "".join(event["digit"] for event in told)
+        need(got == DIGITS, f"{theirs.name} sent {DIGITS}, our phone got {got}")
+        ways = {event["how"] for event in told}
+        need(ways == {how}, f"the digits came by {how}, and the phone says {ways}")
+        talk(FIRST_TALK_S)
+        return f"our phone got {got} by {how}; {ended(exchange, ours, theirs)}"
+
+    return play
+
+
+def wide_band(lab):
+    exchange, ours, theirs, told = in_call(lab, Baresip, WIDE, ";audio_codecs=G722/16000/1")
+    need(told.get("codec") == "G722", f"both have G.722 alone, and the phone says {told}")
+    talk()
+    return ended(exchange, ours, theirs)
+
+
+def holds(other):
+    """A case in which each side holds and takes the call back; both hear each other again afterwards."""
+
+    def play(lab):
+        exchange, ours, theirs, _ = in_call(lab, other)
+        talk(FIRST_TALK_S)
+        ours.do("hold")
+        ours.phone.event("held")
+        theirs.held_by_other()
+        ours.do("resume")
+        ours.phone.event("resumed")
+        theirs.resumed_by_other()
+        theirs.do("hold")
+        ours.phone.event("remote_hold")
+        theirs.do("resume")
+        ours.phone.event("remote_resume")
+        talk()
+        return ended(exchange, ours, theirs)
+
+    return play
+
+
+def conference(lab):
+    exchange, ours, first, _ = in_call(lab, Pjsip)
+    second = Baresip(lab, "7003", exchange)
+    ours.do("consult 7003")
+    second.take_call()
+    ours.answered()
+    ours.do("conference")
+    talk()
+    ours.do("hangup all")
+    first.over()
+    second.over()
+    exchange.alive()
+    heard = {
+        ours.name: ours.heard_s("7002", "7003"),
+        first.name: first.heard_s("7001", "7003"),
+        second.name: second.heard_s("7001", "7002"),
+    }
+    said = ", ".join(f"{name} for {seconds:g} s" for name, seconds in heard.items())
+    need(min(heard.values()) >= TALK_S / 2, f"each must hear both others at once: {said}")
+    return f"each heard both others at once: {said}"
+
+
+def picks_up(other, code):
+    """A case in which 7001, ringing at nobody, is picked up by the other with a feature code."""
+
+    def play(lab):
+        exchange = Exchange(lab, peers.SECRETS)
+        caller, ringing = Ours(lab, "7003", exchange), Ours(lab, "7001", exchange)
+        theirs = other(lab, "7002", exchange)
+        caller.dial("7001")
+        ringing.rings()
+        caller.ringing()
+        theirs.dial(code)
+        theirs.answered()
+        caller.answered()
+        ringing.over()
+        talk()
+        exchange.alive()
+        return each_heard(caller, theirs)
+
+    return play
+
+
+BARESIP, PJSIP = ("offhook", "tshark", "baresip"), ("offhook", "tshark", "python:pjsua2")
+NEEDS = {Baresip: BARESIP, Pjsip: PJSIP}
+CASES = [
+    *(
+        Case(f"digits-{way}-{other.name}", f"our phone's digits by {way} at {other.name}", digits(other, settings), NEEDS[other])
+        for way, settings in WAYS_OF_DIGITS.items() for other in NEEDS
+    ),
+    Case("digits-from-baresip", "baresip's digits (RFC 4733) at our phone", digits_come(Baresip, "dtmf", "rtp"), BARESIP),
+    Case("digits-from-pjsip-info", "PJSIP's digits by INFO at our phone", digits_come(Pjsip, "info", "info"), PJSIP),
+    Case("g722-baresip", "a call with baresip in G.722", wide_band, BARESIP),
+    Case("hold-baresip", "our phone and baresip hold each other", holds(Baresip), BARESIP),
+    Case("hold-pjsip", "our phone and PJSIP hold each other", holds(Pjsip), PJSIP),
+    Case("conference", "our phone joins PJSIP and baresip", conference, (*PJSIP, "baresip")),
+    *(
+        Case(f"pickup-{other.name}", f"{other.name} picks up a call that rings at our phone", picks_up(other, "*047001"), NEEDS[other])
+        for other in NEEDS
+    ),
+]
