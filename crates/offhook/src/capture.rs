@@ -11,6 +11,7 @@ use proto::pcap::{self, Writer};
 use proto::sip::Transport;
 
 use crate::net::Tap;
+use crate::sound::tap::Seen;
 
 /// A capture file that several parts of the program write to. Clones write to the same file.
 #[derive(Clone)]
@@ -62,6 +63,15 @@ impl Capture {
     pub fn tap(&self) -> Tap {
         let capture = self.clone();
         Box::new(move |at, from, to, transport, bytes| capture.add(at, from, to, transport, bytes))
+    }
+
+    /// What the sound shows its packets to. They are in the file a moment after they have passed, with
+    /// the time at which they passed.
+    pub fn media_tap(&self) -> Seen {
+        let capture = self.clone();
+        Box::new(move |packet| {
+            capture.add(packet.at, packet.from, packet.to, Transport::Udp, packet.bytes());
+        })
     }
 }
 

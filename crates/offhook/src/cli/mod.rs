@@ -18,15 +18,18 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 /// A complete IP phone system in one program: desk phone, exchange and lab.
+///
+/// Without a command it is `offhook lab`: an exchange and three phones on this machine until Ctrl-C.
 #[derive(Debug, Parser)]
-#[command(name = "offhook", version, max_term_width = 100, after_help = EXAMPLES, arg_required_else_help = true)]
+#[command(name = "offhook", version, max_term_width = 100, after_help = EXAMPLES)]
 struct Arguments {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
+  offhook                                an exchange and three phones on this machine
   offhook serve --extension 7001:a-long-secret-here
                                          an exchange on this machine
   offhook lab basic-call --once          two phones register, talk and hang up on a simulated wire
@@ -37,7 +40,7 @@ Exit status: 0 done and as expected; 1 it did not work; 2 wrong usage.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// The cases of the source document, played and judged
+    /// An exchange and phones to learn with; the cases of the source document, played and judged
     Lab(lab::Arguments),
     /// One desk phone
     Phone(Box<phone::Arguments>),
@@ -96,9 +99,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let ended = match arguments.command {
-        Command::Lab(arguments) => lab::run(&arguments),
-        Command::Phone(arguments) => phone::run(*arguments),
-        Command::Serve(arguments) => serve::run(*arguments),
+        None => lab::run(&lab::Arguments::default()),
+        Some(Command::Lab(arguments)) => lab::run(&arguments),
+        Some(Command::Phone(arguments)) => phone::run(*arguments),
+        Some(Command::Serve(arguments)) => serve::run(*arguments),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

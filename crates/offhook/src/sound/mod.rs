@@ -10,6 +10,7 @@ pub mod engine;
 mod file;
 mod leg;
 mod speech;
+pub mod tap;
 #[cfg(target_os = "linux")]
 pub mod thread;
 mod tone;

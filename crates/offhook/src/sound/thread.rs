@@ -19,6 +19,7 @@ use rustix::event::EventfdFlags;
 use tokio::sync::mpsc::Sender;
 
 use super::Engine;
+use super::tap::MediaTap;
 use crate::clock::Clock;
 use worker::Worker;
 
@@ -48,9 +49,21 @@ impl SoundThread {
     /// # Errors
     /// The system gives no thread or descriptor.
     pub fn start(clock: Clock, events: Sender<(PhoneId, SoundEvent)>) -> io::Result<Self> {
+        Self::start_tapped(clock, events, None)
+    }
+
+    /// As [`SoundThread::start`], with every packet shown to `tap`, both ways.
+    ///
+    /// # Errors
+    /// As [`SoundThread::start`].
+    pub fn start_tapped(
+        clock: Clock,
+        events: Sender<(PhoneId, SoundEvent)>,
+        tap: Option<MediaTap>,
+    ) -> io::Result<Self> {
         let (commands, inbox) = mpsc::sync_channel(COMMANDS);
         let wake = Arc::new(rustix::event::eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?);
-        let worker = Worker::new(inbox, wake.clone(), events, clock)?;
+        let worker = Worker::new(inbox, wake.clone(), events, clock, tap)?;
         let thread = thread::Builder::new().name("sound".to_owned()).spawn(move || worker.run())?;
         Ok(Self { commands, wake, thread: Some(thread) })
     }

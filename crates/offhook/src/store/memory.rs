@@ -9,8 +9,9 @@ use tokio::sync::watch;
 
 use super::{Change, Progress, Reader, Row, Store, Table};
 
-/// Rows in memory; every turn is committed at once.
-#[derive(Debug, Default)]
+/// Rows in memory; every turn is committed at once. Clones are the same store, so that a machine that is
+/// switched off and on again finds what it kept.
+#[derive(Clone, Debug, Default)]
 pub struct Memory {
     rows: Arc<Rows>,
     progress: watch::Sender<Progress>,

@@ -1,25 +1,8 @@
 //! The program as a person or a script runs it.
 
-use std::io::Write;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
-/// Runs the program to its end with lines on its standard input.
-fn offhook(arguments: &[&str], input: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_offhook"))
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("started");
-    // A program that has ended already does not read; its status says so.
-    let _ = child.stdin.take().expect("piped").write_all(input.as_bytes());
-    child.wait_with_output().expect("ended")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
+use super::program::{Running, offhook, text};
 
 #[track_caller]
 fn check_usage(arguments: &[&str], hint: &str) {
@@ -107,48 +90,6 @@ fn a_phone_remembers_what_was_set() {
         told.split("\"mac\":\"").nth(1).map(|rest| rest[..12].to_owned()).expect("a MAC address")
     };
     assert_eq!(mac(&first), mac(&second));
-}
-
-/// A program that goes on while the test talks with it.
-struct Running {
-    child: std::process::Child,
-    events: std::io::Lines<std::io::BufReader<std::process::ChildStdout>>,
-}
-
-impl Running {
-    fn start(arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_offhook"))
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("started");
-        let output = std::io::BufReader::new(child.stdout.take().expect("piped"));
-        let mut running = Self { child, events: std::io::BufRead::lines(output) };
-        running.wait("ready");
-        running
-    }
-
-    /// The next event of that name.
-    fn wait(&mut self, name: &str) -> serde_json::Value {
-        let mut events = self.events.by_ref().map(|line| line.expect("text"));
-        let is =
-            |line: &String| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["event"] == name;
-        let line = events.find(is).unwrap_or_else(|| panic!("no event {name} before the end"));
-        serde_json::from_str(&line).expect("JSON")
-    }
-
-    fn say(&mut self, line: &str) {
-        writeln!(self.child.stdin.as_mut().expect("piped"), "{line}").expect("taken");
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // One that has ended already needs no end.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 #[test]

@@ -3,8 +3,11 @@
 mod cli;
 mod dns;
 mod drive;
+#[cfg(target_os = "linux")]
+mod lab;
 mod net;
 mod net_tls;
+mod program;
 #[cfg(target_os = "linux")]
 mod relay;
 #[cfg(target_os = "linux")]

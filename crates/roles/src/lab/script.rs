@@ -118,6 +118,17 @@ impl Case {
         (self.exchange)(&mut config, &mut extensions);
         (config, extensions)
     }
+
+    /// The longest that one of its steps may take, in milliseconds: what a person would have to wait
+    /// where time is real.
+    pub fn longest_wait_ms(&self) -> u64 {
+        let wait_ms = |step: &Step| match *step {
+            Step::Event(_, _, _, within_ms) => within_ms,
+            Step::Pass(ms) => ms,
+            _ => 0,
+        };
+        self.steps.iter().map(wait_ms).max().unwrap_or(0)
+    }
 }
 
 /// An exchange as it comes.
@@ -200,6 +211,8 @@ pub trait Stage {
     fn next_told(&mut self, within: Duration) -> Option<(String, Value)>;
     /// The tones that somebody hears from now on for `time`, in hertz, ascending.
     fn listen(&mut self, who: &str, time: Duration) -> Vec<u16>;
+    /// Lets what is under way after the last step arrive.
+    fn settle(&mut self) {}
     /// The stage's clock.
     fn now(&self) -> Time;
     /// All that has passed.
@@ -237,6 +250,7 @@ pub fn play(case: &Case, stage: &mut dyn Stage) -> Outcome {
         Some(format!("step {}: {fault}", at + 1))
     });
     let Play { stage, events, .. } = play;
+    stage.settle();
     let mut faults: Vec<String> = failed.into_iter().collect();
     for (who, name) in case.ladders {
         faults.extend(missing(stage, who, name));

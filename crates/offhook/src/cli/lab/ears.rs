@@ -20,23 +20,55 @@ const SILENCE_DBFS: f32 = -50.0;
 /// A tone of a conference of four still stands this far above the rest.
 const PRESENT_DB: f32 = -12.0;
 
-/// One phone's engine, with what it has heard.
-pub(super) struct EngineEars {
-    engine: Engine,
-    open: BTreeMap<SessionId, SocketAddr>,
+/// What one phone's person hears: lately, for the next question, and from the beginning.
+#[derive(Clone)]
+pub(super) struct Listener {
     lately: Recording,
+    all: Recording,
     candidates_hz: Vec<u16>,
 }
 
-impl EngineEars {
-    /// Ears whose person hums at `tone_hz` and knows the tones of all others. The recording is of
-    /// everything that is heard.
-    pub(super) fn new(tone_hz: u16, candidates_hz: Vec<u16>, seed: [u8; 32]) -> (Self, Recording) {
+impl Listener {
+    /// A person who knows these tones.
+    pub(super) fn new(candidates_hz: Vec<u16>) -> Self {
         let (lately, all) = (Recording::new(RECORDING_LIMIT), Recording::new(RECORDING_LIMIT));
-        let sink = Both(lately.clone(), all.clone());
+        Self { lately, all, candidates_hz }
+    }
+
+    /// The earpiece.
+    pub(super) fn sink(&self) -> Box<dyn Sink> {
+        Box::new(Both(self.lately.clone(), self.all.clone()))
+    }
+
+    /// Passes over what was heard up to now.
+    pub(super) fn forget(&self) {
+        drop(self.lately.take());
+    }
+
+    /// The tones that stand out of what was heard since the last question.
+    pub(super) fn tones(&self) -> Vec<u16> {
+        tones(&self.lately.take(), &self.candidates_hz)
+    }
+
+    /// Everything that is heard.
+    pub(super) fn all(&self) -> Recording {
+        self.all.clone()
+    }
+}
+
+/// One phone's engine, with its listener.
+pub(super) struct EngineEars {
+    engine: Engine,
+    open: BTreeMap<SessionId, SocketAddr>,
+    listener: Listener,
+}
+
+impl EngineEars {
+    /// Ears whose person hums at `tone_hz`.
+    pub(super) fn new(tone_hz: u16, listener: Listener, seed: [u8; 32]) -> Self {
         let source = Sine::new(tone_hz, NARROWBAND_HZ);
-        let engine = Engine::new(Config::NARROWBAND, Box::new(source), Box::new(sink), seed);
-        (Self { engine, open: BTreeMap::new(), lately, candidates_hz }, all)
+        let engine = Engine::new(Config::NARROWBAND, Box::new(source), listener.sink(), seed);
+        Self { engine, open: BTreeMap::new(), listener }
     }
 
     fn session_at(&self, local: SocketAddr) -> Option<SessionId> {
@@ -87,12 +119,12 @@ impl Ears for EngineEars {
     }
 
     fn take_heard_hz(&mut self) -> Vec<u16> {
-        tones(&self.lately.take(), &self.candidates_hz)
+        self.listener.tones()
     }
 }
 
 /// Which of the tones stand out of these samples.
-pub(super) fn tones(samples: &[i16], candidates_hz: &[u16]) -> Vec<u16> {
+fn tones(samples: &[i16], candidates_hz: &[u16]) -> Vec<u16> {
     if rms_dbfs(samples) < SILENCE_DBFS {
         return Vec::new();
     }

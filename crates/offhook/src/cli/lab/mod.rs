@@ -1,6 +1,11 @@
 //! `offhook lab`: the cases of the source document, played with the real parts.
 
 mod ears;
+mod machine;
+mod office;
+mod progress;
+mod real;
+mod words;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -16,18 +21,22 @@ use serde_json::json;
 
 use super::Failure;
 use crate::sound::Recording;
-use ears::EngineEars;
+use ears::{EngineEars, Listener};
 
-/// The cases of the lab: each topic of the source document played with real phones and a real exchange.
+/// The lab: phones and an exchange to learn with, and the cases of the source document played with them.
+///
+/// Without a case, an exchange (127.0.50.19) and three phones (7001, 7002, 7007, each at an address of its
+/// own in 127.0.0.0/8) run on this machine until Ctrl-C. Lines drive them: `7001 dial 7002`, `7002 answer`,
+/// `help`, `quit`.
 ///
 /// A case is played on a simulated wire in virtual time, so that minutes pass in a moment and the same
-/// seed gives the same run. Its ladder of messages, the explanation and whether all was as the case says
+/// seed gives the same run; with --real on loopback sockets in real time. Its ladder of messages, the explanation and whether all was as the case says
 /// are printed; the exit status is 0 when it was.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// The case to play; see --list
-    #[arg(value_name = "CASE", required_unless_present = "list")]
+    /// The case to play; see --list [default: none; an exchange and three phones until Ctrl-C]
+    #[arg(value_name = "CASE")]
     case: Option<String>,
     /// Play the case to its end and judge it
     #[arg(long, requires = "case")]
@@ -35,30 +44,38 @@ pub(crate) struct Arguments {
     /// List the cases by topic
     #[arg(long, conflicts_with = "case")]
     list: bool,
-    /// One JSON document on standard output
+    /// One JSON document on standard output; without a case, events as JSON lines
     #[arg(long)]
     json: bool,
-    /// Chance of the run: delays, tags, ports
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    /// On loopback sockets in real time, each machine at an address of its own in 127.0.0.0/8
+    #[arg(long, requires = "once")]
+    real: bool,
+    /// Chance of a run in virtual time: delays, tags, ports
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "real")]
     seed: u64,
     /// Capture of all that passed, for Wireshark
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
-    /// Folder for what each phone heard, one WAV a phone
-    #[arg(long, value_name = "DIR")]
+    /// Folder for what each phone heard in a case, one WAV a phone
+    #[arg(long, value_name = "DIR", requires = "case")]
     wav: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
+  offhook lab
   offhook lab --list
   offhook lab basic-call --once
-  offhook lab basic-call --once --pcap basic-call.pcap --wav heard/";
+  offhook lab basic-call --once --pcap basic-call.pcap --wav heard/
+  offhook lab blind-transfer --once --real";
 
-/// Lists the cases or plays one.
+/// Lists the cases, plays one, or opens the lab.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let Some(slug) = &arguments.case else {
-        return list(arguments.json).map_err(Failure::from);
+        return match arguments.list {
+            true => list(arguments.json).map_err(Failure::from),
+            false => office::run(arguments),
+        };
     };
     let case = roles::lab::case(slug).ok_or_else(|| unknown(slug))?;
     if !arguments.once {
@@ -99,17 +116,12 @@ fn list(as_json: bool) -> io::Result<()> {
 }
 
 fn play(case: &Case, arguments: &Arguments) -> Result<(), Failure> {
-    let tones: Vec<u16> = case.desks.iter().map(|desk| desk.tone_hz).collect();
-    let mut recordings: Vec<(&str, Recording)> = Vec::new();
-    let mut stage = Simulated::new(case, Link::DESK, arguments.seed, |desk, seed| {
-        let (ears, recording) = EngineEars::new(desk.tone_hz, tones.clone(), seed);
-        recordings.push((desk.name, recording));
-        Box::new(ears)
-    })
-    .map_err(Failure::Failed)?;
-    let outcome = script::play(case, &mut stage);
+    let Played { outcome, passed, recordings } = match arguments.real {
+        true => play_real(case)?,
+        false => play_simulated(case, arguments.seed)?,
+    };
     if let Some(path) = &arguments.pcap {
-        save_capture(path, stage.passed())?;
+        save_capture(path, &passed)?;
     }
     if let Some(folder) = &arguments.wav {
         save_recordings(folder, &recordings)?;
@@ -121,13 +133,41 @@ fn play(case: &Case, arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
+/// A case that is over, and what is left of it.
+struct Played {
+    outcome: Outcome,
+    passed: Vec<Passed>,
+    recordings: Vec<(String, Recording)>,
+}
+
+fn play_simulated(case: &Case, seed: u64) -> Result<Played, Failure> {
+    let tones: Vec<u16> = case.desks.iter().map(|desk| desk.tone_hz).collect();
+    let mut recordings = Vec::new();
+    let mut stage = Simulated::new(case, Link::DESK, seed, |desk, seed| {
+        let listener = Listener::new(tones.clone());
+        recordings.push((desk.name.to_owned(), listener.all()));
+        Box::new(EngineEars::new(desk.tone_hz, listener, seed))
+    })
+    .map_err(Failure::Failed)?;
+    let outcome = script::play(case, &mut stage);
+    Ok(Played { outcome, passed: stage.passed().to_vec(), recordings })
+}
+
+fn play_real(case: &Case) -> Result<Played, Failure> {
+    let mut stage = real::Loopback::new(case)?;
+    let mut outcome = script::play(case, &mut stage);
+    outcome.faults.splice(..0, stage.take_trouble());
+    Ok(Played { outcome, passed: stage.passed().to_vec(), recordings: stage.recordings() })
+}
+
 fn tell(case: &Case, outcome: &Outcome, arguments: &Arguments) -> io::Result<()> {
     let mut out = io::stdout().lock();
     if arguments.json {
         let events: Vec<_> =
             outcome.events.iter().map(|(who, event)| json!({ "who": who, "event": event })).collect();
+        let seed = (!arguments.real).then_some(arguments.seed);
         let document = json!({
-            "case": case.slug, "seed": arguments.seed, "as_expected": outcome.as_expected(),
+            "case": case.slug, "real": arguments.real, "seed": seed, "as_expected": outcome.as_expected(),
             "faults": outcome.faults, "ladder": outcome.ladder.lines().collect::<Vec<_>>(), "events": events,
         });
         return writeln!(out, "{document}");
@@ -173,7 +213,7 @@ fn save_capture(path: &Path, passed: &[Passed]) -> Result<(), Failure> {
     save(path, &bytes, "--pcap")
 }
 
-fn save_recordings(folder: &Path, recordings: &[(&str, Recording)]) -> Result<(), Failure> {
+fn save_recordings(folder: &Path, recordings: &[(String, Recording)]) -> Result<(), Failure> {
     std::fs::create_dir_all(folder)
         .map_err(|error| Failure::Failed(format!("--wav: {} cannot be made: {error}", folder.display())))?;
     for (name, recording) in recordings {

@@ -13,9 +13,9 @@ use super::memory;
 use crate::cli::lines::{Lines, Mouth};
 use crate::clock::Clock;
 use crate::drive;
-use crate::sound::argument::Audio;
+use crate::sound::Engine;
+use crate::sound::tap::{MediaWriter, Seen};
 use crate::sound::thread::{PhoneId, SoundThread};
-use crate::sound::{self, Engine};
 use crate::store;
 
 /// The only phone of its sound thread.
@@ -79,33 +79,34 @@ impl drive::Hands<Phone> for Hands {
 }
 
 /// A phone's sound and what it tells.
-pub(super) struct Sound {
+pub(in crate::cli) struct Sound {
     thread: SoundThread,
     events: mpsc::Receiver<(PhoneId, SoundEvent)>,
     /// What could not even be asked, to be told as failed.
     failed: Vec<SoundEvent>,
+    /// After the thread, so that everything it saw is written.
+    _capture: Option<MediaWriter>,
 }
 
 impl Sound {
-    /// Starts the sound of one phone.
+    /// Starts the sound of one phone. `dscp` marks its packets; `seen` is shown all of them.
     ///
     /// # Errors
-    /// A file of `--audio` cannot be read or written, or the system gives no thread.
-    pub(super) fn start(
-        audio: &Audio,
-        config: sound::Config,
+    /// The system gives no thread.
+    pub(in crate::cli) fn start(
+        engine: Engine,
         dscp: u8,
         clock: Clock,
-        seed: [u8; 32],
+        seen: Option<Seen>,
     ) -> io::Result<Self> {
         let (teller, events) = mpsc::channel(EVENTS_WAITING);
-        let (source, sink) = audio.open(config.rate_hz)?;
-        let thread = SoundThread::start(clock, teller)?;
-        thread.attach(PHONE, Engine::new(config, source, sink, seed), dscp)?;
-        Ok(Self { thread, events, failed: Vec::new() })
+        let (tap, capture) = seen.map(MediaWriter::start).transpose()?.unzip();
+        let thread = SoundThread::start_tapped(clock, teller, tap)?;
+        thread.attach(PHONE, engine, dscp)?;
+        Ok(Self { thread, events, failed: Vec::new(), _capture: capture })
     }
 
-    fn command(&mut self, command: SoundCommand) {
+    pub(in crate::cli) fn command(&mut self, command: SoundCommand) {
         let session = match &command {
             SoundCommand::Open { session, .. } => Some(*session),
             _ => None,
@@ -117,7 +118,8 @@ impl Sound {
         }
     }
 
-    async fn next(&mut self) -> SoundEvent {
+    /// The next thing that the sound tells. Safe to cancel.
+    pub(in crate::cli) async fn next(&mut self) -> SoundEvent {
         if let Some(failed) = self.failed.pop() {
             return failed;
         }

@@ -29,7 +29,7 @@ enum By {
 ///
 /// # Errors
 /// The store cannot be read. A row that is no parameter of this model is told and left out.
-pub(super) fn recall(settings: &mut Settings, store: &dyn Store) -> io::Result<()> {
+pub(in crate::cli) fn recall(settings: &mut Settings, store: &dyn Store) -> io::Result<()> {
     for row in store.reader().load(Table::Setting)? {
         if let Err(fault) = put_back(settings, &row.key, &row.value) {
             eprintln!("offhook: warning: what was set for {} is left out: {fault}", row.key);
@@ -48,7 +48,7 @@ fn put_back(settings: &mut Settings, key: &str, value: &str) -> Result<(), Strin
 }
 
 /// What is to be kept, as a row.
-pub(super) fn row(change: Change) -> Option<store::Change> {
+pub(in crate::cli) fn row(change: Change) -> Option<store::Change> {
     match change {
         Change::Setting { key, value, source } => {
             let by = match source {

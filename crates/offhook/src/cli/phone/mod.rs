@@ -1,7 +1,7 @@
 //! `offhook phone`: one desk phone.
 
-mod hands;
-mod memory;
+pub(super) mod hands;
+pub(super) mod memory;
 mod settings;
 
 use std::io;
@@ -111,12 +111,18 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     let mut store = store::open(arguments.dir.as_deref())?;
     let mut settings = settings::gather(&arguments, &*store)?;
     let general = PhoneSettings::read(&settings);
-    let (net, place) = stand(&arguments, &settings, &general, clock, &mut *store, &mut rng)?;
+    let capture = arguments.pcap.as_deref().map(Capture::create).transpose()?;
+    let (mut net, place) = stand(&arguments, &settings, &general, clock, &mut *store, &mut rng)?;
+    if let Some(capture) = &capture {
+        net.set_tap(capture.tap());
+    }
     let (commander, commands) = mpsc::channel(COMMANDS_WAITING);
     let teller = Teller::new(arguments.stdio || arguments.json)?;
     let ready_at = SocketAddr::new(place.ip, place.udp_port);
     let (own, dscp) = (sound_config(&settings, &general), general.rtp.audio_dscp);
-    let sound = Sound::start(&arguments.audio, own, dscp, clock, rng.fork())?;
+    let (source, sink) = arguments.audio.open(own.rate_hz)?;
+    let engine = sound::Engine::new(own, source, sink, rng.fork());
+    let sound = Sound::start(engine, dscp, clock, capture.map(|capture| capture.media_tap()))?;
     let means = Means { net, dns: Dns::system(), store, clock, commands, hands: Hands::new(teller, sound) };
     let phone = Phone::new(settings.clone(), place.clone(), rng.fork(), clock.now());
     let mut driver = Driver::new(phone, means);
@@ -180,10 +186,7 @@ fn stand(
         dscp: general.rtp.signal_dscp,
         ..Config::new(clock)
     };
-    let (mut net, port) = bind(listen, 5_060, config)?;
-    if let Some(path) = &arguments.pcap {
-        net.set_tap(Capture::create(path)?.tap());
-    }
+    let (net, port) = bind(listen, 5_060, config)?;
     let mac = memory::mac(arguments.mac, store, rng)?;
     let rtp_ports = probe_ports(listen.ip, general.rtp.min_port, MEDIA_SESSIONS)?;
     let place = Place { udp_port: port, tcp_port: port, rtp_ports, mac, ..Place::new(listen.ip) };

@@ -9,12 +9,12 @@ use serde::de::DeserializeOwned;
 use crate::store::{self, Reader, Table};
 
 /// An extension as a row.
-pub(super) fn extension(extension: &Extension) -> store::Change {
+pub(in crate::cli) fn extension(extension: &Extension) -> store::Change {
     store::Change::set(Table::Extension, &extension.number, to_json(extension))
 }
 
 /// A change as a row.
-pub(super) fn row(change: Change) -> store::Change {
+pub(in crate::cli) fn row(change: Change) -> store::Change {
     use store::Change as Row;
     match change {
         Change::Extension(new) => extension(&new),
@@ -54,7 +54,7 @@ fn binding_key(number: &str, contact: &str) -> String {
 ///
 /// # Errors
 /// The store cannot be read.
-pub(super) fn restore(reader: &dyn Reader) -> io::Result<Restored> {
+pub(in crate::cli) fn restore(reader: &dyn Reader) -> io::Result<Restored> {
     Ok(Restored {
         extensions: load(reader, Table::Extension)?,
         bindings: load(reader, Table::Binding)?,

@@ -1,7 +1,7 @@
 //! `offhook serve`: the exchange.
 
 mod hands;
-mod keep;
+pub(super) mod keep;
 mod relaying;
 
 use std::io;

@@ -23,14 +23,14 @@ impl Relaying {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub(super) fn start(clock: Clock) -> io::Result<Self> {
+    pub(in crate::cli) fn start(clock: Clock) -> io::Result<Self> {
         // Bounded by its commands: each gives at most a handful of events.
         let (teller, events) = mpsc::unbounded_channel();
         let relay = Relay::start(RelayConfig::new(clock), teller)?;
         Ok(Self { relay, events, failed: Vec::new() })
     }
 
-    pub(super) fn command(&mut self, command: RelayCommand) {
+    pub(in crate::cli) fn command(&mut self, command: RelayCommand) {
         let (relay, done) = match command {
             RelayCommand::Open { relay, a, b } => (relay, self.relay.open_at(relay.into(), a, b)),
             RelayCommand::Point { relay, side, remote, srtp } => {
@@ -46,7 +46,7 @@ impl Relaying {
     }
 
     /// The next thing that the relay has to tell the exchange. Safe to cancel.
-    pub(super) async fn next(&mut self) -> RelayEvent {
+    pub(in crate::cli) async fn next(&mut self) -> RelayEvent {
         if let Some(failed) = self.failed.pop() {
             return failed;
         }

@@ -18,6 +18,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use super::{Command, PhoneId};
 use crate::clock::Clock;
 use crate::net::bind_media;
+use crate::sound::tap::MediaTap;
 use crate::sound::{Engine, Outlet};
 
 /// Events taken from the kernel at a time.
@@ -40,6 +41,7 @@ pub(super) struct Worker {
     phones: BTreeMap<PhoneId, Phone>,
     sockets: Sockets,
     post: Post,
+    tap: Option<MediaTap>,
     /// A phone's entry counts while its engine has the same deadline.
     due: BinaryHeap<Reverse<(Time, PhoneId)>>,
     buffer: Box<[u8]>,
@@ -61,6 +63,8 @@ struct Sockets {
 struct Pair {
     phone: PhoneId,
     session: SessionId,
+    /// The address of RTP; RTCP's is one port above.
+    local: SocketAddr,
     rtp: UdpSocket,
     rtcp: UdpSocket,
 }
@@ -73,10 +77,12 @@ struct Post {
 
 /// Where the engine of one phone sends to.
 struct Wire<'a> {
+    now: Time,
     phone: PhoneId,
     slots: &'a BTreeMap<SessionId, usize>,
     sockets: &'a Sockets,
     post: &'a mut Post,
+    tap: Option<&'a MediaTap>,
 }
 
 impl Worker {
@@ -85,6 +91,7 @@ impl Worker {
         wake: Arc<OwnedFd>,
         events: Sender<(PhoneId, SoundEvent)>,
         clock: Clock,
+        tap: Option<MediaTap>,
     ) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         epoll::add(&epoll, &*wake, epoll::EventData::new_u64(WAKE), epoll::EventFlags::IN)?;
@@ -95,6 +102,7 @@ impl Worker {
             phones: BTreeMap::new(),
             sockets: Sockets { epoll, pairs: Vec::new(), free: Vec::new() },
             post: Post { events, waiting: VecDeque::new() },
+            tap,
             due: BinaryHeap::new(),
             buffer: vec![0; DATAGRAM_BYTES].into(),
         })
@@ -172,7 +180,7 @@ impl Worker {
         })?;
         let rtp = bind_media(local, owner.dscp)?;
         let rtcp = bind_media(SocketAddr::new(local.ip(), rtcp_port), owner.dscp)?;
-        let slot = self.sockets.add(Pair { phone, session, rtp, rtcp })?;
+        let slot = self.sockets.add(Pair { phone, session, local, rtp, rtcp })?;
         owner.slots.insert(session, slot);
         Ok(())
     }
@@ -202,11 +210,14 @@ impl Worker {
 
     /// Takes one datagram; the kernel tells of the next.
     fn receive(&mut self, token: u64) {
-        let Some((pair, socket)) = self.sockets.find(token) else { return };
-        let Ok((length, from)) = socket.recv_from(&mut self.buffer) else { return };
-        let (phone, session) = (pair.phone, pair.session);
+        let Some((pair, rtcp)) = self.sockets.find(token) else { return };
+        let Ok((length, from)) = pair.socket(rtcp).recv_from(&mut self.buffer) else { return };
+        let (phone, session, local) = (pair.phone, pair.session, pair.local(rtcp));
         let mut buffer = std::mem::take(&mut self.buffer);
         let bytes = buffer.get_mut(..length).unwrap_or_default();
+        if let Some(tap) = &self.tap {
+            tap.saw(self.clock.now(), from, local, bytes);
+        }
         self.drive(phone, |engine, now, wire| engine.receive(now, session, from, bytes, wire));
         self.buffer = buffer;
     }
@@ -226,8 +237,9 @@ impl Worker {
     fn drive(&mut self, phone: PhoneId, act: impl FnOnce(&mut Engine, Time, &mut Wire<'_>)) {
         let Some(owner) = self.phones.get_mut(&phone) else { return };
         let before = owner.engine.next_deadline();
-        let (slots, sockets, post) = (&owner.slots, &self.sockets, &mut self.post);
-        act(&mut owner.engine, self.clock.now(), &mut Wire { phone, slots, sockets, post });
+        let now = self.clock.now();
+        let (slots, sockets, post, tap) = (&owner.slots, &self.sockets, &mut self.post, self.tap.as_ref());
+        act(&mut owner.engine, now, &mut Wire { now, phone, slots, sockets, post, tap });
         let after = owner.engine.next_deadline();
         if after != before && after != Time::NEVER {
             self.due.push(Reverse((after, phone)));
@@ -240,8 +252,11 @@ impl Outlet for Wire<'_> {
     fn send(&mut self, session: SessionId, rtcp: bool, to: SocketAddr, bytes: &[u8]) {
         let slot = self.slots.get(&session).and_then(|slot| self.sockets.pairs.get(*slot));
         let Some(Some(pair)) = slot else { return };
-        let socket = if rtcp { &pair.rtcp } else { &pair.rtp };
-        let _ = socket.send_to(bytes, to);
+        if pair.socket(rtcp).send_to(bytes, to).is_ok()
+            && let Some(tap) = self.tap
+        {
+            tap.saw(self.now, pair.local(rtcp), to, bytes);
+        }
     }
 
     fn tell(&mut self, event: SoundEvent) {
@@ -270,9 +285,20 @@ impl Sockets {
         }
     }
 
-    fn find(&self, token: u64) -> Option<(&Pair, &UdpSocket)> {
+    /// Whose token it is, and whether it is that of RTCP.
+    fn find(&self, token: u64) -> Option<(&Pair, bool)> {
         let pair = self.pairs.get(usize::try_from(token >> 1).ok()?)?.as_ref()?;
-        Some((pair, if token & 1 == 0 { &pair.rtp } else { &pair.rtcp }))
+        Some((pair, token & 1 == 1))
+    }
+}
+
+impl Pair {
+    fn socket(&self, rtcp: bool) -> &UdpSocket {
+        if rtcp { &self.rtcp } else { &self.rtp }
+    }
+
+    fn local(&self, rtcp: bool) -> SocketAddr {
+        SocketAddr::new(self.local.ip(), self.local.port().saturating_add(u16::from(rtcp)))
     }
 }
 

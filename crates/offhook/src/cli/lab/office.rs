@@ -1,0 +1,268 @@
+//! Bare `offhook`: an exchange and three phones on this machine, driven by lines until Ctrl-C.
+
+use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::Rng;
+use proto::sip::Transport;
+use roles::exchange::{Config as ExchangeConfig, Extension};
+use roles::lab::script::{Desk, EXCHANGE, EXCHANGE_IP};
+use roles::phone::command::MAX_LINE_BYTES;
+use roles::phone::{Command, Place};
+use roles::settings::{Model, Settings, Source};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio::task::LocalSet;
+
+use super::Arguments;
+use super::machine::{ExchangeBox, Machine, PhoneBox, Room, Witness};
+use super::words::words;
+use crate::capture::Capture;
+use crate::cli::lines::{Lines, Mouth, read_stdin};
+use crate::cli::{Failure, interrupted, runtime};
+use crate::clock::{self, Clock};
+use crate::sound::Silence;
+use crate::store::Memory;
+
+/// Who has a phone, and what each hums.
+const DESKS: [Desk; 3] = [Desk::plain("7001", 600), Desk::plain("7002", 800), Desk::plain("7007", 1_000)];
+/// Events that may wait while a person's terminal is slow.
+const EVENTS_WAITING: usize = 4_096;
+/// Lines that may wait for the phones.
+const LINES_WAITING: usize = 64;
+/// How long the phones may take to say goodbye to the exchange.
+const GOODBYE: Duration = Duration::from_secs(3);
+/// The type of a key that watches an extension (deck, Line Key).
+const BLF: &str = "16";
+
+/// Runs until `quit` or Ctrl-C.
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    LocalSet::new().block_on(&runtime()?, live(arguments))
+}
+
+async fn live(arguments: &Arguments) -> Result<(), Failure> {
+    let clock = Clock::start();
+    let (teller, mut told) = mpsc::channel(EVENTS_WAITING);
+    let capture = arguments.pcap.as_deref().map(Capture::create).transpose()?;
+    let room = Room { clock, told: teller, witness: capture.map(witness), exchange: EXCHANGE_IP };
+    let office = Office::open(&room).await?;
+    let lines = Lines::stdout()?;
+    let voice = Voice { mouth: lines.mouth(), is_json: arguments.json };
+    voice.ready(clock);
+    let (typist, mut typed) = mpsc::channel(LINES_WAITING);
+    let is_person = io::stdin().is_terminal();
+    // A person's Ctrl-D is a farewell; a script that has nothing more to say lets the phones run.
+    read_stdin(MAX_LINE_BYTES, move |line| match line {
+        None => !is_person || typist.blocking_send("quit".to_owned()).is_ok(),
+        Some(line) => typist.blocking_send(line).is_ok(),
+    })?;
+    let mut stop = pin!(interrupted());
+    loop {
+        tokio::select! {
+            Some((who, event)) = told.recv() => voice.tell(&who, event),
+            Some(line) = typed.recv() => match office.obey(&line) {
+                Obeyed::Quit => break,
+                Obeyed::Done => {}
+                Obeyed::Say(text) => voice.say(text),
+                Obeyed::Refused(who, event) => voice.tell(&who, event),
+            },
+            asked = &mut stop => break asked?,
+        }
+    }
+    office.close(&mut told, &voice).await;
+    lines.finish();
+    Ok(())
+}
+
+fn witness(capture: Capture) -> Witness {
+    Arc::new(move |at, from, to, transport, bytes| capture.add(at, from, to, transport, bytes))
+}
+
+/// The machines, all switched on.
+struct Office {
+    exchange: Machine,
+    phones: Vec<(&'static str, Machine)>,
+}
+
+/// What came of a line.
+enum Obeyed {
+    Done,
+    Quit,
+    /// Something for the person alone.
+    Say(String),
+    /// Whose line was no command, and why.
+    Refused(String, Value),
+}
+
+impl Office {
+    async fn open(room: &Room) -> Result<Self, Failure> {
+        let mut rng = Rng::new(clock::seed()?);
+        let config = ExchangeConfig::default();
+        let config = ExchangeConfig {
+            user_agent: format!("Offhook {}", env!("CARGO_PKG_VERSION")),
+            relay: roles::exchange::RelayPorts { address: EXCHANGE_IP, ..config.relay },
+            ..config
+        };
+        // Generated, kept in memory alone and shown to nobody: they end with the program.
+        let secrets: Vec<String> = DESKS.iter().map(|_| rng.hex(32)).collect();
+        let accounts = DESKS.iter().zip(&secrets);
+        let extensions: Vec<_> = accounts
+            .clone()
+            .map(|(desk, secret)| Extension::new(desk.number(), &config.realm, secret))
+            .collect();
+        let exchange = ExchangeBox::new(EXCHANGE, config, sip_of_exchange(), &extensions);
+        let exchange = exchange.switch_on(room).await.map_err(taken)?;
+        let mut phones = Vec::new();
+        for (desk, secret) in accounts {
+            let phone = phone(desk, secret).map_err(Failure::Failed)?;
+            phones.push((desk.name, phone.switch_on(room, Box::new(Silence)).await.map_err(taken)?));
+        }
+        Ok(Self { exchange, phones })
+    }
+
+    fn obey(&self, line: &str) -> Obeyed {
+        let (who, command) = line.trim().split_once(char::is_whitespace).unwrap_or((line.trim(), ""));
+        match (who, self.phones.iter().find(|(name, _)| *name == who)) {
+            (_, Some((name, machine))) => match machine.say(command) {
+                Ok(()) => Obeyed::Done,
+                Err(event) => Obeyed::Refused((*name).to_owned(), event),
+            },
+            ("", _) => Obeyed::Done,
+            ("quit", _) => Obeyed::Quit,
+            ("help", _) => Obeyed::Say(help()),
+            _ => Obeyed::Say(format!(
+                "`{}` is no phone; begin a line with one of {}, or type `help`",
+                who.escape_debug(),
+                DESKS.map(|desk| desk.name).join(", ")
+            )),
+        }
+    }
+
+    /// Lets the phones hang up and say goodbye, and tells what they tell meanwhile.
+    async fn close(mut self, told: &mut mpsc::Receiver<(String, Value)>, voice: &Voice) {
+        for (_, machine) in &self.phones {
+            // One that is off already has said goodbye.
+            let _ = machine.say("quit");
+        }
+        let all_ended = async {
+            for (_, machine) in &mut self.phones {
+                machine.ended().await;
+            }
+        };
+        let mut all_ended = pin!(tokio::time::timeout(GOODBYE, all_ended));
+        loop {
+            tokio::select! {
+                Some((who, event)) = told.recv() => voice.tell(&who, event),
+                _ = &mut all_ended => break,
+            }
+        }
+        self.exchange.cut().await;
+    }
+}
+
+fn sip_of_exchange() -> SocketAddr {
+    SocketAddr::new(EXCHANGE_IP, Transport::Udp.default_port())
+}
+
+fn taken(error: io::Error) -> Failure {
+    Failure::Failed(format!(
+        "{error}. The lab needs port 5060 of 127.0.50.19 and of each phone; perhaps another lab is running"
+    ))
+}
+
+/// A phone with its account and a lamp for each of the others.
+fn phone(desk: &Desk, secret: &str) -> Result<PhoneBox, String> {
+    let number = desk.number();
+    let account = [
+        ("enable", "1".to_owned()),
+        ("user_name", number.to_owned()),
+        ("auth_name", number.to_owned()),
+        ("display_name", number.to_owned()),
+        ("label", number.to_owned()),
+        ("password", secret.to_owned()),
+        ("sip_server.1.address", EXCHANGE_IP.to_string()),
+    ];
+    let account = account.into_iter().map(|(key, value)| (format!("account.1.{key}"), value));
+    let keys = lamps_of(desk).flat_map(|(key, watched)| {
+        [("type", BLF), ("line", "1"), ("value", watched)]
+            .map(|(name, value)| (format!("linekey.{key}.{name}"), value.to_owned()))
+    });
+    let mut settings = Settings::new(Model::usual());
+    for (key, value) in account.chain(keys) {
+        settings.set(&key, &value, Source::MacCfg).map_err(|fault| fault.to_string())?;
+    }
+    let place = Place::new(desk.ip());
+    let store = Memory::default();
+    Ok(PhoneBox { name: desk.name.to_owned(), settings, place, tone_hz: desk.tone_hz, store })
+}
+
+/// The keys that watch the others: the number of the key, and whom it watches.
+fn lamps_of(desk: &Desk) -> impl Iterator<Item = (usize, &'static str)> {
+    let own = desk.name;
+    DESKS
+        .iter()
+        .map(|other| other.name)
+        .filter(move |other| *other != own)
+        .zip(2..)
+        .map(|(who, key)| (key, who))
+}
+
+fn help() -> String {
+    // An empty line is no command, and the answer names all that are.
+    let possible = Command::parse("").err().map(|error| error.possible).unwrap_or_default();
+    format!("A line is a phone and what it is to do, as in `7001 dial 7002`:\n  {}", possible.join("\n  "))
+}
+
+/// Speaks to whoever reads standard output.
+struct Voice {
+    mouth: Mouth,
+    is_json: bool,
+}
+
+impl Voice {
+    fn ready(&self, clock: Clock) {
+        let sip = |desk: &Desk| SocketAddr::new(desk.ip(), Transport::Udp.default_port());
+        if self.is_json {
+            let phones: Vec<_> =
+                DESKS.iter().map(|desk| json!({ "number": desk.number(), "sip": sip(desk) })).collect();
+            let at = clock.now().rfc3339();
+            let line = json!({ "event": "ready", "at": at, "sip": sip_of_exchange(), "web": null, "phones": phones });
+            self.mouth.say(line.to_string());
+            return;
+        }
+        let mut text =
+            format!("An exchange and three phones on this machine.\n\n  exchange  {}\n", sip_of_exchange());
+        for desk in &DESKS {
+            let lamps: Vec<_> =
+                lamps_of(desk).map(|(key, watched)| format!("key {key} watches {watched}")).collect();
+            text += &format!("  {:9} {}   {}\n", desk.name, sip(desk), lamps.join(", "));
+        }
+        text += "\nTry one line after the other:\n  7001 dial 7002\n  7002 answer\n  7001 hold\n  \
+                 7001 resume\n  7001 transfer 7007\n  7007 answer\n  7007 hangup\n\
+                 `help` names all commands; `quit` or Ctrl-C ends the lab.\n";
+        self.mouth.say(text);
+    }
+
+    fn tell(&self, who: &str, mut event: Value) {
+        if self.is_json {
+            event["who"] = who.into();
+            self.mouth.say(event.to_string());
+        } else if who != EXCHANGE
+            && let Some(words) = words(&event)
+        {
+            self.mouth.say(format!("{who} {words}"));
+        }
+    }
+
+    /// Something that is no event: with JSON it goes to standard error.
+    fn say(&self, text: String) {
+        if self.is_json {
+            eprintln!("{text}");
+        } else {
+            self.mouth.say(text);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The lab on real sockets: cases in real time, and the three phones of bare `offhook`.
+
+use std::fs::File;
+use std::net::UdpSocket;
+
+use serde_json::Value;
+
+use super::program::{Running, offhook, text};
+
+/// Every lab stands at the same addresses, so one runs at a time on a machine, whoever started it.
+fn alone() -> File {
+    let file = File::create(std::env::temp_dir().join("offhook-lab-test.lock")).expect("a lock file");
+    file.lock().expect("locked");
+    file
+}
+
+/// Plays a case in real time; what it printed as JSON.
+fn real(slug: &str, more: &[&str]) -> Value {
+    let arguments = [&["lab", slug, "--once", "--real", "--json"], more].concat();
+    let ended = offhook(&arguments, "");
+    assert_eq!(ended.status.code(), Some(0), "{} {}", text(&ended.stdout), text(&ended.stderr));
+    serde_json::from_slice(&ended.stdout).expect("one JSON document")
+}
+
+#[test]
+fn cases_play_on_loopback_sockets() {
+    let _alone = alone();
+    let dir = tempfile::tempdir().expect("a folder");
+    let (pcap, wav) = (dir.path().join("srtp.pcap"), dir.path().join("heard"));
+    let (pcap_name, wav_name) = (pcap.to_string_lossy(), wav.to_string_lossy());
+    for (slug, more) in [
+        ("hold-resume", [].as_slice()),
+        ("blf-watch", &[]),
+        ("srtp-call", &["--pcap", &pcap_name, "--wav", &wav_name]),
+    ] {
+        let played = real(slug, more);
+        assert_eq!((&played["as_expected"], &played["real"]), (&true.into(), &true.into()), "{slug}");
+        assert!(played["ladder"].as_array().is_some_and(|lines| lines.len() > 10), "{slug}");
+    }
+    let packets = std::fs::read(&pcap).expect("captured").len();
+    assert!(packets > 100_000, "signalling and sound are in the capture: {packets} bytes");
+    let heard = media::wav::Wav::parse(&std::fs::read(wav.join("7001.wav")).expect("recorded"));
+    let heard = heard.expect("a WAV file").samples;
+    let level = media::detect::level_of_frequency_db(&heard, 8_000, 800.0);
+    assert!(level > -6.0, "7001 has heard what 7002 hums: {level} dB");
+}
+
+#[test]
+fn a_case_that_waits_for_minutes_says_why_it_is_not_played_real() {
+    let ended = offhook(&["lab", "reg-no-answer", "--once", "--real"], "");
+    let told = text(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(2), "{told}");
+    assert!(told.contains("60 s") && told.contains("virtual time"), "{told}");
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let _alone = alone();
+    let _taken = UdpSocket::bind("127.0.70.2:5060").expect("bound");
+    for arguments in [["lab", "basic-call", "--once", "--real"].as_slice(), &["lab"]] {
+        let ended = offhook(arguments, "quit\n");
+        let told = text(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(1), "{told}");
+        assert!(told.contains("127.0.70.2:5060") && told.contains("ss -lunp"), "{told}");
+    }
+}
+
+#[test]
+fn three_phones_call_each_other_and_their_lamps_tell() {
+    let _alone = alone();
+    let mut lab = Running::start(&["lab", "--json"]);
+    (0..3).for_each(|_| drop(lab.wait("registered")));
+    lab.say("7001 dial 7002");
+    assert_eq!(lab.wait("incoming")["who"], "7002");
+    lab.say("7002 answer");
+    lab.wait_for("7007 sees the called phone busy", |event| {
+        event["who"] == "7007" && event["key"] == 3 && event["colour"] == "red" && event["meaning"] == "busy"
+    });
+    lab.say("7001 dance");
+    assert!(lab.wait("error")["message"].as_str().is_some_and(|text| text.contains("dance")));
+    lab.say("7001 hangup");
+    assert!(lab.wait("ended")["rtp"]["rx_packets"].as_u64().is_some());
+    lab.say("quit");
+    (0..3).for_each(|_| drop(lab.wait("unregistered")));
+    assert!(lab.child.wait().expect("ended").success());
+}
+
+#[test]
+fn a_person_reads_words() {
+    let _alone = alone();
+    let ended = offhook(&[], "7003 dial 7001\nhelp\nquit\n");
+    let told = text(&ended.stdout);
+    assert_eq!(ended.status.code(), Some(0), "{told}{}", text(&ended.stderr));
+    for words in ["7001      127.0.70.1:5060", "7001 dial 7002", "`7003` is no phone", "consult NUMBER"] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    assert!(!told.contains('\u{1b}'), "no colours in a pipe");
+}
