@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use proto::sdp::Codec;
 use proto::sdp::offer_answer::AgreedSrtp;
 use serde::{Deserialize, Serialize};
 
@@ -40,11 +41,44 @@ pub enum RelayCommand {
         /// Its keys where the leg is encrypted.
         srtp: Option<Box<AgreedSrtp>>,
     },
+    /// Speak to one leg. What the other leg says does not reach it meanwhile.
+    Play {
+        /// The call.
+        relay: RelayId,
+        /// Who hears it.
+        side: Side,
+        /// What is said; `None` passes the other leg's packets on again.
+        speech: Option<Speech>,
+    },
     /// Close; answered by [`RelayEvent::Closed`].
     Close {
         /// The call.
         relay: RelayId,
     },
+}
+
+/// What a leg hears of the exchange itself, and how it is coded.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Speech {
+    /// What is heard.
+    pub sound: Sound,
+    /// Its coding.
+    pub codec: Codec,
+    /// The payload type that the leg knows it by.
+    pub payload_type: u8,
+}
+
+/// What an exchange can say by itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Sound {
+    /// The leg's own packets.
+    Echo,
+    /// 1,000 Hz without end.
+    TestTone,
+    /// Three short beeps: a setting is stored.
+    Confirmation,
+    /// Music for those who wait; where there is none, a beep now and then.
+    Music,
 }
 
 /// What the relay tells.

@@ -7,6 +7,7 @@
 //! everybody else by connecting the socket. A leg with a key verifies before it forwards.
 
 mod leg;
+mod speaker;
 mod worker;
 
 use std::io;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, TrySendError};
 use std::thread::{self, JoinHandle};
 
+use media::codec::Codec;
 use proto::rtp::srtp::MasterKey;
 use rustix::event::EventfdFlags;
 use tokio::sync::mpsc::UnboundedSender;
@@ -24,6 +26,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::listen;
 use crate::clock::Clock;
 use leg::Sockets;
+use speaker::Speaker;
 use worker::Worker;
 
 /// Commands that may wait for the thread.
@@ -36,6 +39,16 @@ pub enum Side {
     A,
     /// The callee's.
     B,
+}
+
+impl Side {
+    /// The opposite one.
+    const fn other(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+        }
+    }
 }
 
 /// How the relay works.
@@ -67,6 +80,33 @@ pub struct Expected {
     pub receive_key: Option<MasterKey>,
     /// Our key where it gets SRTP from us.
     pub send_key: Option<MasterKey>,
+}
+
+/// What a leg hears instead of the other leg.
+#[derive(Clone, Debug)]
+pub enum Speech {
+    /// Its own packets.
+    Echo,
+    /// Sound, in packets of 20 ms.
+    Sound {
+        /// What is heard.
+        of: Audio,
+        /// Its coding.
+        codec: Codec,
+        /// The payload type of the packets.
+        payload_type: u8,
+        /// The source of the packets (RFC 3550 §8), by chance.
+        ssrc: u32,
+    },
+}
+
+/// Sound of the relay's own.
+#[derive(Clone, Debug)]
+pub enum Audio {
+    /// A tone; silence after its end.
+    Tone(media::tone::Tone),
+    /// Samples of 8 kHz, over and over.
+    Samples(Arc<[i16]>),
 }
 
 /// What was received on one leg. What is unknown is none.
@@ -140,6 +180,7 @@ pub struct Relay {
 enum Command {
     Open { id: u64, sockets: Box<[Sockets; 2]> },
     Expect { id: u64, side: Side, expected: Box<Expected> },
+    Speak { id: u64, side: Side, speaker: Option<Speaker> },
     Ask { id: u64 },
     Close { id: u64 },
     Stop,
@@ -212,6 +253,15 @@ impl Relay {
     /// The thread is behind by thousands of commands.
     pub fn expect(&self, id: u64, side: Side, expected: Expected) -> io::Result<()> {
         self.tell(Command::Expect { id, side, expected: Box::new(expected) })
+    }
+
+    /// Lets a leg hear this instead of the other leg, or the other leg again.
+    ///
+    /// # Errors
+    /// As [`Relay::expect`].
+    pub fn speak(&self, id: u64, side: Side, speech: Option<Speech>) -> io::Result<()> {
+        let speaker = speech.map(Speaker::new);
+        self.tell(Command::Speak { id, side, speaker })
     }
 
     /// Asks for the figures of a session; a session that is not open gives no answer.

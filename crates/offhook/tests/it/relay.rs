@@ -3,8 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
+use media::codec::Codec;
+use media::tone::Tone;
 use offhook::clock::Clock;
-use offhook::net::relay::{Expected, Figures, Relay, RelayConfig, RelayEvent, Side};
+use offhook::net::relay::{Audio, Expected, Figures, Relay, RelayConfig, RelayEvent, Side, Speech};
 use proto::Rng;
 use proto::rtp::srtp::{MasterKey, Opener, Protector, Suite};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -125,6 +127,38 @@ impl Call {
             }
         }
     }
+}
+
+#[test]
+fn a_leg_hears_itself_until_it_hears_the_other_again() {
+    let mut call = Call::joined();
+    call.relay.speak(1, Side::A, Some(Speech::Echo)).expect("told");
+    let said = call.a.say(call.a_at);
+    assert_eq!(call.a.hear(), said);
+    call.relay.speak(1, Side::A, None).expect("told");
+    call.check_a_to_b();
+    call.check_b_to_a();
+}
+
+#[test]
+fn a_leg_hears_the_relay_and_not_the_other() {
+    let call = Call::joined();
+    let tone =
+        Speech::Sound { of: Audio::Tone(Tone::sine(1_000)), codec: Codec::Pcma, payload_type: 8, ssrc: 77 };
+    call.relay.speak(1, Side::B, Some(tone)).expect("told");
+    let mut a = Phone::new(1);
+    let mut pcm = Vec::new();
+    for _ in 0..20 {
+        a.say(call.a_at);
+        let packet = call.b.hear();
+        let packet = proto::rtp::Packet::parse(&packet).expect("RTP");
+        assert_eq!((packet.ssrc, packet.payload_type), (77, 8));
+        let mut frame = [0; 160];
+        media::g711::decode_alaw(packet.payload, &mut frame);
+        pcm.extend(frame);
+    }
+    let share = media::detect::level_of_frequency_db(&pcm, 8_000, 1_000.0);
+    assert!(share > -1.0, "{share} dB of the sound are at 1,000 Hz");
 }
 
 #[test]

@@ -10,11 +10,13 @@ mod fork;
 mod legs;
 mod media;
 mod modify;
+mod station;
 mod transfer;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use proto::Time;
+use proto::sdp::OfferAnswer;
 use proto::sip::endpoint::ServerId;
 use proto::sip::header::Replaces;
 use proto::sip::message::Name;
@@ -57,6 +59,8 @@ pub(super) struct Leg {
     answers_late: Option<LegId>,
     /// Once the other leg has answered, this one is told (a transfer of standing calls).
     rejoins: bool,
+    /// Our own end of its session, where it talks to the exchange itself.
+    station: Option<Box<OfferAnswer>>,
     /// Whose INVITE is answered once this leg has answered (a takeover by Replaces).
     joined_by: Option<LegId>,
     /// The call that is made because this leg asked for a transfer.
@@ -88,6 +92,10 @@ pub(super) struct Bridge {
     transfer: Option<Transfer>,
     /// The devices that ring are the caller's own; once one has answered, this number is called.
     then: Option<String>,
+    /// What the caller talks to instead of a person.
+    service: Option<Service>,
+    /// Who hears music because the other side holds: the caller, the called.
+    music: [bool; 2],
     /// When it has rung long enough.
     no_answer_at: Option<Time>,
 }
@@ -99,6 +107,20 @@ struct Transfer {
     transferee: LegId,
     /// Nobody's REFER asked for it: the transferor is hung up once the target has answered.
     by_hand: bool,
+}
+
+/// What the exchange itself does at the other end of a leg.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Service {
+    /// Everything comes back.
+    Echo,
+    /// A tone without end.
+    TestTone,
+    /// A few beeps, then the end.
+    Confirmation,
+    /// The leg waits at a parking place until somebody dials that, or for so long that whoever parked it
+    /// is called.
+    Parked { place: ExtensionId, by: Option<ExtensionId> },
 }
 
 /// One party of a call.
@@ -163,6 +185,8 @@ pub(super) struct Calls {
     /// Which call a place at the relay served, until the relay has told its figures; bounded by its
     /// places.
     closing: BTreeMap<RelayId, u64>,
+    /// Which call waits at which parking place; bounded by the places.
+    pub(super) parked: BTreeMap<ExtensionId, CallId>,
 }
 
 impl Calls {
@@ -267,6 +291,10 @@ impl Exchange {
     fn close(&mut self, now: Time, id: CallId, bridge: &Bridge, reason: &str) {
         if let Some(at) = bridge.no_answer_at {
             self.alarms.remove(&(at, Alarm::NoAnswer(id)));
+        }
+        if let Some(Service::Parked { place, .. }) = bridge.service {
+            self.calls.parked.remove(&place);
+            self.changed_lamps.insert(place);
         }
         self.told.push(Output::Media(RelayCommand::Close { relay: bridge.place.relay }));
         let record = CallRecord {

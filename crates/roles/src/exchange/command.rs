@@ -10,6 +10,7 @@ use super::directory::{Binding, Devices, Extension, Forward};
 use super::edit::Edit;
 use super::guard::Ban;
 use super::lamps::Subscription;
+use super::router::{Codes, Route};
 use super::{Change, Event, Exchange, Output};
 
 /// The most rows in one answer.
@@ -71,6 +72,10 @@ pub enum What {
         /// How many at most.
         count: usize,
     },
+    /// Lists the feature codes.
+    Codes,
+    /// Sets the feature codes; an empty one turns its feature off.
+    SetCodes(Box<Codes>),
     /// Lists who watches whom.
     Subscriptions,
     /// Lists the bans in force.
@@ -109,6 +114,8 @@ pub enum Answer {
     Calls(Vec<CallView>),
     /// The calls that are over.
     Records(Vec<CallRecord>),
+    /// The feature codes.
+    Codes(Box<Codes>),
     /// Who watches whom.
     Subscriptions(Vec<Subscription>),
     /// The bans in force.
@@ -161,6 +168,8 @@ impl Exchange {
             What::Originate { from, to } => self.originate(now, &from, &to),
             What::Transfer { call, party, to } => self.transfer(now, call, party, &to),
             What::Records { before, count } => Answer::Records(self.records(before, count)),
+            What::Codes => Answer::Codes(Box::new(self.config.codes.clone())),
+            What::SetCodes(codes) => self.set_codes(*codes),
             What::Subscriptions => Answer::Subscriptions(self.lamps.iter().take(MAX_ROWS).cloned().collect()),
             What::Bans => Answer::Bans(self.gate.bans(now).cloned().collect()),
             What::Ban(source) => {
@@ -190,7 +199,8 @@ impl Exchange {
             legs: entry.legs.len(),
             watchers: entry.watchers.len(),
         };
-        self.directory.iter().map(|(_, entry)| view(entry)).take(MAX_ROWS).collect()
+        let people = self.directory.iter().filter(|(_, entry)| !entry.is_place);
+        people.map(|(_, entry)| view(entry)).take(MAX_ROWS).collect()
     }
 
     /// The devices that are registered at `now`.
@@ -205,6 +215,9 @@ impl Exchange {
     }
 
     pub(super) fn set_extension(&mut self, extension: Extension) -> Answer {
+        if self.is_place(&extension.number) {
+            return Answer::Refused(format!("{} is a parking place", extension.number));
+        }
         let taken = self.directory.find_by_username(&extension.username);
         if extension.number.is_empty()
             || taken.is_some_and(|id| self.directory.number(id) != extension.number)
@@ -219,7 +232,7 @@ impl Exchange {
     }
 
     fn remove_extension(&mut self, now: Time, number: &str) -> Answer {
-        let Some(id) = self.directory.find(number) else {
+        let Some(id) = self.directory.find(number).filter(|_| !self.is_place(number)) else {
             return Answer::Refused(format!("there is no extension {number}"));
         };
         let legs = self.directory.get(id).map(|entry| entry.legs.clone()).unwrap_or_default();
@@ -237,6 +250,19 @@ impl Exchange {
             self.unbound(id, binding, "the extension was removed");
         }
         self.told.push(Output::Store(Change::ExtensionRemoved { number: number.to_owned() }));
+        Answer::Ok
+    }
+
+    fn is_place(&self, number: &str) -> bool {
+        matches!(self.route_user(number), Route::Place(_))
+    }
+
+    fn set_codes(&mut self, codes: Codes) -> Answer {
+        if let Some(text) = codes.clash() {
+            return Answer::Refused(text);
+        }
+        self.told.push(Output::Store(Change::Codes(Box::new(codes.clone()))));
+        self.config.codes = codes;
         Answer::Ok
     }
 

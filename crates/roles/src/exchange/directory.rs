@@ -184,6 +184,8 @@ pub(super) struct Entry {
     pub(super) qualify_set: bool,
     /// The OPTIONS under way, and to which contact.
     pub(super) asked: Vec<(ClientId, String)>,
+    /// Nobody lives here: calls are parked at this number.
+    pub(super) is_place: bool,
 }
 
 /// All extensions.
@@ -213,6 +215,7 @@ impl Directory {
             legs: Vec::new(),
             watchers: Vec::new(),
             last_caller: None,
+            is_place: false,
             expiry_set: None,
             qualify_set: false,
             asked: Vec::new(),
@@ -228,6 +231,26 @@ impl Directory {
         self.by_number.remove(&*entry.extension.number);
         self.by_username.remove(&*entry.extension.username);
         Some(entry)
+    }
+
+    /// Makes a number a parking place, unless somebody has it. A place can be watched and dialled; it has
+    /// no account.
+    pub(super) fn set_place(&mut self, number: &str, realm: &str, password: &str) {
+        if self.find(number).is_some() {
+            return;
+        }
+        let extension = Extension { enabled: false, ..Extension::new(number, realm, password) };
+        let username = extension.username.clone();
+        let id = self.set(extension);
+        self.by_username.remove(&*username);
+        if let Some(entry) = self.get_mut(id) {
+            entry.is_place = true;
+        }
+    }
+
+    /// The parking places, the lowest number first.
+    pub(super) fn places(&self) -> impl Iterator<Item = ExtensionId> {
+        self.iter().filter(|(_, entry)| entry.is_place).map(|(id, _)| id)
     }
 
     /// By number.

@@ -142,7 +142,7 @@ impl Exchange {
         if event.is_none_or(|event| !event.package.eq_ignore_ascii_case("dialog")) {
             return Err(Reply::new(489).header(Name::AllowEvents, "dialog"));
         }
-        let Route::Extension(watched) = self.route(message.request_uri()) else {
+        let (Route::Extension(watched) | Route::Place(watched)) = self.route(message.request_uri()) else {
             return Err(Reply::new(404));
         };
         let entry = self.directory.get(watched).ok_or_else(|| Reply::new(404))?;
@@ -289,6 +289,9 @@ impl Exchange {
             return String::new();
         };
         let host = lamp.kept.local;
+        if entry.is_place {
+            return self.place_body(watched, &entry.extension.number, host, version);
+        }
         let dialogs: Vec<DialogEntry> = entry
             .legs
             .iter()
@@ -305,6 +308,33 @@ impl Exchange {
         let registered = entry.bindings.iter().any(|binding| binding.is_live(now) && binding.reachable);
         let entity = format!("sip:{}@{}", entry.extension.number, host.ip());
         DialogInfo { entity, version, full: true, dialogs, registered: Some(registered) }.to_xml()
+    }
+
+    /// A parking place as its watchers see it: a dialog of whoever waits there.
+    fn place_body(&self, place: ExtensionId, number: &str, host: SocketAddr, version: u32) -> String {
+        let bridge = self.calls.parked.get(&place).and_then(|call| self.calls.bridges.get(call));
+        let leg = bridge.and_then(|bridge| self.calls.legs.get(&bridge.a?));
+        let parked = leg.zip(bridge).map(|(leg, bridge)| {
+            let dialog = leg.machine.dialog();
+            let uri = |number: &str| Some(format!("sip:{number}@{}", host.ip()));
+            DialogEntry {
+                id: dialog.local.tag.clone(),
+                call_id: Some(dialog.call_id.clone()),
+                direction: Some(CallDirection::Recipient),
+                state: DialogState::Confirmed,
+                local: Side { identity: uri(number), ..Side::default() },
+                remote: Side {
+                    identity: uri(&bridge.caller.number),
+                    display: Some(bridge.caller.display.clone()),
+                    ..Side::default()
+                },
+                parked: true,
+                ..DialogEntry::default()
+            }
+        });
+        let entity = format!("sip:{number}@{}", host.ip());
+        let dialogs = parked.into_iter().collect();
+        DialogInfo { entity, version, full: true, dialogs, registered: None }.to_xml()
     }
 
     /// A leg as its watchers see it; `None` where it is over.

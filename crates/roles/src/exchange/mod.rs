@@ -72,6 +72,10 @@ pub struct Config {
     pub patience: Patience,
     /// Feature codes.
     pub codes: Codes,
+    /// Where calls are parked.
+    pub parking: Parking,
+    /// Whether the relay has music for those who are held.
+    pub music: bool,
     /// The most calls at a time; above it callers get 503 with Retry-After.
     pub max_calls: usize,
     /// The most records of calls that are kept; the oldest make room.
@@ -95,6 +99,8 @@ impl Default for Config {
             terms: Terms::default(),
             patience: Patience::default(),
             codes: Codes::default(),
+            parking: Parking::default(),
+            music: false,
             max_calls: 20_000,
             max_records: 10_000,
             ring_s: 60,
@@ -102,6 +108,23 @@ impl Default for Config {
             qualify_s: None,
             answers: Answers::default(),
         }
+    }
+}
+
+/// Parking places: numbers in a row.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Parking {
+    /// The first number.
+    pub first: u32,
+    /// How many there are.
+    pub count: u16,
+    /// After how many seconds whoever parked a call is called.
+    pub recall_s: u32,
+}
+
+impl Default for Parking {
+    fn default() -> Self {
+        Self { first: 800, count: 10, recall_s: 120 }
     }
 }
 
@@ -133,6 +156,8 @@ pub struct Restored {
     pub bans: Vec<Ban>,
     /// The calls that are over, the oldest first.
     pub records: Vec<CallRecord>,
+    /// The feature codes, where they were set.
+    pub codes: Option<Codes>,
 }
 
 /// What an exchange tells.
@@ -182,6 +207,15 @@ pub enum Event {
     CallAnswered(CallView),
     /// A call is over.
     CallEnded(CallRecord),
+    /// A call waits at a parking place.
+    Parked {
+        /// The call.
+        call: u64,
+        /// The number of the place.
+        place: String,
+        /// Who waits.
+        caller: String,
+    },
     /// The relay has told what came of a call that is over.
     CallMeasured {
         /// The call.
@@ -245,6 +279,8 @@ pub enum Change {
         /// Milliseconds since 1970 at which it began.
         started_at_ms: u64,
     },
+    /// The feature codes are different.
+    Codes(Box<Codes>),
     /// A source is banned.
     Ban(Ban),
     /// A ban is lifted.
@@ -270,6 +306,8 @@ enum Alarm {
     Leg(LegId),
     /// Nobody answers.
     NoAnswer(calls::CallId),
+    /// A confirmation has sounded, or a call has been parked for long.
+    ServiceOver(calls::CallId),
     /// A leg that has handed its call over does not hang up.
     Leftover(LegId),
     Expiry(ExtensionId),
@@ -282,6 +320,7 @@ impl Alarm {
         match self {
             Self::Leg(_) => "a leg of a call",
             Self::NoAnswer(_) => "no answer",
+            Self::ServiceOver(_) => "a parked call, or the end of a confirmation",
             Self::Leftover(_) => "a leg without a call",
             Self::Expiry(_) => "the end of a registration",
             Self::Lamp(_) => "the end of a subscription",
@@ -310,7 +349,8 @@ pub struct Exchange {
 
 impl Exchange {
     /// With what it finds again; tags, branches and nonces follow from `seed`.
-    pub fn new(config: Config, restored: Restored, seed: [u8; 32], now: Time) -> Self {
+    pub fn new(mut config: Config, restored: Restored, seed: [u8; 32], now: Time) -> Self {
+        config.codes = restored.codes.unwrap_or(config.codes);
         let mut rng = Rng::new(seed);
         let product = Some(config.user_agent.as_str().into());
         let endpoint = Endpoint::new(EndpointConfig { product, ..EndpointConfig::default() }, rng.fork());
@@ -349,6 +389,11 @@ impl Exchange {
     ) {
         for extension in extensions {
             self.directory.set(extension);
+        }
+        let Parking { first, count, .. } = self.config.parking;
+        for number in (first..).take(usize::from(count)) {
+            let password = self.rng.hex(32);
+            self.directory.set_place(&number.to_string(), &self.config.realm, &password);
         }
         for binding in bindings.into_iter().filter(|binding| binding.is_live(now)) {
             let Some(id) = self.directory.find(&binding.number) else { continue };
@@ -458,6 +503,7 @@ impl Exchange {
             match alarm {
                 Alarm::Leg(leg) => self.on_leg_alarm(now, leg),
                 Alarm::NoAnswer(call) => self.on_no_answer(now, call),
+                Alarm::ServiceOver(call) => self.on_service_over(now, call),
                 Alarm::Leftover(leg) => self.hang_up_leg(now, leg, None),
                 Alarm::Expiry(extension) => self.on_expiry(now, extension),
                 Alarm::Lamp(lamp) => self.on_subscription_over(now, lamp),

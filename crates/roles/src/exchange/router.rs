@@ -1,12 +1,14 @@
 //! Whom a Request-URI means: an extension, a feature code, or nobody.
 
 use proto::sip::uri::{Uri, unescape};
+use serde::{Deserialize, Serialize};
 
 use super::Exchange;
 use super::directory::ExtensionId;
 
 /// What is dialled for features.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Codes {
     /// Followed by an extension: answers a call that rings there.
     pub pickup: String,
@@ -22,6 +24,14 @@ pub struct Codes {
     pub forward_no_answer: String,
     /// Turns do-not-disturb on or off.
     pub do_not_disturb: String,
+    /// Followed by an extension: its phone answers by itself.
+    pub intercom: String,
+    /// As target of a transfer: parks the call at the first free place.
+    pub park: String,
+    /// Everything that is said comes back.
+    pub echo: String,
+    /// A tone of 1,000 Hz.
+    pub test_tone: String,
 }
 
 impl Default for Codes {
@@ -34,7 +44,43 @@ impl Default for Codes {
             forward_busy: "*90".into(),
             forward_no_answer: "*92".into(),
             do_not_disturb: "*78".into(),
+            intercom: "*80".into(),
+            park: "*68".into(),
+            echo: "*43".into(),
+            test_tone: "*44".into(),
         }
+    }
+}
+
+impl Codes {
+    /// The codes and what they do, by the names of their fields.
+    fn all(&self) -> [(&'static str, &str); 11] {
+        [
+            ("pickup", &self.pickup),
+            ("group_pickup", &self.group_pickup),
+            ("call_return", &self.call_return),
+            ("forward_always", &self.forward_always),
+            ("forward_busy", &self.forward_busy),
+            ("forward_no_answer", &self.forward_no_answer),
+            ("do_not_disturb", &self.do_not_disturb),
+            ("intercom", &self.intercom),
+            ("park", &self.park),
+            ("echo", &self.echo),
+            ("test_tone", &self.test_tone),
+        ]
+    }
+
+    /// Why these codes cannot be used together, in words.
+    pub(super) fn clash(&self) -> Option<String> {
+        let all = self.all();
+        let odd = |code: &str| !code.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'*' | b'#'));
+        if let Some((name, code)) = all.into_iter().find(|(_, code)| odd(code)) {
+            return Some(format!("the code '{code}' of {name} is not made of 0-9, * and #"));
+        }
+        all.into_iter().enumerate().find_map(|(at, (name, code))| {
+            let other = all.into_iter().skip(at + 1).find(|(_, other)| *other == code && !code.is_empty())?;
+            Some(format!("{name} and {} have the same code {code}", other.0))
+        })
     }
 }
 
@@ -47,6 +93,13 @@ pub(super) enum Route {
     CallReturn,
     Forward(ForwardKind, Option<String>),
     DoNotDisturb,
+    Intercom(ExtensionId),
+    /// A parking place.
+    Place(ExtensionId),
+    /// Any parking place.
+    Park,
+    Echo,
+    TestTone,
     Nobody,
 }
 
@@ -68,12 +121,20 @@ impl Exchange {
 
     pub(super) fn route_user(&self, user: &str) -> Route {
         if let Some(id) = self.directory.find(user) {
-            return Route::Extension(id);
+            let is_place = self.directory.get(id).is_some_and(|entry| entry.is_place);
+            return if is_place { Route::Place(id) } else { Route::Extension(id) };
         }
         let codes = &self.config.codes;
         let argument = |code: &str| user.strip_prefix(code).filter(|_| !code.is_empty());
-        if let Some(id) = argument(&codes.pickup).and_then(|number| self.directory.find(number)) {
+        let person = |number: &str| {
+            let id = self.directory.find(number)?;
+            self.directory.get(id).filter(|entry| !entry.is_place).map(|_| id)
+        };
+        if let Some(id) = argument(&codes.pickup).and_then(person) {
             return Route::Pickup(id);
+        }
+        if let Some(id) = argument(&codes.intercom).and_then(person) {
+            return Route::Intercom(id);
         }
         let forwards = [
             (&codes.forward_always, ForwardKind::Always),
@@ -89,6 +150,9 @@ impl Exchange {
             _ if argument(&codes.group_pickup) == Some("") => Route::GroupPickup,
             _ if argument(&codes.call_return) == Some("") => Route::CallReturn,
             _ if argument(&codes.do_not_disturb) == Some("") => Route::DoNotDisturb,
+            _ if argument(&codes.park) == Some("") => Route::Park,
+            _ if argument(&codes.echo) == Some("") => Route::Echo,
+            _ if argument(&codes.test_tone) == Some("") => Route::TestTone,
             _ => Route::Nobody,
         }
     }

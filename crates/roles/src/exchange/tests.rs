@@ -5,6 +5,7 @@ mod commands;
 mod guarding;
 mod lamps;
 mod registering;
+mod services;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -225,6 +225,7 @@ struct Kept {
     subscriptions: BTreeMap<String, Subscription>,
     bans: BTreeMap<IpAddr, Ban>,
     records: BTreeMap<(u64, u64), CallRecord>,
+    codes: Option<exchange::Codes>,
 }
 
 impl Kept {
@@ -255,6 +256,7 @@ impl Kept {
             C::CallRecordRemoved { call, started_at_ms } => {
                 self.records.remove(&(started_at_ms, call));
             }
+            C::Codes(codes) => self.codes = Some(*codes),
             C::Ban(ban) => {
                 self.bans.insert(ban.source, ban);
             }
@@ -271,6 +273,7 @@ impl Kept {
             subscriptions: self.subscriptions.values().cloned().collect(),
             bans: self.bans.values().cloned().collect(),
             records: self.records.values().cloned().collect(),
+            codes: self.codes.clone(),
         }
     }
 }

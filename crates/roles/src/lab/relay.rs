@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 
 use super::ears::above;
-use crate::relay::{RelayCommand, RelayEvent, RelayFigures, RelayId, Side};
+use crate::relay::{RelayCommand, RelayEvent, RelayFigures, RelayId, Side, Sound};
 
 /// A datagram that is passed on.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -32,6 +32,8 @@ struct Leg {
     pointed: Option<SocketAddr>,
     learnt: Option<SocketAddr>,
     learnt_rtcp: Option<SocketAddr>,
+    /// What the exchange itself says to it.
+    hears: Option<Sound>,
     figures: RelayFigures,
 }
 
@@ -46,6 +48,11 @@ impl SimRelay {
             RelayCommand::Point { relay, side, remote, .. } => {
                 let leg = self.calls.get_mut(&relay)?.get_mut(index(side))?;
                 leg.point(remote);
+                None
+            }
+            RelayCommand::Play { relay, side, speech } => {
+                let leg = self.calls.get_mut(&relay)?.get_mut(index(side))?;
+                leg.hears = speech.map(|speech| speech.sound);
                 None
             }
             RelayCommand::Close { relay } => {
@@ -68,7 +75,14 @@ impl SimRelay {
             legs[here].figures.packets += 1;
             legs[here].figures.bytes += bytes.len() as u64;
         }
-        let (from, to) = legs[there].way_out(rtcp)?;
+        let out = match (legs[here].hears, legs[there].hears) {
+            (Some(Sound::Echo), _) => &legs[here],
+            // Whoever hears the exchange hears nobody else. Its tones need an engine that makes sound,
+            // which this wire has not.
+            (_, Some(_)) => return None,
+            (_, None) => &legs[there],
+        };
+        let (from, to) = out.way_out(rtcp)?;
         Some(Forwarded { from, to, bytes: Bytes::copy_from_slice(bytes) })
     }
 
@@ -92,7 +106,14 @@ fn index(side: Side) -> usize {
 
 impl Leg {
     fn new(local: SocketAddr) -> Self {
-        Self { local, pointed: None, learnt: None, learnt_rtcp: None, figures: RelayFigures::default() }
+        Self {
+            local,
+            pointed: None,
+            learnt: None,
+            learnt_rtcp: None,
+            hears: None,
+            figures: RelayFigures::default(),
+        }
     }
 
     fn point(&mut self, remote: Option<SocketAddr>) {
@@ -124,7 +145,10 @@ impl Leg {
 
 #[cfg(test)]
 mod tests {
+    use proto::sdp::Codec;
+
     use super::*;
+    use crate::relay::Speech;
 
     fn address(text: &str) -> SocketAddr {
         text.parse().expect("an address")
@@ -162,6 +186,17 @@ mod tests {
         };
         assert_eq!((a.packets, a.strangers, b.packets), (2, 1, 1));
         assert!(!relay.listens(address("10.0.0.9:20000")));
+    }
+
+    #[test]
+    fn an_echo_comes_back_and_nothing_else_comes() {
+        let mut relay = opened();
+        let speech = Speech { sound: Sound::Echo, codec: Codec::Pcma, payload_type: 8 };
+        relay.command(RelayCommand::Play { relay: 1, side: Side::A, speech: Some(speech) });
+        check(&mut relay, "10.0.0.9:20000", "10.0.0.1:10000", Some("10.0.0.1:10000"));
+        check(&mut relay, "10.0.0.9:20002", "10.0.0.2:10000", None);
+        relay.command(RelayCommand::Play { relay: 1, side: Side::A, speech: None });
+        check(&mut relay, "10.0.0.9:20002", "10.0.0.2:10000", Some("10.0.0.1:10000"));
     }
 
     #[test]

@@ -274,7 +274,7 @@ impl ExchangeBox {
         let net = room.bind(self.sip).await?;
         let restored = keep::restore(&*self.store.reader())?;
         let exchange = Exchange::new(self.config.clone(), restored, clock::seed()?, room.clock.now());
-        let relaying = Relaying::start(room.clock)?;
+        let relaying = Relaying::start(room.clock, Vec::new())?;
         let (commander, commands) = mpsc::channel(COMMANDS_WAITING);
         let hands = ExchangeHands { name: self.name.clone(), room: room.clone(), relaying };
         let means = Means {

@@ -6,7 +6,10 @@ use roles::exchange::{Change, Extension, Restored};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::store::{self, Reader, Table};
+use crate::store::{self, Reader, Row, Table};
+
+/// The row of the feature codes among the settings.
+const CODES: &str = "codes";
 
 /// An extension as a row.
 pub(in crate::cli) fn extension(extension: &Extension) -> store::Change {
@@ -35,6 +38,7 @@ pub(in crate::cli) fn row(change: Change) -> store::Change {
         Change::CallRecordRemoved { call, started_at_ms } => {
             Row::remove(Table::CallRecord, record_key(started_at_ms, call))
         }
+        Change::Codes(codes) => Row::set(Table::Setting, CODES, to_json(&codes)),
         Change::Ban(ban) => Row::set(Table::Ban, ban.source.to_string(), to_json(&ban)),
         Change::BanRemoved { source } => Row::remove(Table::Ban, source.to_string()),
     }
@@ -61,19 +65,27 @@ pub(in crate::cli) fn restore(reader: &dyn Reader) -> io::Result<Restored> {
         subscriptions: load(reader, Table::Subscription)?,
         bans: load(reader, Table::Ban)?,
         records: load(reader, Table::CallRecord)?,
+        codes: setting(reader, CODES)?,
     })
 }
 
+/// One row of the settings.
+fn setting<T: DeserializeOwned>(reader: &dyn Reader, key: &str) -> io::Result<Option<T>> {
+    let rows = reader.load(Table::Setting)?;
+    Ok(rows.into_iter().filter(|row| row.key == key).find_map(|row| read(Table::Setting, &row)))
+}
+
 fn load<T: DeserializeOwned>(reader: &dyn Reader, table: Table) -> io::Result<Vec<T>> {
-    let rows = reader.load(table)?.into_iter();
-    let read = rows.filter_map(|row| match serde_json::from_str(&row.value) {
-        Ok(value) => Some(value),
-        Err(error) => {
+    Ok(reader.load(table)?.iter().filter_map(|row| read(table, row)).collect())
+}
+
+fn read<T: DeserializeOwned>(table: Table, row: &Row) -> Option<T> {
+    let value = serde_json::from_str(&row.value);
+    value
+        .inspect_err(|error| {
             eprintln!("offhook: warning: {} {} is left out: {error}", table.name(), row.key);
-            None
-        }
-    });
-    Ok(read.collect())
+        })
+        .ok()
 }
 
 fn to_json(value: &impl Serialize) -> String {

@@ -2,6 +2,7 @@
 
 mod hands;
 pub(super) mod keep;
+mod music;
 mod relaying;
 
 use std::io;
@@ -48,6 +49,9 @@ pub(crate) struct Arguments {
     /// An extension and its secret; may be given several times
     #[arg(long = "extension", value_name = "NUMBER:SECRET", value_parser = parse_extension)]
     extensions: Vec<Account>,
+    /// Folder of WAV files: what those hear who are held or parked
+    #[arg(long, value_name = "DIR")]
+    music: Option<PathBuf>,
     /// Capture of all SIP that is sent and received, for Wireshark
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
@@ -99,7 +103,8 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     let net = stand(&arguments, clock)?;
     let teller = Teller::new(arguments.json, clock)?;
     let at = net.local(proto::sip::Transport::Udp).unwrap_or(arguments.sip);
-    let mut driver = exchange(net, store, restored, teller, clock)?;
+    let music = arguments.music.as_deref().map(music::load).transpose()?.unwrap_or_default();
+    let mut driver = exchange(net, store, restored, teller, clock, music)?;
     driver.hands().teller.ready(at);
     let ended = tokio::select! {
         () = driver.run() => Err(Failure::Failed("nobody reads the events any more".to_owned())),
@@ -120,16 +125,18 @@ pub(super) fn exchange(
     restored: Restored,
     teller: Teller,
     clock: Clock,
+    music: Vec<Arc<[i16]>>,
 ) -> io::Result<Driver<Exchange, Hands>> {
     let own = net.local(proto::sip::Transport::Udp).map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |at| at.ip());
     let config = ExchangeConfig {
         realm: REALM.to_owned(),
         user_agent: format!("Offhook {}", env!("CARGO_PKG_VERSION")),
         relay: RelayPorts { address: reachable(own)?, ..RelayPorts::default() },
+        music: !music.is_empty(),
         ..ExchangeConfig::default()
     };
     let exchange = Exchange::new(config, restored, clock::seed()?, clock.now());
-    let hands = Hands::new(teller, Relaying::start(clock)?);
+    let hands = Hands::new(teller, Relaying::start(clock, music)?);
     // The exchange is asked by its own sockets alone: the sender's end may go.
     let (_, commands) = mpsc::channel(COMMANDS_WAITING);
     let means = Means { net, dns: Dns::system(), store, clock, commands, hands };

@@ -1,14 +1,31 @@
 //! The exchange's wishes for its media relay, in the relay's own words.
 
 use std::io;
+use std::sync::Arc;
 
+use media::codec::Codec;
+use media::tone::{Segment, Tone};
 use proto::rtp::srtp::{MasterKey, Suite};
+use proto::sdp::Codec as SdpCodec;
 use proto::sdp::offer_answer::AgreedSrtp;
-use roles::relay::{RelayCommand, RelayEvent, RelayFigures, RelayId, Side};
+use roles::relay::{RelayCommand, RelayEvent, RelayFigures, RelayId, Side, Sound, Speech};
 use tokio::sync::mpsc;
 
-use crate::clock::Clock;
-use crate::net::relay::{self, Expected, Relay, RelayConfig};
+use crate::clock::{self, Clock};
+use crate::net::relay::{self, Audio, Expected, Relay, RelayConfig};
+
+/// What the tone test sounds like.
+const TEST_TONE_HZ: u16 = 1_000;
+/// A setting is stored: three short beeps.
+const CONFIRMATION: Tone = Tone::once(&[
+    Segment::new(&[440], 100),
+    Segment::new(&[], 100),
+    Segment::new(&[440], 100),
+    Segment::new(&[], 100),
+    Segment::new(&[440], 100),
+]);
+/// A call waits, and there is no music: a beep every five seconds.
+const WAITING: Tone = Tone::repeating(&[Segment::new(&[440], 200), Segment::new(&[], 4_800)]);
 
 /// A relay that speaks as the exchange does.
 pub(in crate::cli) struct Relaying {
@@ -16,18 +33,24 @@ pub(in crate::cli) struct Relaying {
     events: mpsc::UnboundedReceiver<relay::RelayEvent>,
     /// What could not be done, to be told.
     failed: Vec<RelayEvent>,
+    /// Pieces of music at 8 kHz, played in turns.
+    music: Vec<Arc<[i16]>>,
+    next_piece: usize,
+    last_ssrc: u32,
 }
 
 impl Relaying {
     /// Starts the relay's thread.
     ///
     /// # Errors
-    /// The system gives no thread.
-    pub(in crate::cli) fn start(clock: Clock) -> io::Result<Self> {
+    /// The system gives no thread or entropy.
+    pub(in crate::cli) fn start(clock: Clock, music: Vec<Arc<[i16]>>) -> io::Result<Self> {
         // Bounded by its commands: each gives at most a handful of events.
         let (teller, events) = mpsc::unbounded_channel();
         let relay = Relay::start(RelayConfig::new(clock), teller)?;
-        Ok(Self { relay, events, failed: Vec::new() })
+        let [a, b, c, d, ..] = clock::seed()?;
+        let last_ssrc = u32::from_be_bytes([a, b, c, d]);
+        Ok(Self { relay, events, failed: Vec::new(), music, next_piece: 0, last_ssrc })
     }
 
     pub(in crate::cli) fn command(&mut self, command: RelayCommand) {
@@ -38,11 +61,35 @@ impl Relaying {
                     .and_then(|expected| self.relay.expect(relay.into(), own(side), expected));
                 (relay, pointed)
             }
+            RelayCommand::Play { relay, side, speech } => {
+                let speech = speech.map(|speech| self.speech(&speech));
+                (relay, self.relay.speak(relay.into(), own(side), speech))
+            }
             RelayCommand::Close { relay } => (relay, self.relay.close(relay.into())),
         };
         if let Err(error) = done {
             self.failed.push(RelayEvent::Failed { relay, reason: error.to_string() });
         }
+    }
+
+    fn speech(&mut self, speech: &Speech) -> relay::Speech {
+        let audio = match speech.sound {
+            Sound::Echo => return relay::Speech::Echo,
+            Sound::TestTone => Audio::Tone(Tone::sine(TEST_TONE_HZ)),
+            Sound::Confirmation => Audio::Tone(CONFIRMATION),
+            Sound::Music => match self.music.as_slice() {
+                [] => Audio::Tone(WAITING),
+                pieces => {
+                    self.next_piece = (self.next_piece + 1) % pieces.len();
+                    pieces
+                        .get(self.next_piece)
+                        .map_or(Audio::Tone(WAITING), |piece| Audio::Samples(piece.clone()))
+                }
+            },
+        };
+        self.last_ssrc = self.last_ssrc.wrapping_mul(0x9e37_79b1).wrapping_add(1);
+        let (payload_type, ssrc) = (speech.payload_type, self.last_ssrc);
+        relay::Speech::Sound { of: audio, codec: codec(speech.codec), payload_type, ssrc }
     }
 
     /// The next thing that the relay has to tell the exchange. Safe to cancel.
@@ -61,6 +108,14 @@ impl Relaying {
                 None => std::future::pending().await,
             }
         }
+    }
+}
+
+const fn codec(of: SdpCodec) -> Codec {
+    match of {
+        SdpCodec::Pcma => Codec::Pcma,
+        SdpCodec::Pcmu => Codec::Pcmu,
+        SdpCodec::G722 => Codec::G722,
     }
 }
 

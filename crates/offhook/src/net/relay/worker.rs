@@ -13,6 +13,7 @@ use rustix::event::{Timespec, epoll};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::leg::{Kind, Leg, Sockets, Verdict, take};
+use super::speaker::{FRAME_MS, Speaker};
 use super::{Command, Expected, Figures, RelayEvent, Side};
 use crate::clock::Clock;
 
@@ -22,6 +23,8 @@ const EVENTS: usize = 256;
 const DATAGRAM_BYTES: usize = 4_096;
 /// How often legs are looked after.
 const SWEEP: Duration = Duration::from_secs(1);
+/// Every how long the relay's own voice speaks.
+const FRAME: Duration = Duration::from_millis(FRAME_MS as u64);
 /// Marks the event of the command channel; sockets count from 0.
 const WAKE: u64 = u64::MAX;
 
@@ -38,12 +41,18 @@ pub(super) struct Worker {
     buffer: Box<[u8]>,
     clear: Vec<u8>,
     next_sweep: Time,
+    /// Where the relay itself speaks.
+    speaking: Vec<(u64, Side)>,
+    /// When it does so next.
+    next_frame: Time,
 }
 
 struct Session {
     id: u64,
     a: Leg,
     b: Leg,
+    /// What A hears instead of B, and B instead of A.
+    speakers: [Option<Speaker>; 2],
 }
 
 impl Session {
@@ -58,6 +67,14 @@ impl Session {
         match from {
             Side::A => (&mut self.a, &mut self.b),
             Side::B => (&mut self.b, &mut self.a),
+        }
+    }
+
+    fn speaker(&mut self, side: Side) -> &mut Option<Speaker> {
+        let [a, b] = &mut self.speakers;
+        match side {
+            Side::A => a,
+            Side::B => b,
         }
     }
 
@@ -87,14 +104,16 @@ impl Worker {
             buffer: vec![0; DATAGRAM_BYTES].into(),
             clear: Vec::with_capacity(DATAGRAM_BYTES),
             next_sweep: Time::ZERO,
+            speaking: Vec::new(),
+            next_frame: Time::ZERO,
         })
     }
 
     pub(super) fn run(mut self) {
-        let patience = Timespec { tv_sec: 1, tv_nsec: 0 };
         let mut ready = Vec::with_capacity(EVENTS);
         loop {
             ready.clear();
+            let patience = self.patience();
             // An interrupted wait is one without events.
             let _ = epoll::wait(&self.epoll, spare_capacity(&mut ready), Some(&patience));
             let now = self.clock.now();
@@ -105,6 +124,9 @@ impl Worker {
             for token in ready.iter().map(|event| event.data.u64()).filter(|token| *token != WAKE) {
                 self.relay(now, token);
             }
+            if !self.speaking.is_empty() && now >= self.next_frame {
+                self.say(now);
+            }
             if now >= self.next_sweep {
                 self.next_sweep = now + SWEEP;
                 for session in self.sessions.iter_mut().flatten() {
@@ -112,6 +134,47 @@ impl Worker {
                     session.b.sweep();
                 }
             }
+        }
+    }
+
+    /// How long the kernel may let us wait: until the next sweep, or until the relay speaks again.
+    fn patience(&self) -> Timespec {
+        if self.speaking.is_empty() {
+            return Timespec { tv_sec: 1, tv_nsec: 0 };
+        }
+        let wait = self.next_frame.since(self.clock.now()).min(FRAME);
+        Timespec { tv_sec: 0, tv_nsec: i64::from(wait.subsec_nanos()) }
+    }
+
+    /// One packet to everybody whom the relay itself speaks to. Where it comes late by more than a few
+    /// packets it leaves those out.
+    fn say(&mut self, now: Time) {
+        let late = now.since(self.next_frame) > FRAME * 5;
+        self.next_frame = if late { now + FRAME } else { self.next_frame + FRAME };
+        let mut packet = std::mem::take(&mut self.clear);
+        for (id, side) in std::mem::take(&mut self.speaking) {
+            let Some(session) = self.session(id) else { continue };
+            let Some(speaker) = session.speaker(side) else { continue };
+            packet.clear();
+            speaker.next(&mut packet);
+            if !packet.is_empty() {
+                // Who cannot be reached hears nothing; there is nobody to be told.
+                let _ = session.leg(side).send(Kind::Rtp, &mut packet);
+            }
+            self.speaking.push((id, side));
+        }
+        self.clear = packet;
+    }
+
+    fn speak(&mut self, id: u64, side: Side, speaker: Option<Speaker>) {
+        let now = self.clock.now();
+        let Some(session) = self.session(id) else { return };
+        let speaks = speaker.as_ref().is_some_and(|speaker| !speaker.is_echo());
+        *session.speaker(side) = speaker;
+        self.speaking.retain(|other| *other != (id, side));
+        if speaks {
+            self.next_frame = if self.speaking.is_empty() { now } else { self.next_frame };
+            self.speaking.push((id, side));
         }
     }
 
@@ -124,6 +187,7 @@ impl Worker {
             match self.inbox.try_recv() {
                 Ok(Command::Open { id, sockets }) => self.open(id, *sockets),
                 Ok(Command::Expect { id, side, expected }) => self.expect(id, side, *expected),
+                Ok(Command::Speak { id, side, speaker }) => self.speak(id, side, speaker),
                 Ok(Command::Ask { id }) => {
                     if let Some(figures) = self.session(id).map(|session| session.figures()) {
                         self.tell(RelayEvent::Figures { id, figures });
@@ -149,7 +213,7 @@ impl Worker {
         ] {
             self.watch(socket, token(slot, side, kind));
         }
-        self.sessions[slot] = Some(Session { id, a: Leg::new(a), b: Leg::new(b) });
+        self.sessions[slot] = Some(Session { id, a: Leg::new(a), b: Leg::new(b), speakers: [None, None] });
         self.by_id.insert(id, slot);
     }
 
@@ -176,6 +240,8 @@ impl Worker {
         let (slot, side, kind) = place(token);
         let Some(Some(session)) = self.sessions.get_mut(slot) else { return };
         let id = session.id;
+        let echoes = session.speaker(side).as_ref().is_some_and(Speaker::is_echo);
+        let spoken_to = session.speaker(side.other()).is_some();
         let (from_leg, to_leg) = session.pair(side);
         let Some((length, from)) = take(from_leg.socket(kind), &mut self.buffer) else { return };
         let bytes = self.buffer.get_mut(..length).unwrap_or_default();
@@ -183,7 +249,12 @@ impl Worker {
             Verdict::Forward { kind, length, newly_learnt } => {
                 self.clear.clear();
                 self.clear.extend_from_slice(bytes.get(..length).unwrap_or_default());
-                if to_leg.send(kind, &mut self.clear).is_err() {
+                let sent = match (echoes, spoken_to) {
+                    (true, _) => from_leg.send(kind, &mut self.clear),
+                    (false, true) => Ok(()),
+                    (false, false) => to_leg.send(kind, &mut self.clear),
+                };
+                if sent.is_err() {
                     from_leg.count_undelivered();
                 }
                 if newly_learnt {

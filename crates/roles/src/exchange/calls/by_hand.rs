@@ -16,8 +16,8 @@ impl Exchange {
         let Some(caller) = self.directory.find(from) else {
             return Answer::Refused(format!("there is no extension {from}"));
         };
-        if matches!(self.route_user(to), Route::Nobody) {
-            return Answer::Refused(format!("nobody and no feature has the number {to}"));
+        if !matches!(self.route_user(to), Route::Extension(_)) {
+            return Answer::Refused(format!("there is no extension {to}"));
         }
         let devices = self.devices_of(now, caller);
         if devices.is_empty() {

@@ -117,6 +117,9 @@ impl Exchange {
 
     /// The ACK came; with the answer, where the caller had asked for an offer.
     fn on_confirmed(&mut self, now: Time, call: CallId, id: LegId, sdp: Option<Vec<u8>>) {
+        if self.on_answered_to_station(now, call, id, sdp.as_deref()) {
+            return;
+        }
         let waiting = self.calls.legs.get_mut(&id).and_then(|leg| leg.answers_late.take());
         if let Some(waiting) = waiting {
             let sdp = self.relayed_opt(call, id, sdp);

@@ -1,9 +1,10 @@
-//! Feature codes: pickup, call return, forwarding and do-not-disturb by dialling.
+//! Feature codes: pickup, call return, intercom, forwarding and do-not-disturb by dialling, and what the
+//! exchange itself answers.
 
 use proto::Time;
-use proto::sip::Reply;
+use proto::sip::{Name, Reply};
 
-use super::{CallId, LegId};
+use super::{CallId, LegId, Service};
 use crate::exchange::directory::{Extension, ExtensionId};
 use crate::exchange::router::{ForwardKind, Route};
 use crate::exchange::{Change, Exchange, Output};
@@ -15,18 +16,64 @@ impl Exchange {
             Route::Pickup(extension) => self.on_pickup(now, leg, caller, extension),
             Route::GroupPickup => self.on_group_pickup(now, leg, caller),
             Route::CallReturn => self.on_call_return(now, leg, caller),
+            Route::Intercom(callee) => self.on_intercom(now, leg, caller, callee),
+            Route::Place(place) => self.retrieve(now, leg, place),
+            Route::Echo => self.on_service(now, leg, caller, Service::Echo),
+            Route::TestTone => self.on_service(now, leg, caller, Service::TestTone),
             Route::Forward(kind, target) => self.on_forward_code(now, leg, caller, kind, target),
             Route::DoNotDisturb => {
                 self.change_extension(caller, |own| own.do_not_disturb = !own.do_not_disturb);
-                self.confirm(now, leg);
+                self.confirm(now, leg, caller);
             }
-            Route::Extension(_) | Route::Nobody => self.refuse_leg(now, leg, Reply::new(404)),
+            Route::Extension(_) | Route::Park | Route::Nobody => self.refuse_leg(now, leg, Reply::new(404)),
         }
     }
 
-    /// A setting is made. There is nothing to talk about: the phone is told that nobody is here.
-    fn confirm(&mut self, now: Time, leg: LegId) {
-        self.refuse_leg(now, leg, Reply::new(480).reason("Setting Stored"));
+    /// A setting is made: the phone hears it, or reads it where it understands none of our codecs.
+    fn confirm(&mut self, now: Time, leg: LegId, caller: ExtensionId) {
+        let code = self.dialled(leg);
+        if !self.serve(now, leg, caller, &code, Service::Confirmation) {
+            self.refuse_leg(now, leg, Reply::new(480).reason("Setting Stored"));
+        }
+    }
+
+    fn on_service(&mut self, now: Time, leg: LegId, caller: ExtensionId, service: Service) {
+        let code = self.dialled(leg);
+        if !self.serve(now, leg, caller, &code, service) {
+            self.refuse_leg(now, leg, Reply::new(488));
+        }
+    }
+
+    /// What was dialled by an incoming leg.
+    fn dialled(&self, leg: LegId) -> String {
+        let uri = self.calls.legs.get(&leg).map(|leg| leg.machine.dialog().local.uri.clone());
+        let user = uri.as_deref().and_then(proto::sip::Uri::parse).map(|uri| uri.plain_user().into_owned());
+        user.unwrap_or_default()
+    }
+
+    /// Calls somebody whose phone is to answer by itself; not one who is on a call.
+    fn on_intercom(&mut self, now: Time, leg: LegId, caller: ExtensionId, callee: ExtensionId) {
+        if !self.may_speak_up(caller, callee) {
+            return self.refuse_leg(now, leg, Reply::new(403));
+        }
+        let Some(entry) = self.directory.get(callee) else { return };
+        if !entry.legs.is_empty() {
+            return self.refuse_leg(now, leg, Reply::new(486));
+        }
+        let (number, host) = (entry.extension.number.clone(), self.config.relay.address);
+        let headers = vec![
+            (Name::CallInfo, format!("<sip:{host}>;answer-after=0")),
+            (Name::AlertInfo, format!("<http://{host}>;info=alert-autoanswer;delay=0")),
+        ];
+        if let Some(call) = self.open_call(now, leg, caller, &number, headers) {
+            self.ring(now, call, callee);
+        }
+    }
+
+    /// Whether a caller may make a phone of somebody answer by itself.
+    pub(super) fn may_speak_up(&self, caller: ExtensionId, callee: ExtensionId) -> bool {
+        let number = self.directory.number(caller);
+        self.directory.get(callee).is_some_and(|entry| entry.extension.may_be_watched_by(&number))
     }
 
     fn on_forward_code(
@@ -37,7 +84,8 @@ impl Exchange {
         kind: ForwardKind,
         target: Option<String>,
     ) {
-        let unknown = target.as_deref().is_some_and(|number| self.directory.find(number).is_none());
+        let is_known = |number: &str| matches!(self.route_user(number), Route::Extension(_));
+        let unknown = target.as_deref().is_some_and(|number| !is_known(number));
         if unknown {
             return self.refuse_leg(now, leg, Reply::new(404));
         }
@@ -46,7 +94,7 @@ impl Exchange {
             ForwardKind::Busy => own.forward.busy = target,
             ForwardKind::NoAnswer => own.forward.no_answer = target,
         });
-        self.confirm(now, leg);
+        self.confirm(now, leg, caller);
     }
 
     pub(in crate::exchange) fn change_extension(

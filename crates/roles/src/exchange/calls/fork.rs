@@ -27,6 +27,8 @@ const PASSED_ON: [Name; 7] = [
     Name::Privacy,
     Name::Diversion,
 ];
+/// Those of them that can make a phone answer without its person.
+const ANSWERS_ITSELF: [Name; 4] = [Name::AlertInfo, Name::CallInfo, Name::AnswerMode, Name::PrivAnswerMode];
 /// What a request may require of us.
 const UNDERSTOOD: [&str; 3] = ["replaces", "timer", "100rel"];
 
@@ -54,7 +56,7 @@ impl Exchange {
         match self.route(message.request_uri()) {
             Route::Extension(callee) => {
                 let number = self.directory.number(callee);
-                let headers = passed_on(message);
+                let headers = passed_on(message, self.may_speak_up(caller, callee));
                 if let Some(call) = self.open_call(now, leg, caller, &number, headers) {
                     self.ring(now, call, callee);
                 }
@@ -136,6 +138,8 @@ impl Exchange {
             refusal: None,
             transfer: None,
             then: None,
+            service: None,
+            music: [false; 2],
             no_answer_at: None,
         };
         self.calls.bridges.insert(id, bridge);
@@ -322,8 +326,11 @@ impl Exchange {
     }
 }
 
-fn passed_on(message: &Message<'_>) -> Vec<(Name, String)> {
-    let values = PASSED_ON.iter().flat_map(|name| message.headers(*name).map(move |value| (*name, value)));
+/// What the called sees of the caller's headers; those that make a phone answer by itself only where
+/// the caller may do that.
+fn passed_on(message: &Message<'_>, may_speak_up: bool) -> Vec<(Name, String)> {
+    let names = PASSED_ON.iter().filter(|name| may_speak_up || !ANSWERS_ITSELF.contains(name));
+    let values = names.flat_map(|name| message.headers(*name).map(move |value| (*name, value)));
     values.map(|(name, value)| (name, String::from_utf8_lossy(value).into_owned())).collect()
 }
 

@@ -136,6 +136,7 @@ impl Exchange {
             asked_by: None,
             answers_late: None,
             rejoins: false,
+            station: None,
             joined_by: None,
             transfers: None,
             ringing: false,

@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
-use proto::sdp::Description;
+use proto::sdp::{Codec, Description};
 
 use super::{CallId, LegId};
 use crate::exchange::{Exchange, Output};
-use crate::relay::{RelayCommand, Side};
+use crate::relay::{RelayCommand, Side, Sound, Speech};
 
 /// How a description is led to the relay.
 type Redirect = fn(&mut Description, usize, SocketAddr);
@@ -48,6 +48,32 @@ impl Exchange {
         told
     }
 
+    /// Where one side holds and music is set, the other side hears it; where nobody holds any more, the
+    /// other side again.
+    pub(super) fn set_music(&mut self, call: CallId) {
+        let Some(bridge) = self.calls.bridges.get(&call).filter(|_| self.config.music) else { return };
+        let (Some(a), Some(b)) = (bridge.a, bridge.b.first().copied()) else { return };
+        for (side, listener, holder) in [(Side::A, a, b), (Side::B, b, a)] {
+            let said = |id: LegId| {
+                let leg = self.calls.legs.get(&id)?;
+                Description::parse(&leg.remote_sdp).ok()
+            };
+            let holds = said(holder).as_ref().is_some_and(is_held);
+            let speech = said(listener).as_ref().filter(|_| holds).and_then(music_for);
+            self.play_music(call, side, speech);
+        }
+    }
+
+    fn play_music(&mut self, call: CallId, side: Side, speech: Option<Speech>) {
+        let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
+        let [a, b] = &mut bridge.music;
+        let playing = if side == Side::A { a } else { b };
+        if std::mem::replace(playing, speech.is_some()) != speech.is_some() {
+            let relay = bridge.place.relay;
+            self.told.push(Output::Media(RelayCommand::Play { relay, side, speech }));
+        }
+    }
+
     /// The same where there is something said at all.
     pub(super) fn relayed_opt(&mut self, call: CallId, from: LegId, sdp: Option<Vec<u8>>) -> Option<Vec<u8>> {
         sdp.map(|sdp| self.relayed(call, from, &sdp))
@@ -63,6 +89,24 @@ fn led_through(sdp: &[u8], at: SocketAddr, redirect: Redirect) -> Option<(Vec<u8
     description.remove_ice();
     redirect(&mut description, index, at);
     Some((description.to_bytes(), remote))
+}
+
+/// Whether a description says that its side listens to nothing (RFC 3264 §8.4).
+fn is_held(description: &Description) -> bool {
+    let Some(index) = description.audio_index() else { return false };
+    let nowhere = description.connection_of(index).is_some_and(|connection| connection.is_unspecified());
+    nowhere || !description.direction_of(index).receives()
+}
+
+/// How a side that can listen wants its music coded.
+fn music_for(description: &Description) -> Option<Speech> {
+    let index = description.audio_index()?;
+    let media = description.media.get(index)?;
+    if !description.direction_of(index).receives() {
+        return None;
+    }
+    let (payload_type, codec) = media.payload_types().find_map(|pt| Some((pt, Codec::of(media, pt)?)))?;
+    Some(Speech { sound: Sound::Music, codec, payload_type })
 }
 
 #[cfg(test)]

@@ -10,6 +10,9 @@ use crate::exchange::Exchange;
 impl Exchange {
     /// One side wants a change: the other is asked.
     pub(super) fn on_offered(&mut self, now: Time, call: CallId, id: LegId, sdp: Option<Vec<u8>>) {
+        if self.calls.legs.get(&id).is_some_and(|leg| leg.station.is_some()) {
+            return self.on_offered_to_station(now, call, id, sdp);
+        }
         let asks_for_offer = sdp.is_none();
         let told = self.relayed_opt(call, id, sdp);
         let asked = self
@@ -30,7 +33,11 @@ impl Exchange {
 
     /// A change that we asked for was answered, or the ACK of one brought the answer.
     pub(super) fn on_modified(&mut self, now: Time, call: CallId, id: LegId, sdp: Option<Vec<u8>>) {
+        if self.on_answered_to_station(now, call, id, sdp.as_deref()) {
+            return;
+        }
         let told = self.relayed_opt(call, id, sdp);
+        self.set_music(call);
         let Some(leg) = self.calls.legs.get_mut(&id) else { return };
         self.changed_lamps.extend(leg.extension);
         if let Some(asker) = leg.asked_by.take() {

@@ -35,10 +35,15 @@ impl Exchange {
 
     /// Blind: the target is called for the transferee, who stays with the transferor until it answers.
     fn blind(&mut self, now: Time, id: LegId, transferee: LegId, refer: &Refer) {
-        let Route::Extension(target) = self.route(&refer.to) else {
-            self.ask_leg(now, id, |call, ctx| call.accept_refer(ctx));
-            self.ask_leg(now, id, |call, ctx| call.notify_refer(ctx, 404, true));
-            return;
+        let target = match self.route(&refer.to) {
+            Route::Extension(target) => target,
+            Route::Place(place) => return self.park(now, id, transferee, Some(place)),
+            Route::Park => return self.park(now, id, transferee, None),
+            _ => {
+                self.ask_leg(now, id, |call, ctx| call.accept_refer(ctx));
+                self.ask_leg(now, id, |call, ctx| call.notify_refer(ctx, 404, true));
+                return;
+            }
         };
         let headers = refer.referred_by.clone().map(|value| (Name::ReferredBy, value)).into_iter().collect();
         let transfer = Transfer { transferor: id, transferee, by_hand: false };
@@ -162,7 +167,7 @@ impl Exchange {
     }
 
     /// A leg leaves its call for another one; what is left of the old call ends.
-    fn leave(&mut self, now: Time, leaving: LegId, left: LegId) {
+    pub(super) fn leave(&mut self, now: Time, leaving: LegId, left: LegId) {
         let Some(call) = self.calls.legs.get(&leaving).and_then(|leg| leg.call) else { return };
         if let Some(leg) = self.calls.legs.get_mut(&leaving) {
             leg.call = None;

@@ -3,7 +3,7 @@
 use super::*;
 
 /// 7001 calls 7002, which rings. Returns the INVITEs of both legs.
-fn ringing(bench: &mut Bench, phones: &mut [Phone; 3]) -> (String, String) {
+pub(super) fn ringing(bench: &mut Bench, phones: &mut [Phone; 3]) -> (String, String) {
     let invite = phones[0].invite("7002", "call-1", "");
     bench.say(&phones[0], &invite);
     let offered = bench.heard(&phones[1], "INVITE");
@@ -15,7 +15,7 @@ fn ringing(bench: &mut Bench, phones: &mut [Phone; 3]) -> (String, String) {
 }
 
 /// 7001 talks to 7002. Returns what 7001 heard as answer, and the INVITE of 7002.
-fn talking(bench: &mut Bench, phones: &mut [Phone; 3]) -> (String, String) {
+pub(super) fn talking(bench: &mut Bench, phones: &mut [Phone; 3]) -> (String, String) {
     let (invite, offered) = ringing(bench, phones);
     let answer = phones[1].answer(&offered, 200, "", SDP);
     bench.say(&phones[1], &answer);
@@ -201,7 +201,7 @@ fn options_are_answered() {
 }
 
 /// A phone's answer to the newest INVITE that it heard.
-fn answer_invite(bench: &mut Bench, phone: &Phone, status: u16) {
+pub(super) fn answer_invite(bench: &mut Bench, phone: &Phone, status: u16) {
     let asked = bench.heard(phone, "INVITE");
     let answer = phone.answer(&asked, status, "", SDP);
     bench.say(phone, &answer);

@@ -74,7 +74,7 @@ fn a_call_that_cannot_be_made_is_refused_in_words() {
         assert!(matches!(&answer, Answer::Refused(text) if text.contains(words)), "{answer:?}");
     };
     check("7999", "7001", "no extension 7999");
-    check("7001", "7999", "number 7999");
+    check("7001", "7999", "no extension 7999");
     check("7002", "7001", "no device of 7002");
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn subscribe(bench: &mut Bench, phone: &mut Phone, watched: &str, event: &str, expires: u32) {
+pub(super) fn subscribe(bench: &mut Bench, phone: &mut Phone, watched: &str, event: &str, expires: u32) {
     let to = format!("<sip:{watched}@192.0.2.100>");
     let fields = format!("Contact: {}\r\nEvent: {event}\r\nExpires: {expires}\r\n", phone.contact());
     let request = phone.request("SUBSCRIBE", &to[1..to.len() - 1], &to, "", "sub-1", &fields, "");
