@@ -43,6 +43,10 @@ impl Store for Memory {
         false
     }
 
+    fn outlives_program(&self) -> bool {
+        false
+    }
+
     fn reader(&self) -> Arc<dyn Reader> {
         self.rows.clone()
     }

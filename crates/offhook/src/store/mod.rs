@@ -126,6 +126,12 @@ pub trait Store: Send {
     /// Whether the driver should take no new work until the store has caught up.
     fn is_saturated(&self) -> bool;
 
+    /// Whether rows outlive the program: where not, what only the next start would read need not be
+    /// committed.
+    fn outlives_program(&self) -> bool {
+        true
+    }
+
     /// Reads, also from other threads.
     fn reader(&self) -> Arc<dyn Reader>;
 }

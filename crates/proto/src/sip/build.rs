@@ -168,7 +168,13 @@ impl Reply {
 struct Headers(String);
 
 impl Headers {
+    /// Room for the headers of most messages, taken at once.
+    const USUAL_BYTES: usize = 256;
+
     fn add(&mut self, name: &str, value: impl Display) {
+        if self.0.capacity() == 0 {
+            self.0.reserve(Self::USUAL_BYTES);
+        }
         self.0.push_str(name);
         self.0.push_str(": ");
         // Writing to a `String` cannot fail.

@@ -166,11 +166,14 @@ impl Exchange {
             }
             return Ok(());
         }
-        let binding = binding(now, flow, message, &entry.extension.number, wish);
         let expires_at = now + Duration::from_secs(u64::from(wish.expires_s));
-        match known.and_then(|at| entry.bindings.get_mut(at)) {
-            Some(place) => *place = binding.clone(),
+        let binding = match known.and_then(|at| entry.bindings.get_mut(at)) {
+            Some(binding) => {
+                refresh(binding, now, flow, message, wish);
+                binding.clone()
+            }
             None => {
+                let binding = binding(now, flow, message, &entry.extension.number, wish);
                 self.make_room(now, id, flow)?;
                 let Some(entry) = self.directory.get_mut(id) else { return Err(Reply::new(403)) };
                 entry.bindings.push(binding.clone());
@@ -179,8 +182,9 @@ impl Exchange {
                 self.told.push(Output::Event(Event::Registered { number, contact, source }));
                 self.changed_lamps.insert(id);
                 self.qualify_later(now, id);
+                binding
             }
-        }
+        };
         self.told.push(Output::Store(Change::Binding(Box::new(binding))));
         self.expire_at(id, expires_at);
         Ok(())
@@ -272,19 +276,34 @@ impl Exchange {
 }
 
 fn binding(now: Time, flow: Flow, message: &Message<'_>, number: &str, wish: &Wish<'_>) -> Binding {
-    Binding {
+    let mut binding = Binding {
         number: number.to_owned(),
         contact: wish.address.uri.to_owned(),
-        transport: flow.transport.param_name().to_owned(),
+        transport: String::new(),
         local: flow.local,
         remote: flow.remote,
-        expires_at_s: now.as_secs() + u64::from(wish.expires_s),
-        call_id: message.call_id().to_owned(),
-        cseq: cseq(message),
-        q: wish.address.params.get("q").and_then(thousandths).unwrap_or(1_000),
-        user_agent: cut(message.text(Name::UserAgent).unwrap_or_default(), MAX_AGENT_BYTES).to_owned(),
+        expires_at_s: 0,
+        call_id: String::new(),
+        cseq: 0,
+        q: 0,
+        user_agent: String::new(),
         reachable: true,
-    }
+    };
+    refresh(&mut binding, now, flow, message, wish);
+    binding
+}
+
+/// Everything but number and contact as this REGISTER has it; texts keep their memory.
+fn refresh(binding: &mut Binding, now: Time, flow: Flow, message: &Message<'_>, wish: &Wish<'_>) {
+    flow.transport.param_name().clone_into(&mut binding.transport);
+    (binding.local, binding.remote) = (flow.local, flow.remote);
+    binding.expires_at_s = now.as_secs() + u64::from(wish.expires_s);
+    message.call_id().clone_into(&mut binding.call_id);
+    binding.cseq = cseq(message);
+    binding.q = wish.address.params.get("q").and_then(thousandths).unwrap_or(1_000);
+    let user_agent = cut(message.text(Name::UserAgent).unwrap_or_default(), MAX_AGENT_BYTES);
+    user_agent.clone_into(&mut binding.user_agent);
+    binding.reachable = true;
 }
 
 fn cseq(message: &Message<'_>) -> u32 {

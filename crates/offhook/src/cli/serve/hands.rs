@@ -16,11 +16,13 @@ use crate::{drive, store};
 pub(in crate::cli) struct Hands {
     pub(in crate::cli) teller: Teller,
     relaying: Relaying,
+    /// Whether there will be a next start that finds what is kept.
+    is_kept: bool,
 }
 
 impl Hands {
-    pub(super) fn new(teller: Teller, relaying: Relaying) -> Self {
-        Self { teller, relaying }
+    pub(super) fn new(teller: Teller, relaying: Relaying, is_kept: bool) -> Self {
+        Self { teller, relaying, is_kept }
     }
 }
 
@@ -38,7 +40,7 @@ impl drive::Hands<Exchange> for Hands {
     }
 
     fn row(&mut self, change: Change) -> Option<store::Change> {
-        Some(keep::row(change))
+        (self.is_kept || !keep::is_for_next_start(&change)).then(|| keep::row(change))
     }
 
     fn note(&mut self, text: &str) {

@@ -16,6 +16,12 @@ pub(in crate::cli) fn extension(extension: &Extension) -> store::Change {
     store::Change::set(Table::Extension, &extension.number, to_json(extension))
 }
 
+/// Whether only the next start reads what this change keeps.
+pub(super) fn is_for_next_start(change: &Change) -> bool {
+    use Change::{Binding, BindingRemoved, Subscription, SubscriptionRemoved};
+    matches!(change, Binding(_) | BindingRemoved { .. } | Subscription(_) | SubscriptionRemoved { .. })
+}
+
 /// A change as a row.
 pub(in crate::cli) fn row(change: Change) -> store::Change {
     use store::Change as Row;

@@ -136,7 +136,7 @@ pub(super) fn exchange(
         ..ExchangeConfig::default()
     };
     let exchange = Exchange::new(config, restored, clock::seed()?, clock.now());
-    let hands = Hands::new(teller, Relaying::start(clock, music)?);
+    let hands = Hands::new(teller, Relaying::start(clock, music)?, store.outlives_program());
     // The exchange is asked by its own sockets alone: the sender's end may go.
     let (_, commands) = mpsc::channel(COMMANDS_WAITING);
     let means = Means { net, dns: Dns::system(), store, clock, commands, hands };

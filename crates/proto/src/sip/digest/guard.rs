@@ -262,9 +262,15 @@ impl<'a> Presented<'a> {
     /// What a SIP request presents to this realm.
     pub fn by(request: &Message<'a>, source: IpAddr, realm: &str) -> Self {
         let ours = |value: &&[u8]| Fields::parse(value).is_some_and(|fields| fields.realm == Some(realm));
+        let is_alone = request.headers(Name::Authorization).nth(1).is_none();
+        // The only one is read by `verify` anyway, which looks at its realm too.
+        let header = match is_alone {
+            true => request.header(Name::Authorization),
+            false => request.headers(Name::Authorization).find(ours),
+        };
         Self {
             source,
-            header: request.headers(Name::Authorization).find(ours),
+            header,
             method: std::str::from_utf8(request.method_text()).unwrap_or_default(),
             uri: request.request_uri(),
             body: request.body(),

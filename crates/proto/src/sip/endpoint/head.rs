@@ -13,7 +13,7 @@ use crate::sip::{Flow, Message, Name, Reply, Transmit};
 /// Via, From, To, Call-ID and CSeq of a request, then Timestamp, then Record-Route.
 #[derive(Clone, Debug)]
 pub(super) struct Head {
-    bytes: Box<[u8]>,
+    bytes: Vec<u8>,
     /// Where the tag goes, unless To has one.
     to_end: Option<u32>,
     core_end: u32,
@@ -21,9 +21,9 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// `source` is where the request came from.
-    pub(super) fn copy(request: &Message<'_>, source: SocketAddr) -> Self {
-        let mut bytes = Vec::with_capacity(512);
+    /// `source` is where the request came from; `bytes` is written anew.
+    pub(super) fn copy(request: &Message<'_>, source: SocketAddr, mut bytes: Vec<u8>) -> Self {
+        bytes.clear();
         for (number, line) in request.headers(Name::Via).enumerate() {
             bytes.extend_from_slice(b"Via: ");
             match number {
@@ -44,7 +44,7 @@ impl Head {
         for route in request.headers(Name::RecordRoute) {
             write_line(Name::RecordRoute, route, &mut bytes);
         }
-        Self { bytes: bytes.into_boxed_slice(), to_end, core_end, timestamp_end }
+        Self { bytes, to_end, core_end, timestamp_end }
     }
 
     /// Whether a reply needs a tag.
@@ -97,7 +97,7 @@ impl Shared {
         out: &mut Vec<Transmit>,
     ) {
         let Some(via) = request.via() else { return };
-        let head = Head::copy(request, flow.remote);
+        let head = Head::copy(request, flow.remote, std::mem::take(&mut self.spare));
         let tag = reply.to_tag.clone().unwrap_or_else(|| self.keys.tag(request));
         let most = request.bytes().len() * 2;
         self.scratch.clear();
@@ -110,6 +110,7 @@ impl Shared {
             let bytes = Bytes::copy_from_slice(&self.scratch);
             out.push(Transmit { flow: reply_flow(flow, &via), name: None, bytes });
         }
+        self.spare = head.bytes;
     }
 
     /// A reply that the endpoint gives by itself.

@@ -128,7 +128,8 @@ impl<O: Copy> Endpoint<O> {
         let mut rng = Rng::new(seed);
         let keys = Keys::new(&mut rng);
         let config = Config { max_clients: config.max_clients.min(Branch::SLOTS), ..config };
-        let shared = Shared { config, keys, rng, timers: TimerQueue::new(), scratch: Vec::new() };
+        let shared =
+            Shared { config, keys, rng, timers: TimerQueue::new(), scratch: Vec::new(), spare: Vec::new() };
         Self { shared, clients: Clients::new(), servers: Servers::new() }
     }
 
@@ -282,6 +283,8 @@ struct Shared {
     timers: TimerQueue<Whose>,
     /// Messages are written here, so that each is allocated once and at its length.
     scratch: Vec<u8>,
+    /// Room for the head of an answer without memory.
+    spare: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -144,7 +144,7 @@ impl Servers {
             _ => Machine::Other { machine: Server::start(timing, reliable), tag: Box::default() },
         };
         let Fresh { key, merge, reply_flow, .. } = fresh;
-        let head = Head::copy(request, flow.remote);
+        let head = Head::copy(request, flow.remote, Vec::with_capacity(USUAL_HEAD_BYTES));
         let id = self.transactions.insert(Transaction {
             flow: reply_flow,
             key,
@@ -368,6 +368,8 @@ impl Servers {
     }
 }
 
+/// Room for what is copied of most requests.
+const USUAL_HEAD_BYTES: usize = 512;
 /// What a 503 asks a peer to wait.
 const BUSY_RETRY_S: u32 = 10;
 
