@@ -10,3 +10,4 @@ pub mod drive;
 pub mod net;
 pub mod sound;
 pub mod store;
+pub mod web;

@@ -9,6 +9,7 @@ mod phone;
 mod place;
 mod secrets;
 mod serve;
+mod web;
 
 use std::ffi::OsString;
 use std::fmt;

@@ -14,3 +14,4 @@ mod relay;
 mod sound;
 mod store;
 mod tidy;
+mod web;

@@ -11,12 +11,14 @@ use tokio::sync::mpsc;
 
 use super::memory;
 use crate::cli::lines::{Lines, Mouth};
+use crate::cli::web::Told;
 use crate::clock::Clock;
 use crate::drive;
 use crate::sound::Engine;
 use crate::sound::tap::{MediaWriter, Seen};
 use crate::sound::thread::{PhoneId, SoundThread};
 use crate::store;
+use crate::web::phone::Ear;
 
 /// The only phone of its sound thread.
 const PHONE: PhoneId = 0;
@@ -51,9 +53,9 @@ impl drive::Hands<Phone> for Hands {
             EventKind::Quit => self.end = Some(End::Quit),
             EventKind::Reboot { .. } => {
                 self.end = self.end.or(Some(End::Restart));
-                self.teller.tell(&event);
+                self.teller.tell(event);
             }
-            _ => self.teller.tell(&event),
+            _ => self.teller.tell(event),
         }
     }
 
@@ -130,10 +132,12 @@ impl Sound {
     }
 }
 
-/// Tells events: as JSON lines on standard output, or the log in words on standard error.
+/// Tells events: as JSON lines on standard output, or the log in words on standard error; and to the
+/// HTTP API.
 pub(super) struct Teller {
     lines: Option<Lines>,
     mouth: Option<Mouth>,
+    ear: Option<Ear>,
 }
 
 impl Teller {
@@ -141,30 +145,46 @@ impl Teller {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub(super) fn new(is_json: bool) -> io::Result<Self> {
+    pub(super) fn new(is_json: bool, ear: Option<Ear>) -> io::Result<Self> {
         let lines = if is_json { Some(Lines::stdout()?) } else { None };
         let mouth = lines.as_ref().map(Lines::mouth);
-        Ok(Self { lines, mouth })
+        Ok(Self { lines, mouth, ear })
     }
 
     /// The line that says that all listeners stand.
-    pub(super) fn ready(&self, sip: SocketAddr, at: Time) {
+    pub(super) fn ready(&self, sip: SocketAddr, web: Option<&Told>, at: Time) {
+        let url = web.map(|web| &web.url);
+        let token_file = web.and_then(|web| web.token_file.as_ref());
+        let line = json!({
+            "event": "ready", "sip": sip, "web": url, "token_file": token_file, "at": at.rfc3339(),
+        });
+        if let Some(ear) = &self.ear {
+            ear.tell(line.to_string());
+        }
         match &self.mouth {
             Some(mouth) => {
-                let line = json!({ "event": "ready", "sip": sip, "web": null, "at": at.rfc3339() });
                 mouth.say(line.to_string());
             }
-            None => eprintln!("ready: SIP at {sip}"),
+            None => {
+                let web = web.map(|web| format!(", {}", web.words())).unwrap_or_default();
+                eprintln!("ready: SIP at {sip}{web}");
+            }
         }
     }
 
-    fn tell(&self, event: &Event) {
-        match (&self.mouth, &event.what) {
-            (Some(mouth), _) => {
-                mouth.say(event.to_json());
+    fn tell(&mut self, event: Event) {
+        let events = match &mut self.ear {
+            Some(ear) => ear.hear(event),
+            None => vec![event],
+        };
+        for event in events {
+            match (&self.mouth, &event.what) {
+                (Some(mouth), _) => {
+                    mouth.say(event.to_json());
+                }
+                (None, EventKind::Log { line }) => eprintln!("{line}"),
+                (None, _) => {}
             }
-            (None, EventKind::Log { line }) => eprintln!("{line}"),
-            (None, _) => {}
         }
     }
 

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 
 use super::lines::{Mouth, read_stdin};
 use super::place::{Listen, address_towards, bind};
-use super::{Failure, interrupted, runtime};
+use super::{Failure, interrupted, runtime, web};
 use crate::capture::Capture;
 use crate::clock::{self, Clock};
 use crate::drive::{COMMANDS_WAITING, Driver, Means};
@@ -29,6 +29,7 @@ use crate::sound;
 use crate::sound::argument::Audio;
 use crate::sound::thread::probe_ports;
 use crate::store::{self, Store};
+use crate::web::phone::{Desk, Ear, serve as serve_web};
 use hands::{End, Hands, Sound, Teller};
 
 /// How long the sockets may take to send the last messages.
@@ -78,6 +79,8 @@ pub(crate) struct Arguments {
     /// Capture of all that is sent and received, for Wireshark
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
+    #[command(flatten)]
+    web: web::Arguments,
     /// Commands as lines on standard input, events as JSON lines on standard output
     #[arg(long)]
     stdio: bool,
@@ -117,7 +120,9 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
         net.set_tap(capture.tap());
     }
     let (commander, commands) = mpsc::channel(COMMANDS_WAITING);
-    let teller = Teller::new(arguments.stdio || arguments.json)?;
+    let web = arguments.web.open(place.ip, !arguments.stdio, arguments.dir.as_deref(), &mut rng)?;
+    let desk = web.as_ref().map(|_| Desk::new(commander.clone(), clock));
+    let teller = Teller::new(arguments.stdio || arguments.json, desk.clone().map(Ear::new))?;
     let ready_at = SocketAddr::new(place.ip, place.udp_port);
     let (own, dscp) = (sound_config(&settings, &general), general.rtp.audio_dscp);
     let (source, sink) = arguments.audio.open(own.rate_hz)?;
@@ -126,7 +131,9 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     let means = Means { net, dns: Dns::system(), store, clock, commands, hands: Hands::new(teller, sound) };
     let phone = Phone::new(settings.clone(), place.clone(), rng.fork(), clock.now());
     let mut driver = Driver::new(phone, means);
-    driver.hands().teller.ready(ready_at, clock.now());
+    let told = web.as_ref().map(|web| web.told.clone());
+    let _web = web.zip(desk).map(|(web, desk)| serve_web(web.listener, web.site, desk)).transpose()?;
+    driver.hands().teller.ready(ready_at, told.as_ref(), clock.now());
     if let Some(mouth) = driver.hands().teller.mouth().filter(|_| arguments.stdio) {
         listen_to_stdin(commander.clone(), mouth, clock)?;
     }
