@@ -11,7 +11,7 @@ use proto::Time;
 use proto::sip::{Flow, Transport};
 use roles::phone::{Phone, Place};
 use roles::role::{Input, Output, Role};
-use roles::settings::{Model, Settings, Source};
+use roles::settings::{AccountSettings, Model, PhoneSettings, Settings, Source};
 
 const SERVER: &str = "192.0.2.1:5060";
 const CHALLENGE: &str =
@@ -209,6 +209,17 @@ fn settings(number: u32, lamps: u32) -> Settings {
     settings
 }
 
+/// What the settings of one account take when they are taken apart.
+fn apart_bytes() -> i64 {
+    let settings = settings(10_000, 0);
+    let before = LIVE_BYTES.get();
+    let apart =
+        counted(|| (Box::new(PhoneSettings::read(&settings)), Box::new(AccountSettings::read(&settings, 1))));
+    let bytes = LIVE_BYTES.get() - before;
+    counted(|| drop(apart));
+    bytes
+}
+
 fn response(request: &[u8], status: &str, headers: &str) -> Vec<u8> {
     let text = |name: &str| {
         String::from_utf8_lossy(sip::header(request, name.as_bytes()).unwrap_or_default()).into_owned()
@@ -273,6 +284,7 @@ fn started(phones: u32, lamps: u32) -> (Fleet, i64) {
 fn main() {
     let phones = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(10_000);
     const LAMPS: u32 = 10;
+    println!("a phone's own structure has {} bytes", size_of::<Phone>());
     let begin = cpu_ns();
     let (fleet, bytes) = started(phones, 0);
     let each = i64::from(phones);
@@ -282,6 +294,7 @@ fn main() {
         fleet.settings_bytes / each,
         (cpu_ns() - begin) as f64 / 1_000.0 / f64::from(phones)
     );
+    println!("of a phone's bytes its settings, taken apart for use, are {}", apart_bytes());
     let without = bytes - fleet.settings_bytes;
     drop(fleet);
     let (mut fleet, bytes) = started(phones, LAMPS);

@@ -247,6 +247,9 @@ impl<O: Copy> Endpoint<O> {
                 return timeout;
             }
         }
+        if self.clients.len() == 0 && self.servers.len() == 0 {
+            self.shared.rest();
+        }
         None
     }
 
@@ -285,6 +288,15 @@ struct Shared {
     scratch: Vec<u8>,
     /// Room for the head of an answer without memory.
     spare: Vec<u8>,
+}
+
+impl Shared {
+    /// Gives back what only messages need.
+    fn rest(&mut self) {
+        self.scratch = Vec::new();
+        self.spare = Vec::new();
+        self.timers.let_go();
+    }
 }
 
 #[derive(Clone, Copy, Debug)]

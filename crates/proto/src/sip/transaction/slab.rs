@@ -5,7 +5,13 @@
 pub(crate) struct Slab<T> {
     entries: Vec<Entry<T>>,
     free: Vec<u32>,
+    /// Of slots that are new; above all that were given out before.
+    first_generation: u32,
 }
+
+/// Few enough slots to be taken anew when they are needed: a phone among ten thousand rests most of
+/// its life without any transaction.
+const FEW: usize = 8;
 
 /// Names one value of a [`Slab`].
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -22,7 +28,7 @@ struct Entry<T> {
 
 impl<T> Slab<T> {
     pub(crate) const fn new() -> Self {
-        Self { entries: Vec::new(), free: Vec::new() }
+        Self { entries: Vec::new(), free: Vec::new(), first_generation: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -37,8 +43,9 @@ impl<T> Slab<T> {
                 SlotId { slot, generation: entry.generation }
             }
             None => {
-                self.entries.push(Entry { generation: 0, value: Some(value) });
-                SlotId { slot: (self.entries.len() - 1) as u32, generation: 0 }
+                let generation = self.first_generation;
+                self.entries.push(Entry { generation, value: Some(value) });
+                SlotId { slot: (self.entries.len() - 1) as u32, generation }
             }
         }
     }
@@ -48,7 +55,18 @@ impl<T> Slab<T> {
         let value = entry.value.take()?;
         entry.generation = entry.generation.wrapping_add(1);
         self.free.push(id.slot);
+        if self.len() == 0 && self.entries.len() <= FEW {
+            self.let_go();
+        }
         Some(value)
+    }
+
+    /// Gives the memory of empty slots back; their old names stay good for nothing.
+    fn let_go(&mut self) {
+        let highest = self.entries.iter().map(|entry| entry.generation).max();
+        self.first_generation = highest.unwrap_or(self.first_generation);
+        self.entries = Vec::new();
+        self.free = Vec::new();
     }
 
     pub(crate) fn get(&self, id: SlotId) -> Option<&T> {
@@ -88,5 +106,18 @@ mod tests {
         assert_eq!((old.slot, slab.id_at(0)), (new.slot, Some(new)));
         assert_eq!((slab.get(old), slab.get(new), slab.len()), (None, Some(&'b'), 1));
         assert_eq!(slab.iter().count(), 1);
+    }
+
+    #[test]
+    fn a_slab_at_rest_takes_no_memory_and_mistakes_no_name() {
+        let mut slab = Slab::new();
+        let old: Vec<_> = (0..FEW).map(|value| slab.insert(value)).collect();
+        for &id in &old {
+            assert!(slab.remove(id).is_some());
+        }
+        assert_eq!(slab.entries.capacity(), 0);
+        let new: Vec<_> = (0..FEW).map(|value| slab.insert(value)).collect();
+        assert!(old.iter().all(|id| slab.get(*id).is_none()));
+        assert!(new.iter().all(|id| slab.get(*id).is_some()));
     }
 }

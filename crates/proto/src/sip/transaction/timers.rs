@@ -125,6 +125,15 @@ impl<K: Copy> TimerQueue<K> {
         self.live == 0
     }
 
+    /// Gives the memory of a small queue back where no timer is set; old names stay good for nothing.
+    pub fn let_go(&mut self) {
+        if self.live == 0 && self.wheel.is_empty() && self.far.is_empty() {
+            self.slots = Vec::new();
+            self.free = Vec::new();
+            self.near = BinaryHeap::new();
+        }
+    }
+
     fn take_slot(&mut self, slot: Slot<K>) -> u32 {
         if let Some(index) = self.free.pop() {
             self.slots[index as usize] = slot;
@@ -221,6 +230,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_queue_at_rest_takes_no_memory_and_mistakes_no_name() {
+        let mut queue = TimerQueue::new();
+        let old = queue.set(Time::from_secs(1), 'a');
+        queue.let_go();
+        assert_eq!(queue.len(), 1, "what is set stays");
+        assert!(queue.cancel(old));
+        queue.let_go();
+        assert_eq!(queue.slots.capacity(), 0);
+        let new = queue.set(Time::from_secs(2), 'b');
+        assert!(!queue.cancel(old) && queue.len() == 1);
+        assert!(queue.cancel(new));
+    }
 
     #[test]
     fn equal_moments_come_out_in_the_order_of_setting() {
