@@ -44,6 +44,25 @@ pub fn bracketed(value: &[u8]) -> Option<&[u8]> {
     Some(&value[from..from + length])
 }
 
+/// Writes the answer to a request, up to its Contact.
+pub fn write_response(request: &[u8], status: &str, contact: &str, out: &mut Vec<u8>) {
+    out.clear();
+    // Writing to a `Vec` cannot fail.
+    let _ = write!(out, "SIP/2.0 {status}\r\n");
+    for name in ["Via", "Record-Route", "From", "To", "Call-ID", "CSeq"] {
+        for value in headers(request, name.as_bytes()) {
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(b": ");
+            out.extend_from_slice(value);
+            if name == "To" && !value.windows(5).any(|part| part == b";tag=") {
+                out.extend_from_slice(b";tag=called");
+            }
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+    let _ = write!(out, "Contact: <sip:{contact}>\r\n");
+}
+
 /// A message by lines, without their ends.
 fn lines(message: &[u8]) -> impl Iterator<Item = &[u8]> {
     message.split(|&b| b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line))

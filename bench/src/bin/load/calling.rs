@@ -2,6 +2,7 @@
 //! BYE at once. The called phones answer without memory.
 
 use std::io::Write as _;
+use std::time::Instant;
 
 use bench::sip::{self, Credentials};
 use bench::wire::Wire;
@@ -25,6 +26,7 @@ pub struct Calling {
     pairs: usize,
     next_pair: usize,
     serial: u32,
+    invited_at: Instant,
     out: Vec<u8>,
 }
 
@@ -65,8 +67,14 @@ impl Calling {
             pairs: options.users / 2,
             next_pair: 0,
             serial: 0,
+            invited_at: Instant::now(),
             out: Vec::with_capacity(1_500),
         }
+    }
+
+    /// When the last INVITE went out.
+    pub fn invited_at(&self) -> Instant {
+        self.invited_at
     }
 
     fn invite(&mut self, place: usize, challenge: Option<(&str, &[u8])>, wire: &Wire) {
@@ -82,6 +90,7 @@ impl Calling {
                 .write(&mut out);
         }
         write_body(&mut out, self.body);
+        self.invited_at = Instant::now();
         wire.send(call.socket, &out);
         call.request = out;
     }
@@ -136,21 +145,7 @@ impl Calling {
 
     fn respond(&mut self, socket: usize, request: &[u8], status: &str, body: &str, wire: &Wire) {
         let out = &mut self.out;
-        out.clear();
-        // Writing to a `Vec` cannot fail.
-        let _ = write!(out, "SIP/2.0 {status}\r\n");
-        for name in ["Via", "Record-Route", "From", "To", "Call-ID", "CSeq"] {
-            for value in sip::headers(request, name.as_bytes()) {
-                out.extend_from_slice(name.as_bytes());
-                out.extend_from_slice(b": ");
-                out.extend_from_slice(value);
-                if name == "To" && !value.windows(5).any(|part| part == b";tag=") {
-                    out.extend_from_slice(b";tag=called");
-                }
-                out.extend_from_slice(b"\r\n");
-            }
-        }
-        let _ = write!(out, "Contact: <sip:{}>\r\n", self.addresses[socket]);
+        sip::write_response(request, status, &self.addresses[socket], out);
         write_body(out, body);
         wire.send(socket, out);
     }

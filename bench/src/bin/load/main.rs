@@ -12,6 +12,7 @@ mod calling;
 mod drive;
 mod options;
 mod registering;
+mod watching;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
@@ -22,6 +23,7 @@ use calling::Calling;
 use drive::{Pace, drive};
 use options::Options;
 use registering::Registering;
+use watching::{Lamps, Subscribing};
 
 /// Sockets of the phones, each at an address of its own.
 const SOURCES: u8 = 8;
@@ -54,7 +56,18 @@ fn run(options: Options) -> Result<(), String> {
             let mut calling = Calling::new(&options, &wire);
             drive(&options, &mut calling, &mut wire, options.pace)?.print("call", &options);
         }
-        other => return Err(format!("there is no operation {other}: write register, bind or call")),
+        "lamps" => {
+            once_each(&options, &mut registering, &mut wire)?;
+            let mut subscribing = Subscribing::new(&options, &wire);
+            let subscribed = drive(&options, &mut subscribing, &mut wire, Pace::Window(64))?;
+            if subscribed.failed > 0 || subscribed.done < (options.watched() * options.watchers) as u64 {
+                return Err(format!("only {} subscriptions were accepted", subscribed.done));
+            }
+            let mut lamps = Lamps::new(&options, &wire);
+            drive(&options, &mut lamps, &mut wire, Pace::Window(1))?;
+            lamps.print();
+        }
+        other => return Err(format!("there is no operation {other}: write register, bind, call or lamps")),
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use super::drive::Pace;
 /// What is to be done.
 #[derive(Debug)]
 pub struct Options {
-    /// `register`, `bind` (each phone once) or `call`.
+    /// `register`, `bind` (each phone once), `call` or `lamps`.
     pub operation: String,
     /// Where to.
     pub server: SocketAddr,
@@ -17,6 +17,8 @@ pub struct Options {
     pub users: usize,
     /// Phones of each extension.
     pub devices: usize,
+    /// Watchers of each called extension.
+    pub watchers: usize,
     /// The password of all.
     pub password: String,
     /// The realm.
@@ -39,7 +41,7 @@ impl Options {
     /// # Errors
     /// One that is not known or cannot be read.
     pub fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        let operation = arguments.next().ok_or("name an operation: register, bind or call")?;
+        let operation = arguments.next().ok_or("name an operation: register, bind, call or lamps")?;
         let mut options = Self { operation, ..Self::default() };
         while let Some(name) = arguments.next() {
             match name.as_str() {
@@ -59,12 +61,18 @@ impl Options {
         self.users * self.devices
     }
 
+    /// How many extensions are called, and watched.
+    pub fn watched(&self) -> usize {
+        self.users / 2
+    }
+
     fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         match name {
             "--server" => self.server = parse(name, value)?,
             "--pid" => self.pid = parse(name, value)?,
             "--users" => self.users = parse(name, value)?,
             "--devices" => self.devices = parse(name, value)?,
+            "--watchers" => self.watchers = parse(name, value)?,
             "--password" => value.clone_into(&mut self.password),
             "--realm" => value.clone_into(&mut self.realm),
             "--window" => self.pace = Pace::Window(parse(name, value)?),
@@ -85,6 +93,7 @@ impl Default for Options {
             pid: 0,
             users: 1_000,
             devices: 1,
+            watchers: 20,
             password: "a-secret-for-benchmarks".to_owned(),
             realm: "offhook".to_owned(),
             reuse_nonces: false,
