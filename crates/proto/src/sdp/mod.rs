@@ -8,6 +8,7 @@ pub mod attribute;
 pub mod description;
 mod line;
 mod local;
+mod meeting;
 pub mod offer_answer;
 mod refusal;
 mod relay;

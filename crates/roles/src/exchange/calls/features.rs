@@ -2,6 +2,7 @@
 //! exchange itself answers.
 
 use proto::Time;
+use proto::sdp::Description;
 use proto::sip::{Name, Reply};
 
 use super::{CallId, LegId, Service};
@@ -160,10 +161,13 @@ impl Exchange {
     }
 
     /// Whoever dialled takes a call that rings elsewhere. Both sides have offered: each is answered
-    /// with what the other offered.
+    /// with what both can, as the other offered it.
     pub(super) fn pick_up(&mut self, now: Time, leg: LegId, call: CallId) {
-        let Some(bridge) = self.calls.bridges.get(&call) else { return };
-        let (Some(a), Some(offer)) = (bridge.a, bridge.offer.clone()) else {
+        let bridge = self.calls.bridges.get(&call);
+        let offered = bridge.and_then(|bridge| Some((bridge.a?, bridge.offer.as_deref()?)));
+        let said = self.last_said(leg).unwrap_or_default();
+        let met = offered.and_then(|(a, offer)| Some((a, met(offer, &said)?)));
+        let Some((a, (offer, said))) = met else {
             return self.refuse_leg(now, leg, Reply::new(488));
         };
         self.cancel_branches(now, call, None);
@@ -173,10 +177,15 @@ impl Exchange {
             own.call = Some(call);
         }
         self.take_place(call, leg, Some(leg));
-        let said = self.calls.legs.get(&leg).map(|leg| leg.remote_sdp.clone()).unwrap_or_default();
         let told = self.relayed(call, leg, &said);
         self.mark_answered(now, call);
         self.ask_leg(now, leg, |call, ctx| call.answer(ctx, Some(offer), &[]));
         self.ask_leg(now, a, |call, ctx| call.answer(ctx, Some(told), &[]));
     }
+}
+
+/// Two offers as answers to each other; `None` where they have nothing in common.
+fn met(first: &[u8], second: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let (mut first, mut second) = (Description::parse(first).ok()?, Description::parse(second).ok()?);
+    first.meet(&mut second).then(|| (first.to_bytes(), second.to_bytes()))
 }

@@ -329,6 +329,19 @@ fn a_ringing_call_is_picked_up() {
 }
 
 #[test]
+fn a_pickup_answers_both_with_what_both_can() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    ringing(&mut bench, &mut phones);
+    let wide = SDP.replace("RTP/AVP 8 101\r\n", "RTP/AVP 9 0 8 101\r\na=rtpmap:9 G722/8000\r\n");
+    let (uri, contact) = ("sip:*047002@192.0.2.100", format!("Contact: {}\r\n", phones[2].contact()));
+    let invite = phones[2].request("INVITE", uri, &format!("<{uri}>"), "", "pickup", &contact, &wide);
+    bench.say(&phones[2], &invite);
+    let told = bench.heard(&phones[0], "SIP/2.0 200");
+    assert!(told.contains(" RTP/AVP 8") && !told.contains("G722"), "{told}");
+}
+
+#[test]
 fn a_redirection_is_followed_but_not_in_circles() {
     let mut bench = Bench::new();
     let mut phones = bench.ready();
