@@ -70,7 +70,9 @@ impl Exchange {
         if self.calls.bridges.get(&call).is_some_and(|bridge| bridge.then.is_some()) {
             return self.go_on_to_callee(now, call, id, sdp);
         }
-        let told = self.relayed_opt(call, id, sdp);
+        // Where a reliable 183 has brought the answer, the 200 has none (RFC 3261 §13.2.1); the caller may
+        // not have had it reliably.
+        let told = self.relayed_opt(call, id, sdp.or_else(|| self.last_said(id)));
         self.mark_answered(now, call);
         let Some(bridge) = self.calls.bridges.get(&call) else { return };
         match (bridge.transfer, bridge.a) {

@@ -64,6 +64,19 @@ fn media_goes_through_the_relay() {
 }
 
 #[test]
+fn an_answer_told_before_the_200_is_told_again_with_it() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (_, offered) = ringing(&mut bench, &mut phones);
+    for (status, sdp) in [(183, SDP), (200, "")] {
+        let answer = phones[1].answer(&offered, status, "", sdp);
+        bench.say(&phones[1], &answer);
+    }
+    let answered = bench.heard(&phones[0], "SIP/2.0 200");
+    assert!(answered.contains("m=audio 20000 "), "{answered}");
+}
+
+#[test]
 fn the_called_side_hangs_up() {
     let mut bench = Bench::new();
     let mut phones = bench.ready();

@@ -297,8 +297,13 @@ impl Phone {
 
     /// 200 came.
     pub(super) fn on_answered(&mut self, number: CallNumber, sdp: Option<Vec<u8>>) {
-        let answer = sdp.ok_or_else(|| "the answer has no session description".to_owned());
-        if let Err(why) = answer.and_then(|sdp| self.take_answer(number, &sdp)) {
+        let taken = match sdp {
+            Some(sdp) => self.take_answer(number, &sdp),
+            // A reliable 183 has brought the answer (RFC 3261 §13.2.1).
+            None if self.agreed(number).is_some() => Ok(()),
+            None => Err("the answer has no session description".to_owned()),
+        };
+        if let Err(why) = taken {
             self.note_call(number, &format!("Answer not acceptable: {why}"));
             self.show(format!("Call failed: {why}"));
             return self.hang_up_call(number, Cause::new(Some(488), why, By::Local));

@@ -314,6 +314,21 @@ fn early_media_is_heard_until_the_phone_s_own_ringback() {
 }
 
 #[test]
+fn an_answer_without_a_session_follows_one_that_had_it() {
+    let check = |progress: &str, sdp: &str, talks: bool| {
+        let mut bench = Bench::registered(&[]);
+        bench.command("dial 7006");
+        let invite = bench.take(Method::Invite).expect("an INVITE");
+        bench.answer(&invite, progress, "", sdp);
+        bench.answer(&invite, "200 OK", "", "");
+        let answered = bench.events.iter().any(|event| matches!(event, EventKind::Answered { .. }));
+        assert_eq!(answered, talks, "{progress}");
+    };
+    check("183 Session Progress", SDP, true);
+    check("180 Ringing", "", false);
+}
+
+#[test]
 fn calls_from_address_to_address_are_a_setting() {
     let mut bench = Bench::registered(&[]);
     assert!(bench.refused("dial 192.168.80.99").contains("Allow IP Calls is off"));

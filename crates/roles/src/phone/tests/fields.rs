@@ -97,7 +97,7 @@ fn too_small_an_interval_is_raised_by_the_server() {
     bench.command("dial 7006");
     let invite = bench.take(Method::Invite).expect("an INVITE");
     bench.answer(&invite, "422 Session Interval Too Small", "Min-SE: 600", "");
-    assert!(bench.last().contains("Session-Expires: 600\r\n"), "{}", bench.last());
+    assert!(bench.last().contains("Session-Expires: 600\r\nMin-SE: 600\r\n"), "{}", bench.last());
 }
 
 #[test]

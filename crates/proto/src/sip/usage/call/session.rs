@@ -16,6 +16,8 @@ pub(super) const MIN_SE_S: u32 = 90;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Wish {
     seconds: u32,
+    /// The most that a 422 has asked for, else our own least.
+    min_s: u32,
     refresher_uac: Option<bool>,
     peer_supports: bool,
 }
@@ -23,26 +25,32 @@ pub(super) struct Wish {
 impl Wish {
     pub(super) fn new(seconds: u32, refresher_is_callee: bool) -> Self {
         let refresher_uac = refresher_is_callee.then_some(false);
-        Self { seconds: seconds.max(MIN_SE_S), refresher_uac, peer_supports: false }
+        Self { seconds: seconds.max(MIN_SE_S), min_s: MIN_SE_S, refresher_uac, peer_supports: false }
     }
 
     /// From their INVITE; `None` where it does not ask.
     pub(super) fn from_request(request: &Message<'_>) -> Option<Self> {
         let said = SessionExpires::parse(request.text(Name::SessionExpires)?)?;
         let peer_supports = request.has_token(Name::Supported, "timer");
-        Some(Self { seconds: said.seconds, refresher_uac: said.refresher_uac, peer_supports })
+        Some(Self {
+            seconds: said.seconds,
+            min_s: MIN_SE_S,
+            refresher_uac: said.refresher_uac,
+            peer_supports,
+        })
     }
 
     pub(super) fn ask(&self, request: Request) -> Request {
         let refresher = if self.refresher_uac == Some(false) { ";refresher=uas" } else { "" };
         let value = format!("{}{refresher}", self.seconds);
-        request.header(Name::SessionExpires, value).header(Name::MinSe, MIN_SE_S)
+        request.header(Name::SessionExpires, value).header(Name::MinSe, self.min_s)
     }
 
-    /// After 422: their Min-SE becomes our wish (RFC 4028 §7.4). Whether that is any change.
+    /// After 422: their Min-SE becomes our wish, and is told in the next attempt (RFC 4028 §7.4). Whether
+    /// that is any change.
     pub(super) fn raise(&mut self, response: &Message<'_>) -> bool {
         let Some(min) = response.number(Name::MinSe).filter(|&min| min > self.seconds) else { return false };
-        self.seconds = min;
+        (self.seconds, self.min_s) = (min, min);
         true
     }
 
