@@ -47,6 +47,36 @@ def over(transport):
     return play
 
 
+def watches(lab):
+    server = peers.Kamailio(lab, presence=True)
+    caller, _ = phone_at(lab, server, "udp", "caller", "7001", 440)
+    called, _ = phone_at(lab, server, "udp", "called", "7002", 620)
+    watcher, _ = phone_at(lab, server, "udp", "watcher", "7003", 830)
+    watcher.command("set linekey.2.type 16 linekey.2.line 1 linekey.2.value 7002")
+    shows = watcher_shows(watcher)
+    shows("idle", "green", "steady")
+    caller.command("dial 7002")
+    called.event("incoming")
+    shows("ringing", "red", "flashing")
+    called.command("answer")
+    caller.event("answered")
+    shows("busy", "red", "steady")
+    caller.command("hangup")
+    called.event("ended", by="remote")
+    shows("idle", "green", "steady")
+    for phone in (caller, called, watcher):
+        phone.quit()
+    return "the lamp went idle, ringing, busy, idle by Kamailio's dialog-info of a real call"
+
+
+def watcher_shows(watcher):
+    def shows(meaning, colour, rhythm):
+        lamp = watcher.event("lamp", key=2, meaning=meaning)
+        need((lamp["colour"], lamp["rhythm"]) == (colour, rhythm), f"{meaning} must be {rhythm} {colour}, and is {lamp}")
+
+    return shows
+
+
 def distrusts(lab):
     server = peers.Kamailio(lab)
     account = f"7001:{peers.SECRETS['7001']}@{server.address}:5061;transport=tls"
@@ -60,6 +90,7 @@ def distrusts(lab):
 
 
 CASES = [
+    Case("kamailio-lamps", "our phone watches a call at Kamailio", watches, ("offhook", "kamailio", "openssl", "tshark")),
     *(
         Case(f"kamailio-{transport}", f"our phones register at Kamailio over {transport} and call through it",
              over(transport), ("offhook", "kamailio", "openssl", "tshark"))

@@ -8,7 +8,6 @@ from lib.lab import need
 from lib.ours import Phone
 
 TALK_S = 4
-LAMPS = (("idle", "green", "steady"), ("ringing", "red", "flashing"), ("busy", "red", "steady"), ("idle", "green", "steady"))
 REFUSALS = {404: "Not Found", 480: "Temporarily Unavailable", 486: "Busy Here", 503: "Service Unavailable", 603: "Decline"}
 
 
@@ -158,18 +157,6 @@ def turned_away(command, status, header, words, least_s=0.0):
     return play
 
 
-def lamps(lab):
-    server = lab.address()
-    notifier = peers.Sipp(lab, "server", "watched.xml", address=server, limit_s=50)
-    phone = phone_at(lab, server)
-    phone.command("set linekey.2.type 16 linekey.2.line 1 linekey.2.value 7002")
-    for meaning, colour, rhythm in LAMPS:
-        lamp = phone.event("lamp", key=2, meaning=meaning)
-        need((lamp["colour"], lamp["rhythm"]) == (colour, rhythm), f"{meaning} must be {rhythm} {colour}, and is {lamp}")
-    phone.command("set linekey.2.type 0")
-    notifier.nothing_failed()
-
-
 NEEDS = ("offhook", "sipp", "tshark")
 CASES = [
     Case("phone-calls-sipp", "our phone registers at SIPp and calls it", phone_calls, NEEDS),
@@ -186,5 +173,4 @@ CASES = [
          turned_away("forward no-answer 7003", 302, "Diversion", "reason=.*no-answer", least_s=10), NEEDS),
     Case("phone-do-not-disturb", "our phone on DND refuses SIPp's call as the deck shows",
          turned_away("dnd on", 480, "Reason", "Q[.]850;cause=18", least_s=1), NEEDS),
-    Case("phone-lamps", "our phone's lamp follows SIPp's notifications", lamps, NEEDS),
 ]

@@ -19,12 +19,14 @@ def scanned(lab):
     words.write_text("".join(f"guess-number-{n}\n" for n in range(GUESSES)))
     cracked = run(lab, "svcrack", "svcrack", scanner, "-u", "7001", "-d", words, exchange.address)
     need("| 7001 " not in cracked, "svcrack says that it found the secret, which was not among its words")
+    ban = exchange.event("banned")
     exchange.alive()
     account = f"7001:{peers.SECRETS['7001']}@{exchange.address}"
     phone = Phone(lab, "phone", "--account", account, "--audio", "silent")
     phone.event("registered")
     phone.quit()
-    return "no extension was told from a number that does not exist, no secret found; 7001 still registers elsewhere"
+    return "no extension was told from a number that does not exist, no secret found; 7001 still registers elsewhere; " \
+        f"the scanner was banned: {ban['reason']}"
 
 
 def run(lab, name, program, address, *arguments):

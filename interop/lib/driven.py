@@ -31,10 +31,11 @@ class Driven:
         need(answer, f"{self.name}: `{line}` was not answered within {timeout_s:g} s; {self._state()}")
         need(answer["event"] == "done", f"{self.name}: `{line}` was refused: {answer.get('message')}")
 
-    def event(self, name, timeout_s=10, **fields):
-        """The oldest event `name` with these fields that no call has returned before."""
+    def event(self, name, timeout_s=10, having="", **fields):
+        """The oldest event `name` with these fields (and `having` somewhere in it) that no call has returned before."""
         def fits(event):
-            return event.get("event") == name and all(event.get(key) == value for key, value in fields.items())
+            right = event.get("event") == name and all(event.get(key) == value for key, value in fields.items())
+            return right and having in json.dumps(event)
 
         found = self._take(fits, timeout_s)
         wanted = " ".join([name, *(f"{key}={value}" for key, value in fields.items())])

@@ -199,6 +199,45 @@ class Baresip:
         return self.phone.heard_s(*(HZ[number] for number in numbers))
 
 
+class Linphone:
+    """linphone's console, on UDP."""
+
+    name = "linphone"
+
+    def __init__(self, lab, number, server):
+        self.number = number
+        self.server = server
+        self.phone = peers.Linphone(lab, f"linphone-{number}", number, server.address, HZ[number])
+        self.phone.says(r"Register refresher \[200\]")
+
+    def do(self, command):
+        word, _, rest = command.partition(" ")
+        self.phone.command({"hold": "pause", "hangup": "terminate"}.get(word, word) + (f" {rest}" if rest else ""))
+
+    def dial(self, number):
+        self.phone.command(f"call sip:{number}@{self.server.address}")
+
+    def take_call(self):
+        self.rings()
+        self.do("answer")
+        self.answered()
+
+    def rings(self):
+        self.phone.says("Receiving new incoming call")
+
+    def answered(self):
+        self.phone.says("Media streams established")
+
+    def hang_up(self):
+        self.do("hangup")
+
+    def over(self, **fields):
+        self.phone.says(r"Call \d+ with .* ended")
+
+    def heard_s(self, *numbers):
+        return tone.seconds_of(self.phone.recording, *(HZ[number] for number in numbers))
+
+
 def talk(seconds=TALK_S):
     """Lets the ends talk; what they heard is judged afterwards."""
     time.sleep(seconds)

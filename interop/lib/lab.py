@@ -43,7 +43,7 @@ def wait_until(what, condition, timeout_s=10.0):
 class Process:
     """A started program in a process group of its own, its output kept in a file."""
 
-    def __init__(self, name, argv, log_path, cwd, stdin=None, pipe_output=False):
+    def __init__(self, name, argv, log_path, cwd, stdin=None, pipe_output=False, environment=None):
         self.name = name
         self.log_path = log_path
         self._log = open(log_path, "ab")
@@ -53,6 +53,7 @@ class Process:
             stdin=stdin if stdin is not None else subprocess.DEVNULL,
             stdout=subprocess.PIPE if pipe_output else self._log,
             stderr=self._log,
+            env=environment,
             start_new_session=True,
         )
         self.stdin = self._popen.stdin
@@ -173,10 +174,10 @@ class Lab:
         target.write_text(text)
         return target
 
-    def start(self, name, argv, stdin=None, pipe_output=False, cwd=None):
+    def start(self, name, argv, stdin=None, pipe_output=False, environment=None):
         """Starts a program that lives until the case ends, unless it is stopped before."""
         log_path = self.folder / f"{name}.log"
-        process = Process(name, argv, log_path, cwd or self.folder, stdin, pipe_output)
+        process = Process(name, argv, log_path, self.folder, stdin, pipe_output, environment)
         self._processes.append(process)
         return process
 

@@ -35,23 +35,27 @@ class Exchange:
             argv += ["--extension", f"{number}:{secret}"]
         self.process = lab.start("exchange", argv, pipe_output=True)
         self._lines = Lines(self.process.stdout)
-        self._wait_until_ready()
+        self._transcript = open(lab.folder / "exchange.events", "w", buffering=1)
+        self.event("ready", READY_S)
 
     def alive(self):
         """Fails the case when the exchange is no longer there."""
         ended = self.process.ended()
         need(ended is None, f"the exchange ended with status {ended}: {self.process.tail()}")
 
-    def _wait_until_ready(self):
-        deadline = time.monotonic() + READY_S
+    def event(self, name, timeout_s=10, **fields):
+        """The next event `name` with these fields; those before it are passed over."""
+        deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             line = self._lines.next(0.2)
-            if line and self._parsed(line).get("event") == "ready":
-                return
+            event = self._parsed(line) if line else {}
+            if event.get("event") == name and all(event.get(key) == value for key, value in fields.items()):
+                return event
             self.alive()
-        raise Failed(f"the exchange was not ready within {READY_S} s: {self.process.tail()}")
+        raise Failed(f"the exchange: no event `{name}` with {fields} within {timeout_s:g} s: {self.process.tail()}")
 
     def _parsed(self, line):
+        self._transcript.write(line + "\n")
         try:
             return json.loads(line)
         except ValueError:

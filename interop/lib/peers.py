@@ -5,6 +5,7 @@ import json
 import os
 import re
 import socket
+import subprocess
 import time
 
 from . import tone
@@ -14,6 +15,7 @@ from .lab import Failed, fresh, holds_udp, listens, need, wait_until
 NUMBERS = ("7001", "7002", "7003", "7004", "7005")
 BARESIP_MODULES = "/usr/lib/baresip/modules"
 KAMAILIO_MODULES = "/usr/lib/x86_64-linux-gnu/kamailio/modules/"
+KAMAILIO_TABLES = "/usr/share/kamailio/dbtext/kamailio"
 SIPP_ENDED_WELL = 0
 # What SIPp notes of a request without credentials, which its scenario then challenges.
 UNCHALLENGED = "authentication must be digest is"
@@ -49,18 +51,19 @@ def certificates(lab, address):
 
 
 class Kamailio:
-    """A registrar and proxy with digest (401 for REGISTER, 407 for the rest) on UDP, TCP and TLS."""
+    """A registrar and proxy with digest (401 for REGISTER, 407 for the rest) on UDP, TCP and TLS; with `presence` it
+    also tells watchers of the calls that go through it."""
 
-    def __init__(self, lab):
+    def __init__(self, lab, presence=False):
         self.address = lab.address()
         folder = lab.subfolder("kamailio")
         self.ca, certificate, key = certificates(lab, self.address)
         users = "\n".join(f'    $sht(users=>{number}) = "{secret}";' for number, secret in SECRETS.items())
         config = lab.template(
             "kamailio.cfg", folder / "kamailio.cfg", address=self.address, users=users,
-            certificate=certificate, key=key, modules=KAMAILIO_MODULES,
+            certificate=certificate, key=key, modules=KAMAILIO_MODULES, tables=KAMAILIO_TABLES,
         )
-        argv = ["kamailio", "-f", config, "-DD", "-E", "-P", folder / "pid", "-Y", folder, "-m", "64", "-M", "8"]
+        argv = ["kamailio", *(["-A", "PRESENCE"] if presence else []), "-f", config, "-DD", "-E", "-P", folder / "pid", "-Y", folder, "-m", "64", "-M", "8"]
         self.process = lab.start("kamailio", argv)
         wait_until("Kamailio's TLS listener", lambda: listens(self.address, 5061) or self._ended())
 
@@ -139,6 +142,42 @@ class Baresip:
                 return
             self.events.append(json.loads(self._unread[start:start + length]))
             self._unread = self._unread[start + length + 1:]
+
+
+class Linphone:
+    """linphone's console with one account; plays one tone into each call and records what it hears."""
+
+    def __init__(self, lab, name, number, server, tone_hz):
+        self.name = name
+        folder = lab.subfolder(name)
+        home = fresh(folder / "home")
+        (home / ".local/share/linphone").mkdir(parents=True)
+        self.recording = folder / "heard.wav"
+        source = tone.write_tone(folder / "source.wav", tone_hz, seconds=60)
+        # It listens on every address, so it needs a port of its own.
+        config = lab.template(
+            "linphonerc", folder / "linphonerc", port=lab.port("127.0.0.1"), server=server, number=number, secret=SECRETS[number],
+        )
+        environment = {**os.environ, "HOME": str(home)}
+        self.process = lab.start(name, ["linphonec", "-d", "4", "-c", config], stdin=subprocess.PIPE, environment=environment)
+        self._read = 0
+        for line in ("soundcard use files", f"record {self.recording}", f"play {source}"):
+            self.command(line)
+
+    def command(self, line):
+        """Types a line."""
+        self.process.stdin.write(f"{line}\n".encode())
+        self.process.stdin.flush()
+
+    def says(self, pattern, timeout_s=10):
+        """Waits until it prints this behind what was waited for before."""
+        def found():
+            match = re.compile(pattern).search(self.process.output(), self._read)
+            if match:
+                self._read = match.end()
+            return match
+
+        wait_until(f"{self.name} says `{pattern}`; its log ends: {self.process.tail()}", found, timeout_s)
 
 
 class Pjsua2(Driven):
@@ -238,21 +277,28 @@ class Sipp:
 
 
 def assembled(lab, scenario, values):
-    """A scenario in the case's folder: each line `@name@` replaced by that part, each `@NAME@` by its value."""
+    """A scenario in the case's folder: each line `@name@` or `@name KEY=value; KEY=value@` is replaced by that part, in
+    it `@KEY@` by its value; then each `@NAME@` by the case's value."""
     folder = lab.root / "scenarios"
 
     def part(match):
-        return expand((folder / "parts" / match.group(1)).read_text().rstrip("\n"))
+        text = (folder / "parts" / match.group(1)).read_text().rstrip("\n")
+        return expand(filled(text, dict(pair.split("=", 1) for pair in (match.group(2) or "").split("; ") if pair)))
 
     def expand(text):
-        return re.sub(r"^@([a-z-]+)@$", part, text, flags=re.MULTILINE)
+        return re.sub(r"^@([a-z-]+)(?: (.*))?@$", part, text, flags=re.MULTILINE)
 
     target = lab.folder / scenario
-    text = expand((folder / scenario).read_text())
-    for name, value in values.items():
-        text = text.replace(f"@{name.upper()}@", value)
-    target.write_text(text)
+    # A case may let a scenario of a server be played by a phone at somebody else's.
+    server = values.get("server", "server")
+    target.write_text(filled(expand((folder / scenario).read_text().replace("@server@", f"@{server}@")), {key.upper(): value for key, value in values.items()}))
     return target
+
+
+def filled(text, values):
+    for key, value in values.items():
+        text = text.replace(f"@{key}@", value)
+    return text
 
 
 def authentication(number, password=None):
