@@ -93,6 +93,7 @@ CASES = [
          shows("idle", "ringing", "busy", "idle", scenario="watched.xml"), NEEDS),
     Case("phone-lamps-badly-told", "a NOTIFY before the 200 and a lost one at our phone's lamp",
          shows("ringing", "busy", scenario="watched-badly.xml"), NEEDS),
+    Case("phone-lamps-423", "SIPp wants a longer subscription of our phone's lamp", shows("busy", scenario="watched-longer.xml"), NEEDS),
     *(Case(f"phone-lamps-{status}", f"SIPp refuses our phone's lamp with {status}", refused(status), NEEDS) for status in REFUSALS),
     Case("phone-messages", "our phone's messages, subscribed at SIPp", messages, NEEDS),
     Case("phone-told-unasked", "SIPp tells our phone what it has not asked for", unasked, NEEDS),

@@ -4,13 +4,14 @@ import csv
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import time
 
 from . import tone
 from .driven import Driven
-from .lab import Failed, fresh, holds_udp, listens, need, wait_until
+from .lab import Failed, Skipped, fresh, holds_udp, listens, need, wait_until
 
 NUMBERS = ("7001", "7002", "7003", "7004", "7005")
 BARESIP_MODULES = "/usr/lib/baresip/modules"
@@ -55,13 +56,19 @@ class Kamailio:
     also tells watchers of the calls that go through it."""
 
     def __init__(self, lab, presence=False):
+        if presence and not os.path.exists(f"{KAMAILIO_MODULES}presence.so"):
+            raise Skipped("kamailio-presence-modules is not installed")
         self.address = lab.address()
         folder = lab.subfolder("kamailio")
         self.ca, certificate, key = certificates(lab, self.address)
         users = "\n".join(f'    $sht(users=>{number}) = "{secret}";' for number, secret in SECRETS.items())
+        # It writes into its tables, so each has a copy.
+        tables = folder / "tables"
+        if presence:
+            shutil.copytree(KAMAILIO_TABLES, tables, dirs_exist_ok=True)
         config = lab.template(
             "kamailio.cfg", folder / "kamailio.cfg", address=self.address, users=users,
-            certificate=certificate, key=key, modules=KAMAILIO_MODULES, tables=KAMAILIO_TABLES,
+            certificate=certificate, key=key, modules=KAMAILIO_MODULES, tables=tables,
         )
         argv = ["kamailio", *(["-A", "PRESENCE"] if presence else []), "-f", config, "-DD", "-E", "-P", folder / "pid", "-Y", folder, "-m", "64", "-M", "8"]
         self.process = lab.start("kamailio", argv)
