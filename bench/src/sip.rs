@@ -1,6 +1,7 @@
 //! SIP by hand: what a load generator must read and write, and nothing else.
 
 use std::io::Write as _;
+use std::net::SocketAddr;
 
 use md5::{Digest, Md5};
 
@@ -42,6 +43,14 @@ pub fn bracketed(value: &[u8]) -> Option<&[u8]> {
     let from = value.iter().position(|&b| b == b'<')? + 1;
     let length = value[from..].iter().position(|&b| b == b'>')?;
     Some(&value[from..from + length])
+}
+
+/// Where the sound of a session description goes.
+pub fn sound_address(message: &[u8]) -> Option<SocketAddr> {
+    let field = |name: &[u8]| lines(message).find_map(|line| line.strip_prefix(name));
+    let ip = std::str::from_utf8(field(b"c=IN IP4 ")?).ok()?.parse().ok()?;
+    let port = number(field(b"m=audio ")?)?;
+    Some(SocketAddr::new(ip, u16::try_from(port).ok()?))
 }
 
 /// Writes the answer to a request, up to its Contact.

@@ -2,6 +2,7 @@
 //! BYE at once. The called phones answer without memory.
 
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use bench::sip::{self, Credentials};
@@ -27,6 +28,8 @@ pub struct Calling {
     next_pair: usize,
     serial: u32,
     invited_at: Instant,
+    /// Where both ends of calls that stay send their sound; none where calls end at once.
+    held: Option<Vec<SocketAddr>>,
     out: Vec<u8>,
 }
 
@@ -68,8 +71,20 @@ impl Calling {
             next_pair: 0,
             serial: 0,
             invited_at: Instant::now(),
+            held: None,
             out: Vec::with_capacity(1_500),
         }
+    }
+
+    /// Calls stay, one for each pair.
+    pub fn hold(mut self) -> Self {
+        self.held = Some(Vec::new());
+        self
+    }
+
+    /// Where the ends of the calls that stay send their sound.
+    pub fn sound_addresses(&self) -> &[SocketAddr] {
+        self.held.as_deref().unwrap_or_default()
     }
 
     /// When the last INVITE went out.
@@ -106,7 +121,7 @@ impl Calling {
         call.to.clear();
     }
 
-    fn answered(&mut self, place: usize, message: &[u8], wire: &Wire) {
+    fn answered(&mut self, place: usize, message: &[u8], wire: &Wire) -> Step {
         let call = &mut self.calls[place];
         call.to = sip::header(message, b"To").unwrap_or_default().to_vec();
         let contact = sip::header(message, b"Contact").and_then(sip::bracketed);
@@ -114,6 +129,11 @@ impl Calling {
         call.routes = sip::headers(message, b"Record-Route").map(<[u8]>::to_vec).collect();
         call.routes.reverse();
         self.acknowledge(place, wire);
+        if let Some(held) = &mut self.held {
+            held.extend(sip::sound_address(message));
+            self.end(place);
+            return Step::Done(place);
+        }
         let call = &mut self.calls[place];
         call.cseq += 1;
         call.stage = Stage::HangingUp;
@@ -123,6 +143,7 @@ impl Calling {
         write_body(&mut out, "");
         wire.send(call.socket, &out);
         call.request = out;
+        Step::Sent(place)
     }
 
     fn acknowledge(&mut self, place: usize, wire: &Wire) {
@@ -136,6 +157,9 @@ impl Calling {
     /// A request to a called phone.
     fn serve(&mut self, socket: usize, request: &[u8], wire: &Wire) {
         if request.starts_with(b"INVITE ") {
+            if let Some(held) = &mut self.held {
+                held.extend(sip::sound_address(request));
+            }
             self.respond(socket, request, "180 Ringing", "", wire);
             self.respond(socket, request, "200 OK", self.body, wire);
         } else if !request.starts_with(b"ACK ") {
@@ -158,6 +182,9 @@ impl Calling {
 
 impl Scenario for Calling {
     fn begin(&mut self, wire: &Wire) -> Option<usize> {
+        if self.held.is_some() && self.serial as usize == self.pairs {
+            return None;
+        }
         let place = self.idle.pop().unwrap_or_else(|| {
             self.calls.push(Call::default());
             self.calls.len() - 1
@@ -191,10 +218,7 @@ impl Scenario for Calling {
         let (latest, invites) = (sip::number(cseq) == Some(call.cseq), cseq.ends_with(b"INVITE"));
         match (status, call.stage) {
             (..200, _) | (_, Stage::Idle) => Step::Nothing,
-            (200, Stage::Inviting) if latest => {
-                self.answered(place, message, wire);
-                Step::Sent(place)
-            }
+            (200, Stage::Inviting) if latest => self.answered(place, message, wire),
             // A copy of the 200, whose ACK may be lost.
             (200, Stage::HangingUp) if invites => Step::Nothing,
             (200, Stage::HangingUp) if latest => {

@@ -12,6 +12,7 @@ mod calling;
 mod drive;
 mod options;
 mod registering;
+mod sounding;
 mod watching;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -56,6 +57,17 @@ fn run(options: Options) -> Result<(), String> {
             let mut calling = Calling::new(&options, &wire);
             drive(&options, &mut calling, &mut wire, options.pace)?.print("call", &options);
         }
+        "sound" if options.relay.is_some() => sounding::sound(&options, &given(&options)?)?,
+        "sound" => {
+            once_each(&options, &mut registering, &mut wire)?;
+            let mut calling = Calling::new(&Options { offer: true, ..options.clone() }, &wire).hold();
+            let held = drive(&options, &mut calling, &mut wire, Pace::Window(8))?;
+            let ends = calling.sound_addresses();
+            if held.failed > 0 || ends.len() < options.users {
+                return Err(format!("only {} ends have sound", ends.len()));
+            }
+            sounding::sound(&options, ends)?;
+        }
         "lamps" => {
             once_each(&options, &mut registering, &mut wire)?;
             let mut subscribing = Subscribing::new(&options, &wire);
@@ -67,9 +79,18 @@ fn run(options: Options) -> Result<(), String> {
             drive(&options, &mut lamps, &mut wire, Pace::Window(1))?;
             lamps.print();
         }
-        other => return Err(format!("there is no operation {other}: write register, bind, call or lamps")),
+        other => {
+            return Err(format!("there is no operation {other}: write register, bind, call, lamps or sound"));
+        }
     }
     Ok(())
+}
+
+/// The addresses of a relay, one a line.
+fn given(options: &Options) -> Result<Vec<SocketAddr>, String> {
+    let path = options.relay.as_deref().unwrap_or_else(|| std::path::Path::new(""));
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    text.lines().map(|line| line.parse().map_err(|_| format!("{line} is no address"))).collect()
 }
 
 /// Registers every phone once.

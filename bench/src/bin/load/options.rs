@@ -1,13 +1,14 @@
 //! The command line.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use super::drive::Pace;
 
 /// What is to be done.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
-    /// `register`, `bind` (each phone once), `call` or `lamps`.
+    /// `register`, `bind` (each phone once), `call`, `lamps` or `sound`.
     pub operation: String,
     /// Where to.
     pub server: SocketAddr,
@@ -19,6 +20,8 @@ pub struct Options {
     pub devices: usize,
     /// Watchers of each called extension.
     pub watchers: usize,
+    /// A file with the addresses of a relay that was set up otherwise.
+    pub relay: Option<PathBuf>,
     /// The password of all.
     pub password: String,
     /// The realm.
@@ -41,7 +44,7 @@ impl Options {
     /// # Errors
     /// One that is not known or cannot be read.
     pub fn read(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        let operation = arguments.next().ok_or("name an operation: register, bind, call or lamps")?;
+        let operation = arguments.next().ok_or("name an operation: register, bind, call, lamps or sound")?;
         let mut options = Self { operation, ..Self::default() };
         while let Some(name) = arguments.next() {
             match name.as_str() {
@@ -73,6 +76,7 @@ impl Options {
             "--users" => self.users = parse(name, value)?,
             "--devices" => self.devices = parse(name, value)?,
             "--watchers" => self.watchers = parse(name, value)?,
+            "--relay" => self.relay = Some(value.into()),
             "--password" => value.clone_into(&mut self.password),
             "--realm" => value.clone_into(&mut self.realm),
             "--window" => self.pace = Pace::Window(parse(name, value)?),
@@ -94,6 +98,7 @@ impl Default for Options {
             users: 1_000,
             devices: 1,
             watchers: 20,
+            relay: None,
             password: "a-secret-for-benchmarks".to_owned(),
             realm: "offhook".to_owned(),
             reuse_nonces: false,
