@@ -4,6 +4,8 @@ mod cli;
 mod dns;
 mod drive;
 #[cfg(target_os = "linux")]
+mod killed;
+#[cfg(target_os = "linux")]
 mod lab;
 mod net;
 mod net_tls;

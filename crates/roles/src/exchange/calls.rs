@@ -7,6 +7,7 @@ mod by_hand;
 mod events;
 mod features;
 mod fork;
+mod keys;
 mod legs;
 mod media;
 mod modify;
@@ -25,6 +26,7 @@ use proto::sip::usage::call::Call;
 use proto::sip::{Flow, Message};
 use serde::{Deserialize, Serialize};
 
+use self::keys::SideMedia;
 use super::directory::ExtensionId;
 use super::ports::Place;
 use super::{Alarm, Change, Event, Exchange, Output};
@@ -86,6 +88,8 @@ pub(super) struct Bridge {
     headers: Vec<(Name, String)>,
     /// Whom the call was led to so far, so that it cannot go round in circles.
     visited: Vec<String>,
+    /// Where else the call may go if it is refused: number and reason.
+    queue: VecDeque<(String, String)>,
     /// The best of the refusals so far.
     refusal: Option<u16>,
     /// The call is made for a transfer.
@@ -94,6 +98,8 @@ pub(super) struct Bridge {
     then: Option<String>,
     /// What the caller talks to instead of a person.
     service: Option<Service>,
+    /// The media of the caller and of the called.
+    sides: [SideMedia; 2],
     /// Who hears music because the other side holds: the caller, the called.
     music: [bool; 2],
     /// When it has rung long enough.
@@ -358,8 +364,11 @@ impl Exchange {
     }
 
     /// An INVITE of theirs was cancelled.
-    pub(super) fn on_cancel(&mut self, now: Time, invite: ServerId, message: &Message<'_>) {
-        if let Some(id) = self.calls.invites.get(&invite).copied() {
+    pub(super) fn on_cancel(&mut self, now: Time, flow: Flow, invite: ServerId, message: &Message<'_>) {
+        let Some(id) = self.calls.invites.get(&invite).copied() else { return };
+        // Whoever has seen the branch may know it; the caller alone sits where the INVITE came from.
+        let at_home = |leg: &Leg| leg.flow.remote.ip() == flow.remote.ip();
+        if self.calls.legs.get(&id).is_some_and(at_home) {
             self.with_leg(now, id, |call, ctx| call.on_cancel(ctx, invite, message));
         }
     }

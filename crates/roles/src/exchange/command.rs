@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use proto::Time;
 use serde::{Deserialize, Serialize};
 
+use super::blocks::Blocked;
 use super::calls::{CallRecord, CallView};
-use super::directory::{Binding, Devices, Extension, Forward};
+use super::directory::{Binding, Devices, Encryption, Extension, Forward, Messages};
 use super::edit::Edit;
 use super::guard::Ban;
 use super::lamps::Subscription;
@@ -78,6 +79,12 @@ pub enum What {
     SetCodes(Box<Codes>),
     /// Lists who watches whom.
     Subscriptions,
+    /// Lists the rules against devices.
+    Blocks,
+    /// Lists the devices that a rule hit of late.
+    Blocked,
+    /// Counts what there is.
+    Figures,
     /// Lists the bans in force.
     Bans,
     /// Bans a source.
@@ -118,8 +125,43 @@ pub enum Answer {
     Codes(Box<Codes>),
     /// Who watches whom.
     Subscriptions(Vec<Subscription>),
+    /// The rules against devices, in words.
+    Blocks(Vec<String>),
+    /// The devices that a rule hit of late.
+    Blocked(Vec<Blocked>),
+    /// What there is.
+    Figures(Box<Figures>),
     /// The bans in force.
     Bans(Vec<Ban>),
+}
+
+/// How much of everything there is.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+pub struct Figures {
+    /// Extensions.
+    pub extensions: usize,
+    /// Devices that are registered.
+    pub devices: usize,
+    /// Those of them that do not answer.
+    pub unreachable: usize,
+    /// Calls under way.
+    pub calls: usize,
+    /// Their legs.
+    pub legs: usize,
+    /// Calls that are parked.
+    pub parked: usize,
+    /// Subscriptions.
+    pub subscriptions: usize,
+    /// Records of calls.
+    pub records: usize,
+    /// Bans in force.
+    pub bans: usize,
+    /// Requests that were too many, and were answered by 503.
+    pub shed: u64,
+    /// Transactions of our own requests.
+    pub client_transactions: usize,
+    /// Transactions of others' requests.
+    pub server_transactions: usize,
 }
 
 /// An extension as others may see it.
@@ -139,6 +181,10 @@ pub struct ExtensionView {
     pub max_calls: u8,
     /// Where its calls go instead.
     pub forward: Forward,
+    /// Whether its calls are encrypted.
+    pub encryption: Encryption,
+    /// How many messages wait for it.
+    pub messages: Messages,
     /// Whether its calls are refused.
     pub do_not_disturb: bool,
     /// Whose calls it answers by the code of group pickup.
@@ -171,6 +217,11 @@ impl Exchange {
             What::Codes => Answer::Codes(Box::new(self.config.codes.clone())),
             What::SetCodes(codes) => self.set_codes(*codes),
             What::Subscriptions => Answer::Subscriptions(self.lamps.iter().take(MAX_ROWS).cloned().collect()),
+            What::Blocks => {
+                Answer::Blocks(self.config.terms.blocks.iter().map(ToString::to_string).collect())
+            }
+            What::Blocked => Answer::Blocked(self.blocked.iter().rev().cloned().collect()),
+            What::Figures => Answer::Figures(Box::new(self.figures(now))),
             What::Bans => Answer::Bans(self.gate.bans(now).cloned().collect()),
             What::Ban(source) => {
                 let ban = self.gate.ban(now, source, "banned by hand");
@@ -191,6 +242,8 @@ impl Exchange {
             devices_allowed: entry.extension.devices,
             max_calls: entry.extension.max_calls,
             forward: entry.extension.forward.clone(),
+            encryption: entry.extension.encryption,
+            messages: entry.extension.messages,
             do_not_disturb: entry.extension.do_not_disturb,
             pickup_group: entry.extension.pickup_group.clone(),
             watched_by: entry.extension.watchers.clone(),
@@ -207,6 +260,27 @@ impl Exchange {
     pub fn registrations(&self, now: Time) -> Vec<Binding> {
         let bindings = self.directory.iter().flat_map(|(_, entry)| &entry.bindings);
         bindings.filter(|binding| binding.is_live(now)).take(MAX_ROWS).cloned().collect()
+    }
+
+    /// How much of everything there is at `now`.
+    pub fn figures(&self, now: Time) -> Figures {
+        let people = self.directory.iter().filter(|(_, entry)| !entry.is_place);
+        let devices = self.directory.iter().flat_map(|(_, entry)| &entry.bindings);
+        let live: Vec<&Binding> = devices.filter(|device| device.is_live(now)).collect();
+        Figures {
+            extensions: people.count(),
+            devices: live.len(),
+            unreachable: live.iter().filter(|device| !device.reachable).count(),
+            calls: self.calls.bridges.len(),
+            legs: self.calls.legs.len(),
+            parked: self.calls.parked.len(),
+            subscriptions: self.lamps.iter().count(),
+            records: self.calls.records().count(),
+            bans: self.gate.bans(now).count(),
+            shed: self.gate.shed,
+            client_transactions: self.endpoint.client_count(),
+            server_transactions: self.endpoint.server_count(),
+        }
     }
 
     fn records(&self, before: Option<u64>, count: usize) -> Vec<CallRecord> {
@@ -226,8 +300,14 @@ impl Exchange {
             return Answer::Refused(text);
         }
         self.told.push(Output::Store(Change::Extension(Box::new(extension.clone()))));
+        let messages = extension.messages;
+        let before = self.directory.find(&extension.number).and_then(|id| self.directory.get(id));
+        let before = before.map(|entry| entry.extension.messages).unwrap_or_default();
         let id = self.directory.set(extension);
         self.changed_lamps.insert(id);
+        if messages != before {
+            self.changed_messages.insert(id);
+        }
         Answer::Ok
     }
 

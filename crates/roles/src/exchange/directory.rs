@@ -11,6 +11,7 @@ use proto::sip::{Flow, Target, Transport};
 use serde::{Deserialize, Serialize};
 
 use super::calls::LegId;
+use super::guard::Budget;
 use super::lamps::SubscriptionId;
 
 /// One extension as it is kept.
@@ -38,6 +39,12 @@ pub struct Extension {
     pub pickup_group: Option<String>,
     /// Who may watch it and pick up its calls; `None`: every extension.
     pub watchers: Option<Vec<String>>,
+    /// Whether its calls are encrypted.
+    #[serde(default)]
+    pub encryption: Encryption,
+    /// How many messages wait for it.
+    #[serde(default)]
+    pub messages: Messages,
 }
 
 impl Extension {
@@ -55,6 +62,8 @@ impl Extension {
             do_not_disturb: false,
             pickup_group: None,
             watchers: None,
+            encryption: Encryption::default(),
+            messages: Messages::default(),
         }
     }
 
@@ -62,6 +71,29 @@ impl Extension {
     pub fn may_be_watched_by(&self, number: &str) -> bool {
         number == self.number || self.watchers.as_ref().is_none_or(|list| list.iter().any(|n| n == number))
     }
+}
+
+/// How many messages wait in somebody's mailbox (RFC 3842).
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Messages {
+    /// Not heard yet.
+    pub new: u32,
+    /// Heard and kept.
+    pub old: u32,
+}
+
+/// Whether the sound of an extension's calls is encrypted between its devices and the exchange (deck,
+/// "check whether the account set SRTP on the PBX server").
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encryption {
+    /// Its devices are offered what the caller offers, and may call as they like.
+    #[default]
+    AsOffered,
+    /// Its devices are offered no keys.
+    Never,
+    /// Its devices are offered encryption alone, and refused with 488 where they call without.
+    Always,
 }
 
 /// The hashes of one account (RFC 7616 §3.4.2). As good as the password, so never shown.
@@ -184,6 +216,8 @@ pub(super) struct Entry {
     pub(super) qualify_set: bool,
     /// The OPTIONS under way, and to which contact.
     pub(super) asked: Vec<(ClientId, String)>,
+    /// Wrong passwords of late.
+    pub(super) wrong: Budget,
     /// Nobody lives here: calls are parked at this number.
     pub(super) is_place: bool,
 }
@@ -215,6 +249,7 @@ impl Directory {
             legs: Vec::new(),
             watchers: Vec::new(),
             last_caller: None,
+            wrong: Budget::default(),
             is_place: false,
             expiry_set: None,
             qualify_set: false,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::Exchange;
 use super::command::Answer;
-use super::directory::{Devices, Extension, Forward, Secret};
+use super::directory::{Devices, Encryption, Extension, Forward, Messages, Secret};
 
 /// What of an extension is to be different.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -25,6 +25,10 @@ pub struct Edit {
     pub max_calls: Option<u8>,
     /// Where its calls go instead.
     pub forward: Option<Forward>,
+    /// Whether its calls are encrypted.
+    pub encryption: Option<Encryption>,
+    /// How many messages wait for it.
+    pub messages: Option<Messages>,
     /// Whether its calls are refused.
     pub do_not_disturb: Option<bool>,
     /// Whose calls it answers by the code of group pickup; `null` for nobody's.
@@ -67,24 +71,27 @@ impl Exchange {
             (None, Some(password)) => Extension::new(number, &realm, &password.0),
             (None, None) => return Answer::Refused(format!("extension {number} is new: give a password")),
         };
-        if let Some(Password(password)) = &edit.password {
-            if password.is_empty() {
-                return Answer::Refused(format!("the password of extension {number} is empty"));
-            }
-            extension.secret = Secret::from(Ha1::new(&extension.username, &realm, password));
+        if edit.password.as_ref().is_some_and(|password| password.0.is_empty()) {
+            return Answer::Refused(format!("the password of extension {number} is empty"));
         }
-        edit.apply(&mut extension);
+        edit.apply(&mut extension, &realm);
         self.set_extension(extension)
     }
 }
 
 impl Edit {
-    fn apply(self, to: &mut Extension) {
+    /// Makes the changes; a password is bound to `realm`.
+    pub fn apply(self, to: &mut Extension, realm: &str) {
+        if let Some(Password(password)) = &self.password {
+            to.secret = Secret::from(Ha1::new(&to.username, realm, password));
+        }
         set(&mut to.display, self.display);
         set(&mut to.enabled, self.enabled);
         set(&mut to.devices, self.devices);
         set(&mut to.max_calls, self.max_calls);
         set(&mut to.forward, self.forward);
+        set(&mut to.encryption, self.encryption);
+        set(&mut to.messages, self.messages);
         set(&mut to.do_not_disturb, self.do_not_disturb);
         set(&mut to.pickup_group, self.pickup_group);
         set(&mut to.watchers, self.watchers);
@@ -106,11 +113,11 @@ mod tests {
         let edit: Edit = serde_json::from_str(r#"{"display":"Jack","watchers":["7002"]}"#).expect("sound");
         let mut extension = Extension::new("7001", "offhook", "secret");
         extension.pickup_group = Some("sales".into());
-        edit.apply(&mut extension);
+        edit.apply(&mut extension, "offhook");
         assert_eq!((&*extension.display, extension.pickup_group.as_deref()), ("Jack", Some("sales")));
         assert_eq!(extension.watchers, Some(vec!["7002".to_owned()]));
         let edit: Edit = serde_json::from_str(r#"{"pickup_group":null}"#).expect("sound");
-        edit.apply(&mut extension);
+        edit.apply(&mut extension, "offhook");
         assert_eq!(extension.pickup_group, None);
         assert!(serde_json::from_str::<Edit>(r#"{"dispaly":"Jack"}"#).is_err());
     }

@@ -7,12 +7,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
-use proto::sip::digest::{Guard, Presented, Verdict};
+use proto::sip::digest::{Algorithm, Guard, Presented, Verdict};
 use proto::sip::{Flow, Message, Method, Name, Reply};
 use proto::{Rng, Time};
 use serde::{Deserialize, Serialize};
 
-use super::directory::ExtensionId;
+use super::directory::{Binding, ExtensionId};
 use super::{Change, Event, Exchange, Output};
 
 /// How patient the exchange is with strangers.
@@ -32,6 +32,12 @@ pub struct Patience {
     pub max_sources: usize,
     /// The most bans at a time.
     pub max_bans: usize,
+    /// Wrong passwords for one account until only its known devices are listened to.
+    pub account_wrong: u32,
+    /// Wrong passwords that one account is forgiven each minute.
+    pub account_wrong_per_minute: u32,
+    /// New requests in a second from everybody together; what is beyond gets 503.
+    pub requests_per_second: u32,
     /// User-Agent words of tools that only scan; whoever bears one is banned at once.
     pub scanners: Vec<String>,
 }
@@ -45,6 +51,9 @@ impl Default for Patience {
             strikes: 16,
             ban_s: 60,
             ban_max_s: 3_600,
+            account_wrong: 128,
+            account_wrong_per_minute: 6,
+            requests_per_second: 50_000,
             max_sources: 65_536,
             max_bans: 4_096,
             scanners: scanners.map(str::to_owned).to_vec(),
@@ -73,6 +82,36 @@ struct Source {
     strikes: u32,
 }
 
+/// A budget that fills again with time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Budget {
+    /// What was taken and has not come back, in thousandths.
+    spent: u64,
+    seen: Time,
+}
+
+impl Budget {
+    /// Takes one out of `most`, of which `per_minute` come back; `false` where nothing is left.
+    fn take(&mut self, now: Time, most: u32, per_minute: u64) -> bool {
+        let left = self.is_left(now, most, per_minute);
+        if left {
+            self.spent += 1_000;
+        }
+        left
+    }
+
+    fn is_left(&mut self, now: Time, most: u32, per_minute: u64) -> bool {
+        let micros = u64::try_from(now.since(self.seen).as_micros()).unwrap_or(u64::MAX);
+        // Whole thousandths alone are given back, so that many small steps lose nothing.
+        let back = micros.saturating_mul(per_minute) / 60_000;
+        if back > 0 {
+            self.spent = self.spent.saturating_sub(back);
+            self.seen = now;
+        }
+        self.spent + 1_000 <= u64::from(most) * 1_000
+    }
+}
+
 /// What is remembered of strangers.
 #[derive(Debug)]
 pub(super) struct Gate {
@@ -81,17 +120,37 @@ pub(super) struct Gate {
     sources: HashMap<IpAddr, Source>,
     older: HashMap<IpAddr, Source>,
     bans: BTreeMap<IpAddr, Ban>,
+    /// New requests of everybody.
+    load: Budget,
+    /// Requests that were answered by 503.
+    pub(super) shed: u64,
 }
 
 impl Gate {
     pub(super) fn new(digest: Guard, patience: Patience, bans: Vec<Ban>) -> Self {
         let bans = bans.into_iter().take(patience.max_bans).map(|ban| (ban.source, ban)).collect();
-        Self { digest, patience, sources: HashMap::new(), older: HashMap::new(), bans }
+        Self {
+            digest,
+            patience,
+            sources: HashMap::new(),
+            older: HashMap::new(),
+            bans,
+            load: Budget::default(),
+            shed: 0,
+        }
     }
 
     pub(super) fn is_banned(&self, now: Time, source: IpAddr) -> bool {
         !self.bans.is_empty()
             && self.bans.get(&source.to_canonical()).is_some_and(|ban| ban.until_s > now.as_secs())
+    }
+
+    /// Whether one more new request is too many for the exchange.
+    fn is_overloaded(&mut self, now: Time) -> bool {
+        let per_second = self.patience.requests_per_second;
+        let overloaded = !self.load.take(now, per_second, u64::from(per_second) * 60);
+        self.shed += u64::from(overloaded);
+        overloaded
     }
 
     /// The bans in force.
@@ -187,8 +246,15 @@ impl Exchange {
         let source = flow.remote.ip();
         let presented = Presented::by(message, source, self.gate.digest.realm());
         let directory = &self.directory;
-        let verdict = self.gate.digest.verify(now, &presented, |user| directory.secret(user));
+        let mut account = None;
+        let verdict = self.gate.digest.verify(now, &presented, |user| {
+            account = directory.find_by_username(user);
+            directory.secret(user)
+        });
+        let besieged = account.is_some_and(|id| self.is_besieged(now, id, source));
         match verdict {
+            // Told apart from a wrong password by nothing.
+            Verdict::Ok(_) if besieged => self.turn_away(now, flow, message, Reply::new(403)),
             Verdict::Ok(username) => {
                 self.gate.refund(now, source);
                 self.admit(now, flow, message, &username)
@@ -200,9 +266,35 @@ impl Exchange {
             }
             Verdict::Wrong => {
                 self.strike(now, source, "wrong passwords");
+                if let Some(entry) = account.and_then(|id| self.directory.get_mut(id)) {
+                    let Patience { account_wrong, account_wrong_per_minute, .. } = self.gate.patience;
+                    entry.wrong.take(now, account_wrong, account_wrong_per_minute.into());
+                }
                 self.turn_away(now, flow, message, Reply::new(403))
             }
         }
+    }
+
+    /// Whether so many have guessed at an account that only its known devices are listened to. A guesser
+    /// with many addresses learns nothing then, and the devices keep their service.
+    fn is_besieged(&mut self, now: Time, id: ExtensionId, source: IpAddr) -> bool {
+        let Patience { account_wrong, account_wrong_per_minute, .. } = self.gate.patience;
+        let Some(entry) = self.directory.get_mut(id) else { return false };
+        let source = source.to_canonical();
+        let at_home = |device: &Binding| device.is_live(now) && device.remote.ip().to_canonical() == source;
+        !entry.wrong.is_left(now, account_wrong, account_wrong_per_minute.into())
+            && !entry.bindings.iter().any(at_home)
+    }
+
+    /// Beyond what the exchange can do, new requests are told to come again, before anything is looked
+    /// up for them. Later ones are spread over half a minute.
+    pub(super) fn shed(&mut self, now: Time, flow: Flow, message: &Message<'_>) -> bool {
+        let overloaded = self.gate.is_overloaded(now);
+        if overloaded {
+            let wait_s = 5 + self.rng.below(25);
+            self.turn_away(now, flow, message, Reply::new(503).header(Name::RetryAfter, wait_s));
+        }
+        overloaded
     }
 
     /// The account is right; whether it may speak for the extension in From (or To, where it registers).
@@ -216,7 +308,7 @@ impl Exchange {
             let user = uri.plain_user();
             user == entry.extension.number || user == entry.extension.username
         });
-        if right && entry.extension.enabled {
+        if right && entry.extension.enabled && !self.is_blocked(now, flow, message, id) {
             return Some(id);
         }
         self.turn_away(now, flow, message, Reply::new(403))
@@ -272,10 +364,11 @@ impl Exchange {
 }
 
 /// The digest guard of a realm.
-pub(super) fn digest(realm: &str, rng: &mut Rng) -> Guard {
-    // MD5 alone, as the deck's server asks: SIPp and baresip 1.0 give up at a challenge that names
-    // SHA-256, even where one with MD5 stands beside it.
-    let algorithms = vec![proto::sip::digest::Algorithm::Md5];
+pub(super) fn digest(realm: &str, offers_sha256: bool, rng: &mut Rng) -> Guard {
+    // MD5 alone unless told otherwise, as the deck's server asks: SIPp and baresip 1.0 give up at a
+    // challenge that names SHA-256, even where one with MD5 stands beside it.
+    let algorithms =
+        if offers_sha256 { vec![Algorithm::Sha256, Algorithm::Md5] } else { vec![Algorithm::Md5] };
     let settings =
         proto::sip::digest::GuardSettings { realm: realm.to_owned(), algorithms, ..Default::default() };
     Guard::new(settings, rng)
@@ -291,7 +384,7 @@ mod tests {
     use super::*;
 
     fn gate(patience: Patience) -> Gate {
-        Gate::new(digest("offhook", &mut Rng::from_number(1)), patience, Vec::new())
+        Gate::new(digest("offhook", false, &mut Rng::from_number(1)), patience, Vec::new())
     }
 
     fn source(number: u32) -> IpAddr {
@@ -307,6 +400,15 @@ mod tests {
         assert!(spend(&mut gate, 1_000));
         gate.refund(Time::from_millis(1_000), source(1));
         assert!(spend(&mut gate, 1_000));
+    }
+
+    #[test]
+    fn a_budget_loses_nothing_in_small_steps() {
+        let mut budget = Budget::default();
+        assert!(budget.take(Time::from_secs(1), 1, 60) && !budget.take(Time::from_secs(1), 1, 60));
+        let left = (1..1_000).filter(|ms| budget.is_left(Time::from_millis(1_000 + ms), 1, 60)).count();
+        assert_eq!(left, 0);
+        assert!(budget.is_left(Time::from_secs(2), 1, 60));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use proto::Time;
 use proto::event::dialog_info::{self, CallDirection, DialogEntry, DialogInfo, DialogState, Party as Side};
+use proto::event::mwi::{self, MessageCounts, MessageSummary};
 use proto::sip::dialog::{Dialog, Party};
 use proto::sip::header::Event as EventHeader;
 use proto::sip::message::{Method, Name};
@@ -13,7 +14,7 @@ use proto::sip::{Flow, Message, Reply, Target, Transport};
 use serde::{Deserialize, Serialize};
 
 use super::calls::Leg;
-use super::directory::ExtensionId;
+use super::directory::{ExtensionId, Messages};
 use super::router::Route;
 use super::{Alarm, Change, Exchange, Output, Owner};
 
@@ -22,10 +23,38 @@ const MAX_SUBSCRIPTIONS: usize = 200_000;
 const MAX_WATCHERS: usize = 2_000;
 /// Seconds of a subscription: where none are asked for, the least, the most.
 const DEFAULT_S: u32 = 3_600;
-const MIN_S: u32 = 60;
+pub(super) const MIN_S: u32 = 60;
 const MAX_S: u32 = 7_200;
 /// NOTIFYs without any answer, one after the other, until a watcher counts as gone.
 const MAX_UNANSWERED: u8 = 4;
+
+/// The packages that can be watched.
+pub(super) const ALLOWED: &str = "dialog, message-summary";
+
+/// What is watched.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Package {
+    /// Somebody's calls (RFC 4235).
+    #[default]
+    Dialog,
+    /// One's own mailbox (RFC 3842).
+    MessageSummary,
+}
+
+impl Package {
+    /// As the Event header writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Dialog => "dialog",
+            Self::MessageSummary => "message-summary",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        [Self::Dialog, Self::MessageSummary].into_iter().find(|p| p.name().eq_ignore_ascii_case(name))
+    }
+}
 
 /// Names a subscription.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -38,6 +67,9 @@ pub struct Subscription {
     pub watcher: String,
     /// Who is watched.
     pub watched: String,
+    /// What of it.
+    #[serde(default)]
+    pub package: Package,
     /// Seconds since 1970 until which it stands.
     pub expires_at_s: u64,
     /// The version of the last body; never goes back.
@@ -79,6 +111,8 @@ struct Lamp {
     stale: bool,
     unanswered: u8,
     alarm: Time,
+    /// The dialogs that were told last; `None` where everything is to be told.
+    told: Option<Vec<DialogEntry>>,
 }
 
 /// All subscriptions.
@@ -103,7 +137,7 @@ impl Lamps {
 impl Exchange {
     /// A SUBSCRIBE outside a dialog, of an extension whose password was right.
     pub(super) fn on_subscribe(&mut self, now: Time, flow: Flow, message: &Message<'_>, id: ExtensionId) {
-        let (watched, expires_s) = match self.admit_watcher(message, id) {
+        let (package, watched, expires_s) = match self.admit_watcher(message, id) {
             Ok(admitted) => admitted,
             Err(reply) => return self.answer(now, flow, message, reply),
         };
@@ -115,6 +149,7 @@ impl Exchange {
         let kept = Subscription {
             watcher: self.directory.number(id),
             watched: self.directory.number(watched),
+            package,
             expires_at_s: now.as_secs() + u64::from(expires_s),
             version: 0,
             cseq: 0,
@@ -137,23 +172,31 @@ impl Exchange {
     }
 
     /// Whom it watches and for how long, or why not.
-    fn admit_watcher(&self, message: &Message<'_>, id: ExtensionId) -> Result<(ExtensionId, u32), Reply> {
+    fn admit_watcher(
+        &self,
+        message: &Message<'_>,
+        id: ExtensionId,
+    ) -> Result<(Package, ExtensionId, u32), Reply> {
         let event = message.text(Name::Event).and_then(EventHeader::parse);
-        if event.is_none_or(|event| !event.package.eq_ignore_ascii_case("dialog")) {
-            return Err(Reply::new(489).header(Name::AllowEvents, "dialog"));
-        }
+        let Some(package) = event.and_then(|event| Package::from_name(event.package)) else {
+            return Err(Reply::new(489).header(Name::AllowEvents, ALLOWED));
+        };
         let (Route::Extension(watched) | Route::Place(watched)) = self.route(message.request_uri()) else {
             return Err(Reply::new(404));
         };
         let entry = self.directory.get(watched).ok_or_else(|| Reply::new(404))?;
-        if !entry.extension.may_be_watched_by(&self.directory.number(id)) {
+        let may_watch = match package {
+            Package::Dialog => entry.extension.may_be_watched_by(&self.directory.number(id)),
+            Package::MessageSummary => watched == id,
+        };
+        if !may_watch {
             return Err(Reply::new(403));
         }
         let expires_s = asked_s(message)?;
         if entry.watchers.len() >= MAX_WATCHERS || self.lamps.all.len() >= MAX_SUBSCRIPTIONS {
             return Err(Reply::new(503).header(Name::RetryAfter, 60));
         }
-        Ok((watched, expires_s))
+        Ok((package, watched, expires_s))
     }
 
     fn add_lamp(&mut self, kept: Subscription, dialog: Dialog, watched: ExtensionId) -> SubscriptionId {
@@ -165,7 +208,8 @@ impl Exchange {
         if let Some(entry) = self.directory.get_mut(watched) {
             entry.watchers.push(id);
         }
-        let lamp = Lamp { kept, dialog, watched, asking: false, stale: false, unanswered: 0, alarm };
+        let lamp =
+            Lamp { kept, dialog, watched, asking: false, stale: false, unanswered: 0, alarm, told: None };
         self.lamps.all.insert(id, lamp);
         id
     }
@@ -183,8 +227,12 @@ impl Exchange {
             local_cseq: kept.cseq,
             remote_cseq: kept.remote_cseq,
         };
+        let changed = match kept.package {
+            Package::Dialog => &mut self.changed_lamps,
+            Package::MessageSummary => &mut self.changed_messages,
+        };
+        changed.insert(watched);
         self.add_lamp(kept, dialog, watched);
-        self.changed_lamps.insert(watched);
     }
 
     /// A refresh or the end of a subscription (RFC 6665 §4.2.1.4).
@@ -218,6 +266,7 @@ impl Exchange {
         kept.target.clone_from(&lamp.dialog.target);
         (kept.local, kept.remote) = (flow.local, flow.remote);
         kept.expires_at_s = now.as_secs() + u64::from(expires_s);
+        lamp.told = None;
         let reply = accepted(flow, &kept.watched, expires_s);
         self.rearm_lamp(id);
         self.answer(now, flow, message, reply);
@@ -239,9 +288,18 @@ impl Exchange {
     /// Tells the watchers of everybody with whom something changed in this turn.
     pub(super) fn tell_lamps(&mut self, now: Time) {
         while let Some(extension) = self.changed_lamps.pop_first() {
-            let watchers = self.directory.get(extension).map(|entry| entry.watchers.clone());
-            for lamp in watchers.unwrap_or_default() {
-                self.notify(now, lamp, false);
+            self.tell_watchers(now, extension, Package::Dialog);
+        }
+        while let Some(extension) = self.changed_messages.pop_first() {
+            self.tell_watchers(now, extension, Package::MessageSummary);
+        }
+    }
+
+    fn tell_watchers(&mut self, now: Time, extension: ExtensionId, package: Package) {
+        let watchers = self.directory.get(extension).map(|entry| entry.watchers.clone());
+        for id in watchers.unwrap_or_default() {
+            if self.lamps.all.get(&id).is_some_and(|lamp| lamp.kept.package == package) {
+                self.notify(now, id, false);
             }
         }
     }
@@ -253,8 +311,7 @@ impl Exchange {
             lamp.stale = true;
             return;
         }
-        let (watched, version) = (lamp.watched, lamp.kept.version);
-        let body = self.lamp_body(now, watched, version, id);
+        let (media_type, body) = self.body(now, id);
         let Some(lamp) = self.lamps.all.get_mut(&id) else { return };
         let left_s = lamp.kept.expires_at_s.saturating_sub(now.as_secs());
         let state =
@@ -263,10 +320,10 @@ impl Exchange {
         let mut request = lamp.dialog.request(Method::Notify);
         request = request
             .header(Name::Contact, format_args!("<sip:{}@{}>", lamp.kept.watched, lamp.kept.local))
-            .header(Name::Event, format_args!("dialog{event_id}"))
+            .header(Name::Event, format_args!("{}{event_id}", lamp.kept.package.name()))
             .header(Name::SubscriptionState, state)
             .header(Name::UserAgent, &self.config.user_agent)
-            .body(dialog_info::MEDIA_TYPE, body);
+            .body(media_type, body);
         lamp.kept.version = lamp.kept.version.wrapping_add(1);
         lamp.kept.cseq = lamp.dialog.local_cseq;
         (lamp.asking, lamp.stale) = (true, false);
@@ -284,11 +341,33 @@ impl Exchange {
         }
     }
 
-    fn lamp_body(&self, now: Time, watched: ExtensionId, version: u32, id: SubscriptionId) -> String {
-        let (Some(entry), Some(lamp)) = (self.directory.get(watched), self.lamps.all.get(&id)) else {
-            return String::new();
-        };
-        let host = lamp.kept.local;
+    /// What a subscription tells now.
+    fn body(&mut self, now: Time, id: SubscriptionId) -> (&'static str, String) {
+        let Some(lamp) = self.lamps.all.get(&id) else { return (dialog_info::MEDIA_TYPE, String::new()) };
+        let (watched, version, host) = (lamp.watched, lamp.kept.version, lamp.kept.local);
+        match lamp.kept.package {
+            Package::Dialog => (dialog_info::MEDIA_TYPE, self.lamp_body(now, watched, version, host, id)),
+            Package::MessageSummary => (mwi::MEDIA_TYPE, self.messages_body(watched, host)),
+        }
+    }
+
+    fn messages_body(&self, watched: ExtensionId, host: SocketAddr) -> String {
+        let Some(entry) = self.directory.get(watched) else { return String::new() };
+        let Messages { new, old } = entry.extension.messages;
+        let mailbox = format!("sip:{}@{}", entry.extension.number, host.ip());
+        let counts = MessageCounts { new, old, ..MessageCounts::default() };
+        MessageSummary::of_voice(Some(&mailbox), counts).to_string()
+    }
+
+    fn lamp_body(
+        &mut self,
+        now: Time,
+        watched: ExtensionId,
+        version: u32,
+        host: SocketAddr,
+        id: SubscriptionId,
+    ) -> String {
+        let Some(entry) = self.directory.get(watched) else { return String::new() };
         if entry.is_place {
             return self.place_body(watched, &entry.extension.number, host, version);
         }
@@ -307,7 +386,13 @@ impl Exchange {
         }
         let registered = entry.bindings.iter().any(|binding| binding.is_live(now) && binding.reachable);
         let entity = format!("sip:{}@{}", entry.extension.number, host.ip());
-        DialogInfo { entity, version, full: true, dialogs, registered: Some(registered) }.to_xml()
+        let partial = self.config.partial_lamps;
+        let known = self.lamps.all.get_mut(&id).and_then(|lamp| lamp.told.replace(dialogs.clone()));
+        let (full, dialogs) = match known.filter(|_| partial) {
+            Some(known) => (false, difference(&known, dialogs)),
+            None => (true, dialogs),
+        };
+        DialogInfo { entity, version, full, dialogs, registered: Some(registered) }.to_xml()
     }
 
     /// A parking place as its watchers see it: a dialog of whoever waits there.
@@ -378,6 +463,9 @@ impl Exchange {
         lamp.asking = false;
         // One lost answer ends nothing; a watcher that knows of no subscription does.
         lamp.unanswered = if status.is_some() { 0 } else { lamp.unanswered + 1 };
+        if !matches!(status, Some(200..=299)) {
+            lamp.told = None;
+        }
         let gone = matches!(status, Some(404 | 481 | 489)) || lamp.unanswered >= MAX_UNANSWERED;
         if gone {
             self.remove_lamp(id);
@@ -396,6 +484,14 @@ impl Exchange {
         let local_tag = lamp.kept.local_tag;
         self.told.push(Output::Store(Change::SubscriptionRemoved { local_tag }));
     }
+}
+
+/// What of the dialogs is new or different, and those that are over.
+fn difference(known: &[DialogEntry], now: Vec<DialogEntry>) -> Vec<DialogEntry> {
+    let over = known.iter().filter(|old| now.iter().all(|new| new.id != old.id));
+    let over = over.map(|old| DialogEntry { state: DialogState::Terminated, ..old.clone() });
+    let over: Vec<DialogEntry> = over.collect();
+    now.into_iter().filter(|new| !known.contains(new)).chain(over).collect()
 }
 
 /// The seconds asked for (RFC 6665 §4.2.1.1).

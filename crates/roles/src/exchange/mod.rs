@@ -10,6 +10,7 @@
 //! nothing but their addresses changed, media goes through the relay. Nothing reaches the wire but
 //! through a transaction, except what strangers are answered.
 
+mod blocks;
 mod calls;
 mod command;
 mod directory;
@@ -24,7 +25,7 @@ mod router;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 
 use proto::sip::endpoint::{Config as EndpointConfig, Received, ServerId, Timeout};
@@ -41,14 +42,15 @@ use self::guard::Gate;
 use self::lamps::{Lamps, SubscriptionId};
 use self::ports::Ports;
 
+pub use self::blocks::{Area, Block, Blocked};
 pub use self::calls::{CallRecord, CallView};
-pub use self::command::{Answer, Command, ExtensionView, Party, What};
-pub use self::directory::{Binding, Devices, Extension, Forward, Secret};
+pub use self::command::{Answer, Command, ExtensionView, Figures, Party, What};
+pub use self::directory::{Binding, Devices, Encryption, Extension, Forward, Messages, Secret};
 pub use self::edit::{Edit, Password};
 pub use self::guard::{Ban, Patience};
-pub use self::lamps::Subscription;
+pub use self::lamps::{Package, Subscription};
 pub use self::ports::RelayPorts;
-pub use self::registrar::{Block, Terms};
+pub use self::registrar::Terms;
 pub use self::router::Codes;
 
 /// What an exchange does with others' requests.
@@ -62,6 +64,10 @@ const SUPPORTED: &str = "replaces, timer, 100rel";
 pub struct Config {
     /// The realm of its accounts.
     pub realm: String,
+    /// Whether challenges name SHA-256 beside MD5 (RFC 8760).
+    pub offers_sha256: bool,
+    /// Whether watchers are told what changed alone, once they know everything (RFC 4235 §3.2).
+    pub partial_lamps: bool,
     /// What it calls itself in User-Agent and Server.
     pub user_agent: String,
     /// Where media is relayed.
@@ -94,6 +100,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             realm: "offhook".into(),
+            offers_sha256: false,
+            partial_lamps: false,
             user_agent: "Offhook".into(),
             relay: RelayPorts::default(),
             terms: Terms::default(),
@@ -189,8 +197,8 @@ pub enum Event {
         number: String,
         /// Where it is.
         source: IpAddr,
-        /// The rule.
-        rule: Block,
+        /// The rule in words.
+        rule: String,
     },
     /// A device no longer answers, or does again.
     Reachable {
@@ -343,6 +351,10 @@ pub struct Exchange {
     alarms: BTreeSet<(Time, Alarm)>,
     /// Extensions whose watchers are told at the end of the turn.
     changed_lamps: BTreeSet<ExtensionId>,
+    /// Extensions whose count of messages is to be told at the end of the turn.
+    changed_messages: BTreeSet<ExtensionId>,
+    /// Devices that a rule has hit; bounded.
+    blocked: VecDeque<Blocked>,
     wire: Vec<Transmit>,
     told: Vec<Out>,
 }
@@ -354,7 +366,7 @@ impl Exchange {
         let mut rng = Rng::new(seed);
         let product = Some(config.user_agent.as_str().into());
         let endpoint = Endpoint::new(EndpointConfig { product, ..EndpointConfig::default() }, rng.fork());
-        let digest = guard::digest(&config.realm, &mut rng);
+        let digest = guard::digest(&config.realm, config.offers_sha256, &mut rng);
         let gate = Gate::new(digest, config.patience.clone(), restored.bans);
         let ports = Ports::new(config.relay);
         let mut exchange = Self {
@@ -368,6 +380,8 @@ impl Exchange {
             ports,
             alarms: BTreeSet::new(),
             changed_lamps: BTreeSet::new(),
+            changed_messages: BTreeSet::new(),
+            blocked: VecDeque::new(),
             wire: Vec::new(),
             told: Vec::new(),
         };
@@ -425,7 +439,7 @@ impl Exchange {
             Received::Nothing | Received::Merged | Received::StrayResponse => {}
             Received::NewRequest => self.on_request(now, flow, &message),
             Received::Ack => self.on_ack(now, &message),
-            Received::Cancelled(invite) => self.on_cancel(now, invite, &message),
+            Received::Cancelled(invite) => self.on_cancel(now, flow, invite, &message),
             Received::Response { id, owner } => match owner {
                 Owner::Leg(leg) => self.on_leg_response(now, leg, id, &message),
                 Owner::Lamp(lamp) => self.on_notify_response(now, lamp, message.status()),
@@ -438,6 +452,9 @@ impl Exchange {
         if !message.to_tag().is_empty() {
             return self.on_request_in_dialog(now, flow, message);
         }
+        if self.shed(now, flow, message) {
+            return;
+        }
         let Some(id) = self.authenticate(now, flow, message) else { return };
         let answers = &self.config.answers;
         let method = message.method().unwrap_or(Method::Other);
@@ -447,7 +464,7 @@ impl Exchange {
             _ => None,
         };
         match (forced, method) {
-            (Some(status), _) => self.answer(now, flow, message, Reply::new(status)),
+            (Some(status), _) => self.answer(now, flow, message, self.forced(status, method)),
             (None, Method::Register) => self.on_register(now, flow, message, id),
             (None, Method::Invite) => self.on_invite(now, flow, message, id),
             (None, Method::Subscribe) => self.on_subscribe(now, flow, message, id),
@@ -459,6 +476,18 @@ impl Exchange {
                 self.answer(now, flow, message, Reply::new(481));
             }
             (None, _) => self.answer(now, flow, message, Reply::new(405).header(Name::Allow, ALLOW)),
+        }
+    }
+
+    /// An answer that a case of the lab wants, with what its status needs to be understood.
+    fn forced(&self, status: u16, method: Method) -> Reply {
+        let reply = Reply::new(status);
+        match (status, method) {
+            (423, Method::Register) => reply.header(Name::MinExpires, self.config.terms.min_s),
+            (423, _) => reply.header(Name::MinExpires, lamps::MIN_S),
+            (489, _) => reply.header(Name::AllowEvents, lamps::ALLOWED),
+            (503, _) => reply.header(Name::RetryAfter, 30),
+            _ => reply,
         }
     }
 

@@ -1,13 +1,12 @@
 //! Registrations (RFC 3261 §10.3): which devices an extension has, and until when.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use proto::Time;
 use proto::sip::header::Address;
 use proto::sip::{Flow, Message, Name, Reply};
-use serde::{Deserialize, Serialize};
 
+use super::blocks::Block;
 use super::directory::{Binding, Devices, ExtensionId};
 use super::{Alarm, Change, Event, Exchange, Output};
 
@@ -37,48 +36,6 @@ impl Default for Terms {
     }
 }
 
-/// A rule against devices (deck, "block third-party device, block the phone, block the network").
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub enum Block {
-    /// Whoever's User-Agent has these words, in any case.
-    UserAgent(String),
-    /// Addresses whose first `bits` are those of `network`.
-    Network {
-        /// Any address of it.
-        network: IpAddr,
-        /// How many bits count; all of them for one address.
-        bits: u8,
-    },
-}
-
-impl Block {
-    fn hits(&self, source: IpAddr, user_agent: &str) -> bool {
-        match self {
-            Self::UserAgent(words) => {
-                !words.is_empty() && user_agent.to_ascii_lowercase().contains(&words.to_ascii_lowercase())
-            }
-            Self::Network { network, bits } => same_network(*network, source.to_canonical(), *bits),
-        }
-    }
-}
-
-fn same_network(network: IpAddr, address: IpAddr, bits: u8) -> bool {
-    let bits = u32::from(bits);
-    match (network, address) {
-        (IpAddr::V4(network), IpAddr::V4(address)) => {
-            let rest = 32 - bits.min(32);
-            u32::from(network).checked_shr(rest).unwrap_or(0)
-                == u32::from(address).checked_shr(rest).unwrap_or(0)
-        }
-        (IpAddr::V6(network), IpAddr::V6(address)) => {
-            let rest = 128 - bits.min(128);
-            u128::from(network).checked_shr(rest).unwrap_or(0)
-                == u128::from(address).checked_shr(rest).unwrap_or(0)
-        }
-        _ => false,
-    }
-}
-
 /// What a REGISTER does to one contact.
 struct Wish<'a> {
     address: Address<'a>,
@@ -104,13 +61,6 @@ impl Exchange {
         message: &Message<'_>,
         id: ExtensionId,
     ) -> Result<(), Reply> {
-        let user_agent = cut(message.text(Name::UserAgent).unwrap_or_default(), MAX_AGENT_BYTES);
-        if let Some(block) = self.config.terms.blocks.iter().find(|b| b.hits(flow.remote.ip(), user_agent)) {
-            let (number, source) = (self.directory.number(id), flow.remote.ip());
-            let event = Event::Blocked { number, source, rule: block.clone() };
-            self.told.push(Output::Event(event));
-            return Err(Reply::new(403));
-        }
         if message.header(Name::Contact).is_some_and(|value| value == b"*") {
             return self.unregister_all(message, id);
         }
@@ -324,19 +274,6 @@ fn cut(text: &str, bytes: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn networks_and_agents_are_blocked() {
-        let network = |text: &str, bits| Block::Network { network: text.parse().expect("sound"), bits };
-        let hits = |block: &Block, source: &str| block.hits(source.parse().expect("sound"), "SIPphone/1");
-        assert!(hits(&network("10.1.0.0", 16), "10.1.2.3"));
-        assert!(!hits(&network("10.1.0.0", 16), "10.2.2.3"));
-        assert!(hits(&network("0.0.0.0", 0), "10.2.2.3"));
-        assert!(hits(&network("10.2.2.3", 32), "::ffff:10.2.2.3"));
-        assert!(!hits(&network("::", 0), "10.2.2.3"));
-        assert!(hits(&Block::UserAgent("sipPHONE".into()), "10.2.2.3"));
-        assert!(!hits(&Block::UserAgent(String::new()), "10.2.2.3"));
-    }
 
     #[test]
     fn text_is_cut_at_a_letter() {

@@ -26,7 +26,7 @@ pub struct Codes {
     pub do_not_disturb: String,
     /// Followed by an extension: its phone answers by itself.
     pub intercom: String,
-    /// As target of a transfer: parks the call at the first free place.
+    /// As target of a transfer: parks the call at the place whose number follows, or at the first free one.
     pub park: String,
     /// Everything that is said comes back.
     pub echo: String,
@@ -45,7 +45,7 @@ impl Default for Codes {
             forward_no_answer: "*92".into(),
             do_not_disturb: "*78".into(),
             intercom: "*80".into(),
-            park: "*68".into(),
+            park: "*5".into(),
             echo: "*43".into(),
             test_tone: "*44".into(),
         }
@@ -96,8 +96,8 @@ pub(super) enum Route {
     Intercom(ExtensionId),
     /// A parking place.
     Place(ExtensionId),
-    /// Any parking place.
-    Park,
+    /// To be parked, there or anywhere.
+    Park(Option<ExtensionId>),
     Echo,
     TestTone,
     Nobody,
@@ -133,6 +133,13 @@ impl Exchange {
         if let Some(id) = argument(&codes.pickup).and_then(person) {
             return Route::Pickup(id);
         }
+        let place = |number: &str| {
+            let id = self.directory.find(number)?;
+            self.directory.get(id).filter(|entry| entry.is_place).map(|_| id)
+        };
+        if let Some(id) = argument(&codes.park).and_then(place) {
+            return Route::Park(Some(id));
+        }
         if let Some(id) = argument(&codes.intercom).and_then(person) {
             return Route::Intercom(id);
         }
@@ -150,7 +157,7 @@ impl Exchange {
             _ if argument(&codes.group_pickup) == Some("") => Route::GroupPickup,
             _ if argument(&codes.call_return) == Some("") => Route::CallReturn,
             _ if argument(&codes.do_not_disturb) == Some("") => Route::DoNotDisturb,
-            _ if argument(&codes.park) == Some("") => Route::Park,
+            _ if argument(&codes.park) == Some("") => Route::Park(None),
             _ if argument(&codes.echo) == Some("") => Route::Echo,
             _ if argument(&codes.test_tone) == Some("") => Route::TestTone,
             _ => Route::Nobody,

@@ -1,11 +1,14 @@
 //! Timelines of a whole exchange: bytes of phones in, bytes to phones out.
 
+mod attacks;
 mod calls;
 mod commands;
+mod encrypting;
 mod guarding;
 mod lamps;
 mod registering;
 mod services;
+mod soak;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -52,7 +55,10 @@ impl Bench {
     }
 
     fn restored(config: Config, restored: Restored) -> Self {
-        let now = Time::from_secs(1_000);
+        Self::restored_at(config, restored, Time::from_secs(1_000))
+    }
+
+    fn restored_at(config: Config, restored: Restored, now: Time) -> Self {
         Self {
             exchange: Exchange::new(config, restored, [7; 32], now),
             now,
@@ -185,9 +191,17 @@ impl Phone {
     }
 
     fn invite(&mut self, callee: &str, call_id: &str, fields: &str) -> String {
+        self.invite_saying(callee, call_id, fields, SDP)
+    }
+
+    fn invite_with(&mut self, callee: &str, call_id: &str, sdp: &str) -> String {
+        self.invite_saying(callee, call_id, "", sdp)
+    }
+
+    fn invite_saying(&mut self, callee: &str, call_id: &str, fields: &str, sdp: &str) -> String {
         let to = format!("<sip:{callee}@192.0.2.100>");
         let fields = format!("Contact: {}\r\n{fields}", self.contact());
-        self.request("INVITE", &format!("sip:{callee}@192.0.2.100"), &to, "", call_id, &fields, SDP)
+        self.request("INVITE", &format!("sip:{callee}@192.0.2.100"), &to, "", call_id, &fields, sdp)
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of a message")]

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use proto::rtp::srtp::{MasterKey, Opener, Protector, Suite};
+use proto::sdp::AgreedSrtp;
 
 use super::ears::above;
 use crate::relay::{RelayCommand, RelayEvent, RelayFigures, RelayId, Side, Sound};
@@ -26,7 +28,7 @@ pub struct SimRelay {
     calls: BTreeMap<RelayId, [Leg; 2]>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Leg {
     local: SocketAddr,
     pointed: Option<SocketAddr>,
@@ -34,6 +36,9 @@ struct Leg {
     learnt_rtcp: Option<SocketAddr>,
     /// What the exchange itself says to it.
     hears: Option<Sound>,
+    srtp: Option<AgreedSrtp>,
+    opener: Option<Opener>,
+    protector: Option<Protector>,
     figures: RelayFigures,
 }
 
@@ -45,9 +50,10 @@ impl SimRelay {
                 self.calls.insert(relay, [Leg::new(a), Leg::new(b)]);
                 None
             }
-            RelayCommand::Point { relay, side, remote, .. } => {
+            RelayCommand::Point { relay, side, remote, srtp } => {
                 let leg = self.calls.get_mut(&relay)?.get_mut(index(side))?;
                 leg.point(remote);
+                leg.set_keys(srtp.as_deref());
                 None
             }
             RelayCommand::Play { relay, side, speech } => {
@@ -71,19 +77,21 @@ impl SimRelay {
             legs[here].figures.strangers += 1;
             return None;
         }
+        let clear = legs[here].open(bytes, rtcp)?;
         if !rtcp {
             legs[here].figures.packets += 1;
             legs[here].figures.bytes += bytes.len() as u64;
         }
         let out = match (legs[here].hears, legs[there].hears) {
-            (Some(Sound::Echo), _) => &legs[here],
+            (Some(Sound::Echo), _) => &mut legs[here],
             // Whoever hears the exchange hears nobody else. Its tones need an engine that makes sound,
             // which this wire has not.
             (_, Some(_)) => return None,
-            (_, None) => &legs[there],
+            (_, None) => &mut legs[there],
         };
         let (from, to) = out.way_out(rtcp)?;
-        Some(Forwarded { from, to, bytes: Bytes::copy_from_slice(bytes) })
+        let bytes = out.protect(clear, rtcp)?;
+        Some(Forwarded { from, to, bytes: Bytes::from(bytes) })
     }
 
     /// Whether a port is open at `local`.
@@ -112,6 +120,9 @@ impl Leg {
             learnt: None,
             learnt_rtcp: None,
             hears: None,
+            srtp: None,
+            opener: None,
+            protector: None,
             figures: RelayFigures::default(),
         }
     }
@@ -122,6 +133,39 @@ impl Leg {
             self.learnt = None;
             self.learnt_rtcp = None;
         }
+    }
+
+    /// A key that stays keeps its state.
+    fn set_keys(&mut self, srtp: Option<&AgreedSrtp>) {
+        if self.srtp.as_ref() == srtp {
+            return;
+        }
+        let key = |srtp: &AgreedSrtp, base64: &str| {
+            let suite = Suite::from_name(srtp.suite.name())?;
+            MasterKey::from_inline(suite, &format!("inline:{base64}")).ok()
+        };
+        self.opener = srtp.and_then(|srtp| key(srtp, &srtp.remote_key)).map(|key| Opener::new(&key));
+        self.protector = srtp.and_then(|srtp| key(srtp, &srtp.local_key)).map(|key| Protector::new(&key));
+        self.srtp = srtp.cloned();
+    }
+
+    /// What a packet says in clear; none where it does not bear the leg's key.
+    fn open(&mut self, bytes: &[u8], rtcp: bool) -> Option<Vec<u8>> {
+        let mut clear = bytes.to_vec();
+        if let Some(opener) = &mut self.opener {
+            let opened = if rtcp { opener.open_rtcp(&mut clear) } else { opener.open_rtp(&mut clear) };
+            clear.truncate(opened.ok()?);
+        }
+        Some(clear)
+    }
+
+    fn protect(&mut self, mut packet: Vec<u8>, rtcp: bool) -> Option<Vec<u8>> {
+        if let Some(protector) = &mut self.protector {
+            let done =
+                if rtcp { protector.protect_rtcp(&mut packet) } else { protector.protect_rtp(&mut packet) };
+            done.ok()?;
+        }
+        Some(packet)
     }
 
     fn has(&self, local: SocketAddr) -> bool {

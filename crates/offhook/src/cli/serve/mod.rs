@@ -4,6 +4,7 @@ mod hands;
 pub(super) mod keep;
 mod music;
 mod relaying;
+mod text;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -12,7 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use roles::exchange::{Config as ExchangeConfig, Exchange, Extension, RelayPorts, Restored};
+use roles::exchange::{
+    Area, Block, Config as ExchangeConfig, Exchange, Extension, RelayPorts, Restored, Terms,
+};
 use tokio::sync::mpsc;
 
 use super::{Failure, interrupted, runtime, secrets};
@@ -49,6 +52,27 @@ pub(crate) struct Arguments {
     /// An extension and its secret; may be given several times
     #[arg(long = "extension", value_name = "NUMBER:SECRET", value_parser = parse_extension)]
     extensions: Vec<Account>,
+    /// Take extensions from a text file, as --export writes it, and keep them
+    #[arg(long, value_name = "FILE")]
+    import: Option<PathBuf>,
+    /// Write all extensions into a text file, with the hashes of their secrets, and end
+    #[arg(long, value_name = "FILE", requires = "dir")]
+    export: Option<PathBuf>,
+    /// Also offer SHA-256 to phones (RFC 8760); baresip 1.0 and SIPp then no longer register
+    #[arg(long)]
+    sha256: bool,
+    /// Every how many seconds phones over UDP are asked whether they answer; 0 for never
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    qualify: u32,
+    /// Refuse phones whose User-Agent has these words; may be given several times
+    #[arg(long, value_name = "WORDS")]
+    block_agent: Vec<String>,
+    /// Refuse phones from this network, as in 10.1.0.0/16; may be given several times
+    #[arg(long, value_name = "NETWORK", value_parser = Block::network)]
+    block_network: Vec<Block>,
+    /// Refuse phones from an area: a file with one network a line; may be given several times
+    #[arg(long, value_name = "FILE")]
+    block_area: Vec<PathBuf>,
     /// Folder of WAV files: what those hear who are held or parked
     #[arg(long, value_name = "DIR")]
     music: Option<PathBuf>,
@@ -99,12 +123,22 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
         secrets::warn_if_short(&format!("extension {number}"), secret);
     }
     let mut store = store::open(arguments.dir.as_deref())?;
-    let restored = restore(&mut *store, &arguments.extensions)?;
+    let imported = arguments.import.as_deref().map(text::import).transpose()?.unwrap_or_default();
+    let restored = restore(&mut *store, imported, &arguments.extensions)?;
+    if let Some(path) = &arguments.export {
+        return Ok(text::export(path, &restored.extensions)?);
+    }
     let net = stand(&arguments, clock)?;
     let teller = Teller::new(arguments.json, clock)?;
     let at = net.local(proto::sip::Transport::Udp).unwrap_or(arguments.sip);
     let music = arguments.music.as_deref().map(music::load).transpose()?.unwrap_or_default();
-    let mut driver = exchange(net, store, restored, teller, clock, music)?;
+    let config = ExchangeConfig {
+        offers_sha256: arguments.sha256,
+        qualify_s: Some(arguments.qualify).filter(|seconds| *seconds > 0),
+        terms: Terms { blocks: blocks(&arguments)?, ..Terms::default() },
+        ..ExchangeConfig::default()
+    };
+    let mut driver = exchange(config, net, store, restored, teller, clock, music)?;
     driver.hands().teller.ready(at);
     let ended = tokio::select! {
         () = driver.run() => Err(Failure::Failed("nobody reads the events any more".to_owned())),
@@ -120,6 +154,7 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
 /// # Errors
 /// The system gives no thread or entropy.
 pub(super) fn exchange(
+    config: ExchangeConfig,
     net: Net,
     store: Box<dyn Store>,
     restored: Restored,
@@ -133,7 +168,7 @@ pub(super) fn exchange(
         user_agent: format!("Offhook {}", env!("CARGO_PKG_VERSION")),
         relay: RelayPorts { address: reachable(own)?, ..RelayPorts::default() },
         music: !music.is_empty(),
-        ..ExchangeConfig::default()
+        ..config
     };
     let exchange = Exchange::new(config, restored, clock::seed()?, clock.now());
     let hands = Hands::new(teller, Relaying::start(clock, music)?, store.outlives_program());
@@ -153,11 +188,14 @@ fn reachable(ip: IpAddr) -> io::Result<IpAddr> {
     super::place::address_towards(&[("192.0.2.1".to_owned(), 9)])
 }
 
-/// What the exchange finds again, with the extensions of the command line.
-fn restore(store: &mut dyn Store, accounts: &[Account]) -> io::Result<Restored> {
+/// What the exchange finds again, with the extensions of a file and of the command line.
+fn restore(store: &mut dyn Store, imported: Vec<Extension>, accounts: &[Account]) -> io::Result<Restored> {
     let mut restored = keep::restore(&*store.reader())?;
     let given = accounts.iter().map(|account| Extension::new(&account.number, REALM, &account.secret));
-    let given: Vec<Extension> = given.collect();
+    let mut given: Vec<Extension> = given.collect();
+    given.extend(
+        imported.into_iter().filter(|new| accounts.iter().all(|account| account.number != new.number)),
+    );
     let changes = given.iter().map(keep::extension).collect::<Vec<_>>();
     restored.extensions.retain(|kept| given.iter().all(|new| new.number != kept.number));
     restored.extensions.extend(given);
@@ -165,6 +203,20 @@ fn restore(store: &mut dyn Store, accounts: &[Account]) -> io::Result<Restored> 
         store.commit(changes);
     }
     Ok(restored)
+}
+
+/// The rules against phones.
+fn blocks(arguments: &Arguments) -> io::Result<Vec<Block>> {
+    let agents = arguments.block_agent.iter().cloned().map(Block::UserAgent);
+    let mut blocks: Vec<Block> = agents.chain(arguments.block_network.iter().cloned()).collect();
+    for path in &arguments.block_area {
+        let named =
+            |why: String| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {why}", path.display()));
+        let text = std::fs::read_to_string(path).map_err(|error| named(error.to_string()))?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        blocks.push(Block::Area(Area::parse(&name, &text).map_err(named)?));
+    }
+    Ok(blocks)
 }
 
 fn stand(arguments: &Arguments, clock: Clock) -> Result<Net, Failure> {
@@ -208,9 +260,9 @@ mod tests {
     fn extensions_given_once_are_there_at_the_next_start() {
         let mut store = Memory::default();
         let account = |secret: &str| [Account { number: "7001".to_owned(), secret: secret.to_owned() }];
-        restore(&mut store, &account("the first secret")).unwrap();
-        let second = restore(&mut store, &account("the second secret")).unwrap();
-        let again = restore(&mut store, &[]).unwrap();
+        restore(&mut store, Vec::new(), &account("the first secret")).unwrap();
+        let second = restore(&mut store, Vec::new(), &account("the second secret")).unwrap();
+        let again = restore(&mut store, Vec::new(), &[]).unwrap();
         assert_eq!((second.extensions.len(), second.extensions), (1, again.extensions));
     }
 }

@@ -4,6 +4,7 @@ use proto::Time;
 use proto::sip::Reply;
 use proto::sip::usage::call::Event as CallEvent;
 
+use super::keys::Half;
 use super::{CallId, LegId};
 use crate::exchange::{Event, Exchange, Output};
 
@@ -49,7 +50,7 @@ impl Exchange {
     }
 
     fn on_progress(&mut self, now: Time, call: CallId, id: LegId, status: u16, sdp: Option<Vec<u8>>) {
-        let sdp = self.relayed_opt(call, id, sdp);
+        let sdp = self.relayed_opt(call, id, sdp, (Half::Answer, Half::Answer));
         if let Some(leg) = self.calls.legs.get_mut(&id) {
             leg.ringing = true;
             self.changed_lamps.extend(leg.extension);
@@ -72,7 +73,8 @@ impl Exchange {
         }
         // Where a reliable 183 has brought the answer, the 200 has none (RFC 3261 §13.2.1); the caller may
         // not have had it reliably.
-        let told = self.relayed_opt(call, id, sdp.or_else(|| self.last_said(id)));
+        let halves = self.halves_of_answer(call, needs_ack);
+        let told = self.relayed_opt(call, id, sdp.or_else(|| self.last_said(id)), halves);
         self.mark_answered(now, call);
         let Some(bridge) = self.calls.bridges.get(&call) else { return };
         match (bridge.transfer, bridge.a) {
@@ -84,6 +86,19 @@ impl Exchange {
                 self.tell_answer(now, a, told);
             }
             (None, None) => self.end_call(now, call, "nobody is left to talk to"),
+        }
+    }
+
+    /// What the answer of the called is: an offer where the caller had made none; and what it is to the
+    /// caller: an offer too where its leg stands already.
+    fn halves_of_answer(&self, call: CallId, needs_ack: bool) -> (Half, Half) {
+        let Some(bridge) = self.calls.bridges.get(&call) else { return (Half::Answer, Half::Answer) };
+        let caller = bridge.a.and_then(|a| self.calls.legs.get(&a));
+        let stands = bridge.transfer.is_some() || caller.is_some_and(|leg| leg.machine.is_answered());
+        match (needs_ack, stands) {
+            (true, _) => (Half::Offer, Half::Offer),
+            (false, true) => (Half::Answer, Half::Offer),
+            (false, false) => (Half::Answer, Half::Answer),
         }
     }
 
@@ -124,7 +139,7 @@ impl Exchange {
         }
         let waiting = self.calls.legs.get_mut(&id).and_then(|leg| leg.answers_late.take());
         if let Some(waiting) = waiting {
-            let sdp = self.relayed_opt(call, id, sdp);
+            let sdp = self.relayed_opt(call, id, sdp, (Half::Answer, Half::Answer));
             self.acknowledge(now, waiting, sdp);
         }
     }

@@ -5,6 +5,7 @@ use proto::Time;
 use proto::sdp::Description;
 use proto::sip::{Name, Reply};
 
+use super::keys::Half;
 use super::{CallId, LegId, Service};
 use crate::exchange::directory::{Extension, ExtensionId};
 use crate::exchange::router::{ForwardKind, Route};
@@ -26,7 +27,9 @@ impl Exchange {
                 self.change_extension(caller, |own| own.do_not_disturb = !own.do_not_disturb);
                 self.confirm(now, leg, caller);
             }
-            Route::Extension(_) | Route::Park | Route::Nobody => self.refuse_leg(now, leg, Reply::new(404)),
+            Route::Extension(_) | Route::Park(_) | Route::Nobody => {
+                self.refuse_leg(now, leg, Reply::new(404))
+            }
         }
     }
 
@@ -177,7 +180,8 @@ impl Exchange {
             own.call = Some(call);
         }
         self.take_place(call, leg, Some(leg));
-        let told = self.relayed(call, leg, &said);
+        let told = self.relayed(call, leg, &said, (Half::Offer, Half::Answer));
+        let offer = self.offer_as_answer(call, &offer);
         self.mark_answered(now, call);
         self.ask_leg(now, leg, |call, ctx| call.answer(ctx, Some(offer), &[]));
         self.ask_leg(now, a, |call, ctx| call.answer(ctx, Some(told), &[]));

@@ -1,5 +1,6 @@
 //! A call begins: whom it goes to, and what becomes of it until somebody answers.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use proto::Time;
@@ -7,6 +8,7 @@ use proto::sip::message::Name;
 use proto::sip::usage::call::Invitation;
 use proto::sip::{Flow, Message, Reply};
 
+use super::keys::{Half, is_acceptable};
 use super::{Bridge, CallId, LegId, Peer};
 use crate::exchange::directory::{Binding, ExtensionId};
 use crate::exchange::router::Route;
@@ -48,6 +50,10 @@ impl Exchange {
         let too_short = self.calls.legs.get(&leg).is_some_and(|l| l.machine.session_too_small(MIN_SE_S));
         if too_short {
             return self.refuse_leg(now, leg, Reply::new(422).header(Name::MinSe, MIN_SE_S));
+        }
+        let rule = self.directory.get(caller).map(|entry| entry.extension.encryption).unwrap_or_default();
+        if !is_acceptable(message.body(), rule) {
+            return self.refuse_leg(now, leg, Reply::new(488));
         }
         self.ask_leg(now, leg, |call, ctx| call.trying(ctx));
         if let Some(value) = message.text(Name::Replaces) {
@@ -104,7 +110,7 @@ impl Exchange {
             bridge.a = Some(leg);
         }
         let offer = offer.filter(|sdp| !sdp.is_empty());
-        let offer = self.relayed_opt(call, leg, offer);
+        let offer = self.relayed_opt(call, leg, offer, (Half::Offer, Half::Offer));
         let bridge = self.calls.bridges.get_mut(&call)?;
         bridge.offer = offer;
         let view = bridge.view(call);
@@ -135,10 +141,12 @@ impl Exchange {
             offer: None,
             headers,
             visited: Vec::new(),
+            queue: VecDeque::new(),
             refusal: None,
             transfer: None,
             then: None,
             service: None,
+            sides: Default::default(),
             music: [false; 2],
             no_answer_at: None,
         };
@@ -191,10 +199,12 @@ impl Exchange {
     }
 
     pub(super) fn ring_devices(&mut self, now: Time, call: CallId, callee: ExtensionId, devices: &[Binding]) {
+        let rule = self.directory.get(callee).map(|entry| entry.extension.encryption).unwrap_or_default();
+        let offer = self.offer_by_rule(call, rule);
         for device in devices {
             let Some(bridge) = self.calls.bridges.get(&call) else { return };
             let invitation = Invitation {
-                sdp: bridge.offer.clone(),
+                sdp: offer.clone(),
                 headers: bridge.headers.clone(),
                 session_s: self.config.session_s,
                 reliable: true,
@@ -238,7 +248,7 @@ impl Exchange {
         }
     }
 
-    /// A device answered with 3xx: the first of its contacts is followed.
+    /// A device answered with 3xx: its contacts are followed one after the other until one takes the call.
     pub(super) fn on_redirected(
         &mut self,
         now: Time,
@@ -248,12 +258,15 @@ impl Exchange {
         diversion: Option<String>,
     ) {
         self.drop_branch(call, leg);
-        let target = contacts.first().and_then(|uri| proto::sip::Uri::parse(uri));
-        let target = target.map(|uri| uri.plain_user().into_owned()).unwrap_or_default();
+        let number = |uri: &String| Some(proto::sip::Uri::parse(uri)?.plain_user().into_owned());
+        let targets: Vec<String> = contacts.iter().take(MAX_FORWARDS).filter_map(number).collect();
         self.cancel_branches(now, call, None);
         let reason = diversion.as_deref().and_then(|value| proto::sip::header::Params(value).get("reason"));
         let reason = reason.unwrap_or("unconditional").trim_matches('"').to_owned();
-        self.forward(now, call, &target, &reason);
+        if let Some(bridge) = self.calls.bridges.get_mut(&call) {
+            bridge.queue = targets.into_iter().map(|target| (target, reason.clone())).collect();
+        }
+        self.give_up(now, call, 404);
     }
 
     /// A device refused, or never answered.
@@ -295,9 +308,12 @@ impl Exchange {
         self.all_refused(now, call);
     }
 
-    /// The caller is refused, and the call is over.
+    /// The call goes where it may go next; where that is nowhere, the caller is refused and it is over.
     pub(super) fn give_up(&mut self, now: Time, call: CallId, status: u16) {
         let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
+        if let Some((target, reason)) = bridge.queue.pop_front() {
+            return self.forward(now, call, &target, &reason);
+        }
         bridge.refusal = Some(status);
         if let Some(a) = bridge.a {
             self.refuse_leg(now, a, Reply::new(status));

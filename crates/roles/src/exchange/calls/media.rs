@@ -4,28 +4,33 @@ use std::net::SocketAddr;
 
 use proto::sdp::{Codec, Description};
 
+use super::keys::Half;
 use super::{CallId, LegId};
 use crate::exchange::{Exchange, Output};
 use crate::relay::{RelayCommand, Side, Sound, Speech};
 
+/// What a description is to the one who says it, and to the one who is told.
+type Halves = (Half, Half);
 /// How a description is led to the relay.
 type Redirect = fn(&mut Description, usize, SocketAddr);
 
 impl Exchange {
     /// Takes what a leg says of its media, tells the relay, and returns what the other side is told.
     /// What cannot be read, or speaks of no audio, passes as it is.
-    pub(super) fn relayed(&mut self, call: CallId, from: LegId, sdp: &[u8]) -> Vec<u8> {
-        self.relayed_by(Description::redirect, call, from, sdp)
+    pub(super) fn relayed(&mut self, call: CallId, from: LegId, sdp: &[u8], halves: Halves) -> Vec<u8> {
+        self.relayed_by(Description::redirect, call, from, sdp, halves)
     }
 
-    /// The same for somebody whom the leg has not talked to: without a hold that was not meant for him.
+    /// The same as an offer to somebody whom the leg has not talked to: without a hold that was not meant
+    /// for him.
     pub(super) fn relayed_unheld(
         &mut self,
         call: CallId,
         from: LegId,
         sdp: Option<Vec<u8>>,
     ) -> Option<Vec<u8>> {
-        sdp.map(|sdp| self.relayed_by(Description::redirect_unheld, call, from, &sdp))
+        let halves = (Half::Offer, Half::Offer);
+        sdp.map(|sdp| self.relayed_by(Description::redirect_unheld, call, from, &sdp, halves))
     }
 
     /// What a leg said last of its media.
@@ -33,19 +38,41 @@ impl Exchange {
         self.calls.legs.get(&id).map(|leg| leg.remote_sdp.clone()).filter(|sdp| !sdp.is_empty())
     }
 
-    fn relayed_by(&mut self, redirect: Redirect, call: CallId, from: LegId, sdp: &[u8]) -> Vec<u8> {
-        let Some(bridge) = self.calls.bridges.get(&call) else { return sdp.to_vec() };
+    fn relayed_by(
+        &mut self,
+        redirect: Redirect,
+        call: CallId,
+        from: LegId,
+        sdp: &[u8],
+        (said, told): Halves,
+    ) -> Vec<u8> {
+        let Some(bridge) = self.calls.bridges.get_mut(&call) else { return sdp.to_vec() };
         let place = bridge.place;
         let side = if bridge.a == Some(from) { Side::A } else { Side::B };
         let at = if side == Side::A { place.b } else { place.a };
-        let Some((told, remote)) = led_through(sdp, at, redirect) else { return sdp.to_vec() };
+        let Some(led) = led_through(sdp, at, redirect) else { return sdp.to_vec() };
+        let Led { mut description, index, remote } = led;
+        let [a, b] = &mut bridge.sides;
+        let (own, other) = if side == Side::A { (a, b) } else { (b, a) };
+        own.hear(&description, index, remote, said);
+        other.tell(&mut description, index, told, &mut self.rng);
         if let Some(leg) = self.calls.legs.get_mut(&from) {
             leg.side = side;
             leg.remote_sdp = sdp.to_vec();
         }
-        let point = RelayCommand::Point { relay: place.relay, side, remote, srtp: None };
-        self.told.push(Output::Media(point));
-        told
+        self.point_relay(call);
+        description.to_bytes()
+    }
+
+    /// An offer that the called side would have been told, as the answer to an offer of its own.
+    pub(super) fn offer_as_answer(&mut self, call: CallId, offer: &[u8]) -> Vec<u8> {
+        let Some(bridge) = self.calls.bridges.get_mut(&call) else { return offer.to_vec() };
+        let Ok(mut description) = Description::parse(offer) else { return offer.to_vec() };
+        let Some(index) = description.audio_index() else { return offer.to_vec() };
+        let [_, callee] = &mut bridge.sides;
+        callee.tell(&mut description, index, Half::Answer, &mut self.rng);
+        self.point_relay(call);
+        description.to_bytes()
     }
 
     /// Where one side holds and music is set, the other side hears it; where nobody holds any more, the
@@ -75,20 +102,34 @@ impl Exchange {
     }
 
     /// The same where there is something said at all.
-    pub(super) fn relayed_opt(&mut self, call: CallId, from: LegId, sdp: Option<Vec<u8>>) -> Option<Vec<u8>> {
-        sdp.map(|sdp| self.relayed(call, from, &sdp))
+    pub(super) fn relayed_opt(
+        &mut self,
+        call: CallId,
+        from: LegId,
+        sdp: Option<Vec<u8>>,
+        halves: Halves,
+    ) -> Option<Vec<u8>> {
+        sdp.map(|sdp| self.relayed(call, from, &sdp, halves))
     }
 }
 
-/// A description with its audio led to `at` and nothing else in it, and where the audio went before.
-fn led_through(sdp: &[u8], at: SocketAddr, redirect: Redirect) -> Option<(Vec<u8>, Option<SocketAddr>)> {
+/// A description with its audio led elsewhere and nothing else in it.
+struct Led {
+    description: Description,
+    /// Which of its streams is the audio.
+    index: usize,
+    /// Where that went before.
+    remote: Option<SocketAddr>,
+}
+
+fn led_through(sdp: &[u8], at: SocketAddr, redirect: Redirect) -> Option<Led> {
     let mut description = Description::parse(sdp).ok()?;
     let index = description.audio_index()?;
     let remote = description.rtp_address_of(index).filter(|remote| !remote.ip().is_unspecified());
     description.refuse_others(index);
     description.remove_ice();
     redirect(&mut description, index, at);
-    Some((description.to_bytes(), remote))
+    Some(Led { description, index, remote })
 }
 
 /// Whether a description says that its side listens to nothing (RFC 3264 §8.4).
@@ -119,8 +160,9 @@ mod tests {
     #[test]
     fn audio_goes_through_the_relay_and_nothing_else_goes() {
         let at = "192.0.2.1:20000".parse().expect("sound");
-        let (told, remote) = led_through(HELD.as_bytes(), at, Description::redirect).expect("a description");
-        let told = String::from_utf8(told).expect("text");
+        let led = led_through(HELD.as_bytes(), at, Description::redirect).expect("a description");
+        let Led { description, remote, .. } = led;
+        let told = String::from_utf8(description.to_bytes()).expect("text");
         assert!(told.contains("c=IN IP4 192.0.2.1\r\n") && told.contains("m=audio 20000 "), "{told}");
         assert!(told.contains("m=video 0 ") && told.contains("a=sendonly"), "{told}");
         assert_eq!(remote, Some("10.0.0.1:4000".parse().expect("sound")));

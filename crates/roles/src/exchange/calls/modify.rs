@@ -4,6 +4,7 @@
 use proto::Time;
 use proto::sip::Reply;
 
+use super::keys::Half;
 use super::{CallId, LegId};
 use crate::exchange::Exchange;
 
@@ -14,7 +15,7 @@ impl Exchange {
             return self.on_offered_to_station(now, call, id, sdp);
         }
         let asks_for_offer = sdp.is_none();
-        let told = self.relayed_opt(call, id, sdp);
+        let told = self.relayed_opt(call, id, sdp, (Half::Offer, Half::Offer));
         let asked = self
             .calls
             .peer(id)
@@ -36,7 +37,8 @@ impl Exchange {
         if self.on_answered_to_station(now, call, id, sdp.as_deref()) {
             return;
         }
-        let told = self.relayed_opt(call, id, sdp);
+        let halves = self.halves_of_change(id);
+        let told = self.relayed_opt(call, id, sdp, halves);
         self.set_music(call);
         let Some(leg) = self.calls.legs.get_mut(&id) else { return };
         self.changed_lamps.extend(leg.extension);
@@ -48,6 +50,21 @@ impl Exchange {
             self.acknowledge(now, waiting, told);
         } else {
             self.after_rejoin(now, id, told);
+        }
+    }
+
+    /// What a leg's answer to a change of ours is: an offer where it was asked for one; and what it is to
+    /// the other side: an answer where that waits for one.
+    fn halves_of_change(&self, id: LegId) -> (Half, Half) {
+        let Some(leg) = self.calls.legs.get(&id) else { return (Half::Answer, Half::Answer) };
+        let asker = leg.asked_by.or(leg.joined_by);
+        let waits_late =
+            |asker: LegId| self.calls.legs.get(&asker).is_some_and(|a| a.answers_late == Some(id));
+        match asker {
+            Some(asker) if waits_late(asker) => (Half::Offer, Half::Offer),
+            Some(_) => (Half::Answer, Half::Answer),
+            None if leg.answers_late.is_some() => (Half::Answer, Half::Answer),
+            None => (Half::Answer, Half::Offer),
         }
     }
 

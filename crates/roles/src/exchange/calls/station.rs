@@ -6,9 +6,10 @@
 use std::time::Duration;
 
 use proto::Time;
-use proto::sdp::{Codec, Description, Local, OfferAnswer};
+use proto::sdp::{Codec, Description, Local, OfferAnswer, SrtpPolicy};
 use proto::sip::Reply;
 
+use super::keys::{Half, SideMedia, fresh, was_secure};
 use super::{CallId, LegId, Service};
 use crate::exchange::directory::ExtensionId;
 use crate::exchange::{Alarm, Event, Exchange, Output};
@@ -29,7 +30,7 @@ impl Exchange {
         service: Service,
     ) -> bool {
         let Some(call) = self.open_call(now, leg, caller, code, Vec::new()) else { return true };
-        let mut station = self.station(now, call);
+        let mut station = self.station(now, call, SrtpPolicy::Optional);
         let said = self.calls.legs.get(&leg).map(|leg| leg.remote_sdp.clone()).unwrap_or_default();
         let Some(told) = answer_or_offer(&mut station, &said) else {
             if let Some(bridge) = self.calls.bridges.get_mut(&call) {
@@ -50,12 +51,14 @@ impl Exchange {
     }
 
     /// Our end of a session on the caller's side of a call.
-    fn station(&self, now: Time, call: CallId) -> OfferAnswer {
+    fn station(&mut self, now: Time, call: CallId, srtp: SrtpPolicy) -> OfferAnswer {
         let at = self.calls.bridges.get(&call).map(|bridge| bridge.place.a);
         let at = at.unwrap_or_else(|| (self.config.relay.address, 0).into());
         let mut local = Local::new(at.ip(), at.port());
         local.username = "-".to_owned();
         local.codecs = Codec::ALL.to_vec();
+        local.srtp = srtp;
+        local.srtp_keys = fresh(&mut self.rng);
         OfferAnswer::new(local, now.as_secs())
     }
 
@@ -81,6 +84,7 @@ impl Exchange {
             self.changed_lamps.insert(place);
         }
         let relay = bridge.place.relay;
+        bridge.sides.iter_mut().for_each(SideMedia::forget_told);
         self.told.push(Output::Media(RelayCommand::Play { relay, side: Side::A, speech: None }));
         if let Some(leg) = self.calls.legs.get_mut(&leg) {
             leg.station = None;
@@ -172,7 +176,13 @@ impl Exchange {
         });
         self.leave(now, transferee, id);
         self.take_place(call, transferee, None);
-        let mut station = self.station(now, call);
+        let said = self.calls.legs.get(&transferee).map(|leg| was_secure(&leg.remote_sdp));
+        let srtp = match said.unwrap_or_default() {
+            (_, true) => SrtpPolicy::Required,
+            (true, false) => SrtpPolicy::Optional,
+            (false, false) => SrtpPolicy::Off,
+        };
+        let mut station = self.station(now, call, srtp);
         let offer = station.offer().to_bytes();
         self.occupy(call, transferee, Service::Parked { place, by }, station);
         self.mark_answered(now, call);
@@ -198,7 +208,7 @@ impl Exchange {
         self.take_place(call, leg, Some(leg));
         let offer = self.last_said(leg);
         let answers_late = offer.is_none().then_some(parked);
-        let told = self.relayed_opt(call, leg, offer);
+        let told = self.relayed_opt(call, leg, offer, (Half::Offer, Half::Offer));
         if let Some(own) = self.calls.legs.get_mut(&leg) {
             own.answers_late = answers_late;
         }

@@ -12,6 +12,7 @@ use proto::sip::header::Replaces;
 use proto::sip::message::Name;
 use proto::sip::usage::call::Refer;
 
+use super::keys::{Half, SideMedia};
 use super::{CallId, LegId, Transfer};
 use crate::exchange::directory::ExtensionId;
 use crate::exchange::router::Route;
@@ -38,7 +39,7 @@ impl Exchange {
         let target = match self.route(&refer.to) {
             Route::Extension(target) => target,
             Route::Place(place) => return self.park(now, id, transferee, Some(place)),
-            Route::Park => return self.park(now, id, transferee, None),
+            Route::Park(place) => return self.park(now, id, transferee, place),
             _ => {
                 self.ask_leg(now, id, |call, ctx| call.accept_refer(ctx));
                 self.ask_leg(now, id, |call, ctx| call.notify_refer(ctx, 404, true));
@@ -189,6 +190,11 @@ impl Exchange {
         let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
         let party = self.calls.legs.get(&id).and_then(|leg| leg.extension);
         let as_callee = instead_of.is_some_and(|old| bridge.b.contains(&old));
+        if instead_of.is_some() {
+            let said = self.calls.legs.get(&id).map(|leg| &*leg.remote_sdp).unwrap_or_default();
+            let [a, b] = &mut bridge.sides;
+            *(if as_callee { b } else { a }) = SideMedia::of(said);
+        }
         if as_callee {
             bridge.b = vec![id];
         } else {
@@ -263,7 +269,7 @@ impl Exchange {
         self.take_place(call, id, Some(old));
         self.dismiss(now, old);
         let offer = self.last_said(id);
-        let told = self.relayed_opt(call, id, offer);
+        let told = self.relayed_opt(call, id, offer, (Half::Offer, Half::Offer));
         if let Some(leg) = self.calls.legs.get_mut(&peer) {
             leg.joined_by = Some(id);
         }

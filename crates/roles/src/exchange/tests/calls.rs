@@ -14,6 +14,25 @@ pub(super) fn ringing(bench: &mut Bench, phones: &mut [Phone; 3]) -> (String, St
     (invite, offered)
 }
 
+/// 7001 calls 7002 with one description and is answered with another. Returns what 7001 heard as answer,
+/// and the INVITE of 7002.
+pub(super) fn talking_with(
+    bench: &mut Bench,
+    phones: &mut [Phone; 3],
+    offer: &str,
+    answer: &str,
+) -> (String, String) {
+    let invite = phones[0].invite_with("7002", "call-1", offer);
+    bench.say(&phones[0], &invite);
+    let offered = bench.heard(&phones[1], "INVITE");
+    let ok = phones[1].answer(&offered, 200, "", answer);
+    bench.say(&phones[1], &ok);
+    let answered = bench.heard(&phones[0], "SIP/2.0 200");
+    let ack = phones[0].ack(&invite, &answered);
+    bench.say(&phones[0], &ack);
+    (answered, offered)
+}
+
 /// 7001 talks to 7002. Returns what 7001 heard as answer, and the INVITE of 7002.
 pub(super) fn talking(bench: &mut Bench, phones: &mut [Phone; 3]) -> (String, String) {
     let (invite, offered) = ringing(bench, phones);
@@ -371,6 +390,22 @@ fn a_redirection_is_followed_but_not_in_circles() {
     let back = back.replace(&phones[2].contact(), "<sip:7002@192.0.2.100>");
     bench.say(&phones[2], &back);
     bench.check("7003>s 302; s>7003 ACK; s>7001 482");
+}
+
+#[test]
+fn several_targets_are_tried_one_after_the_other() {
+    for status in [300, 301, 302] {
+        let mut bench = Bench::new();
+        let mut phones = bench.ready();
+        let (_, offered) = ringing(&mut bench, &mut phones);
+        bench.ladder.clear();
+        let moved = phones[1].answer(&offered, status, "", "");
+        let targets =
+            "<sip:7999@192.0.2.100>;q=0.9, <sip:7002@192.0.2.100>;q=0.8, <sip:7003@192.0.2.100>;q=0.5";
+        let moved = moved.replace(&phones[1].contact(), targets);
+        bench.say(&phones[1], &moved);
+        bench.check(&format!("7002>s {status}; s>7002 ACK; s>7003 INVITE"));
+    }
 }
 
 #[test]

@@ -5,7 +5,15 @@ use super::*;
 pub(super) fn subscribe(bench: &mut Bench, phone: &mut Phone, watched: &str, event: &str, expires: u32) {
     let to = format!("<sip:{watched}@192.0.2.100>");
     let fields = format!("Contact: {}\r\nEvent: {event}\r\nExpires: {expires}\r\n", phone.contact());
-    let request = phone.request("SUBSCRIBE", &to[1..to.len() - 1], &to, "", "sub-1", &fields, "");
+    let request = phone.request(
+        "SUBSCRIBE",
+        &to[1..to.len() - 1],
+        &to,
+        "",
+        &format!("sub-{}", phone.number),
+        &fields,
+        "",
+    );
     bench.say(phone, &request);
 }
 
@@ -24,6 +32,74 @@ fn a_lamp_follows_a_call() {
     let notify = bench.heard(&phones[2], "NOTIFY");
     assert!(notify.contains("version=\"1\"") && notify.contains(">early<"), "{notify}");
     assert!(notify.contains("direction=\"recipient\"") && notify.contains("sip:7001@"), "{notify}");
+}
+
+#[test]
+fn a_device_that_does_not_answer_is_told_to_watchers() {
+    let mut bench = Bench::with(Config { qualify_s: Some(60), ..Config::default() });
+    let mut phones = bench.ready();
+    subscribe(&mut bench, &mut phones[2], "7002", "dialog", 3_600);
+    let notify = bench.heard(&phones[2], "NOTIFY");
+    assert!(notify.contains("state=\"registered\""), "{notify}");
+    let ok = phones[2].answer(&notify, 200, "", "");
+    bench.say(&phones[2], &ok);
+    bench.wait(100);
+    let notify = bench.heard(&phones[2], "NOTIFY");
+    assert!(!notify.contains("state=\"registered\""), "{notify}");
+    let Answer::Figures(figures) = bench.command(What::Figures) else { panic!("no figures") };
+    assert_eq!((figures.devices, figures.unreachable), (3, 3));
+}
+
+#[test]
+fn what_changed_is_told_alone_where_that_is_set() {
+    let mut bench = Bench::with(Config { partial_lamps: true, ..Config::default() });
+    let mut phones = bench.ready();
+    subscribe(&mut bench, &mut phones[2], "7002", "dialog", 3_600);
+    let told = |bench: &mut Bench, phone: &Phone| {
+        let notify = bench.heard(phone, "NOTIFY");
+        let ok = phone.answer(&notify, 200, "", "");
+        bench.say(phone, &ok);
+        notify
+    };
+    assert!(told(&mut bench, &phones[2]).contains("state=\"full\""));
+    let invite = phones[0].invite("7002", "call-1", "");
+    bench.say(&phones[0], &invite);
+    let notify = told(&mut bench, &phones[2]);
+    assert!(notify.contains("state=\"partial\"") && notify.contains(">early<"), "{notify}");
+    let offered = bench.heard(&phones[1], "INVITE");
+    let busy = phones[1].answer(&offered, 486, "", "");
+    bench.say(&phones[1], &busy);
+    let notify = told(&mut bench, &phones[2]);
+    assert!(notify.contains("state=\"partial\"") && notify.contains(">terminated<"), "{notify}");
+    let again = phones[2].invite("7001", "other", "");
+    bench.say(&phones[2], &again);
+    subscribe(&mut bench, &mut phones[2], "7002", "dialog", 3_600);
+    assert!(bench.heard(&phones[2], "NOTIFY").contains("state=\"full\""));
+}
+
+#[test]
+fn a_mailbox_is_told_to_its_owner_alone() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    subscribe(&mut bench, &mut phones[0], "7001", "message-summary", 3_600);
+    let notify = bench.heard(&phones[0], "NOTIFY");
+    assert!(notify.contains("Event: message-summary\r\n"), "{notify}");
+    assert!(notify.ends_with(
+        "Messages-Waiting: no\r\nMessage-Account: sip:7001@192.0.2.100\r\nVoice-Message: 0/0 (0/0)\r\n"
+    ));
+    let ok = phones[0].answer(&notify, 200, "", "");
+    bench.say(&phones[0], &ok);
+    subscribe(&mut bench, &mut phones[1], "7001", "message-summary", 3_600);
+    bench.heard(&phones[1], "SIP/2.0 403");
+    let edit = Box::new(serde_json::from_str(r#"{"messages":{"new":2,"old":1}}"#).expect("sound"));
+    bench.ladder.clear();
+    bench.command(What::EditExtension { number: "7001".into(), edit });
+    bench.check("s>7001 NOTIFY");
+    let notify = bench.heard(&phones[0], "NOTIFY");
+    assert!(
+        notify.contains("Messages-Waiting: yes\r\n") && notify.contains("Voice-Message: 2/1 (0/0)\r\n"),
+        "{notify}"
+    );
 }
 
 #[test]

@@ -113,7 +113,84 @@ fn blocked_devices_are_told_nothing_but_no() {
     let request = phone.register("3600");
     bench.say(&phone, &request);
     bench.heard(&phone, "SIP/2.0 403");
-    assert!(matches!(bench.events.last(), Some(Event::Blocked { .. })));
+    let told = bench
+        .events
+        .iter()
+        .any(|event| matches!(event, Event::Blocked { rule, .. } if rule.contains("test/")));
+    assert!(told);
+    let Answer::Blocked(rows) = bench.command(What::Blocked) else { panic!("no rows") };
+    assert_eq!((&*rows[0].number, &*rows[0].user_agent, rows[0].count), ("7001", "Test/1", 1));
+}
+
+#[test]
+fn an_area_is_blocked_by_its_list() {
+    let area = Area::parse("test net", "192.0.2.0/30").expect("sound");
+    let terms = Terms { blocks: vec![Block::Area(area)], ..Terms::default() };
+    let mut bench = Bench::with(Config { terms, ..Config::default() });
+    let refused = |bench: &mut Bench, mut phone: Phone| {
+        let request = phone.register("3600");
+        bench.say(&phone, &request);
+        phone.challenged(&bench.heard(&phone, "SIP/2.0 401"));
+        let request = phone.register("3600");
+        bench.say(&phone, &request);
+        bench.inbox[&phone.address].last().expect("an answer").starts_with("SIP/2.0 403")
+    };
+    assert!(refused(&mut bench, Phone::new("7003")));
+    let mut outside = Phone::new("7003");
+    outside.address.set_ip([192, 0, 2, 4].into());
+    assert!(!refused(&mut bench, outside));
+    assert!(matches!(bench.command(What::Blocks), Answer::Blocks(all) if all == ["area test net"]));
+}
+
+#[test]
+fn one_device_alone_and_no_other() {
+    let mut bench = Bench::new();
+    let mut extension = Extension::new("7001", "offhook", "secret");
+    extension.devices = Devices { most: 1, replace_oldest: false };
+    bench.command(What::SetExtension(Box::new(extension)));
+    let [mut phone, ..] = bench.ready();
+    phone.address.set_port(5_062);
+    let request = phone.register("3600");
+    bench.say(&phone, &request);
+    bench.heard(&phone, "SIP/2.0 403");
+    phone.address.set_port(5_060);
+    let request = phone.register("3600");
+    bench.say(&phone, &request);
+    bench.heard(&phone, "SIP/2.0 200");
+}
+
+#[test]
+fn a_disabled_extension_is_refused_and_loses_nothing() {
+    let mut bench = Bench::new();
+    let [mut phone, ..] = bench.ready();
+    let edit = |text: &str| What::EditExtension {
+        number: "7001".into(),
+        edit: Box::new(serde_json::from_str(text).expect("sound")),
+    };
+    bench.command(edit(r#"{"enabled":false}"#));
+    let request = phone.register("3600");
+    bench.say(&phone, &request);
+    bench.heard(&phone, "SIP/2.0 403");
+    bench.command(edit(r#"{"enabled":true}"#));
+    let request = phone.register("3600");
+    bench.say(&phone, &request);
+    bench.heard(&phone, "SIP/2.0 200");
+}
+
+#[test]
+fn sha_256_is_offered_where_it_is_set() {
+    let mut bench = Bench::with(Config { offers_sha256: true, ..Config::default() });
+    let mut phone = Phone::new("7001");
+    let request = phone.register("3600");
+    bench.say(&phone, &request);
+    let challenge = bench.heard(&phone, "SIP/2.0 401");
+    let (first, second) = (challenge.find("algorithm=SHA-256"), challenge.find("algorithm=MD5"));
+    assert!(first.is_some() && first < second, "{challenge}");
+    phone.challenged(&challenge);
+    let request = phone.register("3600");
+    assert!(request.contains("algorithm=SHA-256"), "{request}");
+    bench.say(&phone, &request);
+    bench.heard(&phone, "SIP/2.0 200");
 }
 
 #[test]

@@ -123,7 +123,7 @@ fn a_call_is_parked_with_a_lamp_and_retrieved() {
     assert!(!notify.contains("<dialog "), "{notify}");
     let ok = phones[2].answer(&notify, 200, "", "");
     bench.say(&phones[2], &ok);
-    parked(&mut bench, &mut phones, "*68");
+    parked(&mut bench, &mut phones, "*5");
     bench.check(
         "7001>s REFER; s>7001 202; s>7001 NOTIFY; s>7001 NOTIFY; s>7002 INVITE; s>7003 NOTIFY; \
          7001>s BYE; s>7001 200",
@@ -152,7 +152,7 @@ fn a_call_is_parked_with_a_lamp_and_retrieved() {
 fn a_place_holds_one_call_and_the_parked_side_may_go() {
     let mut bench = Bench::new();
     let mut phones = bench.ready();
-    parked(&mut bench, &mut phones, "805");
+    parked(&mut bench, &mut phones, "*5805");
     let asked = bench.heard(&phones[1], "INVITE");
     answer_invite(&mut bench, &phones[1], 200);
     let invite = phones[2].invite("800", "other-place", "");
@@ -168,7 +168,7 @@ fn places_run_out() {
     let parking = Parking { count: 1, ..Parking::default() };
     let mut bench = Bench::with(Config { parking, ..Config::default() });
     let mut phones = bench.ready();
-    parked(&mut bench, &mut phones, "*68");
+    parked(&mut bench, &mut phones, "*5");
     answer_invite(&mut bench, &phones[1], 200);
     let invite = phones[0].invite("7003", "second", "");
     bench.say(&phones[0], &invite);
@@ -176,7 +176,7 @@ fn places_run_out() {
     let ok = bench.heard(&phones[0], "SIP/2.0 200");
     let ack = phones[0].ack(&invite, &ok);
     bench.say(&phones[0], &ack);
-    let refer = phones[0].within(&ok, "REFER", "Refer-To: <sip:*68@192.0.2.100>\r\n", "");
+    let refer = phones[0].within(&ok, "REFER", "Refer-To: <sip:*5@192.0.2.100>\r\n", "");
     bench.say(&phones[0], &refer);
     bench.heard(&phones[0], "SIP/2.0 486");
     assert_eq!(bench.exchange.calls().len(), 2);
@@ -186,7 +186,7 @@ fn places_run_out() {
 fn whoever_parked_a_call_that_nobody_takes_is_called() {
     let mut bench = Bench::new();
     let mut phones = bench.ready();
-    parked(&mut bench, &mut phones, "*68");
+    parked(&mut bench, &mut phones, "*5");
     answer_invite(&mut bench, &phones[1], 200);
     bench.ladder.clear();
     bench.wait(121);

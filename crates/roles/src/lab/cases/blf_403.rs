@@ -16,6 +16,7 @@ pub(super) const CASE: Case = Case {
         Step::Up(&["7002"]),
         Step::On("7007"),
         Step::Event("7007", "lamp", &[("key", "2"), ("meaning", "refused")], PATIENCE_MS),
+        Step::Log("7007", "BLF 7002 Fail, 403 Forbidden"),
     ],
     ladders: &[],
 };

@@ -19,10 +19,13 @@ mod dnd;
 mod failover;
 mod forward_always;
 mod forward_busy;
+mod forward_loop;
 mod forward_no_answer;
 mod hold_resume;
 mod not_registered_call;
 mod one_way_audio;
+mod overload;
+mod park;
 mod pickup;
 mod reg_interval_too_brief;
 mod reg_multiple_devices;
@@ -34,6 +37,7 @@ mod reg_unknown_account;
 mod reg_wrong_password;
 mod reg_wrong_transport;
 mod restart_mid_call;
+mod scanner;
 mod semi_attended_transfer;
 mod session_timer;
 mod srtp_call;
@@ -74,9 +78,11 @@ pub fn cases() -> &'static [Case] {
         forward_always::CASE,
         forward_no_answer::CASE,
         forward_busy::CASE,
+        forward_loop::CASE,
         dnd::CASE,
         conference::CASE,
         pickup::CASE,
+        park::CASE,
         one_way_audio::CASE,
         codec_mismatch::CASE,
         srtp_call::CASE,
@@ -91,6 +97,8 @@ pub fn cases() -> &'static [Case] {
         blf_423::CASE,
         blf_481::CASE,
         blf_489::CASE,
+        overload::CASE,
+        scanner::CASE,
         restart_mid_call::CASE,
     ];
     ALL

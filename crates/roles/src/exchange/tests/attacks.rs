@@ -1,0 +1,247 @@
+//! What attackers try, by class (advisories against servers of this kind).
+
+use proptest::prelude::*;
+
+use super::calls::{ringing, talking};
+use super::*;
+
+/// A request of 7001 with a line more.
+fn smuggling(line: &str) -> String {
+    let mut phone = Phone::new("7001");
+    let invite = phone.invite("7002", "smuggle", &format!("{line}\r\n"));
+    let mut bench = Bench::new();
+    bench.register(&mut Phone::new("7002"));
+    bench.say(&phone, &invite);
+    let answers = bench.inbox.get(&phone.address).cloned().unwrap_or_default();
+    assert!(bench.exchange.calls.legs.is_empty(), "{line}: a call without a password");
+    answers.last().map(|answer| first_words(answer).to_owned()).unwrap_or_default()
+}
+
+#[test]
+fn headers_smuggled_past_the_guard_open_nothing() {
+    for line in [
+        "X-Bypass-me : yes",
+        "P-Asserted-Identity: <sip:7001@192.0.2.100>",
+        "Remote-Party-ID: <sip:7001@192.0.2.100>;party=calling",
+        "Authorization : Digest username=\"7001\"",
+        "Proxy-Authorization: Digest username=\"7001\", realm=\"offhook\"",
+        "Authorization:\r\n Digest username=\"7001\"",
+        "From: <sip:7002@192.0.2.100>;tag=other",
+        "Content-Length: 0",
+    ] {
+        let status = smuggling(line);
+        assert!(status == "401" || status == "400", "{line}: {status}");
+    }
+}
+
+#[test]
+fn a_tag_in_to_is_no_way_around_the_password() {
+    let (mut bench, mut phone) = (Bench::new(), Phone::new("7001"));
+    for method in ["INVITE", "SUBSCRIBE", "REGISTER", "BYE", "REFER", "MESSAGE"] {
+        let to = "<sip:7002@192.0.2.100>;tag=made-up";
+        let request = phone.request(method, "sip:7002@192.0.2.100", to, "", method, "", "");
+        bench.say(&phone, &request);
+        bench.heard(&phone, "SIP/2.0 481");
+    }
+    assert!(bench.exchange.calls.legs.is_empty() && bench.exchange.registrations(bench.now).is_empty());
+}
+
+#[test]
+fn nobody_speaks_in_the_name_of_another() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let forged = phones[0].invite("7003", "forged", "").replace("From: <sip:7001@", "From: <sip:7002@");
+    bench.say(&phones[0], &forged);
+    bench.check("7001>s INVITE; s>7001 403");
+    let mut stolen = phones[0].register("3600");
+    stolen = stolen.replace("To: <sip:7001@", "To: <sip:7002@");
+    bench.say(&phones[0], &stolen);
+    bench.check("7001>s REGISTER; s>7001 403");
+}
+
+#[test]
+fn a_faked_via_leads_no_answer_to_a_victim() {
+    let (mut bench, mut phone) = (Bench::new(), Phone::new("7001"));
+    for faked in
+        ["203.0.113.9:5060", "203.0.113.9:9;received=203.0.113.9", "victim.example:5060;maddr=203.0.113.9"]
+    {
+        let request = phone.register("3600").replace("192.0.2.1:5060;branch", &format!("{faked};branch"));
+        bench.say(&phone, &request);
+    }
+    assert!(bench.inbox.keys().all(|address| address.ip() == phone.address.ip()), "{:?}", bench.inbox.keys());
+}
+
+#[test]
+fn a_faked_contact_leads_no_call_to_a_victim() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let request = phones[1].register_contact("<sip:7002@203.0.113.9:5060>", "3600");
+    bench.say(&phones[1], &request);
+    let (_, offered) = ringing(&mut bench, &mut phones);
+    assert!(offered.starts_with("INVITE "));
+    assert!(bench.inbox.keys().all(|address| address.ip() != IpAddr::from([203, 0, 113, 9])));
+}
+
+#[test]
+fn credentials_are_good_once_and_from_one_address() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let heard = phones[0].register("3600");
+    bench.say(&phones[0], &heard);
+    bench.heard(&phones[0], "SIP/2.0 200");
+    bench.ladder.clear();
+    let again = heard.replace("z9hG4bK7001x", "z9hG4bK7001y").replace("reg-7001", "other");
+    bench.say(&phones[0], &again);
+    bench.check("7001>s REGISTER; s>7001 401");
+    let mut thief = Phone::new("7001");
+    thief.address.set_ip([203, 0, 113, 9].into());
+    let replayed = again.replace("192.0.2.1:5060", "203.0.113.9:5060");
+    bench.say(&thief, &replayed);
+    bench.heard(&thief, "SIP/2.0 401");
+}
+
+#[test]
+fn a_stranger_neither_cancels_nor_ends_a_call() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (invite, _) = ringing(&mut bench, &mut phones);
+    let cancel = invite.replace("INVITE", "CANCEL").split("Content-Type").next().expect("a head").to_owned();
+    let cancel = format!("{cancel}Content-Length: 0\r\n\r\n");
+    let mut thief = Phone::new("7003");
+    thief.address.set_ip([203, 0, 113, 9].into());
+    bench.say(&thief, &cancel);
+    assert_eq!(bench.exchange.calls().len(), 1);
+    assert!(bench.exchange.calls.bridges.values().all(|bridge| !bridge.b.is_empty()));
+}
+
+#[test]
+fn a_stranger_changes_no_standing_call() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (answered, _) = talking(&mut bench, &mut phones);
+    let mut thief = Phone::with_password("7003", "guess");
+    thief.address.set_ip([203, 0, 113, 9].into());
+    for (method, fields) in [
+        ("BYE", ""),
+        ("REFER", "Refer-To: <sip:7003@192.0.2.100>\r\n"),
+        ("INVITE", ""),
+        ("UPDATE", ""),
+        ("INFO", ""),
+    ] {
+        let request = thief.within(&answered, method, fields, SDP);
+        bench.say(&thief, &request);
+    }
+    let calls = bench.exchange.calls();
+    assert_eq!((calls.len(), &*calls[0].caller.number, &*calls[0].callee.number), (1, "7001", "7002"));
+    assert!(bench.media.iter().all(|command| !matches!(command, RelayCommand::Close { .. })));
+}
+
+#[test]
+fn loops_end() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let spent = phones[0].invite("7002", "spent", "").replace("Max-Forwards: 70", "Max-Forwards: 0");
+    bench.say(&phones[0], &spent);
+    bench.check("7001>s INVITE; s>7001 483");
+    for (number, target) in [("7001", "7002"), ("7002", "7003"), ("7003", "7001")] {
+        let mut extension = Extension::new(number, "offhook", "secret");
+        extension.forward.always = Some(target.into());
+        bench.command(What::SetExtension(Box::new(extension)));
+    }
+    let invite = phones[0].invite("7002", "circle", "");
+    bench.say(&phones[0], &invite);
+    bench.check("7001>s INVITE; s>7001 100; s>7001 482");
+}
+
+#[test]
+fn known_and_unknown_users_cannot_be_told_apart() {
+    let answers = |number: &'static str, method: &str| {
+        let mut bench = Bench::new();
+        let mut phone = Phone::with_password(number, "guess");
+        let to = format!("<sip:{number}@192.0.2.100>");
+        let mut seen = Vec::new();
+        for _ in 0..3 {
+            let request = phone.request(method, &to[1..to.len() - 1], &to, "", "x", "", "");
+            bench.say(&phone, &request);
+            let answer = bench.inbox[&phone.address].last().expect("an answer").clone();
+            seen.push((first_words(&answer).to_owned(), answer.len()));
+            if answer.starts_with("SIP/2.0 401") {
+                phone.challenged(&answer);
+            }
+        }
+        seen
+    };
+    for method in ["REGISTER", "INVITE", "SUBSCRIBE", "OPTIONS", "MESSAGE"] {
+        assert_eq!(answers("7001", method), answers("7009", method), "{method}");
+    }
+}
+
+#[test]
+fn a_besieged_account_keeps_its_devices() {
+    let mut bench = Bench::new();
+    let [mut phone, ..] = bench.ready();
+    for source in 0..200_u8 {
+        let mut guesser = Phone::with_password("7001", "guess");
+        guesser.address.set_ip([198, 51, 100, source].into());
+        let request = guesser.register("3600").replace("reg-", &format!("reg-{source}-"));
+        bench.say(&guesser, &request);
+        guesser.challenged(&bench.heard(&guesser, "SIP/2.0 401"));
+        let request = guesser.register("3600").replace("reg-", &format!("reg-{source}-"));
+        bench.say(&guesser, &request);
+        bench.heard(&guesser, "SIP/2.0 403");
+    }
+    let mut lucky = Phone::new("7001");
+    lucky.address.set_ip([203, 0, 113, 1].into());
+    let request = lucky.register("3600").replace("reg-", "lucky-");
+    bench.say(&lucky, &request);
+    lucky.challenged(&bench.heard(&lucky, "SIP/2.0 401"));
+    let request = lucky.register("3600").replace("reg-", "lucky-");
+    bench.say(&lucky, &request);
+    bench.heard(&lucky, "SIP/2.0 403");
+    let request = phone.register("3600");
+    bench.say(&phone, &request);
+    bench.heard(&phone, "SIP/2.0 200");
+    bench.wait(60);
+    let request = lucky.register("3600").replace("reg-", "lucky-");
+    bench.say(&lucky, &request);
+    bench.heard(&lucky, "SIP/2.0 200");
+}
+
+#[test]
+fn too_much_is_answered_early_and_cheaply() {
+    let patience = Patience { requests_per_second: 8, ..Patience::default() };
+    let mut bench = Bench::with(Config { patience, ..Config::default() });
+    let [mut phone, ..] = bench.ready();
+    for _ in 0..4 {
+        let request = phone.register("3600");
+        bench.say(&phone, &request);
+    }
+    let refusal = bench.heard(&phone, "SIP/2.0 503");
+    assert!(refusal.contains("Retry-After: "), "{refusal}");
+    assert!(matches!(bench.command(What::Figures), Answer::Figures(figures) if figures.shed > 0));
+    bench.wait(2);
+    let before = bench.inbox[&phone.address].len();
+    let request = phone.register("3600");
+    bench.say(&phone, &request);
+    assert!(bench.inbox[&phone.address][before].starts_with("SIP/2.0 200"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn no_bytes_stop_the_exchange(bytes in proptest::collection::vec(any::<u8>(), 0..600), at in 0_usize..1_400) {
+        let mut bench = Bench::new();
+        let mut phones = bench.ready();
+        let (answered, _) = talking(&mut bench, &mut phones);
+        let flow = flow_from(phones[0].address);
+        let mut out = Vec::new();
+        bench.exchange.handle(bench.now, Input::Message { flow, bytes: &bytes }, &mut out);
+        // The same bytes in the middle of a sound request.
+        let refer = phones[0].within(&answered, "REFER", "Refer-To: <sip:7003@192.0.2.100>\r\n", "");
+        let mut broken = refer.into_bytes();
+        let at = at.min(broken.len());
+        broken.splice(at..at, bytes.into_iter().take(20));
+        bench.exchange.handle(bench.now, Input::Message { flow, bytes: &broken }, &mut out);
+    }
+}

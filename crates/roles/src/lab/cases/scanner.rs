@@ -1,0 +1,30 @@
+//! A scanner looks for extensions.
+
+use super::prelude::*;
+
+/// The case.
+pub(super) const CASE: Case = Case {
+    topic: "Exchange",
+    slug: "scanner",
+    title: "A scanner looks for extensions",
+    deck: "Firewall settings of the server: who only tries numbers is shut out.",
+    teaches: "A banned address gets no answer at all, which looks like a dead network; the list of bans tells.",
+    desks: &[
+        Desk::plain("7001", 600),
+        Desk::plain("7002", 800),
+        Desk::with("7007", 1000, &[("account.1.custom_ua", "friendly-scanner")]),
+    ],
+    exchange: as_it_comes,
+    steps: &[
+        Step::On(EXCHANGE),
+        Step::Up(&["7001", "7002"]),
+        Step::On("7007"),
+        Step::Event(EXCHANGE, "banned", &[("reason", "a scanner by its User-Agent")], PATIENCE_MS),
+        Step::Event("7007", "registration_failed", &[("status", "null")], 40_000),
+        Step::Call("7001", "7002"),
+        Step::Hears("7001", &[800]),
+        Step::Say("7001", "hangup"),
+        Step::Event("7002", "ended", &[], PATIENCE_MS),
+    ],
+    ladders: &[],
+};
