@@ -30,6 +30,22 @@ pub enum Severity {
     Debug = 7,
 }
 
+impl Severity {
+    /// In a word, in lower case.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Emergency => "emergency",
+            Self::Alert => "alert",
+            Self::Critical => "critical",
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Notice => "notice",
+            Self::Informational => "informational",
+            Self::Debug => "debug",
+        }
+    }
+}
+
 /// What part of a system speaks (RFC 5424 §6.2.1); those that a telephone needs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Facility {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::calls::CallNumber;
+use super::case_file::Topic;
 
 /// The longest line that is read, in bytes.
 pub const MAX_LINE_BYTES: usize = 4_096;
@@ -78,6 +79,13 @@ pub enum CommandKind {
     Set(Vec<(String, String)>),
     /// Tell a parameter.
     Get(String),
+    /// Write a support bundle.
+    Bundle {
+        /// The file, which must not be there yet.
+        file: String,
+        /// What the case is about.
+        topic: Topic,
+    },
     /// Tell everything.
     Status,
     /// Say goodbye to the servers.
@@ -159,6 +167,7 @@ const USAGES: &[(&str, &str)] = &[
     ("reboot", "reboot"),
     ("set", "set KEY VALUE [KEY VALUE…]"),
     ("get", "get KEY"),
+    ("bundle", "bundle FILE.zip [registration|call|audio|provisioning|blf|network|slow]"),
     ("status", "status"),
     ("quit", "quit"),
 ];
@@ -232,6 +241,8 @@ fn kind(words: &[&str]) -> Result<CommandKind, Bad> {
         ["reboot"] => K::Reboot,
         ["set", rest @ ..] if !rest.is_empty() && rest.len() % 2 == 0 => assignments(rest)?,
         ["get", key] => K::Get((*key).to_owned()),
+        ["bundle", file] => bundle(file, "registration")?,
+        ["bundle", file, topic] => bundle(file, topic)?,
         ["status"] => K::Status,
         ["quit"] => K::Quit,
         [name, ..] if USAGES.iter().any(|(known, _)| known == name) => return Err(usage(name)),
@@ -300,6 +311,15 @@ fn forward(when: &str, to: &str) -> Result<CommandKind, Bad> {
     Ok(CommandKind::Forward { when, to: (to != "off").then(|| to.to_owned()) })
 }
 
+fn bundle(file: &str, topic: &str) -> Result<CommandKind, Bad> {
+    let topic = Topic::named(topic).ok_or_else(|| usage("bundle"))?;
+    if !file.to_ascii_lowercase().ends_with(".zip") {
+        let message = format!("{file} does not end with .zip");
+        return Err(Bad { message, possible: vec![format!("bundle {file}.zip")] });
+    }
+    Ok(CommandKind::Bundle { file: file.to_owned(), topic })
+}
+
 fn assignments(words: &[&str]) -> Result<CommandKind, Bad> {
     if words.len() / 2 > MAX_ASSIGNMENTS {
         let message = format!("more than {MAX_ASSIGNMENTS} parameters at once; set them in parts");
@@ -364,6 +384,8 @@ mod tests {
             "set account.1.label \"Front \\\"desk\\\"\" a.b \"\"",
             K::Set(vec![("account.1.label".into(), "Front \"desk\"".into()), ("a.b".into(), String::new())]),
         );
+        check("bundle a.zip", K::Bundle { file: "a.zip".into(), topic: Topic::Registration });
+        check("bundle \"my case.ZIP\" blf", K::Bundle { file: "my case.ZIP".into(), topic: Topic::Blf });
         assert_eq!(Command::parse("@7 status").map(|command| command.id), Ok(Some("7".into())));
     }
 
@@ -376,6 +398,8 @@ mod tests {
         check_error("dtmf 12x", "digits are");
         check_error("reject 1 200", "200 is no status");
         check_error("set a", "usage: set");
+        check_error("bundle a.tar", "does not end with .zip");
+        check_error("bundle a.zip weather", "usage: bundle");
         check_error("set a \"b", "does not end");
         check_error(&"x".repeat(MAX_LINE_BYTES + 1), "4096 bytes");
         let error = Command::parse("@9 dnd maybe").expect_err("no such state");

@@ -8,6 +8,7 @@ use std::time::Duration;
 use proto::sip::endpoint::{Config, Endpoint};
 use proto::sip::flow::{Flow, Transmit, Transport};
 use proto::sip::transaction::Timing;
+use proto::syslog::Severity;
 use proto::{Rng, Time};
 
 use super::calls::{CallNumber, HistoryEntry};
@@ -158,8 +159,33 @@ impl Desk {
 
     /// Writes a line of the log.
     pub(super) fn note(&mut self, text: &str) {
-        let line = self.log.write(self.now, text);
-        self.tell(EventKind::Log { line });
+        self.write(Severity::Informational, text);
+    }
+
+    /// Writes that something may soon not work, or that somebody was turned away.
+    pub(super) fn warn(&mut self, text: &str) {
+        self.write(Severity::Warning, text);
+    }
+
+    /// Writes that something did not work, into the log of exceptions too (deck, Exception Syslog).
+    pub(super) fn fault(&mut self, text: &str) {
+        self.write(Severity::Error, text);
+    }
+
+    /// Writes that a message came or goes, where the log is to say so.
+    pub(super) fn trace(&mut self, what: &str, bytes: &[u8], flow: Flow) {
+        if !self.log.takes(Severity::Debug) {
+            return;
+        }
+        let first = bytes.split(|&byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+        let text = format!("{what} {} {}", flow.remote, String::from_utf8_lossy(first));
+        self.write(Severity::Debug, &text);
+    }
+
+    fn write(&mut self, severity: Severity, text: &str) {
+        if let Some(line) = self.log.write(self.now, severity, text) {
+            self.tell(EventKind::Log { line, severity });
+        }
     }
 
     /// Tells the media side.
@@ -179,6 +205,12 @@ impl Desk {
 
     /// Hands over what has gathered: what is to be kept and opened first, then the messages.
     pub(super) fn flush(&mut self, out: &mut Vec<Out>) {
+        if self.log.takes(Severity::Debug) {
+            for transmit in std::mem::take(&mut self.transmits) {
+                self.trace("Send", &transmit.bytes, transmit.flow);
+                self.transmits.push(transmit);
+            }
+        }
         out.append(&mut std::mem::take(&mut self.out));
         out.extend(std::mem::take(&mut self.transmits).into_iter().map(Output::Transmit));
     }

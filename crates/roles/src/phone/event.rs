@@ -1,8 +1,10 @@
 //! What a phone tells persons and programs: the events of the `--stdio` contract.
 
 use proto::Time;
+use proto::syslog::Severity;
 use serde::{Serialize, Serializer};
 
+use super::case_file::Topic;
 use super::lamps::{Colour, Meaning, Rhythm};
 use super::view::View;
 use crate::sound::Figures;
@@ -225,6 +227,18 @@ pub enum EventKind {
     Log {
         /// The line.
         line: String,
+        /// How grave it is; not told where it is an ordinary line.
+        #[serde(serialize_with = "word", skip_serializing_if = "is_ordinary")]
+        severity: Severity,
+    },
+    /// The program is to write a support bundle.
+    Bundle {
+        /// The command's own name.
+        id: Option<String>,
+        /// The file.
+        file: String,
+        /// What the case is about.
+        topic: Topic,
     },
     /// The phone is to fetch its configuration.
     Resync {
@@ -238,6 +252,14 @@ pub enum EventKind {
     },
     /// The phone has said goodbye to its servers and can be switched off.
     Quit,
+}
+
+fn word<S: Serializer>(severity: &Severity, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(severity.word())
+}
+
+fn is_ordinary(severity: &Severity) -> bool {
+    *severity == Severity::Informational
 }
 
 fn rfc3339<S: Serializer>(at: &Time, serializer: S) -> Result<S::Ok, S::Error> {
@@ -278,6 +300,14 @@ mod tests {
                 retry_in_s: 30,
             },
             r#"{"event":"registration_failed","account":1,"status":null,"reason":"Timeout","retry_in_s":30,"at":"1970-01-01T00:00:01.500Z"}"#,
+        );
+        check(
+            EventKind::Log { line: "x".into(), severity: Severity::Informational },
+            r#"{"event":"log","line":"x","at":"1970-01-01T00:00:01.500Z"}"#,
+        );
+        check(
+            EventKind::Log { line: "x".into(), severity: Severity::Error },
+            r#"{"event":"log","line":"x","severity":"error","at":"1970-01-01T00:00:01.500Z"}"#,
         );
         let ended = EventKind::Ended {
             call: call(),

@@ -3,38 +3,84 @@
 use std::collections::VecDeque;
 
 use proto::Time;
+use proto::syslog::Severity;
 
-/// The system log: the last lines, each with its stamp.
+/// The most faults that are kept.
+const MOST_FAULTS: usize = 100;
+
+/// The system log and the exception log: the last lines of each, with their stamps.
 #[derive(Clone, Debug)]
 pub(super) struct Log {
     process: u16,
     most_lines: usize,
+    least: Severity,
     lines: VecDeque<Box<str>>,
+    faults: VecDeque<Box<str>>,
 }
 
 impl Log {
     /// An empty log that keeps `most_lines`; `process` stands in the brackets behind `ipphone`.
     pub(super) fn new(process: u16, most_lines: usize) -> Self {
-        Self { process, most_lines: most_lines.max(1), lines: VecDeque::new() }
+        let (lines, faults) = (VecDeque::new(), VecDeque::new());
+        Self { process, most_lines: most_lines.max(1), least: Severity::Informational, lines, faults }
     }
 
-    /// Adds a line and returns it: `<Tue Nov 2 15:28:24 2021> ipphone[30593]: text`.
+    /// How much is logged from now on: 0 least, 3 what the deck's phone logs, 6 each message too
+    /// (`syslog.log_level`).
+    pub(super) fn set_level(&mut self, level: u8) {
+        self.least = match level {
+            0 => Severity::Critical,
+            1 => Severity::Error,
+            2 => Severity::Warning,
+            3 | 4 => Severity::Informational,
+            _ => Severity::Debug,
+        };
+    }
+
+    /// Whether lines of that severity are logged.
+    pub(super) fn takes(&self, severity: Severity) -> bool {
+        severity <= self.least
+    }
+
+    /// Adds a line and returns it: `<Tue Nov 2 15:28:24 2021> ipphone[30593]: text`; `None` where the
+    /// level leaves it out. What went wrong ([`Severity::Error`] and graver) is kept as an exception
+    /// too, whatever the level.
     ///
     /// Control characters of `text`, which may come from a peer, become blanks.
-    pub(super) fn write(&mut self, now: Time, text: &str) -> String {
+    pub(super) fn write(&mut self, now: Time, severity: Severity, text: &str) -> Option<String> {
+        let fault = severity <= Severity::Error;
+        if !fault && !self.takes(severity) {
+            return None;
+        }
         let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let line = format!("<{}> ipphone[{}]: {text}", now.log_stamp(), self.process);
-        while self.lines.len() >= self.most_lines {
-            self.lines.pop_front();
+        if fault {
+            keep(&mut self.faults, MOST_FAULTS, &line);
         }
-        self.lines.push_back(line.as_str().into());
-        line
+        if !self.takes(severity) {
+            return None;
+        }
+        keep(&mut self.lines, self.most_lines, &line);
+        Some(line)
+    }
+
+    /// The exceptions, oldest first.
+    pub(super) fn faults(&self) -> impl Iterator<Item = &str> {
+        self.faults.iter().map(|line| &**line)
     }
 
     /// The lines, oldest first.
     pub(super) fn lines(&self) -> impl Iterator<Item = &str> {
         self.lines.iter().map(|line| &**line)
     }
+}
+
+/// Adds a line; the oldest makes room.
+fn keep(lines: &mut VecDeque<Box<str>>, most: usize, line: &str) {
+    while lines.len() >= most {
+        lines.pop_front();
+    }
+    lines.push_back(line.into());
 }
 
 /// What the deck's log says of a registration; `line` counts from 0.
@@ -94,7 +140,9 @@ mod tests {
     fn lines_are_the_deck_s() {
         let mut log = Log::new(30_593, 10);
         let at = Time::from_secs(1_635_866_904);
-        let mut check = |text: &str, line: &str| assert_eq!(log.write(at, text), line);
+        let mut check = |text: &str, line: &str| {
+            assert_eq!(log.write(at, Severity::Informational, text).as_deref(), Some(line))
+        };
         let stamp = "<Tue Nov 2 15:28:24 2021> ipphone[30593]: ";
         check(&registration::retry(0, 2), &format!("{stamp}0 Register Terminate(0), 2s later retry"));
         check(&registration::registering(0, "sip:6618@h"), &format!("{stamp}0 Registering To:< sip:6618@h"));
@@ -111,9 +159,38 @@ mod tests {
     fn only_the_last_lines_are_kept() {
         let mut log = Log::new(1, 3);
         for number in 0..9 {
-            log.write(Time::ZERO, &number.to_string());
+            log.write(Time::ZERO, Severity::Informational, &number.to_string());
         }
         let kept: Vec<_> = log.lines().filter_map(|line| line.rsplit(' ').next()).collect();
         assert_eq!(kept, ["6", "7", "8"]);
+    }
+
+    #[test]
+    fn the_level_says_how_much_is_logged_and_never_loses_an_exception() {
+        use Severity::{Critical, Debug, Error, Informational, Warning};
+        let check = |level: u8, logged: &[Severity]| {
+            let mut log = Log::new(1, 10);
+            log.set_level(level);
+            let all = [Critical, Error, Warning, Informational, Debug];
+            let written: Vec<_> =
+                all.into_iter().filter(|&severity| log.write(Time::ZERO, severity, "x").is_some()).collect();
+            assert_eq!(written, logged, "level {level}");
+            assert_eq!(log.faults().count(), 2);
+        };
+        check(0, &[Critical]);
+        check(1, &[Critical, Error]);
+        check(2, &[Critical, Error, Warning]);
+        check(3, &[Critical, Error, Warning, Informational]);
+        check(6, &[Critical, Error, Warning, Informational, Debug]);
+    }
+
+    #[test]
+    fn only_the_last_exceptions_are_kept() {
+        let mut log = Log::new(1, 3);
+        for number in 0..MOST_FAULTS + 9 {
+            log.write(Time::ZERO, Severity::Error, &number.to_string());
+        }
+        assert_eq!(log.faults().count(), MOST_FAULTS);
+        assert!(log.faults().next().is_some_and(|line| line.ends_with(" 9")));
     }
 }

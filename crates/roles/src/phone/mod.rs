@@ -4,6 +4,7 @@
 //! from the state of all parts (lamps, what is heard, holds and subscriptions that are still wanted) is
 //! settled once at the end of each turn, so that no part has to tell another.
 
+pub mod case_file;
 pub mod command;
 pub mod event;
 pub mod view;
@@ -65,6 +66,7 @@ pub struct Phone {
     mailboxes: Vec<Mailbox>,
     history: History,
     message: Option<(String, Time)>,
+    started_at: Time,
     chosen_account: Option<u8>,
     quitting: Option<Time>,
 }
@@ -87,7 +89,8 @@ impl Phone {
     pub fn new(settings: Settings, place: Place, seed: [u8; 32], now: Time) -> Self {
         let general = Box::new(PhoneSettings::read(&settings));
         let product = format!("Offhook {} {}", settings.model().name, place.version);
-        let desk = Desk::new(place, &general, &product, seed, now);
+        let mut desk = Desk::new(place, &general, &product, seed, now);
+        desk.log.set_level(general.syslog.level);
         Self {
             desk,
             settings,
@@ -98,6 +101,7 @@ impl Phone {
             mailboxes: Vec::new(),
             history: History::default(),
             message: None,
+            started_at: now,
             chosen_account: None,
             quitting: None,
         }
@@ -137,6 +141,7 @@ impl Phone {
     /// Brings accounts and keys in line with the settings.
     fn reread(&mut self) {
         *self.general = PhoneSettings::read(&self.settings);
+        self.desk.log.set_level(self.general.syslog.level);
         self.reread_keys();
         self.reread_accounts();
     }
@@ -184,6 +189,7 @@ impl Phone {
     }
 
     fn on_message(&mut self, flow: Flow, bytes: &[u8]) {
+        self.desk.trace("Recv", bytes, flow);
         // What is no message at all, a keep-alive among it, deserves no answer.
         let Ok(message) = Message::parse(bytes) else { return };
         if let Err(flaw) = message.check(Strictness::Lenient) {
@@ -205,7 +211,7 @@ impl Phone {
 
     /// A message that cannot be acted upon: a request is told why.
     fn on_flawed(&mut self, flow: Flow, message: &Message<'_>, flaw: &proto::sip::message::Flaw) {
-        self.desk.note(&format!("message from {} refused: {flaw}", flow.remote));
+        self.desk.warn(&format!("message from {} refused: {flaw}", flow.remote));
         let answerable = message.is_request() && message.via().is_some();
         if answerable && message.method() != Some(proto::sip::Method::Ack) {
             let reply = proto::sip::Reply::new(flaw.kind.status());
@@ -351,7 +357,7 @@ impl Role for Phone {
             Input::Start => self.start(),
             Input::Message { flow, bytes } => self.on_message(flow, bytes),
             Input::FlowFailed { flow, reason } => {
-                self.desk.note(&format!("{flow}: {reason}"));
+                self.desk.warn(&format!("{flow}: {reason}"));
                 self.desk.endpoint.flow_failed(now, flow);
             }
             Input::Resolved { query, answer } => self.on_resolved(&query, &answer),

@@ -10,6 +10,10 @@ use crate::settings::{AccountSettings, Secret, Settings, Source, Switch};
 impl Phone {
     pub(super) fn on_command(&mut self, command: Command) {
         let Command { id, what } = command;
+        // Only the program can write files: it answers the command when the bundle is written.
+        if let CommandKind::Bundle { file, topic } = what {
+            return self.desk.tell(EventKind::Bundle { id, file, topic });
+        }
         let told = match self.obey(what) {
             Ok(()) => EventKind::Done { id },
             Err(Refused { message, possible }) => EventKind::Error { id, message, possible },
@@ -51,11 +55,14 @@ impl Phone {
                 Ok(())
             }
             K::Reboot => {
+                self.desk.fault("Reboot, command");
                 self.desk.tell(EventKind::Reboot { why: "command".into() });
                 Ok(())
             }
             K::Set(assignments) => self.set(&assignments, Source::Api),
             K::Get(key) => self.get(&key),
+            // Only what stands alone can be answered by the program.
+            K::Bundle { .. } => Err(Refused::new("a key cannot write a bundle", &["bundle FILE.zip"])),
             K::Status => {
                 let view = Box::new(self.view());
                 self.desk.tell(EventKind::Status(view));

@@ -113,11 +113,12 @@ impl Phone {
         match request.method() {
             Some(Method::Invite) => self.on_new_call(account, flow, request),
             Some(Method::Options) => {
+                let line = self.lines.line_ref(account);
                 let reply = Reply::new(200)
                     .header(Name::Allow, ALLOW)
                     .header(Name::Accept, "application/sdp")
                     .header(Name::AllowEvents, PACKAGES)
-                    .header(Name::Supported, "replaces,timer");
+                    .header(Name::Supported, line.map_or("replaces,timer", |line| line.identity.supported));
                 self.answer(flow, request, reply);
             }
             Some(Method::Notify) => self.on_notify_outside(account, flow, request),
@@ -199,12 +200,16 @@ impl Phone {
             accounts.is_empty() || accounts.iter().any(|account| account.line.is_server(flow.remote));
         if !trusted {
             self.desk
-                .note(&format!("NOTIFY check-sync from {} refused: not the server's address", flow.remote));
+                .warn(&format!("NOTIFY check-sync from {} refused: not the server's address", flow.remote));
             return self.answer(flow, request, Reply::new(403));
         }
         self.answer(flow, request, Reply::new(200));
         let why = format!("NOTIFY check-sync from {}", flow.remote);
-        self.desk.note(&why);
+        if reboot {
+            self.desk.fault(&format!("Reboot, {why}"))
+        } else {
+            self.desk.note(&why)
+        }
         self.desk.tell(if reboot { EventKind::Reboot { why } } else { EventKind::Resync { why } });
     }
 

@@ -5,6 +5,7 @@ mod features;
 mod fields;
 mod registering;
 mod replacing;
+mod screen;
 mod switching;
 mod watching;
 

@@ -8,9 +8,36 @@ use super::calls::{CallNumber, Conversation, Phase};
 use super::lamps::Lamp;
 use crate::settings::KeyKind;
 
+/// Which page the screen shows.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Screen {
+    /// Nothing goes on.
+    #[default]
+    Idle,
+    /// INVITE is about to leave or under way.
+    Dialling,
+    /// The other party's phone rings.
+    Ringback,
+    /// It rings here.
+    Ringing,
+    /// Two parties talk.
+    Talking,
+    /// The call is held here.
+    Held,
+    /// Somebody is asked about a held call.
+    Consulting,
+    /// A call is being sent elsewhere.
+    Transferring,
+    /// Three parties talk.
+    Conference,
+}
+
 /// Everything that a screen shows.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct View {
+    /// Which page it is.
+    pub screen: Screen,
     /// The line at the top: "No Account" where none is registered (deck, Account Registration).
     pub title: String,
     /// The message of the moment: "Registering", "Transfer failed: 404".
@@ -136,6 +163,7 @@ impl Phone {
             [("always", &forwards.always), ("busy", &forwards.busy), ("no-answer", &forwards.no_answer)];
         let active = named.into_iter().filter_map(|(name, it)| Some(format!("{name} {}", it.active()?)));
         View {
+            screen: self.screen(),
             title: self.title(),
             message: self.message.as_ref().map(|(text, _)| text.clone()).or_else(|| self.registering()),
             accounts: self.account_views(),
@@ -158,6 +186,30 @@ impl Phone {
     /// The lines of the phone's log, oldest first.
     pub fn log(&self) -> impl Iterator<Item = &str> {
         self.desk.log.lines()
+    }
+
+    /// The lines of the exception log, oldest first (deck, Exception Syslog).
+    pub fn exceptions(&self) -> impl Iterator<Item = &str> {
+        self.desk.log.faults()
+    }
+
+    fn screen(&self) -> Screen {
+        if self.calls.ringing().is_some() {
+            return Screen::Ringing;
+        }
+        let Some(call) = self.calls.focus().and_then(|number| self.calls.table.get(&number)) else {
+            return Screen::Idle;
+        };
+        let transferring = self.calls.live().any(|(_, call)| call.is_being_transferred());
+        match call.phase {
+            _ if transferring => Screen::Transferring,
+            _ if self.calls.conference.is_some() => Screen::Conference,
+            _ if call.is_consultation() => Screen::Consulting,
+            Phase::Dialling | Phase::Calling => Screen::Dialling,
+            Phase::Ringback => Screen::Ringback,
+            _ if call.hold.is_on() => Screen::Held,
+            _ => Screen::Talking,
+        }
     }
 
     fn title(&self) -> String {
@@ -231,30 +283,25 @@ impl Phone {
         self.keys.iter().map(view).collect()
     }
 
-    /// The soft keys of the moment (`provisioning.md` of the deck's relatives; deck, SIP Call).
+    /// The soft keys of the page that is shown (deck, SIP Call).
     fn soft_keys(&self) -> Vec<SoftKey> {
-        let keys: &[(&'static str, &str)] = match self.calls.ringing() {
-            Some(_) => &[("Answer", "answer"), ("Forward", "transfer "), ("Reject", "reject")],
-            None => self.soft_keys_of_focus(),
+        const END: (&str, &str) = ("EndCall", "hangup");
+        let dnd = if self.general.dnd.enabled { "dnd off" } else { "dnd on" };
+        let keys: &[(&'static str, &str)] = match self.screen() {
+            Screen::Idle => &[("History", "status"), ("Dir", "status"), ("DND", dnd), ("Redial", "redial")],
+            Screen::Ringing => &[("Answer", "answer"), ("Forward", "transfer "), ("Reject", "reject")],
+            Screen::Dialling | Screen::Ringback | Screen::Transferring => &[END],
+            Screen::Talking => &[
+                ("Transfer", "consult "),
+                ("BTransfer", "transfer "),
+                ("Hold", "hold"),
+                ("Conf", "conference"),
+                END,
+            ],
+            Screen::Held => &[("Resume", "resume"), ("NewCall", "dial "), ("Conf", "conference"), END],
+            Screen::Consulting => &[("Transfer", "complete"), ("Conf", "conference"), END],
+            Screen::Conference => &[("Split", "split"), ("Hold", "hold"), END],
         };
         keys.iter().map(|(name, command)| SoftKey { name, command: (*command).to_owned() }).collect()
-    }
-
-    fn soft_keys_of_focus(&self) -> &'static [(&'static str, &'static str)] {
-        let Some(call) = self.calls.focus().and_then(|number| self.calls.table.get(&number)) else {
-            return &[("History", "status"), ("Dir", "status"), ("DND", "dnd on"), ("Redial", "redial")];
-        };
-        match call.phase {
-            _ if self.calls.conference.is_some() => {
-                &[("Split", "split"), ("Hold", "hold"), ("EndCall", "hangup")]
-            }
-            Phase::Talking if call.hold.is_on() => {
-                &[("Resume", "resume"), ("NewCall", "dial "), ("Conf", "conference"), ("EndCall", "hangup")]
-            }
-            Phase::Talking => {
-                &[("Transfer", "consult "), ("Hold", "hold"), ("Conf", "conference"), ("EndCall", "hangup")]
-            }
-            _ => &[("EndCall", "hangup")],
-        }
     }
 }

@@ -182,7 +182,7 @@ impl Teller {
                 (Some(mouth), _) => {
                     mouth.say(event.to_json());
                 }
-                (None, EventKind::Log { line }) => eprintln!("{line}"),
+                (None, EventKind::Log { line, .. }) => eprintln!("{line}"),
                 (None, _) => {}
             }
         }

@@ -192,7 +192,10 @@ mod tests {
         let value =
             EventKind::Value { key: "k".into(), value: "v".into(), source: roles::settings::Source::Api };
         let mut elsewhere = ear.hear(event(value));
-        elsewhere.extend(ear.hear(event(EventKind::Log { line: "log".into() })));
+        elsewhere.extend(ear.hear(event(EventKind::Log {
+            line: "log".into(),
+            severity: proto::syslog::Severity::Informational,
+        })));
         elsewhere.extend(ear.hear(event(EventKind::Done { id: command.id })));
         elsewhere
     }

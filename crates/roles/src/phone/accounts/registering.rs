@@ -281,7 +281,7 @@ impl Account {
         let longest_s = self.line.settings.registration.retry_interval_s.max(FIRST_RETRY_S);
         let retry_in_s = FIRST_RETRY_S.saturating_mul(1 << (self.failures - 1).min(10)).min(longest_s);
         self.state = AccountState::Failed { status: None, reason: reason.clone() };
-        desk.note(&words::failed(self.log_index(), None, &reason));
+        desk.warn(&words::failed(self.log_index(), None, &reason));
         desk.note(&words::retry(self.log_index(), retry_in_s));
         desk.tell(EventKind::RegistrationFailed { account: self.number(), status: None, reason, retry_in_s });
         self.begin_at = Some(desk.now + Duration::from_secs(u64::from(retry_in_s)));

@@ -234,6 +234,7 @@ impl Phone {
         }
         let opened = self.calls.table.get(&number).is_some_and(|call| call.sound.is_some());
         if !opened && !self.open_sound(number) {
+            self.desk.fault("every RTP port is taken");
             let cause = Cause::new(None, "every RTP port is taken", By::Local);
             return self.finish(number, cause);
         }

@@ -109,7 +109,7 @@ impl Phone {
                 self.tell_end(number, figures);
             }
             SoundEvent::Failed { reason, .. } => {
-                self.note_call(number, &format!("Sound failed: {reason}"));
+                self.desk.fault(&format!("Sound of call {number} failed: {reason}"));
                 self.show(format!("No sound: {reason}"));
             }
         }
