@@ -28,7 +28,7 @@ class Ours:
     SRTP = {"off": "0", "optional": "1", "required": "2"}
 
     def __init__(self, lab, number, server, transport="udp", srtp="off", settings=""):
-        self.lab, self.number = lab, number
+        self.lab, self.number, self.srtp = lab, number, srtp
         spoken = tone.write_tone(lab.folder / f"{number}-spoken.wav", HZ[number], seconds=60)
         self.recording = lab.folder / f"{number}-heard.wav"
         account = f"{number}:{peers.SECRETS[number]}@{server_at(server, transport)};transport={transport}"
@@ -82,7 +82,7 @@ class Ours:
     def quit(self):
         if self.phone.process.ended() is None:
             self.phone.quit()
-            peers.check_capture(self.lab, self.phone.capture, least_sip=6)
+            peers.check_capture(self.lab, self.phone.capture, least_sip=6, encrypted=self.srtp != "off")
 
     def heard_s(self, *numbers):
         """How long it heard all of these at once, in seconds; ends it."""
