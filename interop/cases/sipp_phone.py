@@ -11,9 +11,13 @@ TALK_S = 4
 REFUSALS = {404: "Not Found", 480: "Temporarily Unavailable", 486: "Busy Here", 503: "Service Unavailable", 603: "Decline"}
 
 
-def phone_at(lab, server, audio="tone:440"):
-    """A phone of ours with the account 7001, registered at SIPp."""
-    phone = Phone(lab, "phone", "--account", f"7001:{peers.SECRETS['7001']}@{server}", "--audio", audio)
+def phone_at(lab, server, audio="tone:440", settings=""):
+    """A phone of ours with the account 7001 and these settings (lines of a cfg), registered at a server."""
+    config = lab.folder / "phone.cfg"
+    config.write_text(f"#!version:1.0.0.1\n{settings}")
+    phone = Phone(
+        lab, "phone", "--account", f"7001:{peers.SECRETS['7001']}@{server}", "--audio", audio, "--config", config,
+    )
     phone.event("registered")
     return phone
 

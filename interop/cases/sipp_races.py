@@ -17,9 +17,7 @@ def at_phone(scenario, talk, settings=""):
     def play(lab):
         server = lab.address()
         callee = peers.Sipp(lab, "server", scenario, address=server, limit_s=50)
-        phone = phone_at(lab, server)
-        if settings:
-            phone.command(f"set {settings}")
+        phone = phone_at(lab, server, settings=settings)
         phone.command("dial 7002")
         talk(phone)
         phone.quit()
@@ -37,10 +35,7 @@ def behind_exchange(scenario, talk, settings="", **values):
         address = lab.address()
         register(lab, exchange, "7002", address, "register")
         callee = peers.Sipp(lab, "callee", scenario, address=address, values={"server": "callee", **values}, limit_s=50)
-        phone = Phone(lab, "phone", "--account", f"7001:{peers.SECRETS['7001']}@{exchange.address}", "--audio", "tone:440")
-        phone.event("registered")
-        if settings:
-            phone.command(f"set {settings}")
+        phone = phone_at(lab, exchange.address, settings=settings)
         phone.command("dial 7002")
         talk(phone)
         phone.quit()
@@ -121,8 +116,8 @@ def circle(lab):
     return f"ended with {ended['status']} after {sum(counted)} redirections"
 
 
-TIMER = "account.1.session_timer.enable 1 account.1.session_timer.expires 90"
-RELIABLE = "account.1.100rel_enable 1"
+TIMER = "account.1.session_timer.enable = 1\naccount.1.session_timer.expires = 90\n"
+RELIABLE = "account.1.100rel_enable = 1\n"
 NEEDS = ("offhook", "sipp", "tshark")
 CASES = [
     Case("phone-bye-crosses-hold", "SIPp's BYE crosses our phone's hold", at_phone("bye-crossing.xml", holds), NEEDS),
