@@ -129,3 +129,23 @@ fn two_phones_talk_through_the_exchange() {
     let loud = wav.samples.iter().filter(|sample| sample.unsigned_abs() > 1_000).count();
     assert!(loud > 2_000, "the caller's tone is in the recording: {loud} loud samples");
 }
+
+#[test]
+fn a_bundle_is_written_on_command_and_logs_are_kept() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (data, file) = (dir.path().join("phone"), dir.path().join("case.zip"));
+    let (data, path) = (data.to_string_lossy().into_owned(), file.to_string_lossy().into_owned());
+    let lines = format!("@1 bundle {path} blf\n@2 bundle {path}\n@3 bundle {path}.tar\n");
+    let account = "7001:swordfish-of-7001@127.0.71.1";
+    let arguments = ["phone", "--stdio", "--dir", &data, "--account", account, "--listen", "127.0.71.9"];
+    let ended = offhook(&arguments, &lines);
+    assert_eq!(ended.status.code(), Some(0), "{}", text(&ended.stderr));
+    let events: Vec<serde_json::Value> =
+        text(&ended.stdout).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let is = |id: &str, event: &str| events.iter().any(|it| it["id"] == id && it["event"] == event);
+    assert!(is("1", "done") && is("2", "error") && is("3", "error"), "{events:?}");
+    let bundle = std::fs::read(&file).expect("a bundle");
+    assert!(bundle.starts_with(b"PK") && bundle.windows(7).any(|name| name == b"case.md"));
+    let log = std::fs::read_to_string(std::path::Path::new(&data).join("system.log")).expect("a log");
+    assert!(log.contains("***system booting***") && !log.contains("swordfish"), "{log}");
+}

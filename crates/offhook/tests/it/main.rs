@@ -1,6 +1,7 @@
 //! Real sockets on the loopback, real files, the program as a person runs it.
 
 mod cli;
+mod conformance;
 mod dns;
 mod drive;
 #[cfg(target_os = "linux")]

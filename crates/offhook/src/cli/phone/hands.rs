@@ -2,14 +2,21 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use proto::Time;
+use proto::syslog::Severity;
+use roles::phone::case_file::Topic;
 use roles::phone::{Change, Event, EventKind, Phone};
+use roles::settings::{PhoneSettings, Settings};
 use roles::sound::{SoundCommand, SoundEvent};
 use serde_json::json;
 use tokio::sync::mpsc;
 
+use super::bundle::{self, Background};
+use super::journal::Journal;
 use super::memory;
+use super::packets::Packets;
 use crate::cli::lines::{Lines, Mouth};
 use crate::cli::web::Told;
 use crate::clock::Clock;
@@ -39,18 +46,69 @@ pub(super) struct Hands {
     pub(super) teller: Teller,
     pub(super) end: Option<End>,
     sound: Sound,
+    papers: Papers,
+    /// A bundle that is asked for, and lines that wait for the phone's settings to say where they go.
+    bundle: Option<Wanted>,
+    lines: Vec<(Time, Severity, String)>,
+}
+
+/// What is written about a phone, and with what.
+pub(super) struct Papers {
+    /// Where its log goes.
+    pub(super) journal: Journal,
+    /// What passed its sockets.
+    pub(super) packets: Packets,
+    /// Its settings before they were last changed.
+    pub(super) before: Settings,
+    /// How often it has restarted.
+    pub(super) restarts: u32,
+}
+
+/// A bundle that is asked for.
+struct Wanted {
+    id: Option<String>,
+    file: String,
+    topic: Topic,
+    at: Time,
 }
 
 impl Hands {
-    pub(super) fn new(teller: Teller, sound: Sound) -> Self {
-        Self { teller, end: None, sound }
+    pub(super) fn new(teller: Teller, sound: Sound, papers: Papers) -> Self {
+        Self { teller, end: None, sound, papers, bundle: None, lines: Vec::new() }
+    }
+
+    /// The phone starts again with these settings.
+    pub(super) fn restarted(&mut self, settings: &Settings) {
+        self.end = None;
+        self.papers.restarts += 1;
+        self.papers.before = settings.clone();
+    }
+
+    fn write_bundle(&mut self, phone: &Phone, wanted: Wanted) {
+        let Wanted { id, file, topic, at } = wanted;
+        let Papers { packets, before, restarts, .. } = &self.papers;
+        let background = Background { before, packets, restarts: *restarts };
+        let what = match bundle::write(Path::new(&file), phone, topic, at, &background) {
+            Ok(()) => EventKind::Done { id },
+            Err(error) => {
+                let possible = vec![format!("bundle OTHER.zip {}", topic.word())];
+                EventKind::Error { id, message: error.to_string(), possible }
+            }
+        };
+        self.teller.tell(Event { what, at });
     }
 }
 
 impl drive::Hands<Phone> for Hands {
     fn tell(&mut self, event: Event) {
+        if let EventKind::Log { line, severity } = &event.what {
+            self.lines.push((event.at, *severity, line.clone()));
+        }
         match event.what {
             EventKind::Quit => self.end = Some(End::Quit),
+            EventKind::Bundle { id, file, topic } => {
+                self.bundle = Some(Wanted { id, file, topic, at: event.at });
+            }
             EventKind::Reboot { .. } => {
                 self.end = self.end.or(Some(End::Restart));
                 self.teller.tell(event);
@@ -73,6 +131,18 @@ impl drive::Hands<Phone> for Hands {
 
     fn note(&mut self, text: &str) {
         eprintln!("offhook: {text}");
+    }
+
+    fn turned(&mut self, phone: &Phone) {
+        if !self.lines.is_empty() {
+            let syslog = PhoneSettings::read(phone.settings()).syslog;
+            for (at, severity, line) in self.lines.drain(..) {
+                self.papers.journal.write(at, severity, &line, &syslog);
+            }
+        }
+        if let Some(wanted) = self.bundle.take() {
+            self.write_bundle(phone, wanted);
+        }
     }
 
     fn is_over(&self) -> bool {

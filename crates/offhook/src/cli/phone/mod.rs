@@ -1,7 +1,10 @@
 //! `offhook phone`: one desk phone.
 
+mod bundle;
 pub(super) mod hands;
+mod journal;
 pub(super) mod memory;
+mod packets;
 mod settings;
 
 use std::io;
@@ -30,7 +33,9 @@ use crate::sound::argument::Audio;
 use crate::sound::thread::probe_ports;
 use crate::store::{self, Store};
 use crate::web::phone::{Desk, Ear, serve as serve_web};
-use hands::{End, Hands, Sound, Teller};
+use hands::{End, Hands, Papers, Sound, Teller};
+use journal::Journal;
+use packets::Packets;
 
 /// How long the sockets may take to send the last messages.
 const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -116,9 +121,10 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     let general = PhoneSettings::read(&settings);
     let capture = arguments.pcap.as_deref().map(Capture::create).transpose()?;
     let (mut net, place) = stand(&arguments, &settings, &general, clock, &mut *store, &mut rng)?;
-    if let Some(capture) = &capture {
-        net.set_tap(capture.tap());
-    }
+    let packets = Packets::default();
+    net.set_tap(packets.tap(capture.as_ref().map(Capture::tap)));
+    let journal = Journal::start(arguments.dir.as_deref(), place.ip)?;
+    let papers = Papers { journal, packets, before: settings.clone(), restarts: 0 };
     let (commander, commands) = mpsc::channel(COMMANDS_WAITING);
     let web = arguments.web.open(place.ip, !arguments.stdio, arguments.dir.as_deref(), &mut rng)?;
     let desk = web.as_ref().map(|_| Desk::new(commander.clone(), clock));
@@ -128,7 +134,8 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     let (source, sink) = arguments.audio.open(own.rate_hz)?;
     let engine = sound::Engine::new(own, source, sink, rng.fork());
     let sound = Sound::start(engine, dscp, clock, capture.map(|capture| capture.media_tap()))?;
-    let means = Means { net, dns: Dns::system(), store, clock, commands, hands: Hands::new(teller, sound) };
+    let means =
+        Means { net, dns: Dns::system(), store, clock, commands, hands: Hands::new(teller, sound, papers) };
     let phone = Phone::new(settings.clone(), place.clone(), rng.fork(), clock.now());
     let mut driver = Driver::new(phone, means);
     let told = web.as_ref().map(|web| web.told.clone());
@@ -142,8 +149,8 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
         if interrupted || driver.hands().end != Some(End::Restart) {
             break;
         }
-        settings = driver.role().settings().clone();
-        driver.hands().end = None;
+        let before = std::mem::replace(&mut settings, driver.role().settings().clone());
+        driver.hands().restarted(&before);
         driver.replace(Phone::new(settings.clone(), place.clone(), rng.fork(), clock.now()));
     }
     let unread = driver.hands().teller.is_unread();
@@ -186,17 +193,24 @@ fn stand(
         Some(listen) => listen,
         None => Listen { ip: address_towards(&settings::servers(settings))?, port: None },
     };
+    let signal_ports = settings::signal_ports(settings);
+    let places = |at: SocketAddr| {
+        let own = signal_ports.iter().filter(move |port| **port != at.port());
+        std::iter::once(at).chain(own.map(move |port| SocketAddr::new(at.ip(), *port))).collect::<Vec<_>>()
+    };
     let config = |at: SocketAddr| Config {
-        udp: vec![at],
-        tcp: vec![at],
+        udp: places(at),
+        tcp: places(at),
         trust: Trust { system: true, ca_files: arguments.ca.clone() },
         dscp: general.rtp.signal_dscp,
         ..Config::new(clock)
     };
     let (net, port) = bind(listen, 5_060, config)?;
     let mac = memory::mac(arguments.mac, store, rng)?;
-    let rtp_ports = probe_ports(listen.ip, general.rtp.min_port, MEDIA_SESSIONS)?;
-    let place = Place { udp_port: port, tcp_port: port, rtp_ports, mac, ..Place::new(listen.ip) };
+    let free = probe_ports(listen.ip, general.rtp.min_port, MEDIA_SESSIONS)?;
+    let rtp_ports = *free.start()..=*free.end().min(&general.rtp.max_port);
+    let place =
+        Place { udp_port: port, tcp_port: port, rtp_ports, mac, signal_ports, ..Place::new(listen.ip) };
     Ok((net, place))
 }
 

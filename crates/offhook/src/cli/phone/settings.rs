@@ -76,6 +76,15 @@ pub(super) fn servers(settings: &Settings) -> Vec<(String, u16)> {
     first.map(|server| (server.host, server.port)).collect()
 }
 
+/// The ports of their own at which accounts want to be spoken to.
+pub(super) fn signal_ports(settings: &Settings) -> Vec<u16> {
+    let accounts = AccountSettings::read_all(settings).into_iter().filter(AccountSettings::can_register);
+    let mut ports: Vec<u16> = accounts.filter_map(|account| account.advanced.signal_port).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    ports
+}
+
 /// Twelve hexadecimal digits, with or without `:` or `-` between the bytes.
 pub(super) fn parse_mac(text: &str) -> Result<[u8; 6], String> {
     let digits: String = text.chars().filter(|c| !matches!(c, ':' | '-')).collect();
