@@ -39,13 +39,11 @@ Examples:
 
 Exit status: 0 done and as expected; 1 it did not work; 2 wrong usage.";
 
+/// Each is described where its arguments are.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// An exchange and phones to learn with; the cases of the source document, played and judged
     Lab(lab::Arguments),
-    /// One desk phone
     Phone(Box<phone::Arguments>),
-    /// The exchange that phones register to
     Serve(Box<serve::Arguments>),
 }
 

@@ -22,6 +22,12 @@ fn wrong_usage_is_explained_and_ends_with_2() {
     check_usage(&["phone", "--model", "FIP99"], "FIP14G");
     check_usage(&["phone", "--audio", "browser"], "file:IN.wav");
     check_usage(&["phone", "--listen", "pbx"], "127.0.50.1");
+    check_usage(&["serve", "--extension", "7001"], "7001:a-long-secret-here");
+    check_usage(&["serve", "--sips", "127.0.71.9:5061"], "--dir");
+    check_usage(&["lab", "basic-cal", "--once"], "basic-call");
+    check_usage(&["lab", "basic-call"], "offhook lab basic-call --once");
+    check_usage(&["lab", "basic-call", "--real"], "--once");
+    check_usage(&["lab", "basic-call", "--once", "--real", "--seed", "7"], "--seed");
 }
 
 #[test]
@@ -34,6 +40,29 @@ fn what_does_not_work_ends_with_1_and_names_the_place() {
     check(&["phone", "--stdio", "--config", "/nowhere/a.cfg"], "/nowhere/a.cfg");
     check(&["phone", "--stdio", "--pcap", "/nowhere/a.pcap"], "/nowhere/a.pcap");
     check(&["phone", "--stdio", "--listen", "192.0.2.1:5060"], "192.0.2.1:5060");
+    check(&["phone", "--stdio", "--listen", "127.0.71.9", "--ca", "/nowhere/ca.pem"], "/nowhere/ca.pem");
+    check(
+        &["phone", "--stdio", "--listen", "127.0.71.9", "--audio", "file:/nowhere/a.wav"],
+        "/nowhere/a.wav",
+    );
+    check(&["serve", "--sip", "127.0.71.9:5060", "--pcap", "/nowhere/a.pcap"], "/nowhere/a.pcap");
+    check(&["lab", "dnd", "--once", "--pcap", "/nowhere/a.pcap"], "/nowhere/a.pcap");
+    let taken = std::net::UdpSocket::bind("127.0.71.10:5060").expect("bound");
+    check(&["serve", "--sip", "127.0.71.10:5060"], "`ss -lunp sport = :5060`");
+    check(&["phone", "--stdio", "--listen", "127.0.71.10:5060"], "127.0.71.10:5060");
+    drop(taken);
+}
+
+#[test]
+fn a_phone_redials_after_a_restart() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let folder = dir.path().to_string_lossy();
+    let arguments = ["phone", "--stdio", "--dir", &folder, "--listen", "127.0.71.5"];
+    let first =
+        offhook(&arguments, "redial\nset features.direct_ip_call_enable 1\ndial 127.0.71.6\nhangup\n");
+    assert!(text(&first.stdout).contains("nothing was dialled yet"), "{}", text(&first.stdout));
+    let second = offhook(&arguments, "redial\nstatus\n");
+    assert!(text(&second.stdout).contains("\"peer\":\"127.0.71.6\""), "{}", text(&second.stdout));
 }
 
 #[test]

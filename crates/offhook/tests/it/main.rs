@@ -2,8 +2,10 @@
 
 mod cli;
 mod conformance;
+mod contract;
 mod dns;
 mod drive;
+mod help;
 #[cfg(target_os = "linux")]
 mod killed;
 #[cfg(target_os = "linux")]
@@ -17,4 +19,6 @@ mod relay;
 mod sound;
 mod store;
 mod tidy;
+#[cfg(target_os = "linux")]
+mod torture;
 mod web;

@@ -228,17 +228,15 @@ fn pieces_become_messages_and_pings_are_answered() {
 }
 
 /// What a peer that sends `bytes` and then only listens makes of the connection.
-async fn end_of_rude_peer(limits: Limits, bytes: &[u8]) -> NetEvent {
+async fn end_of_rude_peer(limits: Limits, bytes: &[u8]) -> (NetEvent, String) {
     let mut net = Net::bind(Config { limits, ..config() }).expect("bound");
     let mut peer = peer_of(&net).await;
     peer.write_all(bytes).await.expect("written");
-    let end = net.next().await;
-    assert_eq!(net.connections(), 0);
     let mut rest = Vec::new();
     // A reset is as good an end as any.
-    let _ = peer.read_to_end(&mut rest).await;
-    assert!(rest.is_empty());
-    end
+    let (end, _) = tokio::join!(net.next(), peer.read_to_end(&mut rest));
+    assert_eq!(net.connections(), 0);
+    (end, String::from_utf8(rest).expect("text"))
 }
 
 #[test]
@@ -251,10 +249,44 @@ fn streams_that_are_no_sip_are_closed() {
             "x".repeat(70_000),
         ] {
             match end_of_rude_peer(limits, bytes.as_bytes()).await {
-                NetEvent::Failed(error) => assert_eq!(error.kind, FlowErrorKind::Malformed, "{error}"),
+                (NetEvent::Failed(error), answer) => {
+                    assert_eq!(error.kind, FlowErrorKind::Malformed, "{error}");
+                    assert_eq!(answer, "", "without a Via nobody can be answered");
+                }
                 other => panic!("{other:?}"),
             }
         }
+    });
+}
+
+/// A request that ends its stream with these headers is refused with this status before the close.
+async fn check_refusal(headers: &str, status: &str) {
+    let request = format!(
+        "OPTIONS sip:7001@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bKrude\r\n\
+         From: <sip:7002@127.0.0.1>;tag=f\r\nTo: <sip:7001@127.0.0.1>\r\nCall-ID: rude\r\nCSeq: 1 OPTIONS\r\n{headers}"
+    );
+    let (end, answer) = end_of_rude_peer(Limits::default(), request.as_bytes()).await;
+    assert!(matches!(&end, NetEvent::Failed(error) if error.kind == FlowErrorKind::Malformed), "{end:?}");
+    assert!(answer.starts_with(&format!("SIP/2.0 {status} ")), "{answer}");
+    for line in [
+        "\r\nVia: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bKrude",
+        "\r\nCall-ID: rude\r\n",
+        "\r\nTo: <sip:7001@127.0.0.1>;tag=",
+    ] {
+        assert!(answer.contains(line), "{line}: {answer}");
+    }
+}
+
+/// RFC 3261 §18.3: a request over a stream without a usable Content-Length is refused with 400, and the
+/// stream cannot be read any further; one that is too large is refused with 513 (§21.5.7).
+#[test]
+fn a_request_that_cannot_be_framed_is_refused_before_the_close() {
+    run(async {
+        check_refusal("Content-Length: many\r\n\r\n", "400").await;
+        check_refusal("Content-Length: 4\r\nContent-Length: 5\r\n\r\nbody", "400").await;
+        check_refusal("\r\n", "400").await;
+        check_refusal("Content-Length: 99999999\r\n\r\n", "513").await;
+        check_refusal(&format!("Subject: {}", "x".repeat(40_000)), "513").await;
     });
 }
 
@@ -264,8 +296,8 @@ fn silent_and_half_messages_time_out() {
         let short = Duration::from_millis(30);
         let limits = Limits { message: short, idle: short, ..Limits::default() };
         for bytes in ["", "OPTIONS sip:a SIP/2.0\r\n", "\r\n"] {
-            let end = end_of_rude_peer(limits, bytes.as_bytes()).await;
-            assert!(matches!(end, NetEvent::Closed(_)), "{end:?}");
+            let (end, answer) = end_of_rude_peer(limits, bytes.as_bytes()).await;
+            assert!(matches!(end, NetEvent::Closed(_)) && answer.is_empty(), "{end:?} {answer}");
         }
     });
 }

@@ -31,7 +31,7 @@ use super::locating::Way;
 use crate::sound::{Figures, SessionId, SoundCommand};
 
 pub(super) use history::History;
-pub use history::{HistoryEntry, HistoryKind};
+pub use history::{HistoryEntry, HistoryKind, MOST_ENTRIES};
 pub(super) use sounding::Scene;
 
 /// A small number by which people name a call.

@@ -38,7 +38,7 @@ use desk::{Desk, Out};
 use lamps::{Key, Mailbox};
 
 pub use accounts::AccountState;
-pub use calls::{CallNumber, HistoryEntry, HistoryKind, Phase};
+pub use calls::{CallNumber, HistoryEntry, HistoryKind, MOST_ENTRIES as MOST_CALLS, Phase};
 pub use command::{Command, CommandError, CommandKind};
 pub use desk::{Change, Place};
 pub use event::{Event, EventKind};

@@ -18,7 +18,7 @@ use tokio::sync::mpsc::{self, Sender};
 use tokio::task::{JoinHandle, spawn_local};
 
 use crate::cli::phone::hands::Sound;
-use crate::cli::phone::memory;
+use crate::cli::phone::memory::{self, Rows};
 use crate::cli::serve::{Relaying, keep};
 use crate::clock::{self, Clock};
 use crate::drive::{self, COMMANDS_WAITING, Driver, Means};
@@ -26,7 +26,7 @@ use crate::net::dns::Dns;
 use crate::net::{Config, Net, Tap};
 use crate::sound::tap::Seen;
 use crate::sound::{self, Engine, Sine, Sink};
-use crate::store::{self, Memory, Store};
+use crate::store::{self, Memory, Store, Table};
 
 /// How often a machine that is switched on asks for its ports while those of its former life close.
 const BIND_ATTEMPTS: usize = 100;
@@ -42,7 +42,7 @@ pub(super) struct Room {
     pub(super) told: Sender<(String, Value)>,
     pub(super) witness: Option<Witness>,
     /// Whose relayed sound is seen where it arrives: the relay shows its packets to nobody.
-    pub(super) exchange: IpAddr,
+    pub(super) exchanges: Vec<IpAddr>,
 }
 
 impl Room {
@@ -80,9 +80,10 @@ impl Room {
     }
 
     fn media_tap(&self, own: IpAddr) -> Option<Seen> {
-        let (witness, exchange) = (self.witness.clone()?, self.exchange);
+        let (witness, exchanges) = (self.witness.clone()?, self.exchanges.clone());
         Some(Box::new(move |packet| {
-            if [own, exchange].contains(&packet.from.ip()) {
+            let from = packet.from.ip();
+            if from == own || exchanges.contains(&from) {
                 witness(packet.at, packet.from, packet.to, Transport::Udp, packet.bytes());
             }
         }))
@@ -170,7 +171,8 @@ impl PhoneBox {
         let engine = Engine::new(own, source, sink, clock::seed()?);
         let sound = Sound::start(engine, dscp, room.clock, room.media_tap(self.place.ip))?;
         let (commander, commands) = mpsc::channel(COMMANDS_WAITING);
-        let hands = PhoneHands { name: self.name.clone(), room: room.clone(), sound, end: None };
+        let (rows, _) = Rows::recall(&self.store)?;
+        let hands = PhoneHands { name: self.name.clone(), room: room.clone(), sound, rows, end: None };
         let means = Means {
             net,
             dns: Dns::system(),
@@ -211,6 +213,7 @@ struct PhoneHands {
     name: String,
     room: Room,
     sound: Sound,
+    rows: Rows,
     end: Option<End>,
 }
 
@@ -233,7 +236,7 @@ impl drive::Hands<Phone> for PhoneHands {
     }
 
     fn row(&mut self, change: phone::Change) -> Option<store::Change> {
-        memory::row(change)
+        self.rows.row(change)
     }
 
     fn note(&mut self, text: &str) {
@@ -264,6 +267,18 @@ impl ExchangeBox {
         let mut store = Memory::default();
         store.commit(extensions.iter().map(keep::extension).collect());
         Self { name: name.to_owned(), config, sip, store }
+    }
+
+    /// Loses all that it kept but its extensions.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub(super) fn forget(&mut self) -> io::Result<()> {
+        let rows = self.store.reader().load(Table::Extension)?;
+        self.store = Memory::default();
+        let kept = rows.into_iter().map(|row| store::Change::set(Table::Extension, row.key, row.value));
+        self.store.commit(kept.collect());
+        Ok(())
     }
 
     /// Switches it on with what it kept.

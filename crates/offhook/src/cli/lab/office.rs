@@ -47,7 +47,7 @@ async fn live(arguments: &Arguments) -> Result<(), Failure> {
     let clock = Clock::start();
     let (teller, mut told) = mpsc::channel(EVENTS_WAITING);
     let capture = arguments.pcap.as_deref().map(Capture::create).transpose()?;
-    let room = Room { clock, told: teller, witness: capture.map(witness), exchange: EXCHANGE_IP };
+    let room = Room { clock, told: teller, witness: capture.map(witness), exchanges: vec![EXCHANGE_IP] };
     let office = Office::open(&room).await?;
     let lines = Lines::stdout()?;
     let voice = Voice { mouth: lines.mouth(), is_json: arguments.json };
@@ -158,6 +158,9 @@ impl Office {
                 Some((who, event)) = told.recv() => voice.tell(&who, event),
                 _ = &mut all_ended => break,
             }
+        }
+        while let Ok((who, event)) = told.try_recv() {
+            voice.tell(&who, event);
         }
         self.exchange.cut().await;
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use proto::Time;
 use proto::sip::Transport;
-use roles::lab::script::{Case, Desk, EXCHANGE, EXCHANGE_IP, Stage};
+use roles::lab::script::{BACKUP, BACKUP_IP, Case, Desk, EXCHANGE, EXCHANGE_IP, Stage, Step};
 use roles::lab::{Fate, Passed};
 use roles::phone::Place;
 use serde_json::Value;
@@ -28,6 +28,8 @@ use crate::store::Memory;
 
 /// A case with a step that may wait longer is for virtual time, in milliseconds.
 const LONGEST_WAIT_MS: u64 = 20_000;
+/// Where every machine of a case listens for SIP.
+const SIP_PORT: u16 = Transport::Udp.default_port();
 /// Events that may wait for the script.
 const EVENTS_WAITING: usize = 65_536;
 /// The most packets that are kept for ladder and capture: an hour of one call.
@@ -39,7 +41,7 @@ const SETTLING: Duration = Duration::from_millis(200);
 /// Machines of a case on the loopback, all switched off.
 pub(super) struct Loopback {
     machines: BTreeMap<String, Machine>,
-    exchange: ExchangeBox,
+    exchanges: Vec<ExchangeBox>,
     phones: Vec<Seat>,
     room: Room,
     told: mpsc::Receiver<(String, Value)>,
@@ -90,12 +92,19 @@ impl Loopback {
         let runtime = crate::cli::runtime()?;
         let clock = Clock::start();
         let (config, extensions) = case.exchange();
-        let sip = SocketAddr::new(EXCHANGE_IP, Transport::Udp.default_port());
-        let exchange = ExchangeBox::new(EXCHANGE, config, sip, &extensions);
+        let exchange = |name, ip| {
+            let mut config = config.clone();
+            config.relay.address = ip;
+            ExchangeBox::new(name, config, SocketAddr::new(ip, SIP_PORT), &extensions)
+        };
+        let mut exchanges = vec![exchange(EXCHANGE, EXCHANGE_IP)];
+        if case.steps.iter().any(|step| matches!(step, Step::On(BACKUP))) {
+            exchanges.push(exchange(BACKUP, BACKUP_IP));
+        }
         let tones: Vec<u16> = case.desks.iter().map(|desk| desk.tone_hz).collect();
         let phones = case.desks.iter().map(|desk| seat(desk, &tones)).collect::<Result<Vec<_>, _>>()?;
         let all = phones.iter().map(|seat| SocketAddr::new(seat.desk.place.ip, seat.desk.place.udp_port));
-        for at in all.chain([sip]) {
+        for at in exchanges.iter().map(|exchange| exchange.sip).chain(all) {
             is_free(&runtime, at, clock)?;
         }
         let (teller, told) = mpsc::channel(EVENTS_WAITING);
@@ -103,9 +112,9 @@ impl Loopback {
         let witness = Some(packets.witness());
         Ok(Self {
             machines: BTreeMap::new(),
-            exchange,
+            exchanges,
             phones,
-            room: Room { clock, told: teller, witness, exchange: EXCHANGE_IP },
+            room: Room { clock, told: teller, witness, exchanges: vec![EXCHANGE_IP, BACKUP_IP] },
             told,
             packets,
             passed: Vec::new(),
@@ -128,9 +137,12 @@ impl Loopback {
 
     fn on(&mut self, who: &str) -> io::Result<()> {
         let switched = async {
-            match self.phones.iter().find(|seat| seat.desk.name == who) {
-                Some(seat) => seat.desk.switch_on(&self.room, seat.listener.sink()).await,
-                None => self.exchange.switch_on(&self.room).await,
+            if let Some(seat) = self.phones.iter().find(|seat| seat.desk.name == who) {
+                return seat.desk.switch_on(&self.room, seat.listener.sink()).await;
+            }
+            match self.exchanges.iter().find(|exchange| exchange.name == who) {
+                Some(exchange) => exchange.switch_on(&self.room).await,
+                None => Err(io::Error::new(io::ErrorKind::NotFound, "the case has no such machine")),
             }
         };
         let machine = self.tasks.block_on(&self.runtime, switched)?;
@@ -153,14 +165,21 @@ impl Loopback {
 
 fn is_for_real_time(case: &Case) -> Result<(), Failure> {
     let wait_ms = case.longest_wait_ms();
-    if wait_ms <= LONGEST_WAIT_MS {
-        return Ok(());
-    }
-    let (slug, wait_s) = (case.slug, wait_ms / 1_000);
-    Err(Failure::usage(format!(
-        "`{slug}` waits for time-outs of up to {wait_s} s and so needs virtual time: \
-         play it without --real, `offhook lab {slug} --once`"
-    )))
+    let needs = |step: &Step| match step {
+        Step::Hide(_) => {
+            Some("has a router that hides addresses, which only the simulated wire has".to_owned())
+        }
+        Step::DropSound(..) => {
+            Some("has a firewall between machines, which only the simulated wire has".to_owned())
+        }
+        _ => None,
+    };
+    let waits = || format!("waits for up to {} s and so needs virtual time", wait_ms / 1_000);
+    let why = case.steps.iter().find_map(needs).or_else(|| (wait_ms > LONGEST_WAIT_MS).then(waits));
+    let slug = case.slug;
+    why.map_or(Ok(()), |why| {
+        Err(Failure::usage(format!("`{slug}` {why}; play it without --real: `offhook lab {slug} --once`")))
+    })
 }
 
 /// Tries an address before anybody needs it, so that a taken port is told before the case begins.
@@ -199,6 +218,14 @@ impl Stage for Loopback {
     fn restart(&mut self, who: &str) {
         self.off(who);
         self.switch(who, true);
+    }
+
+    fn forget(&mut self, who: &str) -> bool {
+        self.off(who);
+        let exchange = self.exchanges.iter_mut().find(|exchange| exchange.name == who);
+        let forgot = exchange.is_some_and(|exchange| exchange.forget().is_ok());
+        self.switch(who, true);
+        forgot
     }
 
     fn say(&mut self, who: &str, line: &str) {
@@ -244,16 +271,14 @@ impl Stage for Loopback {
     }
 
     fn ip(&self, who: &str) -> IpAddr {
-        let seat = self.phones.iter().find(|seat| seat.desk.name == who);
-        seat.map_or(EXCHANGE_IP, |seat| seat.desk.place.ip)
+        let phone = self.phones.iter().find(|seat| seat.desk.name == who);
+        let exchange = self.exchanges.iter().find(|exchange| exchange.name == who);
+        phone.map(|seat| seat.desk.place.ip).or(exchange.map(|it| it.sip.ip())).unwrap_or(EXCHANGE_IP)
     }
 
     fn name(&self, ip: IpAddr) -> String {
-        let seat = self.phones.iter().find(|seat| seat.desk.place.ip == ip);
-        match seat {
-            Some(seat) => seat.desk.name.clone(),
-            None if ip == EXCHANGE_IP => EXCHANGE.to_owned(),
-            None => ip.to_string(),
-        }
+        let phone = self.phones.iter().find(|seat| seat.desk.place.ip == ip).map(|seat| &seat.desk.name);
+        let exchange = self.exchanges.iter().find(|it| it.sip.ip() == ip).map(|it| &it.name);
+        phone.or(exchange).cloned().unwrap_or_else(|| ip.to_string())
     }
 }

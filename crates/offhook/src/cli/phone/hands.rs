@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use super::bundle::{self, Background};
 use super::journal::Journal;
-use super::memory;
+use super::memory::Rows;
 use super::packets::Packets;
 use crate::cli::lines::{Lines, Mouth};
 use crate::cli::web::Told;
@@ -46,6 +46,7 @@ pub(super) struct Hands {
     pub(super) teller: Teller,
     pub(super) end: Option<End>,
     sound: Sound,
+    rows: Rows,
     papers: Papers,
     /// A bundle that is asked for, and lines that wait for the phone's settings to say where they go.
     bundle: Option<Wanted>,
@@ -73,8 +74,8 @@ struct Wanted {
 }
 
 impl Hands {
-    pub(super) fn new(teller: Teller, sound: Sound, papers: Papers) -> Self {
-        Self { teller, end: None, sound, papers, bundle: None, lines: Vec::new() }
+    pub(super) fn new(teller: Teller, sound: Sound, rows: Rows, papers: Papers) -> Self {
+        Self { teller, end: None, sound, rows, papers, bundle: None, lines: Vec::new() }
     }
 
     /// The phone starts again with these settings.
@@ -126,7 +127,7 @@ impl drive::Hands<Phone> for Hands {
     }
 
     fn row(&mut self, change: Change) -> Option<store::Change> {
-        memory::row(change)
+        self.rows.row(change)
     }
 
     fn note(&mut self, text: &str) {

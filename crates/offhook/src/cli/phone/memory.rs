@@ -3,8 +3,8 @@
 use std::io;
 
 use proto::Rng;
-use roles::phone::Change;
-use roles::settings::{OUI, Settings, Source};
+use roles::phone::{Change, HistoryEntry, MOST_CALLS};
+use roles::settings::{OUI, Secret, Settings, Source};
 use serde::{Deserialize, Serialize};
 
 use super::settings::parse_mac;
@@ -47,23 +47,62 @@ fn put_back(settings: &mut Settings, key: &str, value: &str) -> Result<(), Strin
     settings.set(key, &kept.value, source).map(|_| ()).map_err(|fault| fault.to_string())
 }
 
-/// What is to be kept, as a row.
-pub(in crate::cli) fn row(change: Change) -> Option<store::Change> {
-    match change {
-        Change::Setting { key, value, source } => {
-            let by = match source {
-                Source::Web => By::Web,
-                Source::Api => By::Api,
-                _ => return None,
-            };
-            let kept = Kept { value: value.expose().to_owned(), by };
-            Some(store::Change::set(Table::Setting, key, to_json(&kept)))
+/// Makes rows of what is to be kept. Calls take turns in as many rows as a phone remembers calls, so that
+/// whoever calls often does not fill the disk.
+#[derive(Default)]
+pub(in crate::cli) struct Rows {
+    next_call: u64,
+}
+
+/// A past call as it is kept.
+#[derive(Deserialize, Serialize)]
+struct KeptCall {
+    /// Rises with each call.
+    order: u64,
+    #[serde(flatten)]
+    entry: HistoryEntry,
+}
+
+impl Rows {
+    /// The past calls, the newest first, and rows for those to come.
+    ///
+    /// # Errors
+    /// The store cannot be read. A row that is no call is told and left out.
+    pub(in crate::cli) fn recall(store: &dyn Store) -> io::Result<(Self, Vec<HistoryEntry>)> {
+        let mut calls: Vec<KeptCall> = Vec::new();
+        for row in store.reader().load(Table::CallRecord)? {
+            match serde_json::from_str(&row.value) {
+                Ok(call) => calls.push(call),
+                Err(fault) => eprintln!("offhook: warning: a past call is left out: {fault}"),
+            }
         }
-        Change::Call(entry) => {
-            let key = format!("{:020} {} {}", entry.at_s, entry.account, entry.number);
-            Some(store::Change::set(Table::CallRecord, key, to_json(&entry)))
+        calls.sort_by_key(|call| std::cmp::Reverse(call.order));
+        let next_call = calls.first().map_or(0, |newest| newest.order + 1);
+        Ok((Self { next_call }, calls.into_iter().map(|call| call.entry).collect()))
+    }
+
+    /// What is to be kept, as a row.
+    pub(in crate::cli) fn row(&mut self, change: Change) -> Option<store::Change> {
+        match change {
+            Change::Setting { key, value, source } => setting(key, &value, source),
+            Change::Call(entry) => {
+                let order = self.next_call;
+                self.next_call += 1;
+                let key = format!("{:03}", order % MOST_CALLS as u64);
+                Some(store::Change::set(Table::CallRecord, key, to_json(&KeptCall { order, entry })))
+            }
         }
     }
+}
+
+fn setting(key: String, value: &Secret, source: Source) -> Option<store::Change> {
+    let by = match source {
+        Source::Web => By::Web,
+        Source::Api => By::Api,
+        _ => return None,
+    };
+    let kept = Kept { value: value.expose().to_owned(), by };
+    Some(store::Change::set(Table::Setting, key, to_json(&kept)))
 }
 
 fn to_json(value: &impl Serialize) -> String {
@@ -99,7 +138,7 @@ fn text(mac: [u8; 6]) -> String {
 mod tests {
     use super::*;
     use crate::store::Memory;
-    use roles::settings::Secret;
+    use roles::phone::HistoryKind;
 
     #[test]
     fn what_was_set_at_the_phone_comes_back() {
@@ -113,12 +152,33 @@ mod tests {
             set("account.1.user_name", "7001", Source::Api),
             set("account.1.display_name", "Jack", Source::MacCfg),
         ];
-        store.commit(changes.into_iter().filter_map(row).collect());
+        store.commit(changes.into_iter().filter_map(|change| Rows::default().row(change)).collect());
         let mut settings = Settings::default();
         recall(&mut settings, &store).unwrap();
         let user = settings.get("account.1.user_name").unwrap();
         assert_eq!((user.expose(), user.source()), ("7001", Source::Api));
         assert_eq!(settings.get("account.1.display_name").unwrap().expose(), "", "files say it anew");
+    }
+
+    #[test]
+    fn past_calls_come_back_newest_first_and_take_no_more_than_their_rows() {
+        let mut store = Memory::default();
+        for start in 0..3_u64 {
+            let (mut rows, _) = Rows::recall(&store).unwrap();
+            let call = |number: u64| HistoryEntry {
+                kind: HistoryKind::Missed,
+                account: 1,
+                number: number.to_string(),
+                name: "Jack".to_owned(),
+                at_s: 7,
+                duration_s: 0,
+            };
+            let numbers = (start * 50)..(start + 1) * 50;
+            store.commit(numbers.filter_map(|number| rows.row(Change::Call(call(number)))).collect());
+        }
+        let (_, calls) = Rows::recall(&store).unwrap();
+        let numbers: Vec<_> = calls.into_iter().map(|call| call.number).collect();
+        assert_eq!(numbers, (50..150).rev().map(|number| number.to_string()).collect::<Vec<_>>());
     }
 
     #[test]

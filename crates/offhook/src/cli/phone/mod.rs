@@ -134,9 +134,11 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     let (source, sink) = arguments.audio.open(own.rate_hz)?;
     let engine = sound::Engine::new(own, source, sink, rng.fork());
     let sound = Sound::start(engine, dscp, clock, capture.map(|capture| capture.media_tap()))?;
-    let means =
-        Means { net, dns: Dns::system(), store, clock, commands, hands: Hands::new(teller, sound, papers) };
-    let phone = Phone::new(settings.clone(), place.clone(), rng.fork(), clock.now());
+    let (rows, history) = memory::Rows::recall(&*store)?;
+    let hands = Hands::new(teller, sound, rows, papers);
+    let means = Means { net, dns: Dns::system(), store, clock, commands, hands };
+    let mut phone = Phone::new(settings.clone(), place.clone(), rng.fork(), clock.now());
+    phone.restore_history(history);
     let mut driver = Driver::new(phone, means);
     let told = web.as_ref().map(|web| web.told.clone());
     let _web = web.zip(desk).map(|(web, desk)| serve_web(web.listener, web.site, desk)).transpose()?;
@@ -151,7 +153,10 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
         }
         let before = std::mem::replace(&mut settings, driver.role().settings().clone());
         driver.hands().restarted(&before);
-        driver.replace(Phone::new(settings.clone(), place.clone(), rng.fork(), clock.now()));
+        let history = driver.role().history().cloned().collect();
+        let mut phone = Phone::new(settings.clone(), place.clone(), rng.fork(), clock.now());
+        phone.restore_history(history);
+        driver.replace(phone);
     }
     let unread = driver.hands().teller.is_unread();
     driver.hands().teller.finish();

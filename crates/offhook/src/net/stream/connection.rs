@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use proto::sip::Flow;
+use proto::sip::endpoint::refusal;
 use proto::sip::framing::{Frame, Framer, FramingError};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -18,6 +19,10 @@ use crate::net::{FlowError, FlowErrorKind, Limits, listen, tls};
 
 /// What is read at a time; most messages fit.
 const READ_BYTES: usize = 4_096;
+/// How long a peer that sent what cannot be read may take to take the refusal, and how much of what it
+/// goes on saying is read and dropped meanwhile, in reads.
+const FAREWELL: Duration = Duration::from_secs(1);
+const FAREWELL_READS: usize = 64;
 
 /// How a connection begins.
 pub(super) enum Endpoint {
@@ -137,15 +142,56 @@ async fn talk(
     reporter: &Reporter,
     limits: Limits,
 ) -> End {
-    let (reader, writer) = tokio::io::split(stream);
+    let (mut reader, mut writer) = tokio::io::split(stream);
     let pong = Notify::new();
-    tokio::select! {
-        end = read(reader, reporter, &pong, limits) => end,
-        end = write(writer, outgoing, &reporter.flow, &pong, limits.connect) => end,
+    let stop = tokio::select! {
+        stop = read(&mut reader, reporter, &pong, limits) => stop,
+        end = write(&mut writer, outgoing, &reporter.flow, &pong, limits.connect) => Stop::from(end),
+    };
+    if let Some(farewell) = stop.farewell {
+        // Who does not take it in time goes without.
+        let _ = timeout(FAREWELL, take_leave(reader, writer, &farewell)).await;
+    }
+    stop.end
+}
+
+/// Why reading stopped.
+struct Stop {
+    end: End,
+    /// What the peer is told before the connection is closed.
+    farewell: Option<Vec<u8>>,
+}
+
+impl From<End> for Stop {
+    fn from(end: End) -> Self {
+        Self { end, farewell: None }
     }
 }
 
-async fn read(mut reader: impl AsyncRead + Unpin, reporter: &Reporter, pong: &Notify, limits: Limits) -> End {
+/// Sends the last message and reads what the peer still says, so that the close is no reset, which
+/// could overtake the message.
+async fn take_leave(
+    mut reader: impl AsyncRead + Unpin,
+    mut writer: impl AsyncWrite + Unpin,
+    farewell: &[u8],
+) -> io::Result<()> {
+    writer.write_all(farewell).await?;
+    writer.shutdown().await?;
+    let mut dropped = vec![0; READ_BYTES];
+    for _ in 0..FAREWELL_READS {
+        if reader.read(&mut dropped).await? == 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn read(
+    reader: &mut (impl AsyncRead + Unpin),
+    reporter: &Reporter,
+    pong: &Notify,
+    limits: Limits,
+) -> Stop {
     let mut framer = Framer::new();
     let mut arrived = vec![0; READ_BYTES];
     let mut was_inside = true;
@@ -153,13 +199,13 @@ async fn read(mut reader: impl AsyncRead + Unpin, reporter: &Reporter, pong: &No
     loop {
         let length = match timeout_at(deadline, reader.read(&mut arrived)).await {
             Ok(Ok(length)) if length > 0 => length,
-            Ok(Err(error)) => return ended_by(&reporter.flow, &error),
-            Err(_) | Ok(Ok(_)) => return End::Closed,
+            Ok(Err(error)) => return ended_by(&reporter.flow, &error).into(),
+            Err(_) | Ok(Ok(_)) => return End::Closed.into(),
         };
         framer.push(arrived.get(..length).unwrap_or_default());
         let had_message = match take_frames(&mut framer, reporter, pong).await {
             Ok(had_message) => had_message,
-            Err(end) => return end,
+            Err(stop) => return stop,
         };
         // One message has one deadline, however slowly its bytes trickle in.
         let is_inside = framer.pending_bytes() > 0;
@@ -171,7 +217,7 @@ async fn read(mut reader: impl AsyncRead + Unpin, reporter: &Reporter, pong: &No
 }
 
 /// Tells the table every message that is whole; returns whether there was one.
-async fn take_frames(framer: &mut Framer, reporter: &Reporter, pong: &Notify) -> Result<bool, End> {
+async fn take_frames(framer: &mut Framer, reporter: &Reporter, pong: &Notify) -> Result<bool, Stop> {
     let (flow, id) = (reporter.flow, reporter.id);
     let mut had_message = false;
     while let Some(frame) = framer.next() {
@@ -182,7 +228,10 @@ async fn take_frames(framer: &mut Framer, reporter: &Reporter, pong: &Notify) ->
                 continue;
             }
             Frame::Pong => continue,
-            Frame::Broken { error, .. } => return Err(malformed(flow, error)),
+            Frame::Broken { error, head } => {
+                let farewell = refusal(head, flow.remote, error.status(), &format!("{id:x}"));
+                return Err(Stop { end: malformed(flow, error), farewell });
+            }
         };
         reporter.tell(Report::Message { flow, id, bytes }).await;
         had_message = true;
@@ -191,7 +240,7 @@ async fn take_frames(framer: &mut Framer, reporter: &Reporter, pong: &Notify) ->
 }
 
 async fn write(
-    mut writer: impl AsyncWrite + Unpin,
+    writer: &mut (impl AsyncWrite + Unpin),
     mut outgoing: mpsc::Receiver<Bytes>,
     flow: &Flow,
     pong: &Notify,

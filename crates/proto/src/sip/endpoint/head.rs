@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::Shared;
 use crate::sip::header::{Via, unquoted};
-use crate::sip::{Flow, Message, Name, Reply, Transmit};
+use crate::sip::{Flow, Message, Method, Name, Reply, Transmit};
 
 /// Via, From, To, Call-ID and CSeq of a request, then Timestamp, then Record-Route.
 #[derive(Clone, Debug)]
@@ -117,6 +117,20 @@ impl Shared {
     pub(super) fn own_reply(&self, status: u16) -> Reply {
         Reply::new(status).header_opt(Name::Server, self.config.product.as_deref())
     }
+}
+
+/// The refusal of a request that no endpoint gets to see, because its stream is closed after it
+/// (RFC 3261 §18.3). `head` is what there is of the request, `source` where it came from, `tag` the tag of
+/// To. None where nobody can be answered: a response, an ACK, no Via, or no SIP at all.
+pub fn refusal(head: &[u8], source: SocketAddr, status: u16, tag: &str) -> Option<Vec<u8>> {
+    let request = Message::parse(head).ok()?;
+    request.via()?;
+    if !request.is_request() || request.method() == Some(Method::Ack) {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    Head::copy(&request, source, Vec::new()).write(&Reply::new(status), tag, &mut bytes);
+    Some(bytes)
 }
 
 /// Where responses go: the connection itself, or the source address with the source port if the

@@ -29,6 +29,7 @@ use super::{Flow, Message, Reply, Request, Target, Transmit};
 use crate::{Rng, Time};
 
 pub use self::client::SendError;
+pub use self::head::refusal;
 pub use self::server::ReplyError;
 
 /// What an endpoint is told once.

@@ -2,17 +2,17 @@
 
 use std::collections::VecDeque;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::CallNumber;
 use crate::phone::Phone;
 use crate::phone::desk::Change;
 
 /// The most calls that the phone remembers.
-const MOST_ENTRIES: usize = 100;
+pub const MOST_ENTRIES: usize = 100;
 
 /// What became of a call.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HistoryKind {
     /// Dialled here.
@@ -26,7 +26,7 @@ pub enum HistoryKind {
 }
 
 /// One past call.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct HistoryEntry {
     /// What became of it.
     pub kind: HistoryKind,
