@@ -10,6 +10,7 @@
 
 mod bus;
 mod events;
+pub mod exchange;
 mod gate;
 mod json;
 mod listen;

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::handler::Handler;
 use axum::http::StatusCode;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 
 use super::problem::Problem;
 
@@ -33,6 +33,16 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     /// Answers POST.
     pub(super) fn post<T: 'static>(self, path: &'static str, handler: impl Handler<T, S>) -> Self {
         self.add("POST", path, post(handler))
+    }
+
+    /// Answers PUT.
+    pub(super) fn put<T: 'static>(self, path: &'static str, handler: impl Handler<T, S>) -> Self {
+        self.add("PUT", path, put(handler))
+    }
+
+    /// Answers DELETE.
+    pub(super) fn delete<T: 'static>(self, path: &'static str, handler: impl Handler<T, S>) -> Self {
+        self.add("DELETE", path, delete(handler))
     }
 
     /// All of them, with answers for what is none of them.

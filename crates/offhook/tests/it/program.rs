@@ -32,6 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A program that goes on while the test talks with it.
 pub(crate) struct Running {
     pub(crate) child: Child,
+    /// What it said when its listeners stood.
+    pub(crate) ready: Value,
     events: Receiver<Value>,
 }
 
@@ -51,8 +53,8 @@ impl Running {
             // A test that has seen enough takes no more.
             events.take_while(|event: &Value| teller.send(event.clone()).is_ok()).for_each(drop);
         });
-        let mut running = Self { child, events };
-        running.wait("ready");
+        let mut running = Self { child, events, ready: Value::Null };
+        running.ready = running.wait("ready");
         running
     }
 

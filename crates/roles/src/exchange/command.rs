@@ -9,6 +9,7 @@ use super::blocks::Blocked;
 use super::calls::{CallRecord, CallView};
 use super::directory::{Binding, Devices, Encryption, Extension, Forward, Messages};
 use super::edit::Edit;
+use super::figures::Figures;
 use super::guard::Ban;
 use super::lamps::Subscription;
 use super::router::{Codes, Route};
@@ -129,39 +130,10 @@ pub enum Answer {
     Blocks(Vec<String>),
     /// The devices that a rule hit of late.
     Blocked(Vec<Blocked>),
-    /// What there is.
+    /// How many there are of everything.
     Figures(Box<Figures>),
     /// The bans in force.
     Bans(Vec<Ban>),
-}
-
-/// How much of everything there is.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
-pub struct Figures {
-    /// Extensions.
-    pub extensions: usize,
-    /// Devices that are registered.
-    pub devices: usize,
-    /// Those of them that do not answer.
-    pub unreachable: usize,
-    /// Calls under way.
-    pub calls: usize,
-    /// Their legs.
-    pub legs: usize,
-    /// Calls that are parked.
-    pub parked: usize,
-    /// Subscriptions.
-    pub subscriptions: usize,
-    /// Records of calls.
-    pub records: usize,
-    /// Bans in force.
-    pub bans: usize,
-    /// Requests that were too many, and were answered by 503.
-    pub shed: u64,
-    /// Transactions of our own requests.
-    pub client_transactions: usize,
-    /// Transactions of others' requests.
-    pub server_transactions: usize,
 }
 
 /// An extension as others may see it.
@@ -260,27 +232,6 @@ impl Exchange {
     pub fn registrations(&self, now: Time) -> Vec<Binding> {
         let bindings = self.directory.iter().flat_map(|(_, entry)| &entry.bindings);
         bindings.filter(|binding| binding.is_live(now)).take(MAX_ROWS).cloned().collect()
-    }
-
-    /// How much of everything there is at `now`.
-    pub fn figures(&self, now: Time) -> Figures {
-        let people = self.directory.iter().filter(|(_, entry)| !entry.is_place);
-        let devices = self.directory.iter().flat_map(|(_, entry)| &entry.bindings);
-        let live: Vec<&Binding> = devices.filter(|device| device.is_live(now)).collect();
-        Figures {
-            extensions: people.count(),
-            devices: live.len(),
-            unreachable: live.iter().filter(|device| !device.reachable).count(),
-            calls: self.calls.bridges.len(),
-            legs: self.calls.legs.len(),
-            parked: self.calls.parked.len(),
-            subscriptions: self.lamps.iter().count(),
-            records: self.calls.records().count(),
-            bans: self.gate.bans(now).count(),
-            shed: self.gate.shed,
-            client_transactions: self.endpoint.client_count(),
-            server_transactions: self.endpoint.server_count(),
-        }
     }
 
     fn records(&self, before: Option<u64>, count: usize) -> Vec<CallRecord> {

@@ -3,13 +3,17 @@
 use std::io;
 use std::net::SocketAddr;
 
-use roles::exchange::{Change, Event, Exchange};
+use proto::Time;
+use roles::exchange::{Change, Command, Event, Exchange};
 use roles::relay::{RelayCommand, RelayEvent};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use tokio::sync::mpsc;
 
 use super::{Relaying, keep};
 use crate::cli::lines::{Lines, Mouth};
+use crate::cli::web::Told;
 use crate::clock::Clock;
+use crate::web::exchange::Desk;
 use crate::{drive, store};
 
 /// The driver's side of an exchange.
@@ -18,17 +22,56 @@ pub(in crate::cli) struct Hands {
     relaying: Relaying,
     /// Whether there will be a next start that finds what is kept.
     is_kept: bool,
+    commander: mpsc::Sender<Command>,
+    desk: Option<Desk>,
 }
 
 impl Hands {
-    pub(super) fn new(teller: Teller, relaying: Relaying, is_kept: bool) -> Self {
-        Self { teller, relaying, is_kept }
+    pub(super) fn new(
+        teller: Teller,
+        relaying: Relaying,
+        is_kept: bool,
+        commander: mpsc::Sender<Command>,
+    ) -> Self {
+        Self { teller, relaying, is_kept, commander, desk: None }
+    }
+
+    /// A desk for the HTTP API, which is told everything from now on.
+    pub(in crate::cli) fn open_desk(&mut self, now: Time) -> Desk {
+        let desk = Desk::new(self.commander.clone(), now.as_millis());
+        self.desk = Some(desk.clone());
+        desk
+    }
+
+    /// Tells that all listeners stand.
+    pub(super) fn ready(&self, sip: SocketAddr, web: Option<&Told>) {
+        let at = self.teller.clock.now().rfc3339();
+        let url = web.map(|web| &web.url);
+        let token_file = web.and_then(|web| web.token_file.as_ref());
+        let line = json!({ "event": "ready", "sip": sip, "web": url, "token_file": token_file, "at": at });
+        if let Some(desk) = &self.desk {
+            desk.tell("ready", line.to_string());
+        }
+        let web = web.map(|web| format!(", {}", web.words())).unwrap_or_default();
+        self.teller.say(|| line.to_string(), || format!("ready: SIP at {sip}{web}"));
     }
 }
 
 impl drive::Hands<Exchange> for Hands {
     fn tell(&mut self, event: Event) {
-        self.teller.tell(&event);
+        if let Event::Done { id, answer } = event {
+            self.desk.iter().for_each(|desk| desk.answered(id, answer.clone()));
+            return;
+        }
+        // Plain data with text keys, so serialising cannot fail.
+        let Ok(Value::Object(mut fields)) = serde_json::to_value(&event) else { return };
+        fields.insert("at".to_owned(), self.teller.clock.now().rfc3339().into());
+        let name = fields.get("event").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let fields = Value::Object(fields);
+        if let Some(desk) = &self.desk {
+            desk.tell(&name, fields.to_string());
+        }
+        self.teller.say(|| fields.to_string(), || words(fields.as_object()));
     }
 
     fn media(&mut self, command: RelayCommand) {
@@ -70,26 +113,11 @@ impl Teller {
         Ok(Self { clock, lines, mouth })
     }
 
-    /// The line that says that all listeners stand.
-    pub(super) fn ready(&self, sip: SocketAddr) {
+    /// Says it as JSON or in words.
+    fn say(&self, json: impl FnOnce() -> String, words: impl FnOnce() -> String) {
         match &self.mouth {
-            Some(mouth) => {
-                let at = self.clock.now().rfc3339();
-                mouth.say(json!({ "event": "ready", "sip": sip, "web": null, "at": at }).to_string());
-            }
-            None => eprintln!("ready: SIP at {sip}"),
-        }
-    }
-
-    fn tell(&self, event: &Event) {
-        // Plain data with text keys, so serialising cannot fail.
-        let Ok(Value::Object(mut fields)) = serde_json::to_value(event) else { return };
-        match &self.mouth {
-            Some(mouth) => {
-                fields.insert("at".to_owned(), self.clock.now().rfc3339().into());
-                mouth.say(Value::Object(fields).to_string());
-            }
-            None => eprintln!("{}", words(&fields)),
+            Some(mouth) => drop(mouth.say(json())),
+            None => eprintln!("{}", words()),
         }
     }
 
@@ -106,9 +134,10 @@ impl Teller {
 }
 
 /// An event for people: its name, then what there is to know.
-fn words(fields: &serde_json::Map<String, Value>) -> String {
+fn words(fields: Option<&Map<String, Value>>) -> String {
+    let Some(fields) = fields else { return String::new() };
     let name = fields.get("event").and_then(Value::as_str).unwrap_or_default().replace('_', " ");
-    let rest = fields.iter().filter(|(key, value)| *key != "event" && !value.is_null());
+    let rest = fields.iter().filter(|(key, value)| *key != "event" && *key != "at" && !value.is_null());
     rest.fold(name, |line, (key, value)| match value {
         Value::String(text) => format!("{line}  {key} {text}"),
         other => format!("{line}  {key} {other}"),
@@ -121,10 +150,7 @@ mod tests {
 
     #[test]
     fn events_in_words() {
-        let Value::Object(fields) = json!({ "event": "call_ended", "caller": "7001", "call": 3, "x": null })
-        else {
-            panic!("an object")
-        };
-        assert_eq!(words(&fields), "call ended  call 3  caller 7001");
+        let event = json!({ "event": "call_ended", "caller": "7001", "call": 3, "x": null, "at": "…" });
+        assert_eq!(words(event.as_object()), "call ended  call 3  caller 7001");
     }
 }

@@ -13,18 +13,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use proto::Rng;
 use roles::exchange::{
     Area, Block, Config as ExchangeConfig, Exchange, Extension, RelayPorts, Restored, Terms,
 };
 use tokio::sync::mpsc;
 
-use super::{Failure, interrupted, runtime, secrets};
+use super::{Failure, interrupted, runtime, secrets, web};
 use crate::capture::Capture;
 use crate::clock::{self, Clock};
 use crate::drive::{COMMANDS_WAITING, Driver, Means};
 use crate::net::dns::Dns;
 use crate::net::{self, Net, tls};
 use crate::store::{self, Store};
+use crate::web::exchange::serve as serve_web;
 pub(super) use hands::{Hands, Teller};
 pub(super) use relaying::Relaying;
 
@@ -76,6 +78,8 @@ pub(crate) struct Arguments {
     /// Folder of WAV files: what those hear who are held or parked
     #[arg(long, value_name = "DIR")]
     music: Option<PathBuf>,
+    #[command(flatten)]
+    web: web::Arguments,
     /// Capture of all SIP that is sent and received, for Wireshark
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
@@ -139,7 +143,12 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
         ..ExchangeConfig::default()
     };
     let mut driver = exchange(config, net, store, restored, teller, clock, music)?;
-    driver.hands().teller.ready(at);
+    let mut rng = Rng::new(clock::seed()?);
+    let web = arguments.web.open(at.ip(), true, arguments.dir.as_deref(), &mut rng)?;
+    let told = web.as_ref().map(|web| web.told.clone());
+    let desk = driver.hands().open_desk(clock.now());
+    let _web = web.map(|web| serve_web(web.listener, web.site, desk)).transpose()?;
+    driver.hands().ready(at, told.as_ref());
     let ended = tokio::select! {
         () = driver.run() => Err(Failure::Failed("nobody reads the events any more".to_owned())),
         interrupted = interrupted() => interrupted.map_err(Failure::from),
@@ -171,9 +180,8 @@ pub(super) fn exchange(
         ..config
     };
     let exchange = Exchange::new(config, restored, clock::seed()?, clock.now());
-    let hands = Hands::new(teller, Relaying::start(clock, music)?, store.outlives_program());
-    // The exchange is asked by its own sockets alone: the sender's end may go.
-    let (_, commands) = mpsc::channel(COMMANDS_WAITING);
+    let (commander, commands) = mpsc::channel(COMMANDS_WAITING);
+    let hands = Hands::new(teller, Relaying::start(clock, music)?, store.outlives_program(), commander);
     let means = Means { net, dns: Dns::system(), store, clock, commands, hands };
     Ok(Driver::new(exchange, means))
 }

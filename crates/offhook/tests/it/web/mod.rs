@@ -1,25 +1,26 @@
 //! The HTTP API on real sockets, as programs of others use it.
 
+mod docs;
+mod exchange;
 mod hostile;
 mod openapi;
 mod phone;
 
 use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
+
+use super::program::Running;
 
 /// A server that says nothing for so long has failed the test.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A program that serves the API, driven by the test.
 struct Program {
-    child: Child,
-    output: Lines<BufReader<ChildStdout>>,
+    running: Running,
     client: Client,
-    ready: Value,
 }
 
 impl Program {
@@ -27,44 +28,20 @@ impl Program {
     fn start(ip: &str, arguments: &[&str]) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let token = dir.path().join("token");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_offhook"))
-            .args(arguments)
-            .args(["--web", &format!("{ip}:0"), "--web-token"])
-            .arg(&token)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("started");
-        let output = BufReader::new(child.stdout.take().expect("piped"));
-        let mut output = output.lines();
-        let line = output.next().expect("a line").expect("text");
-        let ready: Value = serde_json::from_str(&line).expect("JSON");
-        assert_eq!(ready["token_file"], token.to_string_lossy().as_ref(), "{ready}");
-        let url = ready["web"].as_str().expect("a URL").to_owned();
+        let (at, file) = (format!("{ip}:0"), token.to_string_lossy());
+        let running = Running::start(&[arguments, &["--web", &at, "--web-token", &file]].concat());
+        assert_eq!(running.ready["token_file"], file.as_ref(), "{}", running.ready);
+        let url = running.ready["web"].as_str().expect("a URL").to_owned();
         let at = url.trim_start_matches("http://").trim_end_matches('/').parse().expect("an address");
         let token = std::fs::read_to_string(&token).expect("a token").trim().to_owned();
-        assert!(!line.contains(&token), "the token is told to nobody");
-        Self { child, output, client: Client { at, token }, ready }
+        assert!(!running.ready.to_string().contains(&token), "the token is told to nobody");
+        Self { running, client: Client { at, token } }
     }
 
     /// The next event on standard output of that name.
     fn wait(&mut self, name: &str) -> Value {
-        let mut events = self.output.by_ref().map(|line| line.expect("text"));
-        let found = events.find(|line| named(line, name));
-        serde_json::from_str(&found.unwrap_or_else(|| panic!("no {name} before the end"))).expect("JSON")
+        self.running.wait(name)
     }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // One that has ended already needs no end.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn named(line: &str, name: &str) -> bool {
-    serde_json::from_str::<Value>(line).expect("JSON")["event"] == name
 }
 
 /// A client with a token.

@@ -1,7 +1,5 @@
 //! The API of a phone is its `--stdio` in other words.
 
-use std::io::Write;
-
 use super::Program;
 
 fn phone(ip: &str, more: &[&str]) -> Program {
@@ -25,7 +23,7 @@ fn commands_are_answered_as_stdio_answers() {
     assert!(said[2]["possible"].as_array().is_some_and(|all| all.len() > 5), "{said:?}");
     assert_eq!(phone.client.get("/api/view").json()["dnd"], true);
     // Standard output is told what happens, but not what was answered elsewhere.
-    writeln!(phone.child.stdin.as_mut().expect("piped"), "@own status").expect("taken");
+    phone.running.say("@own status");
     assert_eq!(phone.wait("status")["dnd"], true);
     assert_eq!(phone.wait("done")["id"], "own");
 }
@@ -68,13 +66,13 @@ fn a_phone_that_quits_answers_first() {
     let mut phone = phone("127.0.74.4", &[]);
     let answer = phone.client.post("/api/commands", "@q quit");
     assert_eq!(answer.lines()[0]["event"], "done", "{answer:?}");
-    assert!(phone.child.wait().expect("ended").success());
+    assert!(phone.running.child.wait().expect("ended").success());
 }
 
 #[test]
 fn nobody_gets_an_api_by_stdio_alone() {
     let phone = phone("127.0.74.5", &[]);
-    assert!(phone.ready["web"].is_string());
+    assert!(phone.running.ready["web"].is_string());
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_offhook"))
         .args(["phone", "--stdio", "--listen", "127.0.74.6"])
         .stdin(std::process::Stdio::null())

@@ -1,0 +1,158 @@
+//! `/api/extensions`: who lives at the exchange.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use roles::exchange::{Answer, Edit, ExtensionView, What};
+use serde_json::{Value, json};
+
+use super::desk::unexpected;
+use super::{Shared, listed};
+use crate::web::json::{Body, Named, Told};
+use crate::web::problem::Problem;
+
+/// The most characters of a number.
+const MOST_DIGITS: usize = 32;
+/// The most bytes of any other text.
+const MOST_BYTES: usize = 256;
+/// Shorter passwords are taken with a warning.
+const GOOD_LENGTH: usize = 16;
+
+/// All extensions.
+///
+/// # Errors
+/// The exchange does not answer.
+pub(super) async fn list(State(shared): State<Shared>) -> Result<Told<Value>, Problem> {
+    let all = all(&shared).await?;
+    Ok(listed("extensions", all.iter().map(shown).collect()))
+}
+
+/// One extension.
+///
+/// # Errors
+/// There is none of that number, or the exchange does not answer.
+pub(super) async fn get(
+    State(shared): State<Shared>,
+    Named(number): Named<String>,
+) -> Result<Told<Value>, Problem> {
+    let all = all(&shared).await?;
+    let found = all.iter().find(|extension| extension.number == number);
+    let none = || Problem::new(StatusCode::NOT_FOUND, format!("there is no extension {number}"));
+    found.map(|extension| Told(shown(extension))).ok_or_else(none)
+}
+
+/// Sets what the body names. Devices, calls and lamps stay.
+///
+/// # Errors
+/// Something in the body cannot be, or the extension is new and has no password.
+pub(super) async fn put(
+    State(shared): State<Shared>,
+    Named(number): Named<String>,
+    Body(body): Body<Value>,
+) -> Result<Told<Value>, Problem> {
+    check_number(&number)?;
+    check_texts(&body)?;
+    let warning = body.get("password").and_then(Value::as_str).and_then(warning);
+    let edit: Edit = serde_json::from_value(body)
+        .map_err(|fault| Problem::bad_request(format!("the body cannot be taken: {fault}")))?;
+    let what = What::EditExtension { number: number.clone(), edit: Box::new(edit) };
+    shared.desk.ask(what, StatusCode::CONFLICT).await?;
+    Ok(Told(json!({ "number": number, "warnings": Vec::from_iter(warning) })))
+}
+
+/// Removes an extension with its devices and calls.
+///
+/// # Errors
+/// There is none of that number.
+pub(super) async fn delete(
+    State(shared): State<Shared>,
+    Named(number): Named<String>,
+) -> Result<StatusCode, Problem> {
+    shared.desk.ask(What::RemoveExtension(number), StatusCode::NOT_FOUND).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn all(shared: &Shared) -> Result<Vec<ExtensionView>, Problem> {
+    match shared.desk.list(What::Extensions).await? {
+        Answer::Extensions(all) => Ok(all),
+        _ => Err(unexpected()),
+    }
+}
+
+/// An extension by the names under which it is set. Of its password one learns that there is one.
+fn shown(extension: &ExtensionView) -> Value {
+    json!({
+        "number": extension.number,
+        "username": extension.username,
+        "display": extension.display,
+        "password": "set",
+        "enabled": extension.enabled,
+        "devices": extension.devices_allowed,
+        "max_calls": extension.max_calls,
+        "forward": extension.forward,
+        "do_not_disturb": extension.do_not_disturb,
+        "pickup_group": extension.pickup_group,
+        "watchers": extension.watched_by,
+        "now": {
+            "devices": extension.devices,
+            "reachable": extension.reachable,
+            "legs": extension.legs,
+            "watchers": extension.watchers,
+        },
+    })
+}
+
+/// A number stands in URIs and is dialled: it holds nothing that would have to be escaped.
+fn check_number(number: &str) -> Result<(), Problem> {
+    let sound = |c: char| c.is_ascii_alphanumeric() || matches!(c, '*' | '+' | '-' | '.' | '_');
+    if !number.is_empty() && number.len() <= MOST_DIGITS && number.chars().all(sound) {
+        return Ok(());
+    }
+    Err(Problem::bad_request("a number has 1 to 32 letters, digits and signs of *+-._"))
+}
+
+/// Texts stand in headers of messages: they hold no line ends and no other control characters.
+fn check_texts(value: &Value) -> Result<(), Problem> {
+    match value {
+        Value::String(text) if text.len() > MOST_BYTES => {
+            Err(Problem::bad_request(format!("a text has {MOST_BYTES} bytes at most")))
+        }
+        Value::String(text) if text.contains(char::is_control) => {
+            Err(Problem::bad_request("a text holds no control characters"))
+        }
+        Value::Array(all) => all.iter().try_for_each(check_texts),
+        Value::Object(fields) => fields.values().try_for_each(check_texts),
+        _ => Ok(()),
+    }
+}
+
+fn warning(password: &str) -> Option<String> {
+    let length = password.chars().count();
+    (length < GOOD_LENGTH).then(|| {
+        format!("the password has {length} characters and can be guessed; take at least {GOOD_LENGTH}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_texts_are_such_as_can_stand_in_messages() {
+        assert!(["7001", "*04", "+49-30.1", "lobby_1"].iter().all(|number| check_number(number).is_ok()));
+        let long = "7".repeat(33);
+        for wrong in ["", "70 01", "7001@x", "7001;x", "ü", "#1", "<b>", &long] {
+            assert!(check_number(wrong).is_err(), "{wrong}");
+        }
+        assert!(check_texts(&json!({ "display": "Jörg <b> \"x\"" })).is_ok());
+        for wrong in [json!({ "display": "a\r\nVia: b" }), json!([["\0"]]), json!("x".repeat(257))] {
+            assert!(check_texts(&wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_short_password_is_warned_of_and_not_shown() {
+        let warned = warning("swordfish").unwrap();
+        assert!(warned.contains('9') && !warned.contains("swordfish"));
+        assert_eq!(warning("sixteen letters!"), None);
+    }
+}

@@ -1,0 +1,118 @@
+//! The API of the exchange: one file for each resource.
+
+mod bans;
+mod calls;
+mod codes;
+mod desk;
+mod extensions;
+mod metrics;
+mod records;
+mod registrations;
+mod subscriptions;
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use super::json::Told;
+use super::routes::Routes;
+use super::{Server, Site, events, json as body};
+
+pub use desk::Desk;
+
+/// The description of the API (OpenAPI 3.1).
+pub const OPENAPI: &str = include_str!("openapi.json");
+
+/// Paths that need no token.
+const OPEN: &[&str] = &["/", "/api/openapi.json"];
+
+/// The most rows of one answer of the exchange.
+const MOST_ROWS: usize = 10_000;
+
+/// What the page at `/` says.
+const INDEX: &str = "\
+Offhook: an exchange.
+
+GET    /api/extensions               who lives here
+GET    /api/extensions/{number}      one of them
+PUT    /api/extensions/{number}      sets what is named; a new one needs `password`
+DELETE /api/extensions/{number}      removes it with its devices and calls
+GET    /api/registrations            the devices
+GET    /api/calls                    the calls under way
+POST   /api/calls                    rings `from` and connects it with `to`
+DELETE /api/calls/{call}             hangs up
+POST   /api/calls/{call}/transfer    leads `party` (caller or callee) to `to`
+GET    /api/records                  the calls that are over, the newest first
+GET    /api/subscriptions            who watches whom
+GET    /api/bans                     sources of which nothing is read
+PUT    /api/bans/{source}            bans an address
+DELETE /api/bans/{source}            lifts a ban
+GET    /api/codes                    what is dialled for features
+PUT    /api/codes                    sets it
+GET    /api/events                   what happens, as server-sent events
+GET    /metrics                      figures for Prometheus
+GET    /api/openapi.json             all this for programs
+
+All but this page and the last need the header `Authorization: Bearer TOKEN`;
+the program said at its start where the token is.
+";
+
+/// What the pages share.
+#[derive(Clone, Debug)]
+struct Shared {
+    desk: Desk,
+    streams: Arc<Semaphore>,
+}
+
+/// Serves the API of the exchange at `desk`.
+///
+/// # Errors
+/// The system gives no thread.
+pub fn serve(listener: TcpListener, site: Site, desk: Desk) -> io::Result<Server> {
+    let shared = Shared { desk, streams: Arc::new(Semaphore::new(site.limits.streams)) };
+    Server::start(listener, site, OPEN, routes(), shared)
+}
+
+/// Every route as method and path.
+pub fn list() -> Vec<(&'static str, &'static str)> {
+    routes().list().to_vec()
+}
+
+fn routes() -> Routes<Shared> {
+    Routes::new()
+        .get("/", async || body::text("text/plain; charset=utf-8", INDEX))
+        .get("/api/openapi.json", async || body::text("application/json", OPENAPI))
+        .get("/api/extensions", extensions::list)
+        .get("/api/extensions/{number}", extensions::get)
+        .put("/api/extensions/{number}", extensions::put)
+        .delete("/api/extensions/{number}", extensions::delete)
+        .get("/api/registrations", registrations::list)
+        .get("/api/calls", calls::list)
+        .post("/api/calls", calls::post)
+        .delete("/api/calls/{call}", calls::delete)
+        .post("/api/calls/{call}/transfer", calls::transfer)
+        .get("/api/records", records::list)
+        .get("/api/subscriptions", subscriptions::list)
+        .get("/api/bans", bans::list)
+        .put("/api/bans/{source}", bans::put)
+        .delete("/api/bans/{source}", bans::delete)
+        .get("/api/codes", codes::get)
+        .put("/api/codes", codes::put)
+        .get("/api/events", stream)
+        .get("/metrics", metrics::get)
+}
+
+async fn stream(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+    events::stream(shared.desk.bus(), &headers, shared.streams.try_acquire_owned().ok())
+}
+
+/// Rows under their name, and whether they are all.
+fn listed(name: &str, rows: Vec<Value>) -> Told<Value> {
+    Told(json!({ name: rows, "complete": rows.len() < MOST_ROWS }))
+}

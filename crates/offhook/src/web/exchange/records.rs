@@ -1,0 +1,44 @@
+//! `/api/records`: the calls that are over.
+
+use axum::extract::State;
+use roles::exchange::{Answer, What};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Shared;
+use super::desk::unexpected;
+use crate::web::json::{Asked, Told};
+use crate::web::problem::Problem;
+
+/// Records of one answer where nobody says how many.
+const USUAL: usize = 100;
+/// The most records of one answer.
+const MOST: usize = 1_000;
+
+/// Which records.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Page {
+    /// Of calls before this one alone.
+    before: Option<u64>,
+    /// How many at most.
+    limit: Option<usize>,
+}
+
+/// Records, the newest first, and where the next page begins.
+///
+/// # Errors
+/// The exchange does not answer.
+pub(super) async fn list(
+    State(shared): State<Shared>,
+    Asked(Page { before, limit }): Asked<Page>,
+) -> Result<Told<Value>, Problem> {
+    let count = limit.unwrap_or(USUAL).clamp(1, MOST);
+    match shared.desk.list(What::Records { before, count }).await? {
+        Answer::Records(all) => {
+            let next = all.last().filter(|_| all.len() == count).map(|record| record.call);
+            Ok(Told(json!({ "records": all, "next": next })))
+        }
+        _ => Err(unexpected()),
+    }
+}

@@ -1,0 +1,33 @@
+//! `/api/registrations`: the devices.
+
+use axum::extract::State;
+use roles::exchange::{Answer, Binding, What};
+use serde_json::{Value, json};
+
+use super::desk::unexpected;
+use super::{Shared, listed};
+use crate::web::json::Told;
+use crate::web::problem::Problem;
+
+/// All devices that are registered.
+///
+/// # Errors
+/// The exchange does not answer.
+pub(super) async fn list(State(shared): State<Shared>) -> Result<Told<Value>, Problem> {
+    match shared.desk.list(What::Registrations).await? {
+        Answer::Registrations(all) => Ok(listed("registrations", all.iter().map(shown).collect())),
+        _ => Err(unexpected()),
+    }
+}
+
+fn shown(binding: &Binding) -> Value {
+    json!({
+        "number": binding.number,
+        "contact": binding.contact,
+        "transport": binding.transport,
+        "source": binding.remote,
+        "expires_at_s": binding.expires_at_s,
+        "user_agent": binding.user_agent,
+        "reachable": binding.reachable,
+    })
+}

@@ -1,0 +1,33 @@
+//! `/api/subscriptions`: who watches whom.
+
+use axum::extract::State;
+use roles::exchange::{Answer, Subscription, What};
+use serde_json::{Value, json};
+
+use super::desk::unexpected;
+use super::{Shared, listed};
+use crate::web::json::Told;
+use crate::web::problem::Problem;
+
+/// All subscriptions.
+///
+/// # Errors
+/// The exchange does not answer.
+pub(super) async fn list(State(shared): State<Shared>) -> Result<Told<Value>, Problem> {
+    match shared.desk.list(What::Subscriptions).await? {
+        Answer::Subscriptions(all) => Ok(listed("subscriptions", all.iter().map(shown).collect())),
+        _ => Err(unexpected()),
+    }
+}
+
+/// Without what its dialog is known by: whoever has that can speak in it.
+fn shown(subscription: &Subscription) -> Value {
+    json!({
+        "watcher": subscription.watcher,
+        "watched": subscription.watched,
+        "transport": subscription.transport,
+        "source": subscription.remote,
+        "expires_at_s": subscription.expires_at_s,
+        "version": subscription.version,
+    })
+}
