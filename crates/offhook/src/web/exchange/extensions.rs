@@ -89,6 +89,8 @@ fn shown(extension: &ExtensionView) -> Value {
         "devices": extension.devices_allowed,
         "max_calls": extension.max_calls,
         "forward": extension.forward,
+        "encryption": extension.encryption,
+        "messages": extension.messages,
         "do_not_disturb": extension.do_not_disturb,
         "pickup_group": extension.pickup_group,
         "watchers": extension.watched_by,

@@ -181,7 +181,7 @@ fn an_extension_lives_from_the_moment_it_is_made() {
     exchange.check("PUT", path, &json!({ "display": "nobody" }), 409);
     let made = exchange.check("PUT", path, &json!({ "password": "swordfish" }), 200);
     assert!(
-        made["warnings"][0].as_str().is_some_and(|it| it.contains('9') && !it.contains("sword")),
+        made["warnings"][0].as_str().is_some_and(|it| it.contains('9') && !it.contains("swordfish")),
         "{made}"
     );
     let phone = exchange.phone("127.0.77.12", "7042", "swordfish");
