@@ -69,7 +69,9 @@ fn a_port_that_is_taken_is_named() {
 fn three_phones_call_each_other_and_their_lamps_tell() {
     let _alone = alone();
     let mut lab = Running::start(&["lab", "--json"]);
-    (0..3).for_each(|_| drop(lab.wait("registered")));
+    // The exchange tells of each phone before that phone knows it.
+    let knows = |event: &Value| event["event"] == "registered" && event["who"] != "exchange";
+    (0..3).for_each(|_| drop(lab.wait_for("a phone is registered", knows)));
     lab.say("7001 dial 7002");
     assert_eq!(lab.wait("incoming")["who"], "7002");
     lab.say("7002 answer");
