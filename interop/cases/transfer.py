@@ -16,6 +16,7 @@ def three(lab, kinds):
     transferor, transferee, _ = ends
     transferor.dial("7002")
     transferee.take_call()
+    transferor.ringing()
     transferor.answered()
     talk(FIRST_TALK_S)
     return exchange, *ends
@@ -51,6 +52,10 @@ def semi_attended(lab, kinds):
     target.rings()
     transferor.ringing()
     transferor.do("complete")
+    if type(transferor) is Ours:
+        # Our phone gives its own call up and lets the transferee call, so the target rings anew.
+        target.over()
+        target.rings()
     target.do("answer")
     transferor.transferred()
     target.answered()
