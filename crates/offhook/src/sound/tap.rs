@@ -1,7 +1,7 @@
 //! Media packets on their way to a capture, without holding up the sound.
 //!
 //! The media thread copies each packet into a ring of fixed slots that was made before: no allocation,
-//! no lock, no system call. A thread of its own looks into the ring every [`LOOK`] and hands the packets
+//! no lock, no system call. A thread of its own looks into the ring every `LOOK` and hands the packets
 //! on; it never sleeps inside the ring, so the media thread never has to wake it. Where it cannot keep
 //! up packets are missing from the capture, counted, and the sound goes on.
 
