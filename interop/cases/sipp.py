@@ -10,6 +10,8 @@ CALLS = 1000
 # An extension of ours has at most eight calls at once, so the calls are shared out.
 PAIRS = 5
 CALLS_PER_S = 10
+# SIPp makes up for a moment in which it was not run; more than this many at once it does not make then.
+AT_ONCE = 6
 
 
 def row(number, secret=None):
@@ -76,8 +78,8 @@ def call(lab, exchange, caller, callee, address):
     # By itself SIPp computes its digest for another URI than the request's, which RFC 7616 §3.4.6 has us refuse.
     digest_for = ["-auth_uri", f"{callee}@{exchange.address}:5060"]
     return peers.Sipp(
-        lab, f"caller-{caller}", "call.xml", "-s", callee, "-r", str(CALLS_PER_S), *digest_for, address=address,
-        target=exchange.address, rows=[row(caller)], calls=CALLS // PAIRS, limit_s=90, log_messages=False,
+        lab, f"caller-{caller}", "call.xml", "-s", callee, "-r", str(CALLS_PER_S), "-l", str(AT_ONCE), *digest_for,
+        address=address, target=exchange.address, rows=[row(caller)], calls=CALLS // PAIRS, limit_s=90, log_messages=False,
     )
 
 
