@@ -225,8 +225,16 @@ class Linphone:
     def rings(self):
         self.phone.says("Receiving new incoming call")
 
+    def ringing(self):
+        self.phone.says(r"Call \d+ to .* ringing")
+
     def answered(self):
         self.phone.says("Media streams established")
+
+    def transferred(self, status=200):
+        """It hangs up once it is told that the target has answered."""
+        need(status == 200, "linphone tells no other end of a transfer")
+        self.over()
 
     def hang_up(self):
         self.do("hangup")
@@ -235,6 +243,8 @@ class Linphone:
         self.phone.says(r"Call \d+ with .* ended")
 
     def heard_s(self, *numbers):
+        """How long it heard all of these at once, in seconds; ends it, since it writes the length at the end."""
+        self.phone.quit()
         return tone.seconds_of(self.phone.recording, *(HZ[number] for number in numbers))
 
 

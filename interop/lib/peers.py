@@ -176,6 +176,12 @@ class Linphone:
         self.process.stdin.write(f"{line}\n".encode())
         self.process.stdin.flush()
 
+    def quit(self):
+        """Ends it, and its call before."""
+        if self.process.ended() is None:
+            self.command("quit")
+            self.process.wait(timeout_s=10)
+
     def says(self, pattern, timeout_s=10):
         """Waits until it prints this behind what was waited for before."""
         def found():

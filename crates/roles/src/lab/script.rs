@@ -55,6 +55,9 @@ pub struct Case {
     pub steps: &'static [Step],
     /// Which ladders of the deck must have been seen between which phone and its server.
     pub ladders: &'static [(&'static str, &'static str)],
+    /// Every message from beginning to end, as it is printed; empty where the case is played for another
+    /// reason than its messages.
+    pub whole: &'static str,
 }
 
 /// A phone of a case.
@@ -212,7 +215,9 @@ pub trait Stage {
     /// The tones that somebody hears from now on for `time`, in hertz, ascending.
     fn listen(&mut self, who: &str, time: Duration) -> Vec<u16>;
     /// Lets what is under way after the last step arrive.
-    fn settle(&mut self) {}
+    fn settle(&mut self);
+    /// Whether messages of different machines keep their order from one run to the next.
+    fn keeps_order(&self) -> bool;
     /// The stage's clock.
     fn now(&self) -> Time;
     /// All that has passed.
@@ -251,12 +256,21 @@ pub fn play(case: &Case, stage: &mut dyn Stage) -> Outcome {
     });
     let Play { stage, events, .. } = play;
     stage.settle();
+    let ended = failed.is_none();
     let mut faults: Vec<String> = failed.into_iter().collect();
     for (who, name) in case.ladders {
         faults.extend(missing(stage, who, name));
     }
-    let sights = stage.passed().iter().map(Sight::from);
-    let ladder = ladder::print(sights, start, |ip| stage.name(ip));
+    let sights = || stage.passed().iter().map(Sight::from);
+    let ladder = ladder::print(sights(), start, |ip| stage.name(ip));
+    if ended && !case.whole.is_empty() {
+        faults.extend(if stage.keeps_order() {
+            ladder::first_difference(case.whole, &ladder)
+        } else {
+            let once = ladder::print(ladder::without_copies(sights()), start, |ip| stage.name(ip));
+            ladder::missing_and_extra(case.whole, &once)
+        });
+    }
     Outcome { faults, ladder, events }
 }
 

@@ -20,6 +20,8 @@ const BEGINNING: Time = Time::from_secs(1_640_959_118);
 
 /// The address that the world sees of whoever is hidden.
 const NAT_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 99, 1));
+/// What is on its way after the last step has arrived by then.
+const SETTLING: Duration = Duration::from_millis(200);
 /// How long the router remembers a way without a packet from inside.
 const NAT_MEMORY: Duration = Duration::from_secs(120);
 
@@ -72,6 +74,13 @@ impl Simulated {
         found.unwrap_or(&self.seats[0]).1
     }
 
+    /// Switches a machine on; it stands before the next step.
+    fn start(&mut self, seat: SeatId) {
+        self.world.switch_on(seat, Duration::ZERO);
+        // A party that never rests tells nothing more: the step that waits for it says so.
+        let _ = self.world.run_for(Duration::ZERO);
+    }
+
     fn collect(&mut self) {
         let world = &mut self.world;
         let told = world.take_told();
@@ -83,7 +92,7 @@ impl Stage for Simulated {
     fn switch(&mut self, who: &str, on: bool) {
         let seat = self.seat(who);
         match on {
-            true => self.world.switch_on(seat, Duration::ZERO),
+            true => self.start(seat),
             false => self.world.switch_off(seat),
         }
     }
@@ -94,7 +103,7 @@ impl Stage for Simulated {
         // A phone that starts again is mute: cases restart the exchange, whose sound is its relay.
         let part = self.world.party(seat).restarted(|| Box::new(Deaf), seed, now);
         self.world.replace(seat, part);
-        self.world.switch_on(seat, Duration::ZERO);
+        self.start(seat);
     }
 
     fn forget(&mut self, who: &str) -> bool {
@@ -103,7 +112,7 @@ impl Stage for Simulated {
         let Some(exchange) = self.world.party_mut(seat).exchange() else { return false };
         let part = Part::Exchange(Box::new(exchange.forgetful(seed, now)));
         self.world.replace(seat, part);
-        self.world.switch_on(seat, Duration::ZERO);
+        self.start(seat);
         true
     }
 
@@ -147,6 +156,16 @@ impl Stage for Simulated {
         // As above: who never rests is not heard.
         let _ = self.world.run_for(time);
         take(&mut self.world)
+    }
+
+    fn settle(&mut self) {
+        // As above.
+        let _ = self.world.run_for(SETTLING);
+        self.collect();
+    }
+
+    fn keeps_order(&self) -> bool {
+        true
     }
 
     fn now(&self) -> Time {

@@ -234,7 +234,9 @@ impl Phone {
                 }
             }
             O::Call(number) => {
-                self.answered_by(self.calls.table.get(&number).map(|call| call.account), flow);
+                // What is said inside a call goes where the call goes and tells nothing about servers.
+                let begins = self.calls.table.get(&number).filter(|call| call.answered_at.is_none());
+                self.answered_by(begins.map(|call| call.account), flow);
                 self.on_call_response(number, id, response);
             }
             O::Key(number) => {

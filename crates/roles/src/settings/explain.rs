@@ -113,7 +113,7 @@ fn with_indices(pattern: &str, name: &str) -> String {
 }
 
 /// How many letters must be put in, taken out or changed (Levenshtein).
-fn distance(one: &[u8], other: &[u8]) -> usize {
+pub fn distance(one: &[u8], other: &[u8]) -> usize {
     let mut row: Vec<usize> = (0..=other.len()).collect();
     for (at, byte) in one.iter().enumerate() {
         let mut corner = at;

@@ -27,7 +27,7 @@ pub use account::AccountSettings;
 pub use account_argument::parse_account;
 pub use account_views::*;
 pub use cfg::{Assignment, Fault, FaultKind, Given, Severity, parse_cfg};
-pub use explain::{explain, nearest_key};
+pub use explain::{distance, explain, nearest_key};
 pub use key::{Key, RowId};
 pub use keys::{KeyKind, KeySettings};
 pub use kind::Kind;

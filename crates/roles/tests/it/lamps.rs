@@ -10,6 +10,8 @@ use roles::lab::{Case, Desk, Link, Simulated};
 use roles::phone::Meaning;
 use serde_json::Value;
 
+use super::each_seed;
+
 /// Short times, so that whatever was lost is found out within minutes.
 const SHORT: &[(&str, &str)] = &[("account.1.sip_server.1.expires", "120")];
 const WATCHER: &[(&str, &str)] = &[
@@ -32,6 +34,7 @@ const CASE: Case = Case {
     exchange: as_it_comes,
     steps: &[],
     ladders: &[],
+    whole: "",
 };
 /// Longer than a call rings, than a registration and a subscription last, and than a retry waits.
 const HEALING: Duration = Duration::from_secs(600);
@@ -164,9 +167,5 @@ fn lamps_end_true(seed: u64) -> Result<(), String> {
 
 #[test]
 fn every_lamp_ends_true() {
-    for seed in 0..1_000 {
-        if let Err(fault) = lamps_end_true(seed) {
-            panic!("seed {seed}: {fault}");
-        }
-    }
+    each_seed(1_000, "every_lamp_ends_true", lamps_end_true);
 }

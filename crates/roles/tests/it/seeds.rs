@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use proto::Rng;
 use roles::lab::ears::Deaf;
 use roles::lab::script::{EXCHANGE, Stage};
 use roles::lab::{Link, Simulated, case};
+
+use super::each_seed;
 
 /// Registers two phones over a bad line and lets one call the other; an error in words.
 fn register_and_call(seed: u64) -> Result<(), String> {
@@ -40,11 +43,53 @@ fn wait_for(stage: &mut Simulated, wanted: &[&str], seconds: u64) -> Result<(), 
 
 #[test]
 fn a_thousand_bad_lines_carry_a_call() {
-    for seed in 0..1_000 {
-        if let Err(fault) = register_and_call(seed) {
-            panic!("seed {seed}: {fault}");
-        }
+    each_seed(1_000, "a_thousand_bad_lines_carry_a_call", register_and_call);
+}
+
+/// Restarts either side, lets clocks jump and a router forget the way to a phone; afterwards a call works.
+fn survive_and_call(seed: u64) -> Result<(), String> {
+    let case = case("basic-call").ok_or("no case")?;
+    let mut stage = Simulated::new(case, Link::DESK, seed, |_, _| Box::new(Deaf))?;
+    let mut chance = Rng::from_number(seed ^ 0x7e57);
+    stage.world().keep_packets(false);
+    if chance.percent(50) {
+        stage.hide("7001");
     }
+    for who in [EXCHANGE, "7001", "7002"] {
+        stage.switch(who, true);
+    }
+    wait_for(&mut stage, &["7001 registered", "7002 registered"], 300)?;
+    for _ in 0..4 {
+        let who = [EXCHANGE, "7001", "7002"][chance.below(3) as usize];
+        match chance.below(3) {
+            0 => stage.restart(who),
+            1 => {
+                let (seat, ahead) = (stage.seat(who), Duration::from_secs(chance.below(7_200)));
+                stage.world().jump(seat, ahead);
+            }
+            _ => {}
+        }
+        rest(&mut stage, chance.below(900))?;
+    }
+    // Longer than a registration lasts and than a phone waits before it tries again.
+    rest(&mut stage, 3_600)?;
+    stage.say("7001", "dial 7002");
+    wait_for(&mut stage, &["7002 incoming"], 40)?;
+    stage.say("7002", "answer");
+    wait_for(&mut stage, &["7001 answered", "7002 answered"], 40)?;
+    stage.say("7002", "hangup");
+    wait_for(&mut stage, &["7001 ended", "7002 ended"], 40)
+}
+
+fn rest(stage: &mut Simulated, seconds: u64) -> Result<(), String> {
+    let passed = stage.world().run_for(Duration::from_secs(seconds));
+    stage.world().take_told();
+    passed.map_err(|stuck| stuck.to_string())
+}
+
+#[test]
+fn restarts_clocks_and_routers_are_survived() {
+    each_seed(1_000, "restarts_clocks_and_routers_are_survived", survive_and_call);
 }
 
 #[test]

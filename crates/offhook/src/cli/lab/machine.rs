@@ -52,9 +52,10 @@ impl Room {
         let _ = self.told.try_send((who.to_owned(), event));
     }
 
-    /// Binds UDP and TCP of `at`, seen by the witness.
-    async fn bind(&self, at: SocketAddr) -> io::Result<Net> {
-        let bind = || Net::bind(Config { udp: vec![at], tcp: vec![at], ..Config::new(self.clock) });
+    /// Binds UDP of `at` and, with `by_tcp`, TCP, seen by the witness.
+    async fn bind(&self, at: SocketAddr, by_tcp: bool) -> io::Result<Net> {
+        let tcp = || by_tcp.then_some(at).into_iter().collect();
+        let bind = || Net::bind(Config { udp: vec![at], tcp: tcp(), ..Config::new(self.clock) });
         let mut bound = bind();
         for _ in 0..BIND_ATTEMPTS {
             match &bound {
@@ -162,7 +163,7 @@ impl PhoneBox {
     /// # Errors
     /// A port that another program uses, or the system gives no thread: the text names the address.
     pub(super) async fn switch_on(&self, room: &Room, sink: Box<dyn Sink>) -> io::Result<Machine> {
-        let net = room.bind(SocketAddr::new(self.place.ip, self.place.udp_port)).await?;
+        let net = room.bind(SocketAddr::new(self.place.ip, self.place.udp_port), true).await?;
         let mut settings = self.settings.clone();
         memory::recall(&mut settings, &self.store)?;
         let dscp = PhoneSettings::read(&settings).rtp.audio_dscp;
@@ -286,7 +287,7 @@ impl ExchangeBox {
     /// # Errors
     /// As [`PhoneBox::switch_on`].
     pub(super) async fn switch_on(&self, room: &Room) -> io::Result<Machine> {
-        let net = room.bind(self.sip).await?;
+        let net = room.bind(self.sip, !self.config.answers.udp_only).await?;
         let restored = keep::restore(&*self.store.reader())?;
         let exchange = Exchange::new(self.config.clone(), restored, clock::seed()?, room.clock.now());
         let relaying = Relaying::start(room.clock, Vec::new())?;

@@ -3,6 +3,7 @@
 mod ears;
 mod machine;
 mod office;
+mod paint;
 mod progress;
 mod real;
 mod words;
@@ -17,11 +18,13 @@ use proto::pcap;
 use proto::sip::Transport;
 use roles::lab::script::{self, Outcome, Stage};
 use roles::lab::{Case, Link, Passed, Simulated};
+use roles::settings::distance;
 use serde_json::json;
 
 use super::Failure;
 use crate::sound::Recording;
 use ears::{EngineEars, Listener};
+use paint::Paint;
 
 /// The lab: phones and an exchange to learn with, and the cases of the source document played with them.
 ///
@@ -29,9 +32,10 @@ use ears::{EngineEars, Listener};
 /// own in 127.0.0.0/8) run on this machine until Ctrl-C. Lines drive them: `7001 dial 7002`, `7002 answer`,
 /// `help`, `quit`.
 ///
-/// A case is played on a simulated wire in virtual time, so that minutes pass in a moment and the same
-/// seed gives the same run; with --real on loopback sockets in real time. Its ladder of messages, the explanation and whether all was as the case says
-/// are printed; the exit status is 0 when it was.
+/// A case is played on a simulated wire in virtual time, so that minutes pass in a moment and every run
+/// has the same ladder; with --real on loopback sockets in real time. Its ladder of messages, the
+/// explanation and whether all was as the case says (the tones that are heard, and every message of the
+/// ladder) are printed; the exit status is 0 when it was.
 #[derive(Args, Debug, Default)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -69,11 +73,16 @@ Examples:
   offhook lab basic-call --once --pcap basic-call.pcap --wav heard/
   offhook lab blind-transfer --once --real";
 
+/// A name with so many letters wrong is still taken for the case that was meant.
+const MOST_WRONG_LETTERS: usize = 2;
+/// Letters of a name that are looked at, for whoever pastes a file.
+const LONGEST_SLUG: usize = 64;
+
 /// Lists the cases, plays one, or opens the lab.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let Some(slug) = &arguments.case else {
         return match arguments.list {
-            true => list(arguments.json).map_err(Failure::from),
+            true => if_read(list(arguments.json)).map_err(Failure::from),
             false => office::run(arguments),
         };
     };
@@ -85,10 +94,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn unknown(slug: &str) -> Failure {
-    let near: Vec<&str> =
-        roles::lab::cases().iter().map(|case| case.slug).filter(|known| shares_a_word(known, slug)).collect();
+    let near = near(slug);
     let hint = if near.is_empty() { String::new() } else { format!("; near it: {}", near.join(", ")) };
     Failure::usage(format!("no case is called `{slug}`{hint}; `offhook lab --list` lists them"))
+}
+
+/// The case that was meant, where a few letters are wrong, else those that have a word of it.
+fn near(slug: &str) -> Vec<&'static str> {
+    let slugs = || roles::lab::cases().iter().map(|case| case.slug);
+    let given: String = slug.chars().take(LONGEST_SLUG).collect();
+    let wrong = |known: &&str| distance(known.as_bytes(), given.as_bytes());
+    match slugs().min_by_key(wrong).filter(|known| wrong(known) <= MOST_WRONG_LETTERS) {
+        Some(meant) => vec![meant],
+        None => slugs().filter(|known| shares_a_word(known, &given)).collect(),
+    }
 }
 
 fn shares_a_word(known: &str, given: &str) -> bool {
@@ -126,11 +145,16 @@ fn play(case: &Case, arguments: &Arguments) -> Result<(), Failure> {
     if let Some(folder) = &arguments.wav {
         save_recordings(folder, &recordings)?;
     }
-    tell(case, &outcome, arguments)?;
+    if_read(tell(case, &outcome, arguments))?;
     match outcome.as_expected() {
         true => Ok(()),
         false => Err(Failure::Failed(format!("{} did not go as the case says", case.slug))),
     }
+}
+
+/// A reader who has seen enough (`| head`) changes nothing about how the case ended.
+fn if_read(told: io::Result<()>) -> io::Result<()> {
+    told.or_else(|error| if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
 }
 
 /// A case that is over, and what is left of it.
@@ -176,28 +200,38 @@ fn tell(case: &Case, outcome: &Outcome, arguments: &Arguments) -> io::Result<()>
     writeln!(out, "{}", outcome.ladder)?;
     writeln!(out, "The deck: {}", case.deck)?;
     writeln!(out, "To learn: {}\n", case.teaches)?;
+    let paint = Paint::of(&io::stdout());
     for fault in &outcome.faults {
-        writeln!(out, "NOT AS EXPECTED: {fault}")?;
+        writeln!(out, "{}: {fault}", paint.red("NOT AS EXPECTED"))?;
     }
     if outcome.as_expected() {
-        let ladders: Vec<_> = case.ladders.iter().map(|(who, name)| format!("{name} at {who}")).collect();
-        writeln!(out, "All was as the case says. Seen: {}.", seen(&ladders, case))?;
+        writeln!(out, "{}", paint.green("All was as the case says."))?;
+        let proven = proven(case);
+        if !proven.is_empty() {
+            writeln!(out, "Seen: {}.", proven.join("; "))?;
+        }
     }
     Ok(())
 }
 
 /// What the case has proven, in words.
-fn seen(ladders: &[String], case: &Case) -> String {
+fn proven(case: &Case) -> Vec<String> {
+    let ladders = case.ladders.iter().map(|(who, name)| format!("the deck's ladder {name} at {who}"));
+    let every = (!case.whole.is_empty()).then(|| "every message, and no other".to_owned());
     let hears = |step: &script::Step| match step {
         script::Step::Hears(who, []) => Some(format!("{who} hears silence")),
         script::Step::Hears(who, tones) => {
             let tones: Vec<_> = tones.iter().map(|hz| format!("{hz} Hz")).collect();
             Some(format!("{who} hears {}", tones.join(" and ")))
         }
+        script::Step::Lamp(who, meaning) => Some(format!("the lamp at {who} is {meaning}")),
+        script::Step::Log(who, line) => Some(format!("`{}` in the log of {who}", line.trim_end())),
+        script::Step::Event(who, event, [(field @ "status", value)], _) if *value != "null" => {
+            Some(format!("{who} tells {event} with {field} {value}"))
+        }
         _ => None,
     };
-    let heard = case.steps.iter().filter_map(hears);
-    ladders.iter().cloned().chain(heard).collect::<Vec<_>>().join("; ")
+    ladders.chain(case.steps.iter().filter_map(hears)).chain(every).collect()
 }
 
 fn save_capture(path: &Path, passed: &[Passed]) -> Result<(), Failure> {

@@ -19,6 +19,7 @@ use tokio::task::LocalSet;
 
 use super::Arguments;
 use super::machine::{ExchangeBox, Machine, PhoneBox, Room, Witness};
+use super::paint::Paint;
 use super::words::words;
 use crate::capture::Capture;
 use crate::cli::lines::{Lines, Mouth, read_stdin};
@@ -50,7 +51,7 @@ async fn live(arguments: &Arguments) -> Result<(), Failure> {
     let room = Room { clock, told: teller, witness: capture.map(witness), exchanges: vec![EXCHANGE_IP] };
     let office = Office::open(&room).await?;
     let lines = Lines::stdout()?;
-    let voice = Voice { mouth: lines.mouth(), is_json: arguments.json };
+    let voice = Voice { mouth: lines.mouth(), is_json: arguments.json, paint: Paint::of(&io::stdout()) };
     voice.ready(clock);
     let (typist, mut typed) = mpsc::channel(LINES_WAITING);
     let is_person = io::stdin().is_terminal();
@@ -155,12 +156,12 @@ impl Office {
         let mut all_ended = pin!(tokio::time::timeout(GOODBYE, all_ended));
         loop {
             tokio::select! {
-                Some((who, event)) = told.recv() => voice.tell(&who, event),
+                Some((who, event)) = told.recv() => voice.tell_at_the_end(&who, event),
                 _ = &mut all_ended => break,
             }
         }
         while let Ok((who, event)) = told.try_recv() {
-            voice.tell(&who, event);
+            voice.tell_at_the_end(&who, event);
         }
         self.exchange.cut().await;
     }
@@ -223,6 +224,7 @@ fn help() -> String {
 struct Voice {
     mouth: Mouth,
     is_json: bool,
+    paint: Paint,
 }
 
 impl Voice {
@@ -256,7 +258,14 @@ impl Voice {
         } else if who != EXCHANGE
             && let Some(words) = words(&event)
         {
-            self.mouth.say(format!("{who} {words}"));
+            self.mouth.say(format!("{} {words}", self.paint.bold(who)));
+        }
+    }
+
+    /// As [`Voice::tell`]; a person does not want to see the lamps go out one by one.
+    fn tell_at_the_end(&self, who: &str, event: Value) {
+        if self.is_json || event["event"] != "lamp" {
+            self.tell(who, event);
         }
     }
 

@@ -262,6 +262,10 @@ impl Stage for Loopback {
         self.progress.end();
     }
 
+    fn keeps_order(&self) -> bool {
+        false
+    }
+
     fn now(&self) -> Time {
         self.room.clock.now()
     }

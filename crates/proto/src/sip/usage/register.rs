@@ -45,6 +45,8 @@ pub struct Registration {
     failures: u32,
     attempt: Attempt,
     bound: bool,
+    /// The Contact of the binding that stands, so that it is not left behind when that changes.
+    bound_contact: String,
     deadline: Option<(Time, Why)>,
 }
 
@@ -108,6 +110,7 @@ impl Registration {
             failures: 0,
             attempt: Attempt::default(),
             bound: false,
+            bound_contact: String::new(),
             deadline: None,
         }
     }
@@ -207,6 +210,9 @@ impl Registration {
             .header(Name::Expires, expires_s)
             .header(Name::Allow, ctx.identity.allow)
             .header(Name::Supported, ctx.identity.supported);
+        if purpose == Purpose::Register && self.has_left(&ctx.identity.contact) {
+            request = request.header(Name::Contact, format!("{};expires=0", self.bound_contact));
+        }
         for (name, value) in &self.config.headers {
             request = request.named(name, value);
         }
@@ -223,6 +229,11 @@ impl Registration {
                 Some(Event::Failed { status: None, reason: error.to_string(), retry_s })
             }
         }
+    }
+
+    /// Whether a binding stands at another Contact than this one.
+    fn has_left(&self, contact: &str) -> bool {
+        !self.bound_contact.is_empty() && self.bound_contact != contact
     }
 
     fn on_success<O: Copy>(
@@ -242,6 +253,7 @@ impl Registration {
             Purpose::Remove => {
                 self.state = State::Idle;
                 self.bound = false;
+                self.bound_contact.clear();
                 self.deadline = None;
                 Some(Event::Removed)
             }
@@ -255,6 +267,7 @@ impl Registration {
         let wait = Duration::from_secs(u64::from((expires_s - early_s).max(1)));
         self.state = State::Registered;
         self.bound = true;
+        self.bound_contact.clone_from(&ctx.identity.contact);
         self.failures = 0;
         self.deadline = Some((ctx.now + wait, Why::RegistrationRefresh));
         Event::Registered { expires_s, seen_as: seen_as(response) }

@@ -18,4 +18,5 @@ pub(super) const CASE: Case = Case {
         Step::Log("7001", "0 Register Fail, 403 Forbidden"),
     ],
     ladders: &[("7001", "register-403")],
+    whole: include_str!("ladders/account-disabled.txt"),
 };

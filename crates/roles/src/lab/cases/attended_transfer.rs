@@ -29,4 +29,5 @@ pub(super) const CASE: Case = Case {
         Step::Event("7002", "ended", &[], PATIENCE_MS),
     ],
     ladders: &[("7001", "attended-transfer")],
+    whole: include_str!("ladders/attended-transfer.txt"),
 };

@@ -29,4 +29,5 @@ pub(super) const CASE: Case = Case {
         Step::Pass(1000),
     ],
     ladders: &[("7001", "boot-register"), ("7002", "boot-register"), ("7002", "incoming-call")],
+    whole: include_str!("ladders/basic-call.txt"),
 };

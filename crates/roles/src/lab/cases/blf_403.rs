@@ -19,4 +19,5 @@ pub(super) const CASE: Case = Case {
         Step::Log("7007", "BLF 7002 Fail, 403 Forbidden"),
     ],
     ladders: &[],
+    whole: include_str!("ladders/blf-403.txt"),
 };

@@ -19,4 +19,5 @@ pub(super) const CASE: Case = Case {
         Step::Log("7007", "BLF 7002 Fail, 489 Bad Event"),
     ],
     ladders: &[],
+    whole: include_str!("ladders/blf-489.txt"),
 };

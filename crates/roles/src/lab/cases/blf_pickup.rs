@@ -26,4 +26,5 @@ pub(super) const CASE: Case = Case {
         Step::Event("7007", "ended", &[], PATIENCE_MS),
     ],
     ladders: &[],
+    whole: include_str!("ladders/blf-pickup.txt"),
 };

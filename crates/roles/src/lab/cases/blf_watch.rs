@@ -24,4 +24,5 @@ pub(super) const CASE: Case = Case {
         Step::Lamp("7007", "idle"),
     ],
     ladders: &[("7007", "blf")],
+    whole: include_str!("ladders/blf-watch.txt"),
 };

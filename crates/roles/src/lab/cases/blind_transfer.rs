@@ -27,4 +27,5 @@ pub(super) const CASE: Case = Case {
         Step::Event("7002", "ended", &[], PATIENCE_MS),
     ],
     ladders: &[("7001", "blind-transfer")],
+    whole: include_str!("ladders/blind-transfer.txt"),
 };

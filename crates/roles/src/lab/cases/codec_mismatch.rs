@@ -29,4 +29,5 @@ pub(super) const CASE: Case = Case {
         Step::Event("7001", "ended", &[("status", "488")], PATIENCE_MS),
     ],
     ladders: &[],
+    whole: include_str!("ladders/codec-mismatch.txt"),
 };

@@ -35,4 +35,5 @@ pub(super) const CASE: Case = Case {
         Step::Refused("7007", "dial 127.0.70.2"),
     ],
     ladders: &[],
+    whole: include_str!("ladders/direct-ip-call.txt"),
 };

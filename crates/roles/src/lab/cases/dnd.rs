@@ -19,4 +19,5 @@ pub(super) const CASE: Case = Case {
         Step::Event("7001", "ended", &[("status", "480")], PATIENCE_MS),
     ],
     ladders: &[("7002", "dnd")],
+    whole: include_str!("ladders/dnd.txt"),
 };

@@ -55,4 +55,5 @@ pub(super) const CASE: Case = Case {
         Step::Lamp("7001", "idle"),
     ],
     ladders: &[],
+    whole: include_str!("ladders/failover.txt"),
 };

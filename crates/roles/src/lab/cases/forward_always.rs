@@ -25,4 +25,5 @@ pub(super) const CASE: Case = Case {
         Step::Event("7007", "ended", &[], PATIENCE_MS),
     ],
     ladders: &[("7002", "forward-always")],
+    whole: include_str!("ladders/forward-always.txt"),
 };

@@ -31,4 +31,5 @@ pub(super) const CASE: Case = Case {
         Step::Event("7007", "ended", &[], PATIENCE_MS),
     ],
     ladders: &[("7002", "forward-busy")],
+    whole: include_str!("ladders/forward-busy.txt"),
 };

@@ -26,4 +26,5 @@ pub(super) const CASE: Case = Case {
         Step::Event("7007", "ended", &[], PATIENCE_MS),
     ],
     ladders: &[("7002", "forward-no-answer")],
+    whole: include_str!("ladders/forward-no-answer.txt"),
 };

@@ -30,4 +30,5 @@ pub(super) const CASE: Case = Case {
         Step::Event("7002", "ended", &[], PATIENCE_MS),
     ],
     ladders: &[("7001", "hold")],
+    whole: include_str!("ladders/hold-resume.txt"),
 };

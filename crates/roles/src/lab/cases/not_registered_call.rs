@@ -17,4 +17,5 @@ pub(super) const CASE: Case = Case {
         Step::Refused("7001", "dial 7002"),
     ],
     ladders: &[],
+    whole: include_str!("ladders/not-registered-call.txt"),
 };

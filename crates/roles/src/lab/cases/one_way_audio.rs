@@ -22,4 +22,5 @@ pub(super) const CASE: Case = Case {
         Step::Event("7002", "ended", &[("rtp.rx_packets", "0")], PATIENCE_MS),
     ],
     ladders: &[("7002", "incoming-call")],
+    whole: include_str!("ladders/one-way-audio.txt"),
 };

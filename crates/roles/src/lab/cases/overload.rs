@@ -25,4 +25,5 @@ pub(super) const CASE: Case = Case {
         Step::Event("7001", "ended", &[], PATIENCE_MS),
     ],
     ladders: &[],
+    whole: include_str!("ladders/overload.txt"),
 };

@@ -37,4 +37,5 @@ pub(super) const CASE: Case = Case {
         Step::Event("7002", "ended", &[], PATIENCE_MS),
     ],
     ladders: &[],
+    whole: include_str!("ladders/park.txt"),
 };

@@ -17,4 +17,5 @@ pub(super) const CASE: Case = Case {
         Step::Event("7001", "registered", &[("expires_s", "3600")], PATIENCE_MS),
     ],
     ladders: &[],
+    whole: include_str!("ladders/reg-interval-too-brief.txt"),
 };

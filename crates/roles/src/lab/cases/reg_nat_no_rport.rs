@@ -30,4 +30,5 @@ pub(super) const CASE: Case = Case {
         Step::Event("7001", "ended", &[], PATIENCE_MS),
     ],
     ladders: &[],
+    whole: include_str!("ladders/reg-nat-no-rport.txt"),
 };

@@ -21,4 +21,5 @@ pub(super) const CASE: Case = Case {
         Step::Event("7001", "registered", &[], 60_000),
     ],
     ladders: &[],
+    whole: include_str!("ladders/reg-no-answer.txt"),
 };

@@ -17,4 +17,5 @@ pub(super) const CASE: Case = Case {
         Step::Event("7001", "registration_failed", &[("status", "503")], PATIENCE_MS),
     ],
     ladders: &[],
+    whole: include_str!("ladders/reg-unavailable.txt"),
 };

@@ -18,4 +18,5 @@ pub(super) const CASE: Case = Case {
         Step::Log("7005", "0 Register Fail, 403 Forbidden"),
     ],
     ladders: &[("7005", "register-403")],
+    whole: include_str!("ladders/reg-unknown-account.txt"),
 };

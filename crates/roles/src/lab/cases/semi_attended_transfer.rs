@@ -28,4 +28,5 @@ pub(super) const CASE: Case = Case {
         Step::Event("7002", "ended", &[], PATIENCE_MS),
     ],
     ladders: &[],
+    whole: include_str!("ladders/semi-attended-transfer.txt"),
 };

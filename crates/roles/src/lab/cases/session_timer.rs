@@ -17,7 +17,7 @@ pub(super) const CASE: Case = Case {
         },
         Desk::plain("7002", 800),
     ],
-    exchange: |config, _| config.session_s = Some(120),
+    exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),
         Step::Up(&["7001", "7002"]),
@@ -27,7 +27,8 @@ pub(super) const CASE: Case = Case {
         Step::Hears("7001", &[800]),
         Step::Hears("7002", &[600]),
         Step::Off("7002"),
-        Step::Event("7001", "ended", &[("status", "null"), ("by", "remote")], 120_000),
+        Step::Event("7001", "ended", &[("status", "null"), ("by", "network")], 120_000),
     ],
     ladders: &[("7001", "boot-register")],
+    whole: include_str!("ladders/session-timer.txt"),
 };

@@ -18,4 +18,5 @@ pub(super) const CASE: Case = Case {
         Step::Event("7001", "ended", &[("status", "488")], PATIENCE_MS),
     ],
     ladders: &[],
+    whole: include_str!("ladders/srtp-required.txt"),
 };

@@ -23,4 +23,5 @@ pub(super) const CASE: Case = Case {
         Step::Event("7002", "ended", &[], PATIENCE_MS),
     ],
     ladders: &[],
+    whole: include_str!("ladders/transfer-refused.txt"),
 };

@@ -3,7 +3,7 @@
 use proto::event::sipfrag::Sipfrag;
 use proto::sdp::attribute::Direction;
 use proto::sdp::description::Description;
-use proto::sip::header::{Diversion, Reason};
+use proto::sip::header::{Address, Diversion, Reason};
 use proto::sip::message::Message;
 use proto::sip::{Method, Name};
 
@@ -18,15 +18,17 @@ pub fn info(message: &Message<'_>) -> String {
         }
         None => {
             let method = String::from_utf8_lossy(message.method_text());
-            let inside = if in_dialog(message) { " in-dialog" } else { "" };
-            format!("Request: {method} {}{inside}{notes}", message.request_uri())
+            let inside = if in_dialog(message) { ", in-dialog" } else { "" };
+            let told = message_fragment(message);
+            let told = told.map_or_else(String::new, |told| format!(", with Sipfrag({told})"));
+            format!("Request: {method} {}{inside}{told}{notes}", message.request_uri())
         }
     }
 }
 
-/// Whether a request belongs to a dialog; ACK and BYE always do, so that it need not be said.
+/// Whether a request belongs to a dialog; ACK, BYE and NOTIFY nearly always do, so that it need not be said.
 fn in_dialog(message: &Message<'_>) -> bool {
-    let said = !matches!(message.method(), Some(Method::Ack | Method::Bye | Method::Cancel));
+    let said = !matches!(message.method(), Some(Method::Ack | Method::Bye | Method::Cancel | Method::Notify));
     said && !message.to_tag().is_empty()
 }
 
@@ -35,7 +37,6 @@ fn notes(message: &Message<'_>) -> Vec<String> {
     notes.extend(bindings(message));
     notes.extend(sound(message));
     notes.extend(message.text(Name::Event).map(str::to_owned));
-    notes.extend(fragment(message).map(|status| format!("sipfrag {status}")));
     if message.text(Name::ReferTo).is_some_and(|to| to.contains("Replaces=")) {
         notes.push("Replaces".to_owned());
     }
@@ -46,15 +47,24 @@ fn notes(message: &Message<'_>) -> Vec<String> {
     notes
 }
 
-/// How many bindings a REGISTER or its answer brings.
-fn bindings(message: &Message<'_>) -> Option<String> {
-    let of_register = message.cseq().is_some_and(|cseq| cseq.method == Method::Register);
-    let count = message.values(Name::Contact).count();
-    if !of_register || count == 0 {
-        return None;
+/// How many bindings a REGISTER or its answer brings, and how many a REGISTER takes back.
+fn bindings(message: &Message<'_>) -> Vec<String> {
+    if !message.cseq().is_some_and(|cseq| cseq.method == Method::Register) {
+        return Vec::new();
     }
-    let verb = if message.is_request() && removes(message) { "remove " } else { "" };
-    Some(format!("{verb}{count} binding{}", if count == 1 { "" } else { "s" }))
+    let counted = |count: usize| format!("{count} binding{}", if count == 1 { "" } else { "s" });
+    let contacts = || message.values(Name::Contact);
+    if !message.is_request() {
+        let shown = contacts().count() > 0 || message.status() == Some(200);
+        return shown.then(|| counted(contacts().count())).into_iter().collect();
+    }
+    let for_all = message.number(Name::Expires);
+    let own = |value| Address::parse(value).and_then(|contact| contact.params.number("expires"));
+    let removed = contacts().filter(|value| own(value).or(for_all) == Some(0)).count();
+    let kept = contacts().count() - removed;
+    let kept = (kept > 0).then(|| counted(kept));
+    let removed = (removed > 0).then(|| format!("remove {}", counted(removed)));
+    kept.into_iter().chain(removed).collect()
 }
 
 /// Whether a REGISTER takes its bindings back.
@@ -84,8 +94,17 @@ pub(super) fn description(message: &Message<'_>) -> Option<Description> {
 
 /// The status that a NOTIFY of a transfer tells.
 pub(super) fn fragment(message: &Message<'_>) -> Option<u16> {
-    let is_fragment = message.content_type().is_some_and(|kind| kind.starts_with("message/sipfrag"));
-    if !is_fragment { None } else { Sipfrag::parse(message.body()).ok().map(|fragment| fragment.status) }
+    is_fragment(message).then(|| Sipfrag::parse(message.body()).ok())?.map(|fragment| fragment.status)
+}
+
+/// The first line of the answer that a NOTIFY of a transfer tells.
+fn message_fragment(message: &Message<'_>) -> Option<String> {
+    let first = message.body().split(|&byte| byte == b'\r' || byte == b'\n').next()?;
+    is_fragment(message).then(|| String::from_utf8_lossy(first).into_owned())
+}
+
+fn is_fragment(message: &Message<'_>) -> bool {
+    message.content_type().is_some_and(|kind| kind.starts_with("message/sipfrag"))
 }
 
 /// Why a call was diverted.
@@ -118,18 +137,24 @@ mod tests {
             "",
             "Request: REGISTER sip:192.168.50.19 (remove 1 binding)",
         );
+        check(
+            "REGISTER sip:h SIP/2.0\nCSeq: 1 REGISTER\nExpires: 9\nContact: <sip:a@b>\nContact: <sip:a@c>;expires=0",
+            "",
+            "Request: REGISTER sip:h (1 binding, remove 1 binding)",
+        );
         check("SIP/2.0 401 Unauthorized\nCSeq: 1 REGISTER", "", "Status: 401 Unauthorized (REGISTER)");
+        check("SIP/2.0 200 OK\nCSeq: 1 REGISTER", "", "Status: 200 OK (REGISTER) (0 bindings)");
         check(
             "INVITE sip:7002@h SIP/2.0\nCSeq: 2 INVITE\nTo: <sip:a@b>;tag=1\nContent-Type: application/sdp",
             "v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=-\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\n\
              m=audio 4000 RTP/AVP 8\r\na=sendonly\r\n",
-            "Request: INVITE sip:7002@h in-dialog (sendonly, c=0.0.0.0)",
+            "Request: INVITE sip:7002@h, in-dialog (sendonly, c=0.0.0.0)",
         );
         check(
             "NOTIFY sip:7002@h SIP/2.0\nCSeq: 3 NOTIFY\nTo: <sip:a@b>;tag=1\nEvent: refer\n\
              Content-Type: message/sipfrag",
             "SIP/2.0 180 Ringing\r\n",
-            "Request: NOTIFY sip:7002@h in-dialog (refer, sipfrag 180)",
+            "Request: NOTIFY sip:7002@h, with Sipfrag(SIP/2.0 180 Ringing) (refer)",
         );
         check(
             "SIP/2.0 480 Temporarily Unavailable\nCSeq: 1 INVITE\nReason: Q.850;cause=18",

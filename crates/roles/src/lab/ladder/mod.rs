@@ -3,6 +3,7 @@
 mod expected;
 mod info;
 mod matching;
+mod whole;
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,6 +13,7 @@ use proto::sip::message::Message;
 pub use expected::{Actor, Expected, What, deck};
 pub use info::info;
 pub use matching::{Difference, check};
+pub use whole::{first_difference, missing_and_extra, without_copies};
 
 use super::wire::Passed;
 
@@ -53,7 +55,9 @@ fn line(sight: &Sight<'_>, start: Time, name: &impl Fn(IpAddr) -> String) -> Opt
     let message = Message::parse(sight.bytes).ok()?;
     let since = sight.at.since(start).as_millis();
     let at = format!("{}.{:03}", since / 1_000, since % 1_000);
-    Some([at, name(sight.from.ip()), name(sight.to.ip()), info(&message)])
+    // What came from the wire may not steer the terminal.
+    let info = info(&message).chars().filter(|c| !c.is_control()).collect();
+    Some([at, name(sight.from.ip()), name(sight.to.ip()), info])
 }
 
 #[cfg(test)]

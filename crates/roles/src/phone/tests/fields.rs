@@ -218,6 +218,21 @@ fn a_call_that_only_the_backup_answers_takes_the_registration_with_it() {
 }
 
 #[test]
+fn the_end_of_a_call_by_the_backup_leaves_the_registration_where_it_is() {
+    let mut bench = with_backup(&[]);
+    bench.talk("7006");
+    bench.forget();
+    bench.sent.clear();
+    bench.command("hangup");
+    let bye = bench.take(Method::Bye).expect("a BYE");
+    let text = String::from_utf8_lossy(&bye).into_owned();
+    let (head, _) = text.split_once("\r\n").expect("a request line");
+    bench.receive_from("192.168.50.22:5060", &text.replacen(head, "SIP/2.0 200 OK", 1));
+    assert!(bench.take(Method::Register).is_none(), "{}", bench.log());
+    assert_eq!(bench.phone.view().accounts[0].server, "192.168.50.21");
+}
+
+#[test]
 fn lamps_follow_the_registration_to_the_backup() {
     let mut bench = with_backup(&[
         ("linekey.5.type", "16"),

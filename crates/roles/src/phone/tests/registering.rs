@@ -159,7 +159,13 @@ fn behind_a_nat_direct_process_registers_the_address_that_the_server_sees() {
     let first = bench.take(Method::Register).expect("a REGISTER");
     let seen = String::from_utf8_lossy(&first).replace(";rport", ";rport=40001");
     bench.answer(seen.as_bytes(), "200 OK", "Expires: 1800", "");
-    assert!(bench.last().contains("Contact: <sip:7002@192.168.80.20:40001>"), "{}", bench.last());
+    assert!(bench.last().contains("Contact: <sip:7002@192.168.80.20:40001>\r\n"), "{}", bench.last());
+    // The binding of before would ring the phone a second time.
+    assert!(
+        bench.last().contains("Contact: <sip:7002@192.168.80.20:5060>;expires=0\r\n"),
+        "{}",
+        bench.last()
+    );
     let second = bench.take(Method::Register).expect("a second REGISTER");
     let seen = String::from_utf8_lossy(&second).replace(";rport", ";rport=40001");
     bench.answer(seen.as_bytes(), "200 OK", "Expires: 1800", "");
