@@ -51,6 +51,20 @@ impl Request {
         self
     }
 
+    /// The same request with another CSeq number, to be sent once more after a challenge (RFC 3261
+    /// §8.1.3.5).
+    pub fn renumbered(mut self, number: u32) -> Self {
+        let lines = self.headers.0.split_inclusive("\r\n");
+        let method = self.method;
+        self.headers.0 = lines
+            .map(|line| match line.starts_with("CSeq: ") {
+                true => format!("CSeq: {number} {method}\r\n"),
+                false => line.to_owned(),
+            })
+            .collect();
+        self
+    }
+
     /// Sets the body and its type.
     pub fn body(mut self, content_type: &'static str, bytes: impl Into<Vec<u8>>) -> Self {
         self.body = Body { content_type, bytes: bytes.into() };

@@ -82,6 +82,11 @@ impl<'a> Uri<'a> {
         is_sip_scheme(self.scheme)
     }
 
+    /// Whether it is a `tel` URI (RFC 3966).
+    pub fn is_tel(&self) -> bool {
+        self.scheme.eq_ignore_ascii_case("tel")
+    }
+
     /// Whether it is a `sips` URI.
     pub fn is_sips(&self) -> bool {
         self.scheme.eq_ignore_ascii_case("sips")
@@ -97,9 +102,25 @@ impl<'a> Uri<'a> {
         self.host.trim_start_matches('[').trim_end_matches(']').parse().ok()
     }
 
-    /// The user with its escapes undone.
+    /// The user with its escapes undone; of a `tel` URI the number without its visual separators, which
+    /// mean nothing (RFC 3966 §5.1.1).
     pub fn plain_user(&self) -> Cow<'a, str> {
+        if self.is_tel() && self.user.contains(VISUAL_SEPARATORS) {
+            return unescape(self.user).replace(VISUAL_SEPARATORS, "").into();
+        }
         unescape(self.user)
+    }
+
+    /// The user part by which a `sip` URI names the number of a `tel` URI: the number, and its parameters
+    /// but for a context that is `home` itself (RFC 3261 §19.1.6).
+    pub fn telephone_subscriber(&self, home: &str) -> String {
+        let at_home = |param: &&str| {
+            let context =
+                param.split_once('=').filter(|(name, _)| name.eq_ignore_ascii_case("phone-context"));
+            context.is_some_and(|(_, context)| context.eq_ignore_ascii_case(home))
+        };
+        let params = self.params.0.split(';').filter(|param| !param.is_empty() && !at_home(param));
+        std::iter::once(&*self.plain_user()).chain(params).collect::<Vec<_>>().join(";")
     }
 
     /// A header of the URI (`?Replaces=…`), its escapes undone.
@@ -116,6 +137,9 @@ impl<'a> Uri<'a> {
         format!("{scheme}:{}{at}{}{port}", self.plain_user(), self.host.to_ascii_lowercase())
     }
 }
+
+/// What makes a telephone number easier to read (RFC 3966 §3).
+const VISUAL_SEPARATORS: [char; 4] = ['-', '.', '(', ')'];
 
 /// Splits behind the letters, digits, dots, hyphens and low lines at the beginning.
 fn word(text: &str) -> (&str, &str) {
@@ -217,6 +241,14 @@ pub fn host_port(text: &str) -> Option<(&str, Option<u16>)> {
     Some((host, Some(u16::try_from(port).ok()?)))
 }
 
+/// An address as the host of a URI: IPv6 in brackets (RFC 3261 §25.1).
+pub fn host_of(ip: IpAddr) -> String {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    }
+}
+
 /// Undoes `%hh`; what is not UTF-8 afterwards is replaced.
 pub fn unescape(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {
@@ -275,6 +307,10 @@ mod tests {
         let uri = Uri::parse("sip:[2001:db8::9:1]:5060").expect("sound");
         assert_eq!((uri.host, uri.port), ("[2001:db8::9:1]", Some(5060)));
         assert_eq!(Uri::parse("tel:+1-212;phone-context=x").map(|u| u.user), Some("+1-212"));
+        let uri = Uri::parse("tel:(030)-12.34;phone-context=pbx.example;ext=7").expect("sound");
+        assert_eq!((&*uri.plain_user(), uri.is_tel()), ("0301234", true));
+        assert_eq!(uri.telephone_subscriber("pbx.example"), "0301234;ext=7");
+        assert_eq!(uri.telephone_subscriber("other"), "0301234;phone-context=pbx.example;ext=7");
         assert!(Uri::parse("soap.beep://192.0.2.103:3002").is_some());
         for bad in
             ["sip:", "sip:a@", "sip:a b@c", ":x", "sip:[::zz]", "sip:h:99999", "sip:hé", "sip:h:+1", "7001"]

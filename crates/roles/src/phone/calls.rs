@@ -155,6 +155,8 @@ enum Due {
     Forget,
     /// Whoever was to hang up did not.
     HangUp,
+    /// Nobody says how a transfer gets on.
+    TransferSilent,
 }
 
 /// How a call ended.
@@ -413,6 +415,7 @@ impl Phone {
             Due::RingbackOut => self.ringback_out(number),
             Due::TellEnd => self.tell_end(number, Figures::default()),
             Due::HangUp => self.hang_up_call(number, Cause::new(None, "transferred", By::Local)),
+            Due::TransferSilent => self.on_transfer_silent(number),
             Due::Forget => {
                 self.calls.table.remove(&number);
             }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::calls::CallNumber;
 use super::case_file::Topic;
+use crate::settings::{Forward, Forwards};
 
 /// The longest line that is read, in bytes.
 pub const MAX_LINE_BYTES: usize = 4_096;
@@ -115,6 +116,24 @@ pub enum ForwardWhen {
 }
 
 impl ForwardWhen {
+    /// The word in an account's parameters: `account.1.always_fwd.enable`.
+    pub const fn account_key_word(self) -> &'static str {
+        match self {
+            Self::Always => "always_fwd",
+            Self::Busy => "busy_fwd",
+            Self::NoAnswer => "timeout_fwd",
+        }
+    }
+
+    /// The forward that is meant.
+    pub const fn of(self, forwards: &Forwards) -> &Forward {
+        match self {
+            Self::Always => &forwards.always,
+            Self::Busy => &forwards.busy,
+            Self::NoAnswer => &forwards.no_answer,
+        }
+    }
+
     /// The word in parameters: `forward.always.enable`.
     pub const fn key_word(self) -> &'static str {
         match self {

@@ -199,7 +199,7 @@ impl Phone {
     }
 
     fn press_forward(&mut self, key: &KeySettings) -> Result<(), Refused> {
-        let always = &self.general.own_forwards.always;
+        let always = &self.forwards_in_use().always;
         let target = if key.value.is_empty() { always.target.clone() } else { key.value.clone() };
         let to = (!always.enabled).then_some(target);
         if to.as_ref().is_some_and(String::is_empty) {

@@ -17,8 +17,10 @@ pub(super) struct Way {
     port: Option<u16>,
     /// How SIP travels there; `None` leaves it to the DNS.
     pub(super) transport: Option<Transport>,
-    /// Where it is, the best first; empty where that is not known.
+    /// Where it is, the one that answers first; empty where that is not known.
     pub(super) targets: Vec<Target>,
+    /// The same in the order of the DNS, in which they are asked to register.
+    pub(super) by_dns: Vec<Target>,
     search: Option<Box<Locate>>,
     good_until: Time,
     least_s: u32,
@@ -41,6 +43,7 @@ impl Way {
             port: (port > 0).then_some(port),
             transport,
             targets: Vec::new(),
+            by_dns: Vec::new(),
             search: None,
             good_until: Time::ZERO,
             least_s: u32::MAX,
@@ -84,6 +87,11 @@ impl Way {
         Some(Located::Known)
     }
 
+    /// Whether its place was asked of the DNS too long ago to be relied on.
+    pub(super) fn is_stale(&self, now: Time) -> bool {
+        now >= self.good_until
+    }
+
     /// Whether the server answers from that address.
     pub(super) fn has(&self, from: SocketAddr) -> bool {
         self.targets.iter().any(|target| target.remote == from)
@@ -103,7 +111,13 @@ impl Way {
         let Some(search) = self.search.take() else { return };
         // Where the DNS fails, the place that was known last is better than none.
         if let Ok(targets) = search.finish() {
+            let used = self.targets.first().map(|target| target.remote);
+            self.by_dns.clone_from(&targets);
             self.targets = targets;
+            // Whoever answers goes on being used until a better one has answered too.
+            if let Some(used) = used {
+                self.prefer(used);
+            }
             let kept = Duration::from_secs(u64::from(self.least_s.max(LEAST_KEPT_S)));
             self.good_until = now + kept;
         }
@@ -154,5 +168,27 @@ mod tests {
         assert!(way.prefer(at(3)) && !way.prefer(at(9)));
         let order: Vec<_> = way.targets.iter().map(|target| target.remote).collect();
         assert_eq!(order, [at(3), at(1), at(2)]);
+    }
+
+    /// Whoever answers goes on being used, and the better one is asked first when a binding is due.
+    #[test]
+    fn a_new_answer_of_the_dns_does_not_send_calls_to_a_dead_machine() {
+        let mut way = Way::new("pbx.example", 5060, Some(Transport::Udp));
+        let both = |way: &mut Way, at: Time| {
+            let mut rng = Rng::from_number(1);
+            let Located::Ask(asked) = way.locate(at, &mut rng) else { panic!("a name is asked for") };
+            for query in &asked {
+                let known = query.name == "pbx.example" && query.kind == asked[0].kind;
+                let records = [[192, 0, 2, 1], [192, 0, 2, 2]].map(|ip| (Record::A(ip.into()), 60));
+                way.answer(at, query, &Answer::Records(if known { records.to_vec() } else { Vec::new() }));
+            }
+        };
+        both(&mut way, Time::ZERO);
+        let (first, second) = (way.by_dns[0].remote, way.by_dns[1].remote);
+        assert!(
+            way.prefer(second) && !way.is_stale(Time::from_secs(59)) && way.is_stale(Time::from_secs(60))
+        );
+        both(&mut way, Time::from_secs(60));
+        assert_eq!((way.targets[0].remote, way.by_dns[0].remote), (second, first));
     }
 }

@@ -33,8 +33,9 @@ use proto::sip::locate::{Answer, Query};
 use proto::sip::message::Message;
 
 use accounts::{Account, Lines};
-use calls::{Calls, History};
+use calls::{Calls, Cause, History};
 use desk::{Desk, Out};
+use event::By;
 use lamps::{Key, Mailbox};
 
 pub use accounts::AccountState;
@@ -122,6 +123,17 @@ impl Phone {
         self.desk.flush(out);
     }
 
+    /// Its own address.
+    pub fn ip(&self) -> std::net::IpAddr {
+        self.desk.place.ip
+    }
+
+    /// A server that it speaks to and the address that it speaks from, where a server is known.
+    pub fn way_out(&self) -> Option<(std::net::SocketAddr, std::net::IpAddr)> {
+        let server = self.lines.accounts.iter().find_map(|account| account.line.flow())?.remote;
+        Some((server, self.ip()))
+    }
+
     fn product(&self) -> String {
         format!("Offhook {} {}", self.settings.model().name, self.desk.place.version)
     }
@@ -151,6 +163,7 @@ impl Phone {
             .into_iter()
             .filter(AccountSettings::can_register)
             .collect();
+        self.end_calls_of_others(&wanted);
         let before = std::mem::take(&mut self.lines.accounts);
         let stays = |account: &Account| wanted.iter().any(|wanted| wanted.registers_like(&account.as_set));
         let (mut kept, gone): (Vec<_>, Vec<_>) = before.into_iter().partition(stays);
@@ -169,6 +182,16 @@ impl Phone {
         }
         kept.sort_by_key(Account::number);
         self.lines.accounts = kept;
+    }
+
+    /// Hangs up the calls of accounts that are about to be switched off: nobody could do so afterwards.
+    fn end_calls_of_others(&mut self, wanted: &[AccountSettings]) {
+        let stays = |number: u8| number == 0 || wanted.iter().any(|wanted| wanted.number == number);
+        let ending: Vec<_> =
+            self.calls.live().filter(|(_, call)| !stays(call.account)).map(|(n, _)| n).collect();
+        for number in ending {
+            self.hang_up_call(number, Cause::new(None, "the account was switched off", By::Local));
+        }
     }
 
     fn reread_keys(&mut self) {
@@ -318,6 +341,7 @@ impl Phone {
     /// Brings everything that follows from the state in line with it.
     fn settle(&mut self) {
         self.settle_holds();
+        self.settle_moves();
         self.settle_sound();
         self.settle_subscriptions();
         self.settle_lamps();

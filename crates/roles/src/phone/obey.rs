@@ -5,7 +5,7 @@ use super::command::{Command, CommandKind, ForwardWhen, Which};
 use super::desk::Change;
 use super::event::{By, EventKind};
 use super::{Phone, Refused};
-use crate::settings::{AccountSettings, Secret, Settings, Source, Switch};
+use crate::settings::{AccountSettings, Forwards, Secret, Settings, Source, Switch};
 
 impl Phone {
     pub(super) fn on_command(&mut self, command: Command) {
@@ -171,23 +171,30 @@ impl Phone {
     }
 
     fn obey_forward(&mut self, when: ForwardWhen, to: Option<String>) -> Result<(), Refused> {
-        let word = when.key_word();
-        let mut assignments = vec![(format!("forward.{word}.enable"), switch(to.is_some()))];
-        assignments.extend(to.clone().map(|to| (format!("forward.{word}.target"), to)));
-        self.set(&assignments, Source::Api)?;
-        let forwards = &self.general.own_forwards;
-        let codes = match when {
-            ForwardWhen::Always => &forwards.always.codes,
-            ForwardWhen::Busy => &forwards.busy.codes,
-            ForwardWhen::NoAnswer => &forwards.no_answer.codes,
+        // Where each account has its own forwards, those of the account in use are meant.
+        let account = self.general.forward_rules.per_account.then(|| self.default_account());
+        let prefix = match account {
+            Some(number) => format!("account.{number}.{}", when.account_key_word()),
+            None => format!("forward.{}", when.key_word()),
         };
+        let mut assignments = vec![(format!("{prefix}.enable"), switch(to.is_some()))];
+        assignments.extend(to.clone().map(|to| (format!("{prefix}.target"), to)));
+        self.set(&assignments, Source::Api)?;
+        let codes = &when.of(self.forwards_in_use()).codes;
         let code = match to {
             Some(to) if !codes.on.is_empty() => format!("{}{to}", codes.on),
             Some(_) => String::new(),
             None => codes.off.clone(),
         };
-        self.tell_server(code);
+        self.tell_server_by(code, account);
         Ok(())
+    }
+
+    /// The forwards that the commands change: the phone's, or those of the account in use.
+    pub(super) fn forwards_in_use(&self) -> &Forwards {
+        let account = self.general.forward_rules.per_account.then(|| self.default_account());
+        let line = account.and_then(|number| self.lines.line_ref(number));
+        line.map_or(&self.general.own_forwards, |line| &line.settings.own_forwards)
     }
 
     /// Dials a code that tells the server of a switch; nothing where no code is set.

@@ -64,7 +64,7 @@ impl Phone {
         if let Some(reply) = unacceptable(request) {
             return refuse(reply);
         }
-        let Some(uri) = Uri::parse(request.request_uri()).filter(Uri::is_sip) else {
+        let Some(uri) = Uri::parse(request.request_uri()).filter(|uri| uri.is_sip() || uri.is_tel()) else {
             return refuse(Reply::new(416));
         };
         let user = uri.plain_user();

@@ -1,12 +1,14 @@
 //! Timelines: one phone, a server that is a few lines of text, and the deck's ladders between them.
 
 mod calling;
+mod changing;
 mod features;
 mod fields;
 mod registering;
 mod replacing;
 mod screen;
 mod switching;
+mod telephone;
 mod watching;
 
 use std::collections::VecDeque;
@@ -36,6 +38,9 @@ struct Bench {
     events: Vec<EventKind>,
     played: Vec<SoundCommand>,
     cseq: u32,
+    /// What the DNS was asked, and where the last message went.
+    asked: Vec<proto::sip::locate::Query>,
+    last_to: Option<std::net::SocketAddr>,
 }
 
 impl Bench {
@@ -56,7 +61,7 @@ impl Bench {
         let place = Place::new([192, 168, 80, 20].into());
         let phone = Phone::new(all, place, [7; 32], now);
         let (ladder, sent, events, played) = Default::default();
-        Self { phone, now, ladder, sent, events, played, cseq: 100 }
+        Self { phone, now, ladder, sent, events, played, cseq: 100, asked: Vec::new(), last_to: None }
     }
 
     /// A phone that is switched on and registered, its ladder forgotten.
@@ -96,6 +101,7 @@ impl Bench {
             match output {
                 Output::Transmit(transmit) => {
                     self.ladder.push(format!("p>s {}", step(&transmit.bytes)));
+                    self.last_to = Some(transmit.flow.remote);
                     self.sent.push_back(transmit.bytes.to_vec());
                 }
                 Output::Event(Event { what, .. }) => self.events.push(what),
@@ -108,7 +114,8 @@ impl Bench {
                         self.played.push(command);
                     }
                 }
-                Output::Resolve(_) | Output::Store(_) => {}
+                Output::Resolve(query) => self.asked.push(query),
+                Output::Store(_) => {}
             }
         }
     }

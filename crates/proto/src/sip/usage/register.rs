@@ -133,6 +133,11 @@ impl Registration {
         &self.targets
     }
 
+    /// The same places in another order: the one that answers comes first.
+    pub fn set_targets(&mut self, targets: Vec<Target>) {
+        self.targets = targets;
+    }
+
     /// Begins, or begins anew with other targets (failover, change of address).
     pub fn start<O: Copy>(&mut self, ctx: &mut Context<'_, O>, targets: Vec<Target>) -> Option<Event> {
         self.targets = targets;
@@ -186,6 +191,11 @@ impl Registration {
             return None;
         }
         self.ask_anew(ctx, Purpose::Register)
+    }
+
+    /// The refresh waits until [`start`](Self::start) says where to.
+    pub fn await_targets(&mut self) {
+        self.deadline = None;
     }
 
     /// When to call [`on_deadline`](Self::on_deadline), and why.

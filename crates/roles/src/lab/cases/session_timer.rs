@@ -8,7 +8,7 @@ pub(super) const CASE: Case = Case {
     slug: "session-timer",
     title: "A call that notices the other end's power cut",
     deck: "The deck's phones say timer in Supported: a call is asked now and then whether it still stands (RFC 4028).",
-    teaches: "Every half of Session-Expires a re-INVITE goes out; where none is answered the call ends by itself.",
+    teaches: "Every half of Session-Expires an UPDATE goes out, or a re-INVITE where UPDATE is not taken; where none is answered the call ends by itself.",
     desks: &[
         Desk {
             name: "7001",

@@ -152,10 +152,16 @@ impl Line {
         format!("sip:{}@{}", escape(&self.settings.user), self.host())
     }
 
-    /// The address of a number at this account's server; a number that is an address stays one.
+    /// The address of a number at this account's server; a number that is an address stays one, a `tel`
+    /// URI becomes one (RFC 3261 §19.1.6).
     pub(in super::super) fn address_of(&self, number: &str) -> String {
-        if Uri::parse(number).is_some_and(|uri| uri.is_sip()) {
-            return number.to_owned();
+        match Uri::parse(number) {
+            Some(uri) if uri.is_sip() => return number.to_owned(),
+            Some(uri) if uri.is_tel() => {
+                let user = uri.telephone_subscriber(self.settings.home());
+                return format!("sip:{user}@{};user=phone", self.host());
+            }
+            _ => {}
         }
         // A call from address to address has no server: what is dialled is the host itself.
         if self.settings.number == 0 && !number.contains('@') {
@@ -171,6 +177,14 @@ impl Line {
         }
         let phone = if self.settings.user_is_phone { ";user=phone" } else { "" };
         format!("sip:{user}@{host}{phone}")
+    }
+
+    /// Whether what was typed is that number at this account's server.
+    pub(in super::super) fn names(&self, typed: &str, number: &str) -> bool {
+        let key = |address: String| {
+            Uri::parse(&address).map(|uri| (uri.plain_user().into_owned(), uri.host.to_owned()))
+        };
+        key(self.address_of(typed)) == key(self.address_of(number))
     }
 
     /// The address of a number with the server's port, as REFER and 302 write it (deck, Call
@@ -204,7 +218,7 @@ impl Line {
             Some(target) if !self.settings.advanced.domain_as_written => target.remote.ip().to_string(),
             _ => self.settings.home().to_owned(),
         };
-        let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host };
+        let host = host.parse().map_or(host, proto::sip::uri::host_of);
         let port = if server.port == 0 { 5_060 } else { server.port };
         // A port other than the usual must be said, or nobody would find the server.
         let direct = !self.settings.outbound[0].is_set() && self.settings.domain.is_none();

@@ -81,10 +81,13 @@ impl Account {
         response: &Message<'_>,
     ) {
         let number = self.number();
-        if let Some(way) = self.line.ways.get_mut(self.trying) {
-            way.prefer(from);
-        }
         let Some(registration) = &mut self.registration else { return };
+        if let Some(way) = self.line.ways.get_mut(self.trying)
+            && way.prefer(from)
+        {
+            // The answer to a challenge goes to whoever has asked, not to a dead machine before him.
+            registration.set_targets(way.targets.clone());
+        }
         let mut context = self.line.context(desk, Owner::Registration(number));
         let event = registration.on_response(&mut context, id, response);
         self.on_event(desk, event);
@@ -126,6 +129,16 @@ impl Account {
             self.tried = 0;
             return self.begin(desk, 0);
         }
+        let way = self.line.way;
+        if why == usage::Why::RegistrationRefresh
+            && self.line.ways.get(way).is_some_and(|it| it.is_stale(desk.now))
+        {
+            // The DNS may name another place by now, or the better one again (RFC 3263 §4.3).
+            if let Some(registration) = &mut self.registration {
+                registration.await_targets();
+            }
+            return self.begin(desk, way);
+        }
         let number = self.number();
         let Some(registration) = &mut self.registration else { return };
         let event = registration.on_deadline(&mut self.line.context(desk, Owner::Registration(number)));
@@ -163,7 +176,7 @@ impl Account {
 
     fn register(&mut self, desk: &mut Desk) {
         let way = self.trying;
-        let targets = self.line.ways.get(way).map(|way| way.targets.clone()).unwrap_or_default();
+        let targets = self.line.ways.get(way).map(|way| way.by_dns.clone()).unwrap_or_default();
         if targets.is_empty() {
             return self.on_unreachable(desk);
         }

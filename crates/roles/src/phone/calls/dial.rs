@@ -148,6 +148,9 @@ impl Phone {
 
     /// Whether a number is an address at no account's server.
     fn is_foreign(&self, number: &str) -> bool {
+        if Uri::parse(number).is_some_and(|uri| uri.is_tel()) {
+            return false;
+        }
         let bare = number.strip_prefix("sip:").unwrap_or(number);
         let host = match bare.rsplit_once('@') {
             Some((_, host)) => host,
@@ -336,15 +339,17 @@ impl Phone {
         let next = contacts.into_iter().find(|contact| {
             *contact != plan.to
                 && !plan.tried.contains(contact)
-                && Uri::parse(contact).is_some_and(|uri| uri.is_sip())
+                && Uri::parse(contact).is_some_and(|uri| uri.is_sip() || uri.is_tel())
         });
         let allowed = plan.redirects < MAX_REDIRECTS;
         let Some(next) = next.filter(|_| allowed) else {
             return self.on_failed(number, Some(status), "redirected in a circle".into());
         };
         plan.redirects += 1;
-        let before = std::mem::replace(&mut plan.to, next.clone());
-        plan.tried.push(before);
+        let to =
+            self.lines.line_ref(call.account).map_or_else(|| next.clone(), |line| line.address_of(&next));
+        plan.tried.push(std::mem::replace(&mut plan.to, to));
+        plan.tried.push(next.clone());
         call.stop_waiting();
         call.phase = Phase::Dialling;
         self.note_call(number, &format!("Redirected To:< {next}"));
@@ -436,8 +441,9 @@ impl Rejected {
 }
 
 /// A number as people know it: the user of an address.
-fn shown(number: &str) -> String {
-    let user = Uri::parse(number).filter(Uri::is_sip).map(|uri| uri.plain_user().into_owned());
+pub(super) fn shown(number: &str) -> String {
+    let uri = Uri::parse(number).filter(|uri| uri.is_sip() || uri.is_tel());
+    let user = uri.map(|uri| uri.plain_user().into_owned());
     user.filter(|user| !user.is_empty()).unwrap_or_else(|| number.to_owned())
 }
 

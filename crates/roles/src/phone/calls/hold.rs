@@ -13,6 +13,8 @@ pub(in super::super) struct Hold {
     asked: Option<bool>,
     done: bool,
     remote: bool,
+    /// The far end does not know yet that this phone's address has changed.
+    moved: bool,
     /// Their offer, until a call that rings here is answered.
     pub(super) offer: Option<Vec<u8>>,
 }
@@ -111,18 +113,38 @@ impl Phone {
         }
     }
 
-    /// The phone's address has changed: every call is told where it is now.
+    /// The phone's address has changed: every call is told where it is now, one that is not answered yet
+    /// with its answer or after it.
     pub(in super::super) fn move_calls(&mut self) {
-        let up: Vec<_> =
-            self.calls.live().filter(|(_, call)| call.is_up()).map(|(number, _)| number).collect();
         let ip = self.desk.place.ip;
-        for number in up {
-            let Some(sound) = self.calls.table.get(&number).and_then(|call| call.sound.as_ref()) else {
-                continue;
-            };
+        let live: Vec<_> = self.calls.live().map(|(number, _)| number).collect();
+        for number in live {
+            let Some(call) = self.calls.table.get_mut(&number) else { continue };
+            let unknown = call.outgoing || call.is_up();
+            let Some(sound) = call.sound.as_mut() else { continue };
+            sound.talk.local_mut().address = ip;
+            call.hold.moved = unknown;
             let (session, local) = (sound.session, std::net::SocketAddr::new(ip, sound.port));
             self.desk.sound(crate::sound::SoundCommand::Open { session, local });
-            self.offer_change(number, |talk| talk.local_mut().address = ip, None);
+            self.agree(number);
+        }
+        self.settle_moves();
+    }
+
+    /// Tells the far ends of calls that stand where the phone is now, as soon as nothing else is under way.
+    pub(in super::super) fn settle_moves(&mut self) {
+        let free = |call: &super::Conversation| {
+            call.is_up()
+                && call.hold.moved
+                && call.signalling.as_ref().is_some_and(|it| it.is_confirmed() && !it.is_modifying())
+        };
+        let moved: Vec<_> =
+            self.calls.live().filter(|(_, call)| free(call)).map(|(number, _)| number).collect();
+        for number in moved {
+            if let Some(call) = self.calls.table.get_mut(&number) {
+                call.hold.moved = false;
+            }
+            self.offer_change(number, |_| {}, None);
         }
     }
 
@@ -189,6 +211,12 @@ impl Phone {
 
     /// They want to change the session.
     pub(super) fn on_offered(&mut self, number: CallNumber, sdp: Option<Vec<u8>>) {
+        let sound = self.calls.table.get(&number).and_then(|call| call.sound.as_ref());
+        if sound.is_some_and(|sound| sound.talk.is_waiting()) {
+            // Our own offer has no answer yet (RFC 3311 §5.2).
+            self.speak(number, |call, context| call.refuse_offer(context, proto::sip::Reply::new(491)));
+            return;
+        }
         match self.answer_to(number, sdp.as_deref()) {
             Ok(answer) => {
                 if sdp.is_some() {

@@ -15,6 +15,11 @@ const BYE_WAIT: Duration = Duration::from_secs(2);
 /// How long whoever transferred this phone may take to hang up.
 const TRANSFEROR_WAIT: Duration = Duration::from_secs(10);
 
+/// How long the first NOTIFY after an accepted REFER may take: timer N (RFC 6665 §4.1.2.4).
+const FIRST_NOTIFY_WAIT: Duration = Duration::from_secs(32);
+/// How long a transfer of which something was heard may go on: as long as a phone rings, and a little.
+const OUTCOME_WAIT: Duration = Duration::from_secs(200);
+
 /// A transfer that this phone asks for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Transfer {
@@ -120,7 +125,9 @@ impl Phone {
         consult: Option<CallNumber>,
     ) -> Result<(), Refused> {
         let Some(call) = self.calls.table.get_mut(&number) else { return Ok(()) };
-        if call.peer.number == to && consult.is_none() {
+        let named = super::dial::shown(&to);
+        let at_home = self.lines.line_ref(call.account).is_none_or(|line| line.names(&to, &call.peer.number));
+        if call.peer.number == named && at_home && consult.is_none() {
             let message = format!("{to} is the party of this call itself");
             return Err(Refused::new(message, &["transfer NUMBER"]));
         }
@@ -167,11 +174,28 @@ impl Phone {
     /// What the other side says of our REFER.
     pub(super) fn on_transfer_event(&mut self, number: CallNumber, event: &Event) {
         match *event {
+            Event::ReferAccepted => self.await_outcome(number, FIRST_NOTIFY_WAIT),
+            Event::ReferProgress { status: ..200, over: false } => self.await_outcome(number, OUTCOME_WAIT),
             Event::ReferRefused { status } => self.transfer_failed(number, status),
             Event::ReferProgress { status: status @ 300.., .. } => self.transfer_failed(number, Some(status)),
             Event::ReferProgress { status, over: true } => self.transferred(number, status),
             _ => {}
         }
+    }
+
+    /// Whoever accepted our REFER has so long to say how it gets on.
+    fn await_outcome(&mut self, number: CallNumber, wait: Duration) {
+        self.take_timer(number, Due::TransferSilent);
+        let at = self.desk.now + wait;
+        if let Some(call) = self.calls.table.get_mut(&number).filter(|call| call.is_being_transferred()) {
+            call.wait(at, Due::TransferSilent);
+        }
+    }
+
+    /// Nobody has said in time how the transfer gets on.
+    pub(super) fn on_transfer_silent(&mut self, number: CallNumber) {
+        self.speak(number, |call, _| call.give_up_refer());
+        self.transfer_failed(number, None);
     }
 
     fn transferred(&mut self, number: CallNumber, status: u16) {
@@ -211,7 +235,9 @@ impl Phone {
     fn end_transfer(&mut self, number: CallNumber) -> Option<Option<CallNumber>> {
         let transfer = self.calls.table.get_mut(&number)?.transfer.as_mut()?;
         let open = !std::mem::replace(&mut transfer.over, true);
-        open.then_some(transfer.consult)
+        let consult = transfer.consult;
+        self.take_timer(number, Due::TransferSilent);
+        open.then_some(consult)
     }
 
     /// Whom was consulted is gone: an ordinary call remains, held.
@@ -227,7 +253,7 @@ impl Phone {
     pub(super) fn on_refer(&mut self, number: CallNumber, refer: Refer) {
         let Some(call) = self.calls.table.get(&number) else { return };
         let account = call.account;
-        let uri = Uri::parse(&refer.to).filter(Uri::is_sip);
+        let uri = Uri::parse(&refer.to).filter(|uri| uri.is_sip() || uri.is_tel());
         let own = self.lines.line_ref(account).map(|line| line.settings.user.clone()).unwrap_or_default();
         let refusal = match &uri {
             None => Some(416),

@@ -219,3 +219,32 @@ fn keep_alives_go_to_the_server() {
     bench.wait_ms(40_000);
     bench.check("p>s 4 bytes; p>s 4 bytes");
 }
+
+/// The DNS says that the server is at this address, for a minute.
+fn resolve(bench: &mut Bench, ip: [u8; 4]) {
+    use proto::sip::locate::{Answer, Record};
+    for query in std::mem::take(&mut bench.asked) {
+        let records = if query.name == "pbx.example" { vec![(Record::A(ip.into()), 60)] } else { Vec::new() };
+        bench.input(Input::Resolved { query, answer: Answer::Records(records) });
+    }
+}
+
+/// RFC 3263 §4: an answer of the DNS holds as long as it says; a refresh goes where the server is by then.
+#[test]
+fn a_refresh_asks_the_dns_again_once_its_answer_is_old() {
+    let mut bench = Bench::new(&[NO_REMOVAL, ("account.1.sip_server.1.address", "pbx.example")]);
+    bench.input(Input::Start);
+    assert!(bench.take(Method::Register).is_none() && !bench.asked.is_empty());
+    resolve(&mut bench, [192, 168, 50, 19]);
+    bench.serve_registration();
+    bench.check_events("registered");
+    bench.wait_ms(900_000);
+    assert!(bench.take(Method::Register).is_none(), "not before it is known where to");
+    assert!(bench.phone.view().accounts[0].state.is_registered());
+    resolve(&mut bench, [192, 168, 50, 20]);
+    assert_eq!(bench.last_to.map(|to| to.to_string()).as_deref(), Some("192.168.50.20:5060"));
+    bench.serve_registration();
+    bench.check_events("registered");
+    bench.wait_ms(899_000);
+    assert!(bench.asked.is_empty() && bench.take(Method::Register).is_none());
+}

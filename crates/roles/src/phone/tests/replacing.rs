@@ -118,10 +118,55 @@ fn a_refer_that_is_refused_at_once_gives_the_call_back() {
     bench.check_events("transferred(603)");
 }
 
+/// Timer N of RFC 6665 §4.1.2.4: a server that accepts a REFER and then says nothing keeps nobody on hold.
+#[test]
+fn a_transfer_of_which_nothing_is_heard_gives_the_call_back() {
+    let mut bench = Bench::registered(&[]);
+    let invite = bench.talk("7007");
+    bench.command("transfer 7001");
+    bench.accept(Method::Invite, SDP);
+    let refer = bench.take(Method::Refer).expect("a REFER");
+    bench.answer(&refer, "202 Accepted", "", "");
+    bench.forget();
+    bench.wait_ms(31_999);
+    bench.check("");
+    bench.wait_ms(1);
+    bench.accept(Method::Invite, SDP);
+    bench.check("p>s INVITE; s>p 200; p>s ACK");
+    bench.check_events("transferred(null) resumed");
+    assert_eq!(bench.phone.view().message.as_deref(), Some("Transfer failed: no answer"));
+    // What comes too late is answered and changes nothing; another transfer may be tried.
+    tell(&mut bench, &invite, "200 OK", false);
+    bench.check("s>p NOTIFY(200); p>s 200");
+    bench.command("transfer 7003");
+    bench.accept(Method::Invite, SDP);
+    assert!(bench.take(Method::Refer).is_some());
+}
+
+#[test]
+fn after_a_failed_transfer_another_may_follow_although_the_subscription_goes_on() {
+    let mut bench = Bench::registered(&[]);
+    let invite = bench.talk("7007");
+    bench.command("transfer 7001");
+    bench.accept(Method::Invite, SDP);
+    let refer = bench.take(Method::Refer).expect("a REFER");
+    bench.answer(&refer, "202 Accepted", "", "");
+    tell(&mut bench, &invite, "100 Trying", false);
+    bench.wait_ms(60_000);
+    tell(&mut bench, &invite, "486 Busy Here", false);
+    bench.accept(Method::Invite, SDP);
+    bench.check_events("done ringing answered done held transferred(486) resumed");
+    bench.command("transfer 7003");
+    bench.accept(Method::Invite, SDP);
+    assert!(bench.take(Method::Refer).is_some());
+}
+
 #[test]
 fn nobody_is_transferred_to_himself() {
     let mut bench = Bench::registered(&[]);
     bench.talk("7007");
+    assert!(bench.refused("transfer sip:7007@192.168.50.19").contains("the party of this call itself"));
+    assert!(bench.refused("transfer tel:7007").contains("the party of this call itself"));
     assert!(bench.refused("transfer 7007").contains("the party of this call itself"));
     assert!(bench.refused("complete").contains("nobody is being consulted"));
 }

@@ -6,7 +6,6 @@ use super::{Call, Context, Event, State, modify, refer, sdp_of, session};
 use crate::Time;
 use crate::sip::Reply;
 use crate::sip::dialog::Dialog;
-use crate::sip::digest::Attempt;
 use crate::sip::endpoint::ServerId;
 use crate::sip::flow::Target;
 use crate::sip::header::{RAck, Reason};
@@ -21,12 +20,15 @@ pub(super) struct Ringing {
     peer_reliable: bool,
     next_rseq: u32,
     unacknowledged: Option<Unacknowledged>,
+    /// Their offer has its answer in a response that they have acknowledged (RFC 3262 §5).
+    pub(super) answered_early: bool,
 }
 
 /// A reliable provisional response that no PRACK has acknowledged.
 #[derive(Debug)]
 struct Unacknowledged {
     reply: Reply,
+    has_sdp: bool,
     rseq: u32,
     wait: Duration,
     resend_at: Time,
@@ -50,8 +52,14 @@ impl Call {
         let dialog = Dialog::incoming(request, local_tag)?;
         let peer_reliable =
             request.has_token(Name::Supported, "100rel") || request.has_token(Name::Require, "100rel");
-        let state = State::Ringing(Ringing { invite, peer_reliable, next_rseq: 1, unacknowledged: None });
-        Some(Self {
+        let state = State::Ringing(Ringing {
+            invite,
+            peer_reliable,
+            next_rseq: 1,
+            unacknowledged: None,
+            answered_early: false,
+        });
+        let mut call = Self {
             dialog,
             caller: false,
             state,
@@ -63,8 +71,10 @@ impl Call {
             session_wish: session::Wish::from_request(request),
             local_sdp: Vec::new(),
             errands: Vec::new(),
-            attempt: Attempt::default(),
-        })
+            takes_update: false,
+        };
+        call.learn_methods(request);
+        Some(call)
     }
 
     /// 100 Trying.
@@ -87,6 +97,7 @@ impl Call {
             .to_tag(self.dialog.local.tag.clone())
             .header(Name::Contact, &ctx.identity.contact)
             .header(Name::Allow, ctx.identity.allow);
+        let has_sdp = sdp.is_some();
         if let Some(sdp) = sdp {
             self.local_sdp.clone_from(&sdp);
             reply = reply.body("application/sdp", sdp);
@@ -98,6 +109,7 @@ impl Call {
             reply = reply.header(Name::Require, "100rel").header(Name::RSeq, rseq);
             ringing.unacknowledged = Some(Unacknowledged {
                 reply: reply.clone(),
+                has_sdp,
                 rseq,
                 wait: T1,
                 resend_at: ctx.now + T1,
@@ -205,7 +217,9 @@ impl Call {
         let named = request.header(Name::RAck).and_then(RAck::parse);
         let awaited = match &mut self.state {
             State::Ringing(ringing) => {
-                ringing.unacknowledged.take_if(|u| Some(u.rseq) == named.map(|n| n.rseq))
+                let awaited = ringing.unacknowledged.take_if(|u| Some(u.rseq) == named.map(|n| n.rseq));
+                ringing.answered_early |= awaited.as_ref().is_some_and(|u| u.has_sdp);
+                awaited
             }
             _ => None,
         };

@@ -40,8 +40,9 @@ pub struct Call {
     session: Option<SessionTimer>,
     session_wish: Option<session::Wish>,
     local_sdp: Vec<u8>,
-    errands: Vec<(ClientId, Errand)>,
-    attempt: Attempt,
+    errands: Vec<Errand>,
+    /// Their Allow names UPDATE (RFC 3311 §4).
+    takes_update: bool,
 }
 
 /// What is true until the next input.
@@ -57,9 +58,19 @@ enum State {
     Over,
 }
 
-/// Small requests of ours inside the dialog.
+/// A small request of ours inside the dialog, kept until it is answered.
+#[derive(Debug)]
+struct Errand {
+    id: ClientId,
+    kind: ErrandKind,
+    /// As it was sent, but for credentials.
+    request: Request,
+    attempt: Attempt,
+}
+
+/// What it is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Errand {
+enum ErrandKind {
     Bye,
     Info,
     Prack,
@@ -239,11 +250,11 @@ impl Call {
         if self.modify.is_sent_as(id) {
             return self.on_modify_response(ctx, id, response, status);
         }
-        let at = self.errands.iter().position(|(errand, _)| *errand == id)?;
+        let at = self.errands.iter().position(|errand| errand.id == id)?;
         if status < 200 {
             return None;
         }
-        let (_, errand) = self.errands.swap_remove(at);
+        let errand = self.errands.swap_remove(at);
         self.on_errand_response(ctx, errand, response, status)
     }
 
@@ -256,10 +267,13 @@ impl Call {
         if self.modify.is_sent_as(id) {
             return self.on_modify_unanswered(ctx.now);
         }
-        let at = self.errands.iter().position(|(errand, _)| *errand == id)?;
-        match self.errands.swap_remove(at).1 {
-            Errand::Refer => Some(Event::ReferRefused { status: None }),
-            Errand::Bye | Errand::Info | Errand::Prack | Errand::Notify => None,
+        let at = self.errands.iter().position(|errand| errand.id == id)?;
+        match self.errands.swap_remove(at).kind {
+            ErrandKind::Refer => {
+                self.refer.refused();
+                Some(Event::ReferRefused { status: None })
+            }
+            ErrandKind::Bye | ErrandKind::Info | ErrandKind::Prack | ErrandKind::Notify => None,
         }
     }
 
@@ -316,7 +330,7 @@ impl Call {
     /// Sends INFO (RFC 6086; DTMF by `application/dtmf-relay`).
     pub fn info<O: Copy>(&mut self, ctx: &mut Context<'_, O>, content_type: &'static str, body: Vec<u8>) {
         let request = self.dialog.request(Method::Info).body(content_type, body);
-        self.errand(ctx, request, Errand::Info);
+        self.errand(ctx, request, ErrandKind::Info);
     }
 
     /// A deadline of ours has come.
@@ -340,7 +354,7 @@ impl Call {
     fn send_bye<O: Copy>(&mut self, ctx: &mut Context<'_, O>, reason: Option<&str>) {
         self.modify.abandon(ctx);
         let request = self.dialog.request(Method::Bye).header_opt(Name::Reason, reason);
-        self.errand(ctx, request, Errand::Bye);
+        self.errand(ctx, request, ErrandKind::Bye);
         self.state = State::Over;
     }
 
@@ -371,51 +385,67 @@ impl Call {
     fn on_errand_response<O: Copy>(
         &mut self,
         ctx: &mut Context<'_, O>,
-        errand: Errand,
+        mut errand: Errand,
         response: &Message<'_>,
         status: u16,
     ) -> Option<Event> {
-        if matches!(status, 401 | 407) && ctx.may_retry(&mut self.attempt, response) {
-            self.retry_errand(ctx, errand);
-            return None;
+        if matches!(status, 401 | 407) && ctx.may_retry(&mut errand.attempt, response) {
+            return self.errand_again(ctx, errand);
         }
-        self.attempt = Attempt::default();
-        match errand {
-            Errand::Refer if status < 300 => {
-                self.refer.accepted();
-                Some(Event::ReferAccepted)
-            }
-            Errand::Refer => {
+        match errand.kind {
+            ErrandKind::Refer if status < 300 => Some(Event::ReferAccepted),
+            ErrandKind::Refer => {
                 self.refer.refused();
                 Some(Event::ReferRefused { status: Some(status) })
             }
             // The dialog is gone at their side (RFC 3261 §12.2.1.2).
-            Errand::Info | Errand::Prack | Errand::Notify if status == 481 && !self.is_over() => {
+            ErrandKind::Info | ErrandKind::Prack | ErrandKind::Notify if status == 481 && !self.is_over() => {
                 self.state = State::Over;
                 Some(Event::Ended { by_remote: false, reason: "the far end forgot the call (481)".into() })
             }
-            Errand::Bye | Errand::Info | Errand::Prack | Errand::Notify => None,
+            ErrandKind::Bye | ErrandKind::Info | ErrandKind::Prack | ErrandKind::Notify => None,
         }
     }
 
-    /// Sends a challenged request again; what INFO and NOTIFY carried is not kept for it.
-    fn retry_errand<O: Copy>(&mut self, ctx: &mut Context<'_, O>, errand: Errand) {
-        match errand {
-            Errand::Bye => self.errand_bye(ctx),
-            Errand::Refer => self.resend_refer(ctx),
-            Errand::Info | Errand::Prack | Errand::Notify => {}
+    /// Sends a challenged request once more, now with credentials.
+    fn errand_again<O: Copy>(&mut self, ctx: &mut Context<'_, O>, errand: Errand) -> Option<Event> {
+        self.dialog.local_cseq += 1;
+        let number = self.dialog.local_cseq;
+        let Errand { kind, request, attempt, .. } = errand;
+        if kind == ErrandKind::Refer {
+            // Their NOTIFYs name the REFER that they have accepted (RFC 3515 §2.4.6).
+            self.refer.renumbered(number);
         }
+        let sent = self.send_errand(ctx, request.renumbered(number), kind, attempt);
+        (!sent && kind == ErrandKind::Refer).then(|| {
+            self.refer.refused();
+            Event::ReferRefused { status: None }
+        })
     }
 
-    fn errand_bye<O: Copy>(&mut self, ctx: &mut Context<'_, O>) {
-        let request = self.dialog.request(Method::Bye);
-        self.errand(ctx, request, Errand::Bye);
+    fn errand<O: Copy>(&mut self, ctx: &mut Context<'_, O>, request: Request, kind: ErrandKind) -> bool {
+        self.send_errand(ctx, request, kind, Attempt::default())
     }
 
-    fn errand<O: Copy>(&mut self, ctx: &mut Context<'_, O>, request: Request, errand: Errand) {
-        // An errand that cannot be sent changes nothing that the far end knows of.
-        if let Ok(id) = self.send(ctx, request) {
-            self.errands.push((id, errand));
+    /// An errand that cannot be sent changes nothing that the far end knows of.
+    fn send_errand<O: Copy>(
+        &mut self,
+        ctx: &mut Context<'_, O>,
+        request: Request,
+        kind: ErrandKind,
+        attempt: Attempt,
+    ) -> bool {
+        let sent = self.send(ctx, request.clone());
+        if let Ok(id) = sent {
+            self.errands.push(Errand { id, kind, request, attempt });
+        }
+        sent.is_ok()
+    }
+
+    /// Notes whether they take UPDATE, where a message of theirs says so (RFC 3311 §4).
+    fn learn_methods(&mut self, message: &Message<'_>) {
+        if message.header(Name::Allow).is_some() {
+            self.takes_update = message.has_token(Name::Allow, "UPDATE");
         }
     }
 

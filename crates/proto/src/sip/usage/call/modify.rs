@@ -124,6 +124,7 @@ impl Call {
         request: &Message<'_>,
     ) -> Option<Event> {
         let method = request.method()?;
+        self.learn_methods(request);
         // Glare: both ask at once (RFC 3261 §14.2).
         if self.modify.sent.as_ref().is_some_and(|sent| sent.id.is_some()) {
             ctx.reply(id, Reply::new(491));
@@ -150,8 +151,23 @@ impl Call {
             ctx.reply(id, reply);
             return None;
         }
+        if let Some(reply) = self.too_early(ctx, request) {
+            ctx.reply(id, reply);
+            return None;
+        }
         self.modify.received = Some(Received { id, method, answered: false });
         Some(Event::Offered { sdp })
+    }
+
+    /// The refusal of an offer that comes before the first one has its answer (RFC 3311 §5.2).
+    fn too_early<O: Copy>(&self, ctx: &mut Context<'_, O>, request: &Message<'_>) -> Option<Reply> {
+        match &self.state {
+            State::Calling(_) if !self.is_answered_early(request.from_tag()) => Some(Reply::new(491)),
+            State::Ringing(ringing) if !ringing.answered_early => {
+                Some(Reply::new(500).header(Name::RetryAfter, ctx.rng.below(10)))
+            }
+            _ => None,
+        }
     }
 
     pub(super) fn on_modify_ack<O: Copy>(
@@ -195,7 +211,22 @@ impl Call {
                 reason: "the far end forgot the call (481)".into(),
             });
         }
+        if sent.refresh && self.asks_otherwise(&sent, response, status) {
+            self.refresh(ctx);
+            return None;
+        }
         self.change_failed(ctx.now, &sent, Some(status))
+    }
+
+    /// Whether a refused refresh is to be asked for in another way: with the interval that a 422 wants
+    /// (RFC 4028 §7.4), or by re-INVITE where UPDATE is not taken after all.
+    fn asks_otherwise(&mut self, sent: &Sent, response: &Message<'_>, status: u16) -> bool {
+        let no_update = sent.method == Method::Update && matches!(status, 405 | 420 | 501);
+        if no_update {
+            self.takes_update = false;
+        }
+        let raised = || response.number(Name::MinSe).filter(|_| status == 422);
+        no_update || self.session.as_mut().zip(raised()).is_some_and(|(session, min)| session.raise(min))
     }
 
     /// Nobody answered our change.
@@ -221,6 +252,7 @@ impl Call {
         response: &Message<'_>,
         sent: Sent,
     ) -> Option<Event> {
+        self.learn_methods(response);
         self.dialog.refresh_target(response);
         if sent.method == Method::Invite {
             self.modify.remember_invite(id);

@@ -1,6 +1,6 @@
 //! The caller's half: INVITE, its answers, ACK and CANCEL (RFC 3261 §13.2, §9.1).
 
-use super::{Call, Context, Errand, Event, MAX_FORKS, State, modify, refer, sdp_of, session};
+use super::{Call, Context, ErrandKind, Event, MAX_FORKS, State, modify, refer, sdp_of, session};
 use crate::sip::dialog::Dialog;
 use crate::sip::digest::Attempt;
 use crate::sip::endpoint::{ClientId, SendError};
@@ -32,6 +32,8 @@ pub(super) struct Calling {
     forks: Vec<Dialog>,
     last_rseq: Vec<(String, u32)>,
     cancelled: bool,
+    /// Tags of those who have answered the offer in a response that was acknowledged (RFC 3262 §5).
+    answered_early: Vec<String>,
 }
 
 impl Calling {
@@ -68,7 +70,7 @@ impl Call {
                 .map(|seconds| session::Wish::new(seconds, invitation.refresher_is_callee)),
             local_sdp: invitation.sdp.clone().unwrap_or_default(),
             errands: Vec::new(),
-            attempt: Attempt::default(),
+            takes_update: false,
         };
         call.invite(ctx, invitation, Attempt::default())?;
         Ok(call)
@@ -80,6 +82,11 @@ impl Call {
             self.local_sdp.clone_from(sdp);
         }
         self.send_ack(ctx, invite, self.dialog.local_cseq, sdp);
+    }
+
+    /// Whether that early dialog has the answer to our offer, so that they may make one of their own.
+    pub(super) fn is_answered_early(&self, tag: &str) -> bool {
+        matches!(&self.state, State::Calling(calling) if calling.answered_early.iter().any(|it| it == tag))
     }
 
     /// The transaction of the INVITE that is under way or was answered last.
@@ -129,9 +136,15 @@ impl Call {
             request = request.body("application/sdp", sdp.clone());
         }
         let invite = ctx.send(request, &self.targets)?;
-        let (forks, last_rseq) = (Vec::new(), Vec::new());
-        self.state =
-            State::Calling(Calling { invite, invitation, attempt, forks, last_rseq, cancelled: false });
+        self.state = State::Calling(Calling {
+            invite,
+            invitation,
+            attempt,
+            forks: Vec::new(),
+            last_rseq: Vec::new(),
+            cancelled: false,
+            answered_early: Vec::new(),
+        });
         Ok(())
     }
 
@@ -141,6 +154,7 @@ impl Call {
         response: &Message<'_>,
         status: u16,
     ) -> Option<Event> {
+        self.learn_methods(response);
         let early = self.dialog.established_by(response);
         let State::Calling(calling) = &mut self.state else { return None };
         let known = calling.forks.iter().any(|fork| fork.remote.tag == early.remote.tag);
@@ -171,6 +185,9 @@ impl Call {
             None if calling.last_rseq.len() >= MAX_FORKS => return false,
             None => calling.last_rseq.push((early.remote.tag.clone(), rseq)),
         }
+        if sdp_of(response).is_some() && !calling.answered_early.contains(&early.remote.tag) {
+            calling.answered_early.push(early.remote.tag.clone());
+        }
         let mut fork = early;
         self.dialog.local_cseq += 1;
         fork.local_cseq = self.dialog.local_cseq - 1;
@@ -178,7 +195,7 @@ impl Call {
             .request(Method::Prack)
             .header(Name::RAck, format_args!("{rseq} {} {}", cseq.number, cseq.method));
         let own = std::mem::replace(&mut self.dialog, fork);
-        self.errand(ctx, request, Errand::Prack);
+        self.errand(ctx, request, ErrandKind::Prack);
         self.dialog = own;
         true
     }
@@ -188,6 +205,7 @@ impl Call {
         let State::Calling(calling) = &mut self.state else { return None };
         let (invite, cancelled) = (calling.invite, calling.cancelled);
         let offered = calling.invitation.sdp.is_some();
+        self.learn_methods(response);
         self.dialog = self.dialog.established_by(response);
         self.modify.remember_invite(invite);
         self.state = State::Confirmed;
@@ -223,7 +241,7 @@ impl Call {
         std::mem::swap(&mut self.dialog, &mut other);
         self.send_ack(ctx, id, cseq.number, None);
         let bye = self.dialog.request(Method::Bye);
-        self.errand(ctx, bye, Errand::Bye);
+        self.errand(ctx, bye, ErrandKind::Bye);
         std::mem::swap(&mut self.dialog, &mut other);
     }
 

@@ -1,6 +1,6 @@
 //! REFER and the NOTIFYs that follow it (RFC 3515, 3891, 3892).
 
-use super::{Call, Context, Errand, Event, State};
+use super::{Call, Context, ErrandKind, Event, State};
 use crate::sip::Reply;
 use crate::sip::endpoint::ServerId;
 use crate::sip::header::{Address, SubState, SubscriptionState};
@@ -29,10 +29,9 @@ pub(super) struct Refers {
 
 #[derive(Debug)]
 struct Sent {
-    to: String,
-    headers: Vec<(Name, String)>,
     cseq: u32,
-    accepted: bool,
+    /// How it came out has been told; what is still to come of it is answered and means nothing.
+    over: bool,
 }
 
 #[derive(Debug)]
@@ -44,9 +43,10 @@ struct Received {
 }
 
 impl Refers {
-    pub(super) fn accepted(&mut self) {
+    /// Our REFER goes out once more.
+    pub(super) fn renumbered(&mut self, cseq: u32) {
         if let Some(sent) = &mut self.sent {
-            sent.accepted = true;
+            sent.cseq = cseq;
         }
     }
 
@@ -64,29 +64,32 @@ impl Call {
         to: String,
         headers: Vec<(Name, String)>,
     ) -> bool {
-        if self.refer.sent.is_some() || !self.is_confirmed() {
+        if self.refer.sent.as_ref().is_some_and(|sent| !sent.over) || !self.is_confirmed() {
             return false;
         }
-        self.refer.sent = Some(Sent { to, headers, cseq: 0, accepted: false });
-        self.resend_refer(ctx);
-        true
-    }
-
-    pub(super) fn resend_refer<O: Copy>(&mut self, ctx: &mut Context<'_, O>) {
-        let Some(mut sent) = self.refer.sent.take() else { return };
         let mut request = self
             .dialog
             .request(Method::Refer)
             .header(Name::Supported, "replaces")
             .header(Name::Event, "refer")
             .header(Name::Contact, &ctx.identity.contact);
-        for (name, value) in &sent.headers {
+        for (name, value) in &headers {
             request = request.header(*name, value);
         }
-        request = request.header(Name::ReferTo, &sent.to).header(Name::Allow, ctx.identity.allow);
-        sent.cseq = self.dialog.local_cseq;
-        self.refer.sent = Some(sent);
-        self.errand(ctx, request, Errand::Refer);
+        request = request.header(Name::ReferTo, &to).header(Name::Allow, ctx.identity.allow);
+        self.refer.sent = Some(Sent { cseq: self.dialog.local_cseq, over: false });
+        let sent = self.errand(ctx, request, ErrandKind::Refer);
+        if !sent {
+            self.refer.refused();
+        }
+        sent
+    }
+
+    /// Nobody says any more how our REFER gets on: another may be sent.
+    pub fn give_up_refer(&mut self) {
+        if let Some(sent) = &mut self.refer.sent {
+            sent.over = true;
+        }
     }
 
     /// 202, and the first NOTIFY (`100 Trying`, RFC 3515 §2.4.4).
@@ -128,7 +131,7 @@ impl Call {
             .header(Name::Event, format_args!("refer;id={cseq}"))
             .header(Name::SubscriptionState, state)
             .body("message/sipfrag;version=2.0", format!("SIP/2.0 {status} {phrase}\r\n"));
-        self.errand(ctx, request, Errand::Notify);
+        self.errand(ctx, request, ErrandKind::Notify);
     }
 
     /// Whether they still wait to be told about the call that they asked for.
@@ -191,12 +194,19 @@ impl Call {
         let state = request.text(Name::SubscriptionState).map(SubscriptionState::parse);
         let over = state.is_some_and(|state| state.state == SubState::Terminated);
         let status = sipfrag_status(request.body());
+        let known = match &mut self.refer.sent {
+            Some(sent) => {
+                let now_over = sent.over || over || status >= Some(200);
+                std::mem::replace(&mut sent.over, now_over)
+            }
+            None => true,
+        };
         if over {
             self.refer.sent = None;
         }
-        match status {
+        match status.filter(|_| !known) {
             Some(status) => Some(Event::ReferProgress { status, over: over || status >= 200 }),
-            None if over => Some(Event::ReferProgress { status: 500, over }),
+            None if over && !known => Some(Event::ReferProgress { status: 500, over }),
             None => None,
         }
     }

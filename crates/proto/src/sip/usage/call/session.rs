@@ -70,6 +70,8 @@ pub struct SessionTimer {
     since: Time,
     /// When we ask next; never while an attempt has its answer to come.
     ask_at: Time,
+    /// The most that a 422 has asked for, else our own least.
+    min_s: u32,
 }
 
 /// How long we wait before we ask again, after a refusal or while another change is under way.
@@ -95,7 +97,13 @@ impl SessionTimer {
     }
 
     fn begin(now: Time, interval_s: u32, we_refresh: bool) -> Self {
-        let mut timer = Self { interval_s: interval_s.max(MIN_SE_S), we_refresh, since: now, ask_at: now };
+        let mut timer = Self {
+            interval_s: interval_s.max(MIN_SE_S),
+            we_refresh,
+            since: now,
+            ask_at: now,
+            min_s: MIN_SE_S,
+        };
         timer.plan();
         timer
     }
@@ -113,7 +121,16 @@ impl SessionTimer {
 
     /// Adds the headers to a request.
     pub(super) fn ask(&self, request: Request, we_are_uac: bool) -> Request {
-        request.header(Name::SessionExpires, self.value(we_are_uac)).header(Name::MinSe, MIN_SE_S)
+        request.header(Name::SessionExpires, self.value(we_are_uac)).header(Name::MinSe, self.min_s)
+    }
+
+    /// After 422 to a refresh: their Min-SE becomes our wish. Whether that is any change.
+    pub(super) fn raise(&mut self, min_s: u32) -> bool {
+        let raised = min_s > self.interval_s;
+        if raised {
+            (self.interval_s, self.min_s) = (min_s, min_s);
+        }
+        raised
     }
 
     /// A re-INVITE or UPDATE went through.
@@ -161,11 +178,20 @@ impl Call {
             self.send_bye(ctx, Some("SIP;cause=408;text=\"Session timer expired\""));
             return Some(Event::Ended { by_remote: false, reason: "session timer expired".into() });
         }
-        let sdp = self.local_sdp.clone();
-        let asked = self.start_modify(ctx, Method::Invite, Some(sdp), true, Attempt::default());
+        self.refresh(ctx);
+        None
+    }
+
+    /// Refreshes by UPDATE without an offer where they take it, else by a re-INVITE that says the same
+    /// again (RFC 4028 §7.4).
+    pub(super) fn refresh<O: Copy>(&mut self, ctx: &mut Context<'_, O>) {
+        let (method, sdp) = match self.takes_update {
+            true => (Method::Update, None),
+            false => (Method::Invite, Some(self.local_sdp.clone())),
+        };
+        let asked = self.start_modify(ctx, method, sdp, true, Attempt::default());
         if let Some(session) = &mut self.session {
             session.ask_at = if asked { Time::NEVER } else { ctx.now + ASK_AGAIN };
         }
-        None
     }
 }
