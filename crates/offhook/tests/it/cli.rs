@@ -123,24 +123,35 @@ fn a_phone_remembers_what_was_set() {
 
 #[test]
 fn two_phones_talk_through_the_exchange() {
+    two_phones_talk("127.0.72.1:5070", ["127.0.72.2", "127.0.72.3"]);
+}
+
+/// RFC 6157: the same where there is no IPv4 at all; all three share the only address that a loopback has.
+#[test]
+fn two_phones_talk_over_ip_version_6() {
+    if std::net::UdpSocket::bind("[::1]:0").is_ok() {
+        two_phones_talk("[::1]:0", ["::1", "::1"]);
+    }
+}
+
+fn two_phones_talk(exchange: &str, [one_at, seven_at]: [&str; 2]) {
     let secret = "a-secret-that-is-long-enough";
-    let account = |number: &str| format!("{number}:{secret}@127.0.72.1:5070");
     let extension = |number: &str| format!("{number}:{secret}");
     let dir = tempfile::tempdir().expect("a folder");
     let heard = dir.path().join("heard.wav");
     let (one, seven) = (extension("7001"), extension("7007"));
-    let arguments =
-        ["serve", "--json", "--sip", "127.0.72.1:5070", "--extension", &one, "--extension", &seven];
-    let _exchange = Running::start(&arguments);
+    let arguments = ["serve", "--json", "--sip", exchange, "--extension", &one, "--extension", &seven];
+    let exchange = Running::start(&arguments);
+    let server = exchange.ready["sip"].as_str().expect("an address").to_owned();
     let phone = |number: &str, ip: &str, audio: &str| {
-        let account = account(number);
+        let account = format!("{number}:{secret}@{server}");
         let arguments = ["phone", "--stdio", "--account", &account, "--listen", ip, "--audio", audio];
         let mut phone = Running::start(&arguments);
         phone.wait("registered");
         phone
     };
-    let mut caller = phone("7001", "127.0.72.2", "tone:440");
-    let mut called = phone("7007", "127.0.72.3", &format!("silent,{}", heard.display()));
+    let mut caller = phone("7001", one_at, "tone:440");
+    let mut called = phone("7007", seven_at, &format!("silent,{}", heard.display()));
     caller.say("dial 7007");
     assert_eq!(called.wait("incoming")["peer"], "7001");
     caller.wait("ringing");
@@ -148,6 +159,10 @@ fn two_phones_talk_through_the_exchange() {
     assert_eq!(caller.wait("answered")["codec"], "PCMA");
     called.say("dtmf 123456");
     (0..6).for_each(|_| drop(caller.wait("dtmf")));
+    caller.say("hold");
+    called.wait("remote_hold");
+    caller.say("resume");
+    called.wait("remote_resume");
     caller.say("hangup");
     let ended = called.wait("ended");
     assert_eq!(ended["by"], "remote");

@@ -9,6 +9,7 @@ use proto::event::mwi::{self, MessageCounts, MessageSummary};
 use proto::sip::dialog::{Dialog, Party};
 use proto::sip::header::Event as EventHeader;
 use proto::sip::message::{Method, Name};
+use proto::sip::uri::host_of;
 use proto::sip::uri::unescape;
 use proto::sip::{Flow, Message, Reply, Target, Transport};
 use serde::{Deserialize, Serialize};
@@ -354,7 +355,7 @@ impl Exchange {
     fn messages_body(&self, watched: ExtensionId, host: SocketAddr) -> String {
         let Some(entry) = self.directory.get(watched) else { return String::new() };
         let Messages { new, old } = entry.extension.messages;
-        let mailbox = format!("sip:{}@{}", entry.extension.number, host.ip());
+        let mailbox = format!("sip:{}@{}", entry.extension.number, host_of(host.ip()));
         let counts = MessageCounts { new, old, ..MessageCounts::default() };
         MessageSummary::of_voice(Some(&mailbox), counts).to_string()
     }
@@ -385,7 +386,7 @@ impl Exchange {
             return dialog_info::minimal(&entry.extension.number, &host.to_string(), version, state);
         }
         let registered = entry.bindings.iter().any(|binding| binding.is_live(now) && binding.reachable);
-        let entity = format!("sip:{}@{}", entry.extension.number, host.ip());
+        let entity = format!("sip:{}@{}", entry.extension.number, host_of(host.ip()));
         let partial = self.config.partial_lamps;
         let known = self.lamps.all.get_mut(&id).and_then(|lamp| lamp.told.replace(dialogs.clone()));
         let (full, dialogs) = match known.filter(|_| partial) {
@@ -401,7 +402,7 @@ impl Exchange {
         let leg = bridge.and_then(|bridge| self.calls.legs.get(&bridge.a?));
         let parked = leg.zip(bridge).map(|(leg, bridge)| {
             let dialog = leg.machine.dialog();
-            let uri = |number: &str| Some(format!("sip:{number}@{}", host.ip()));
+            let uri = |number: &str| Some(format!("sip:{number}@{}", host_of(host.ip())));
             DialogEntry {
                 id: dialog.local.tag.clone(),
                 call_id: Some(dialog.call_id.clone()),
@@ -417,7 +418,7 @@ impl Exchange {
                 ..DialogEntry::default()
             }
         });
-        let entity = format!("sip:{number}@{}", host.ip());
+        let entity = format!("sip:{number}@{}", host_of(host.ip()));
         let dialogs = parked.into_iter().collect();
         DialogInfo { entity, version, full: true, dialogs, registered: None }.to_xml()
     }
@@ -435,7 +436,7 @@ impl Exchange {
         let dialog = leg.machine.dialog();
         let other =
             if bridge.a.is_some_and(|a| self.calls.is_leg(a, leg)) { &bridge.callee } else { &bridge.caller };
-        let uri = |number: &str| Some(format!("sip:{number}@{}", leg.flow.local.ip()));
+        let uri = |number: &str| Some(format!("sip:{number}@{}", host_of(leg.flow.local.ip())));
         Some(DialogEntry {
             id: dialog.local.tag.clone(),
             call_id: Some(dialog.call_id.clone()),

@@ -43,7 +43,7 @@ impl Exchange {
     }
 
     fn ask_device(&mut self, now: Time, id: ExtensionId, device: &Binding) {
-        let host = device.local.ip();
+        let host = proto::sip::uri::host_of(device.local.ip());
         let request = Request::new(Method::Options, &*device.contact)
             .header(Name::From, format_args!("<sip:{host}>;tag={}", self.rng.hex(16)))
             .header(Name::To, format_args!("<{}>", device.contact))

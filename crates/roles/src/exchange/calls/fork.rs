@@ -238,7 +238,7 @@ impl Exchange {
         if bridge.visited.len() > MAX_FORWARDS || bridge.visited.iter().any(|number| number == target) {
             return self.give_up(now, call, 482);
         }
-        let host = bridge.place.a.ip();
+        let host = proto::sip::uri::host_of(bridge.place.a.ip());
         let user = proto::sip::uri::escape(&from);
         let diversion = format!("<sip:{user}@{host}>;reason={reason}");
         bridge.headers.insert(0, (Name::Diversion, diversion));

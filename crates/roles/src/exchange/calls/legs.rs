@@ -70,7 +70,7 @@ impl Exchange {
         invitation: Invitation,
     ) -> Option<LegId> {
         let bridge = self.calls.bridges.get(&call)?;
-        let (flow, host) = (binding.flow(), binding.local.ip());
+        let (flow, host) = (binding.flow(), proto::sip::uri::host_of(binding.local.ip()));
         let (tag, call_id) = (self.rng.hex(TAG_DIGITS), self.rng.hex(24));
         let other = bridge.shown_to_callee();
         let user = proto::sip::uri::escape(&other.number);
