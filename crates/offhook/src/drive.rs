@@ -162,6 +162,10 @@ impl<R: Role, H: Hands<R>> Driver<R, H> {
             NetEvent::Failed(error) => self.flow_failed(error.flow, error.text),
             NetEvent::Closed(flow) => self.flow_failed(flow, "the connection was closed".to_owned()),
             NetEvent::Refused(refusal) => self.means.hands.note(&refusal.text),
+            NetEvent::Moved(ip) => self.turn(Input::LocalAddress(ip)),
+            NetEvent::NotMoved(error) => {
+                self.means.hands.note(&format!("the address of this machine has changed, but: {error}"));
+            }
         }
     }
 

@@ -57,17 +57,26 @@ pub(super) fn address_towards(hosts: &[(String, u16)]) -> io::Result<IpAddr> {
 fn route_to(host: &str, port: u16) -> io::Result<IpAddr> {
     let mut fault = io::Error::new(io::ErrorKind::NotFound, "it has no address");
     for remote in (host, port).to_socket_addrs()? {
-        let any = match remote {
-            SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        };
-        let socket = UdpSocket::bind((any, 0))?;
-        match socket.connect(remote).and_then(|()| socket.local_addr()) {
-            Ok(local) => return Ok(local.ip()),
+        match route_from(remote) {
+            Ok(ip) => return Ok(ip),
             Err(error) => fault = error,
         }
     }
     Err(fault)
+}
+
+/// The address of this machine from which packets to `remote` leave. Nothing is sent.
+///
+/// # Errors
+/// There is no route.
+pub(super) fn route_from(remote: SocketAddr) -> io::Result<IpAddr> {
+    let any = match remote {
+        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    let socket = UdpSocket::bind((any, 0))?;
+    socket.connect(remote)?;
+    Ok(socket.local_addr()?.ip())
 }
 
 /// Binds UDP and TCP at the same port of `listen`: the one that is asked for, or the first free one

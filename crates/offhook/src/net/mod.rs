@@ -16,7 +16,7 @@ mod udp;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -24,6 +24,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use proto::Time;
 use proto::sip::{Flow, Transmit, Transport};
+use tokio::sync::mpsc;
 
 pub use error::{FlowError, FlowErrorKind};
 #[cfg(target_os = "linux")]
@@ -127,6 +128,10 @@ pub enum NetEvent {
     Closed(Flow),
     /// A connection to us was not taken up; nothing is held for it.
     Refused(Refusal),
+    /// Everything is bound to this address now, at the ports of before; connections were closed.
+    Moved(IpAddr),
+    /// It could not be bound to another address, and why; everything is as before.
+    NotMoved(io::Error),
 }
 
 /// A connection that was not taken up.
@@ -147,6 +152,8 @@ pub struct Net {
     pending: VecDeque<NetEvent>,
     wire: Wire,
     streams_first: bool,
+    dscp: u8,
+    addresses: Option<mpsc::Receiver<IpAddr>>,
 }
 
 impl Net {
@@ -159,12 +166,26 @@ impl Net {
         let udp = UdpPorts::bind(&config.udp, config.dscp)?;
         let streams = Streams::bind(&config)?;
         let wire = Wire { clock: config.clock, tap: None };
-        Ok(Self { udp, streams, pending: VecDeque::new(), wire, streams_first: false })
+        Ok(Self {
+            udp,
+            streams,
+            pending: VecDeque::new(),
+            wire,
+            streams_first: false,
+            dscp: config.dscp,
+            addresses: None,
+        })
     }
 
     /// Has every message from now on seen by `tap`.
     pub fn set_tap(&mut self, tap: Tap) {
         self.wire.tap = Some(tap);
+    }
+
+    /// Moves to each address that comes, as a machine does that changes its network;
+    /// [`NetEvent::Moved`] tells.
+    pub fn follow(&mut self, addresses: mpsc::Receiver<IpAddr>) {
+        self.addresses = Some(addresses);
     }
 
     /// What is bound, with the true ports: datagrams, then TCP, then TLS, each as configured.
@@ -222,9 +243,27 @@ impl Net {
         self.streams.finish(wait).await;
     }
 
+    /// Binds everything to another address at the same ports; closes what was open.
+    fn move_to(&mut self, ip: IpAddr) -> io::Result<()> {
+        let locals: Vec<_> = self.udp.bound().map(|local| SocketAddr::new(ip, local.port())).collect();
+        let udp = UdpPorts::bind(&locals, self.dscp)?;
+        let closed = self.streams.move_to(ip)?;
+        self.udp = udp;
+        self.pending.extend(closed.into_iter().map(NetEvent::Closed));
+        Ok(())
+    }
+
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<NetEvent> {
         if let Some(event) = self.pending.pop_front() {
             return Poll::Ready(event);
+        }
+        if let Some(addresses) = &mut self.addresses
+            && let Poll::Ready(Some(ip)) = addresses.poll_recv(context)
+        {
+            return Poll::Ready(match self.move_to(ip) {
+                Ok(()) => NetEvent::Moved(ip),
+                Err(error) => NetEvent::NotMoved(error),
+            });
         }
         self.streams_first = !self.streams_first;
         if self.streams_first {

@@ -218,6 +218,20 @@ impl Streams {
         Ok(())
     }
 
+    /// Listens at another address, at the same ports, and closes all connections: their flows.
+    pub(super) fn move_to(&mut self, ip: IpAddr) -> io::Result<Vec<Flow>> {
+        let before = std::mem::take(&mut self.listeners);
+        let old = std::mem::take(&mut self.accepting);
+        for (transport, local) in &before {
+            if let Err(error) = self.listen(*transport, SocketAddr::new(ip, local.port())) {
+                (self.listeners, self.accepting) = (before, old);
+                return Err(error);
+            }
+        }
+        self.per_source.clear();
+        Ok(self.connections.drain().map(|(flow, _)| flow).collect())
+    }
+
     fn take_up(&mut self, flow: Flow, stream: TcpStream) -> Option<NetEvent> {
         let source = flow.remote.ip();
         if self.connections.len() >= self.limits.connections {

@@ -27,6 +27,7 @@ enum Told {
     Rang,
     Heard(&'static str),
     FlowFailed,
+    Moved,
 }
 
 type Out = Output<Told, &'static str, String>;
@@ -53,6 +54,7 @@ impl Role for Echo {
                 out.push(Output::Event(Told::Rang));
             }
             Input::Heard(sound) => out.push(Output::Event(Told::Heard(sound))),
+            Input::LocalAddress(_) => out.push(Output::Event(Told::Moved)),
             Input::FlowFailed { .. } => out.push(Output::Event(Told::FlowFailed)),
             _ => {}
         }
@@ -179,5 +181,19 @@ fn a_connection_that_ends_is_told_to_the_role() {
         tokio::join!(parts.driver.run(), talk);
         assert_eq!(parts.told.recv().await, Some(Told::Started));
         assert_eq!(parts.told.recv().await, Some(Told::FlowFailed));
+    });
+}
+
+#[test]
+fn a_role_is_told_that_its_sockets_have_moved() {
+    run(async {
+        let mut net = Net::bind(config()).expect("bound");
+        let (moves, addresses) = mpsc::channel(1);
+        net.follow(addresses);
+        moves.send([127, 12, 9, 8].into()).await.expect("followed");
+        let mut parts = driven(net, 2);
+        parts.driver.run().await;
+        assert_eq!(parts.told.try_recv(), Ok(Told::Started));
+        assert_eq!(parts.told.try_recv(), Ok(Told::Moved));
     });
 }

@@ -358,3 +358,41 @@ fn what_was_sent_leaves_before_the_end() {
         assert_eq!(got, options("last words"));
     });
 }
+
+/// Everything is bound to the new address at the ports of before; what was open is told as closed.
+#[test]
+fn the_sockets_go_where_the_machine_goes() {
+    run(async {
+        let mut a = Net::bind(config()).expect("bound");
+        let mut b = Net::bind(config()).expect("bound");
+        let old = flow(Transport::Tcp, &a, &b);
+        a.send(transmit(old, options("")));
+        message(&mut b).await;
+        let (moves, addresses) = tokio::sync::mpsc::channel(1);
+        a.follow(addresses);
+        let (udp, tcp) = (a.local(Transport::Udp), a.local(Transport::Tcp));
+        moves.send([127, 12, 9, 9].into()).await.expect("followed");
+        assert!(matches!(a.next().await, NetEvent::Moved(ip) if ip.to_string() == "127.12.9.9"));
+        assert!(matches!(a.next().await, NetEvent::Closed(flow) if flow == old));
+        let ports = |local: Option<SocketAddr>| local.map(|local| local.port());
+        assert_eq!(
+            (ports(a.local(Transport::Udp)), ports(a.local(Transport::Tcp))),
+            (ports(udp), ports(tcp))
+        );
+        for transport in [Transport::Udp, Transport::Tcp] {
+            let there = flow(transport, &a, &b);
+            assert_eq!(there.local.ip().to_string(), "127.12.9.9");
+            a.send(transmit(there, options("")));
+            let (came, _) = message(&mut b).await;
+            assert!(transport == Transport::Tcp || came.remote == there.local, "{came:?}");
+            b.send(transmit(flow(transport, &b, &a), options("")));
+            message(&mut a).await;
+        }
+        moves.send([192, 0, 2, 1].into()).await.expect("followed");
+        assert!(matches!(a.next().await, NetEvent::NotMoved(_)), "no address of this machine");
+        assert_eq!(
+            a.local(Transport::Udp).map(|local| local.ip().to_string()).as_deref(),
+            Some("127.12.9.9")
+        );
+    });
+}

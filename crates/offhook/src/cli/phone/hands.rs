@@ -17,6 +17,7 @@ use super::bundle::{self, Background};
 use super::journal::Journal;
 use super::memory::Rows;
 use super::packets::Packets;
+use super::roam::Compass;
 use crate::cli::lines::{Lines, Mouth};
 use crate::cli::web::Told;
 use crate::clock::Clock;
@@ -48,6 +49,7 @@ pub(super) struct Hands {
     sound: Sound,
     rows: Rows,
     papers: Papers,
+    compass: Option<Compass>,
     /// A bundle that is asked for, and lines that wait for the phone's settings to say where they go.
     bundle: Option<Wanted>,
     lines: Vec<(Time, Severity, String)>,
@@ -74,8 +76,14 @@ struct Wanted {
 }
 
 impl Hands {
-    pub(super) fn new(teller: Teller, sound: Sound, rows: Rows, papers: Papers) -> Self {
-        Self { teller, end: None, sound, rows, papers, bundle: None, lines: Vec::new() }
+    pub(super) fn new(
+        teller: Teller,
+        sound: Sound,
+        rows: Rows,
+        papers: Papers,
+        compass: Option<Compass>,
+    ) -> Self {
+        Self { teller, end: None, sound, rows, papers, compass, bundle: None, lines: Vec::new() }
     }
 
     /// The phone starts again with these settings.
@@ -135,6 +143,9 @@ impl drive::Hands<Phone> for Hands {
     }
 
     fn turned(&mut self, phone: &Phone) {
+        if let Some(compass) = &self.compass {
+            compass.look(phone);
+        }
         if !self.lines.is_empty() {
             let syslog = PhoneSettings::read(phone.settings()).syslog;
             for (at, severity, line) in self.lines.drain(..) {

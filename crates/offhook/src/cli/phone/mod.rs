@@ -5,10 +5,12 @@ pub(super) mod hands;
 mod journal;
 pub(super) mod memory;
 mod packets;
+mod roam;
 mod settings;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,7 +18,7 @@ use clap::Args;
 use proto::Rng;
 use roles::phone::command::MAX_LINE_BYTES;
 use roles::phone::{Command, CommandError, CommandKind, Event, EventKind, Phone, Place};
-use roles::settings::{AccountSettings, CodecName, PhoneSettings, Settings};
+use roles::settings::{AccountSettings, CodecName, PhoneSettings, RtpSettings, Settings};
 use tokio::sync::mpsc;
 
 use super::lines::{Mouth, read_stdin};
@@ -37,6 +39,8 @@ use hands::{End, Hands, Papers, Sound, Teller};
 use journal::Journal;
 use packets::Packets;
 
+/// Where a phone listens where nothing else is said.
+const USUAL_PORT: u16 = 5_060;
 /// How long the sockets may take to send the last messages.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
@@ -120,7 +124,13 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     let mut settings = settings::gather(&arguments, &*store)?;
     let general = PhoneSettings::read(&settings);
     let capture = arguments.pcap.as_deref().map(Capture::create).transpose()?;
-    let (mut net, place) = stand(&arguments, &settings, &general, clock, &mut *store, &mut rng)?;
+    let (mut net, mut place) = stand(&arguments, &settings, &general, clock, &mut *store, &mut rng)?;
+    // An address that was asked for is kept; else the phone goes where the machine goes.
+    let compass = arguments.listen.is_none().then(|| {
+        let (compass, addresses) = roam::start();
+        net.follow(addresses);
+        compass
+    });
     let packets = Packets::default();
     net.set_tap(packets.tap(capture.as_ref().map(Capture::tap)));
     let journal = Journal::start(arguments.dir.as_deref(), place.ip)?;
@@ -135,7 +145,7 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     let engine = sound::Engine::new(own, source, sink, rng.fork());
     let sound = Sound::start(engine, dscp, clock, capture.map(|capture| capture.media_tap()))?;
     let (rows, history) = memory::Rows::recall(&*store)?;
-    let hands = Hands::new(teller, sound, rows, papers);
+    let hands = Hands::new(teller, sound, rows, papers, compass);
     let means = Means { net, dns: Dns::system(), store, clock, commands, hands };
     let mut phone = Phone::new(settings.clone(), place.clone(), rng.fork(), clock.now());
     phone.restore_history(history);
@@ -154,6 +164,7 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
         let before = std::mem::replace(&mut settings, driver.role().settings().clone());
         driver.hands().restarted(&before);
         let history = driver.role().history().cloned().collect();
+        place.ip = driver.role().ip();
         let mut phone = Phone::new(settings.clone(), place.clone(), rng.fork(), clock.now());
         phone.restore_history(history);
         driver.replace(phone);
@@ -210,13 +221,25 @@ fn stand(
         dscp: general.rtp.signal_dscp,
         ..Config::new(clock)
     };
-    let (net, port) = bind(listen, 5_060, config)?;
+    let (net, port) = bind(listen, USUAL_PORT, config)?;
     let mac = memory::mac(arguments.mac, store, rng)?;
-    let free = probe_ports(listen.ip, general.rtp.min_port, MEDIA_SESSIONS)?;
-    let rtp_ports = *free.start()..=*free.end().min(&general.rtp.max_port);
+    let rtp_ports = media_ports(listen.ip, port, &general.rtp)?;
     let place =
         Place { udp_port: port, tcp_port: port, rtp_ports, mac, signal_ports, ..Place::new(listen.ip) };
     Ok((net, place))
+}
+
+/// Free ports for sound within the settings' bounds. Phones that start together at one address must not
+/// find the same ones free, so each begins to look at a place that follows from its own SIP port: a phone
+/// at the usual port with the lowest.
+fn media_ports(ip: IpAddr, sip_port: u16, rules: &RtpSettings) -> io::Result<RangeInclusive<u16>> {
+    let (span, bounds) = (MEDIA_SESSIONS * 2, rules.min_port..=rules.max_port);
+    let stretches = (rules.max_port.saturating_sub(rules.min_port) / span).max(1);
+    let first = rules.min_port + sip_port.wrapping_sub(USUAL_PORT) % stretches * span;
+    let inside = |range: &RangeInclusive<u16>| bounds.contains(range.end());
+    let own = probe_ports(ip, first, MEDIA_SESSIONS).ok().filter(inside);
+    let free = own.map_or_else(|| probe_ports(ip, rules.min_port, MEDIA_SESSIONS), Ok)?;
+    Ok(*free.start()..=*free.end().min(bounds.end()))
 }
 
 /// Turns lines into commands. A line that is none is answered here.
