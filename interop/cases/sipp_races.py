@@ -11,12 +11,12 @@ from .sipp import register
 from .sipp_phone import phone_at
 
 
-def at_phone(scenario, talk, settings=""):
+def at_phone(scenario, talk, settings="", limit_s=50):
     """A case in which SIPp is the server of our phone, plays this scenario, and `talk` drives the phone."""
 
     def play(lab):
         server = lab.address()
-        callee = peers.Sipp(lab, "server", scenario, address=server, limit_s=50)
+        callee = peers.Sipp(lab, "server", scenario, address=server, limit_s=limit_s)
         phone = phone_at(lab, server, settings=settings)
         phone.command("dial 7002")
         talk(phone)
