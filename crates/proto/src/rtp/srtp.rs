@@ -20,8 +20,10 @@ const WINDOW: u64 = 64;
 /// A key lives for 2^48 RTP and 2^31 RTCP packets, RFC 3711 §9.2.
 const RTP_INDEX_END: u64 = 1 << 48;
 const RTCP_INDEX_END: u32 = 1 << 31;
-/// Sources that one key may have at a time; the one unheard for longest gives way.
+/// Sources that the far end's key may have at a time; the one unheard for longest gives way.
 pub const SOURCES_LIMIT: usize = 8;
+/// Sources that our key may ever protect. None gives way: begun anew it would repeat its key stream.
+pub const SOURCES_SENT_LIMIT: usize = 256;
 
 /// A crypto suite of RFC 4568 §6.2.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -193,8 +195,11 @@ pub enum SrtpFlaw {
     Tag,
     /// It was here before, or is too old to tell.
     Replayed,
-    /// The key has protected as many packets as it may; agree on a new one by re-INVITE.
+    /// The key has protected as many packets or sources as it may; agree on a new one by re-INVITE.
     KeyExhausted,
+    /// The key has protected a packet of this number, or of a much later one: to protect another would
+    /// give both away (RFC 3711 §9.1).
+    Repeated,
 }
 
 impl fmt::Display for SrtpFlaw {
@@ -203,6 +208,9 @@ impl fmt::Display for SrtpFlaw {
             SrtpFlaw::NotSrtp => "the far end's packet is no SRTP; it may be sending plain RTP",
             SrtpFlaw::Tag => "the far end's packet does not fit the agreed key",
             SrtpFlaw::Replayed => "the packet was received before",
+            SrtpFlaw::Repeated => {
+                "a packet of this number has been sent before, so this one cannot be encrypted"
+            }
             SrtpFlaw::KeyExhausted => "our SRTP key is used up; renew it by a re-INVITE",
         })
     }
@@ -234,13 +242,17 @@ impl Protector {
     /// Encrypts one whole RTP packet and appends its tag.
     ///
     /// # Errors
-    /// [`SrtpFlaw::NotSrtp`] where `packet` is no RTP, [`SrtpFlaw::KeyExhausted`] at a key's end.
+    /// [`SrtpFlaw::NotSrtp`] where `packet` is no RTP, [`SrtpFlaw::KeyExhausted`] at a key's end,
+    /// [`SrtpFlaw::Repeated`] where its number was used.
     pub fn protect_rtp(&mut self, packet: &mut Vec<u8>) -> Result<(), SrtpFlaw> {
         let header = Header::parse(packet).map_err(|_| SrtpFlaw::NotSrtp)?;
-        let source = self.sources.get(header.ssrc);
+        let source = self.sources.keep(header.ssrc).ok_or(SrtpFlaw::KeyExhausted)?;
         let index = source.rtp.guess(header.sequence);
         if index >= RTP_INDEX_END {
             return Err(SrtpFlaw::KeyExhausted);
+        }
+        if source.rtp.has(index) {
+            return Err(SrtpFlaw::Repeated);
         }
         source.rtp.accept(index);
         let body = packet.get_mut(header.bytes..).ok_or(SrtpFlaw::NotSrtp)?;
@@ -259,7 +271,7 @@ impl Protector {
             return Err(SrtpFlaw::NotSrtp);
         }
         let ssrc = read_u32(packet, 4);
-        let source = self.sources.get(ssrc);
+        let source = self.sources.keep(ssrc).ok_or(SrtpFlaw::KeyExhausted)?;
         let index = source.rtcp_sent;
         if index >= RTCP_INDEX_END {
             return Err(SrtpFlaw::KeyExhausted);
@@ -449,35 +461,57 @@ struct Source {
     used: u64,
 }
 
-/// The sources of one key, at most [`SOURCES_LIMIT`].
+/// The sources of one key: at most [`SOURCES_LIMIT`] that are heard, [`SOURCES_SENT_LIMIT`] that are sent.
 ///
 /// Only authenticated packets enter, so it is the key's owner alone who can push one out.
 #[derive(Debug, Default)]
 struct Sources {
-    slots: [Source; SOURCES_LIMIT],
+    slots: Vec<Source>,
     uses: u64,
 }
 
 impl Sources {
     fn find(&self, ssrc: u32) -> Option<&Source> {
-        self.slots.iter().find(|source| source.used > 0 && source.ssrc == ssrc)
+        self.slots.iter().find(|source| source.ssrc == ssrc)
     }
 
+    /// A source that is heard; a new one takes the place of the one unheard for longest.
     fn get(&mut self, ssrc: u32) -> &mut Source {
         self.uses += 1;
-        let known = self.slots.iter().position(|source| source.used > 0 && source.ssrc == ssrc);
-        let place = known.unwrap_or_else(|| self.least_used());
-        // `place` comes from a search in this very array.
+        let place = self.place(ssrc, SOURCES_LIMIT).unwrap_or_else(|| self.least_used());
+        // `place` comes from a search in this very list, which has one by now.
         let source = &mut self.slots[place];
-        if known.is_none() {
-            *source = Source { ssrc, ..Source::default() };
+        if source.ssrc != ssrc {
+            *source = Source::new(ssrc);
         }
         source.used = self.uses;
         source
     }
 
+    /// A source that is sent; none where there are too many.
+    fn keep(&mut self, ssrc: u32) -> Option<&mut Source> {
+        let place = self.place(ssrc, SOURCES_SENT_LIMIT)?;
+        self.slots.get_mut(place)
+    }
+
+    /// Where a source is, or is from now on; none where it is new and there are `limit` already.
+    fn place(&mut self, ssrc: u32, limit: usize) -> Option<usize> {
+        let known = self.slots.iter().position(|source| source.ssrc == ssrc);
+        if known.is_none() && self.slots.len() < limit {
+            self.slots.push(Source::new(ssrc));
+            return Some(self.slots.len() - 1);
+        }
+        known
+    }
+
     fn least_used(&self) -> usize {
         self.slots.iter().enumerate().min_by_key(|(_, source)| source.used).map_or(0, |(place, _)| place)
+    }
+}
+
+impl Source {
+    fn new(ssrc: u32) -> Self {
+        Self { ssrc, ..Self::default() }
     }
 }
 

@@ -129,6 +129,28 @@ fn the_table_of_sources_is_bounded() {
 }
 
 #[test]
+fn our_key_never_protects_two_packets_of_one_number() {
+    let mut protector = Protector::new(&master(Suite::AesCm128HmacSha1_80));
+    let mut check = |sequence, ssrc, expected| {
+        assert_eq!(protector.protect_rtp(&mut rtp(sequence, ssrc)), expected, "{sequence} of {ssrc}");
+    };
+    check(500, 9, Ok(()));
+    check(500, 9, Err(SrtpFlaw::Repeated));
+    // Late is not twice.
+    check(502, 9, Ok(()));
+    check(501, 9, Ok(()));
+    check(501, 9, Err(SrtpFlaw::Repeated));
+    // Too long ago to tell.
+    check(600, 9, Ok(()));
+    check(503, 9, Err(SrtpFlaw::Repeated));
+    // Other sources do not make it forget, and are bounded.
+    (1_000..1_255).for_each(|ssrc| check(1, ssrc, Ok(())));
+    check(600, 9, Err(SrtpFlaw::Repeated));
+    check(601, 9, Ok(()));
+    check(1, 2_000, Err(SrtpFlaw::KeyExhausted));
+}
+
+#[test]
 fn a_key_ends() {
     let mut protector = Protector::new(&master(Suite::AesCm128HmacSha1_80));
     protector.sources.get(9).rtp.accept(RTP_INDEX_END - 1);
