@@ -90,12 +90,19 @@ impl Default for Config {
 }
 
 /// The codec of [`media`] that was agreed.
-pub(super) fn codec(agreed: &Agreed) -> Codec {
-    match agreed.codec {
+pub(super) const fn codec(agreed: AgreedCodec) -> Codec {
+    match agreed {
         AgreedCodec::Pcma => Codec::Pcma,
         AgreedCodec::Pcmu => Codec::Pcmu,
         AgreedCodec::G722 => Codec::G722,
     }
+}
+
+/// What may arrive, by its payload type; the agreed one comes first.
+pub(super) fn formats(agreed: &Agreed) -> Vec<(u8, Codec)> {
+    let first = (agreed.receive_payload_type, agreed.codec);
+    let all = std::iter::once(&first).chain(&agreed.also_receive);
+    all.map(|(number, of)| (*number, codec(*of))).collect()
 }
 
 /// Milliseconds of each packet to send: whole frames, up to what any receiver takes.
@@ -113,7 +120,13 @@ pub(super) fn session_config(agreed: &Agreed, own: &Config, cname: &str) -> Resu
     Ok(SessionConfig {
         cname: cname.to_owned(),
         send: Format { payload_type: agreed.send_payload_type, clock_rate_hz },
-        receive: vec![Format { payload_type: agreed.receive_payload_type, clock_rate_hz }],
+        receive: formats(agreed)
+            .iter()
+            .map(|(payload_type, codec)| Format {
+                payload_type: *payload_type,
+                clock_rate_hz: codec.rtp_clock_hz(),
+            })
+            .collect(),
         dtmf_send: agreed.send_dtmf,
         dtmf_receive: agreed.receive_dtmf,
         ptime_ms: packet_ms(agreed),

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use media::Codec;
 use proto::rtp::Digit;
 use proto::rtp::session::{Received, RtpSession};
 use proto::sdp::offer_answer::Agreed;
@@ -9,7 +10,7 @@ use proto::{Rng, Time};
 use roles::sound::Figures;
 
 use super::Config;
-use super::config::{codec, packet_ms, session_config};
+use super::config::{codec, formats, packet_ms, session_config};
 use super::speech::Speech;
 use super::voice::Voice;
 
@@ -28,6 +29,8 @@ struct Talk {
     rtp: RtpSession,
     voice: Voice,
     speech: Speech,
+    /// What is said.
+    codec: Codec,
     packet_ms: u32,
     rtcp: bool,
     key_ms: u32,
@@ -54,17 +57,19 @@ impl Leg {
     ) -> Result<(), String> {
         let (cname, rng) = identity;
         let session = session_config(agreed, config, cname)?;
-        let (codec, packet_ms) = (codec(agreed), packet_ms(agreed));
+        let (codec, packet_ms) = (codec(agreed.codec), packet_ms(agreed));
+        let formats = formats(agreed);
         match &mut self.talk {
             Some(talk) => {
                 talk.rtp.reconfigure(session);
-                talk.renew(codec, packet_ms, config);
+                talk.renew(codec, formats, packet_ms, config);
             }
             None => {
                 self.talk = Some(Talk {
                     rtp: RtpSession::new(now, session, rng),
-                    voice: Voice::new(codec, packet_ms, config),
+                    voice: Voice::new(formats, packet_ms, config),
                     speech: Speech::new(codec, packet_ms, config),
+                    codec,
                     packet_ms,
                     rtcp: config.rtcp,
                     key_ms: config.key.tone_ms,
@@ -146,14 +151,14 @@ impl Leg {
 
 impl Talk {
     /// The halves begin anew where codec or packet time changed.
-    fn renew(&mut self, codec: media::Codec, packet_ms: u32, config: &Config) {
-        let is_new_codec = codec != self.voice.codec();
-        if is_new_codec {
-            self.voice = Voice::new(codec, packet_ms, config);
+    fn renew(&mut self, codec: Codec, formats: Vec<(u8, Codec)>, packet_ms: u32, config: &Config) {
+        if formats != self.voice.formats() {
+            self.voice = Voice::new(formats, packet_ms, config);
         }
-        if is_new_codec || packet_ms != self.packet_ms {
+        if codec != self.codec || packet_ms != self.packet_ms {
             let mut before = std::mem::replace(&mut self.speech, Speech::new(codec, packet_ms, config));
             self.speech.inherit(&mut before);
+            self.codec = codec;
             self.packet_ms = packet_ms;
         }
     }

@@ -171,6 +171,7 @@ fn plain(remote: SocketAddr) -> Agreed {
         codec: Codec::Pcma,
         send_payload_type: 8,
         receive_payload_type: 8,
+        also_receive: Vec::new(),
         send_dtmf: Some(101),
         receive_dtmf: Some(101),
         ptime_ms: 20,
@@ -316,6 +317,27 @@ fn a_new_agreement_changes_the_codec() {
     }
     world.check_hears(0, 8_000, 1_000.0);
     assert_eq!(world.figures(0, 1).codec.as_deref(), Some("G722"));
+}
+
+#[test]
+fn a_far_end_that_changes_its_payload_type_is_heard_on() {
+    for config in [Config::NARROWBAND, Config::WIDEBAND] {
+        let mut world = World::call(config, |_, agreed| {
+            agreed.also_receive = vec![(0, Codec::Pcmu), (9, Codec::G722)];
+        });
+        world.check_hears(0, config.rate_hz, 1_000.0);
+        for codec in [Codec::Pcmu, Codec::G722, Codec::Pcma] {
+            // Without a word of signalling to the other side.
+            let mut agreed = plain(address(0, 1));
+            as_codec(&mut agreed, codec);
+            world.agree(1, 1, agreed, false);
+            world.run(300);
+            world.ear(0);
+            world.check_hears(0, config.rate_hz, 1_000.0);
+        }
+        let figures = world.figures(0, 1);
+        assert_eq!((figures.codec.as_deref(), figures.rx_lost), (Some("PCMA"), Some(0)));
+    }
 }
 
 #[test]

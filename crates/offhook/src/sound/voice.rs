@@ -16,37 +16,74 @@ const FRAME_MAX_MS: u32 = 200;
 
 /// One far end's voice.
 pub(super) struct Voice {
-    codec: Codec,
+    /// What may come, by its payload type.
+    formats: Vec<(u8, Codec)>,
+    /// What comes at present.
+    decoding: Decoding,
+    rate_hz: u32,
     jitter: JitterBuffer,
-    decoder: Decoder,
-    concealer: Concealer,
-    /// None where the codec has the engine's rate.
-    resampler: Option<Resampler>,
     decoded: Vec<i16>,
     converted: Vec<i16>,
     /// Decoded and not yet heard; less than a frame is left before the next packet is taken.
     waiting: VecDeque<i16>,
 }
 
-impl Voice {
-    pub(super) fn new(codec: Codec, packet_ms: u32, config: &Config) -> Self {
-        let decoded = codec.samples_in(FRAME_MAX_MS).max(codec.samples_from_bytes(FRAME_LIMIT_BYTES));
-        let resampler = converter(codec.sample_rate_hz(), config.rate_hz);
-        let converted = resampler.as_ref().map_or(0, |resampler| resampler.output_max(decoded));
+/// The way from one codec's packets to the engine's samples.
+struct Decoding {
+    codec: Codec,
+    decoder: Decoder,
+    concealer: Concealer,
+    /// None where the codec has the engine's rate.
+    resampler: Option<Resampler>,
+}
+
+impl Decoding {
+    fn new(codec: Codec, rate_hz: u32) -> Self {
         Self {
             codec,
-            jitter: JitterBuffer::new(config.delay, codec.rtp_clock_hz(), packet_ms),
             decoder: codec.decoder(),
             concealer: Concealer::new(codec.sample_rate_hz()),
-            resampler,
+            resampler: converter(codec.sample_rate_hz(), rate_hz),
+        }
+    }
+
+    /// The most samples that a packet may hold.
+    fn room(&self) -> usize {
+        self.codec.samples_in(FRAME_MAX_MS).max(self.codec.samples_from_bytes(FRAME_LIMIT_BYTES))
+    }
+
+    /// The most samples that it may be converted to.
+    fn converted_room(&self) -> usize {
+        self.resampler.as_ref().map_or(0, |resampler| resampler.output_max(self.room()))
+    }
+}
+
+impl Voice {
+    /// A voice that may come in any of these formats and is expected in the first.
+    pub(super) fn new(formats: Vec<(u8, Codec)>, packet_ms: u32, config: &Config) -> Self {
+        let rate_hz = config.rate_hz;
+        let first = formats.first().map_or(Codec::Pcma, |(_, codec)| *codec);
+        let all: Vec<Decoding> = formats.iter().map(|(_, codec)| Decoding::new(*codec, rate_hz)).collect();
+        let decoded = all.iter().map(Decoding::room).max().unwrap_or(0);
+        let converted = all.iter().map(Decoding::converted_room).max().unwrap_or(0);
+        Self {
+            formats,
+            decoding: Decoding::new(first, rate_hz),
+            rate_hz,
+            jitter: JitterBuffer::new(config.delay, first.rtp_clock_hz(), packet_ms),
             decoded: vec![0; decoded],
             converted: vec![0; converted],
             waiting: VecDeque::with_capacity(decoded.max(converted) + config.frame_samples()),
         }
     }
 
+    /// The codec that comes at present.
     pub(super) fn codec(&self) -> Codec {
-        self.codec
+        self.decoding.codec
+    }
+
+    pub(super) fn formats(&self) -> &[(u8, Codec)] {
+        &self.formats
     }
 
     /// Takes a packet of sound.
@@ -75,18 +112,24 @@ impl Voice {
 
     /// Decodes or conceals one packet's worth; false where there is none.
     fn decode_next(&mut self, now: Time) -> bool {
-        let concealed = self.codec.samples_in(self.jitter.frame_ms().clamp(FRAME_MS, FRAME_MAX_MS));
+        let packet_ms = self.jitter.frame_ms().clamp(FRAME_MS, FRAME_MAX_MS);
         let count = match self.jitter.pull(now) {
             Pull::Empty => return false,
             Pull::Frame(frame) => {
-                let count = self.decoder.decode(frame.payload, &mut self.decoded);
-                self.concealer.received(&mut self.decoded[..count]);
+                let format = self.formats.iter().find(|(number, _)| *number == frame.payload_type);
+                if let Some((_, codec)) = format.filter(|(_, codec)| *codec != self.decoding.codec) {
+                    // The far end has changed its mind, as it may at any time.
+                    self.decoding = Decoding::new(*codec, self.rate_hz);
+                }
+                let count = self.decoding.decoder.decode(frame.payload, &mut self.decoded);
+                self.decoding.concealer.received(&mut self.decoded[..count]);
                 count
             }
             Pull::Missing => {
                 // `decoded` has room for the longest frame.
-                self.concealer.lost(&mut self.decoded[..concealed]);
-                concealed
+                let count = self.decoding.codec.samples_in(packet_ms);
+                self.decoding.concealer.lost(&mut self.decoded[..count]);
+                count
             }
         };
         self.queue(count);
@@ -95,7 +138,7 @@ impl Voice {
 
     fn queue(&mut self, count: usize) {
         let decoded = &self.decoded[..count];
-        match &mut self.resampler {
+        match &mut self.decoding.resampler {
             Some(resampler) => {
                 let count = resampler.process(decoded, &mut self.converted);
                 self.waiting.extend(&self.converted[..count]);

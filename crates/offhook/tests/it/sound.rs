@@ -90,6 +90,7 @@ fn agreed(remote: SocketAddr) -> Agreed {
         codec: Codec::Pcmu,
         send_payload_type: 0,
         receive_payload_type: 0,
+        also_receive: Vec::new(),
         send_dtmf: Some(101),
         receive_dtmf: Some(101),
         ptime_ms: 20,

@@ -28,6 +28,9 @@ pub struct Agreed {
     pub send_payload_type: u8,
     /// The payload type it arrives by.
     pub receive_payload_type: u8,
+    /// The other codings that may arrive at any time, by their payload types: what both sides have named
+    /// (RFC 3264 §7).
+    pub also_receive: Vec<(u8, Codec)>,
     /// The payload type to send key presses by (RFC 4733).
     pub send_dtmf: Option<u8>,
     /// The payload type key presses arrive by.
@@ -194,7 +197,9 @@ impl OfferAnswer {
         let remote = remote_direction(offer, chosen.index);
         let direction = self.wanted().intersect(remote.reversed());
         let media = offer.media.get(chosen.index).ok_or(Refusal::NoAudio)?;
-        let agreed = chosen.agreed(&self.local, offer, direction);
+        let mut agreed = chosen.agreed(&self.local, offer, direction);
+        let known = |(_, codec): &(u8, Codec)| self.local.codecs.contains(codec);
+        agreed.also_receive = others(payload_types(media).filter(known), chosen.payload_type);
         let dtmf = agreed.receive_dtmf;
         let crypto: Vec<Crypto> = chosen.answer_crypto().into_iter().collect();
         let codecs = [(chosen.payload_type, chosen.codec)];
@@ -224,6 +229,7 @@ impl OfferAnswer {
         let mut agreed = chosen.agreed(&self.local, answer, ours.intersect(remote.reversed()));
         let receives = payload_types(offered).find(|(_, codec)| *codec == chosen.codec);
         agreed.receive_payload_type = receives.map_or(chosen.payload_type, |(number, _)| number);
+        agreed.also_receive = others(payload_types(offered), agreed.receive_payload_type);
         agreed.receive_dtmf = agreed.send_dtmf.and(dtmf_of(offered));
         self.secure_profile = answer.media.get(index).is_some_and(|media| is_secure(media.protocol()));
         self.remote_hold = ours.sends() && !remote.receives();
@@ -327,6 +333,7 @@ impl Chosen {
             codec: self.codec,
             send_payload_type: self.payload_type,
             receive_payload_type: self.payload_type,
+            also_receive: Vec::new(),
             send_dtmf: self.dtmf,
             receive_dtmf: self.dtmf,
             ptime_ms: ptime_ms(local, remote, self.index),
@@ -458,6 +465,11 @@ fn ptime_ms(local: &Local, remote: &Description, index: usize) -> u32 {
 /// The codecs of a stream that we know, with their payload types, in order of preference.
 fn payload_types(media: &Media) -> impl Iterator<Item = (u8, Codec)> + '_ {
     media.payload_types().filter_map(|number| Some((number, Codec::of(media, number)?)))
+}
+
+/// All but the one that was chosen.
+fn others(codecs: impl Iterator<Item = (u8, Codec)>, chosen: u8) -> Vec<(u8, Codec)> {
+    codecs.filter(|(number, _)| *number != chosen).collect()
 }
 
 /// The payload type of key presses (RFC 4733).

@@ -148,6 +148,7 @@ fn the_offers_order_and_numbers_decide() {
     let agreed = callee.receive_offer(&offer).expect("an answer").agreed;
     assert_eq!((agreed.codec, agreed.send_payload_type, agreed.ptime_ms), (Codec::Pcmu, 0, 20));
     assert_eq!((agreed.send_dtmf, agreed.receive_dtmf), (Some(96), Some(96)));
+    assert_eq!(agreed.also_receive, [(8, Codec::Pcma)], "what both named may come too");
     callee.local_mut().codecs.push(Codec::G722);
     callee.local_mut().dtmf_payload_type = None;
     let answer = callee.receive_offer(&offer).expect("an answer");

@@ -329,6 +329,7 @@ mod tests {
             codec: Codec::Pcma,
             send_payload_type: 8,
             receive_payload_type: 8,
+            also_receive: Vec::new(),
             send_dtmf: Some(101),
             receive_dtmf: Some(101),
             ptime_ms: 20,
