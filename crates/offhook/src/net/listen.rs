@@ -95,3 +95,31 @@ fn explain(transport: Transport, local: SocketAddr, error: &io::Error) -> io::Er
     };
     io::Error::new(error.kind(), format!("cannot listen on {local} ({transport}): {why}"))
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sent_bears_its_code_point() {
+        let check = |socket: std::net::UdpSocket, dscp: u32| {
+            let seen = SockRef::from(&socket);
+            let class = if socket.local_addr().is_ok_and(|local| local.is_ipv6()) {
+                seen.tclass_v6()
+            } else {
+                seen.tos_v4()
+            };
+            assert_eq!(class.expect("asked"), dscp << 2, "{socket:?}");
+        };
+        for host in ["127.0.0.1:0", "[::1]:0"] {
+            let local = host.parse().expect("an address");
+            // A machine may have no IPv6.
+            let Ok(media) = bind_media(local, 46) else { continue };
+            check(media, 46);
+            check(bind_media(local, 0).expect("bound"), 0);
+            check(bind_udp(local, 26).expect("bound"), 26);
+            // More than six bits are none.
+            check(bind_udp(local, 200).expect("bound"), 63);
+        }
+    }
+}
