@@ -24,6 +24,7 @@ impl Description {
     }
 
     /// Leads one stream to `rtp`, RTCP to the port after it; everything else stays byte for byte.
+    /// RTCP on the port of RTP (RFC 5761) is not offered on: each is relayed by its own.
     ///
     /// A refused stream stays refused. A hold by `0.0.0.0` keeps its address, so that the far side
     /// still sees the hold. The `c=` line that holds for the stream is changed: its own, or the
@@ -114,6 +115,7 @@ impl Description {
 }
 
 fn redirect_rtcp(media: &mut Media, rtp_port: u16) {
+    media.section.remove_attributes("rtcp-mux");
     match rtp_port.checked_add(1) {
         Some(port) => media.section.set_attribute("rtcp", &port.to_string()),
         None => media.section.remove_attributes("rtcp"),
@@ -150,6 +152,10 @@ mod tests {
         check(
             "m=audio 4000 a/b 8\nc=IN IP4 n\na=rtcp:9 IN IP4 n",
             "m=audio 20000 a/b 8\nc=IN IP4 192.0.2.1\na=rtcp:20001",
+        );
+        check(
+            "m=audio 4000 a/b 8\nc=IN IP4 n\na=rtcp-mux\na=sendrecv\n",
+            "m=audio 20000 a/b 8\nc=IN IP4 192.0.2.1\na=sendrecv\n",
         );
         check("c=IN IP4 0.0.0.0\nm=audio 4000 a/b 8\n", "c=IN IP4 0.0.0.0\nm=audio 20000 a/b 8\n");
         check("c=IN IP4 n\nm=audio 0 a/b 8\n", "c=IN IP4 n\nm=audio 0 a/b 8\n");
