@@ -1,6 +1,6 @@
 //! What an exchange asks of its media relay and what it hears from it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use proto::sdp::Codec;
 use proto::sdp::offer_answer::AgreedSrtp;
@@ -38,6 +38,8 @@ pub enum RelayCommand {
         side: Side,
         /// Its address; `None` while it holds (`0.0.0.0`) or is unknown.
         remote: Option<SocketAddr>,
+        /// The host that its signalling comes from: media of a stranger is not taken for its own.
+        home: Option<IpAddr>,
         /// Its keys where the leg is encrypted.
         srtp: Option<Box<AgreedSrtp>>,
     },
@@ -93,7 +95,17 @@ pub enum RelayEvent {
         /// What came from the callee.
         b: RelayFigures,
     },
-    /// Could not be opened.
+    /// Somebody else sends to a leg; told once for each [`RelayCommand::Point`] at another place. His
+    /// packets are dropped.
+    Stranger {
+        /// The call.
+        relay: RelayId,
+        /// Whose port he sends to.
+        side: Side,
+        /// Who he is.
+        from: SocketAddr,
+    },
+    /// Could not be opened, or not pointed: the call has no sound.
     Failed {
         /// The call.
         relay: RelayId,

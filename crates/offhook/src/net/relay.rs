@@ -65,9 +65,9 @@ pub struct RelayConfig {
 }
 
 impl RelayConfig {
-    /// 2,000 calls on ports 16384 to 32767.
+    /// 10,000 calls on ports 16384 to 32767.
     pub fn new(clock: Clock) -> Self {
-        Self { sessions: 2_000, ports: 16_384..=32_767, dscp: 46, clock }
+        Self { sessions: 10_000, ports: 16_384..=32_767, dscp: 46, clock }
     }
 }
 
@@ -76,6 +76,9 @@ impl RelayConfig {
 pub struct Expected {
     /// Where its RTP comes from and goes to; none sends it nothing (held by `0.0.0.0`, or not known yet).
     pub rtp: Option<SocketAddr>,
+    /// The host that its signalling comes from, where that is known: then no stranger is learnt in its
+    /// place.
+    pub home: Option<IpAddr>,
     /// Its key where it sends SRTP to us.
     pub receive_key: Option<MasterKey>,
     /// Our key where it gets SRTP from us.
@@ -275,8 +278,11 @@ impl Relay {
     /// Closes a session; its last figures follow.
     ///
     /// # Errors
-    /// As [`Relay::expect`]; the session is then still open.
+    /// As [`Relay::expect`], the session is then still open; or it is not open at all.
     pub fn close(&mut self, id: u64) -> io::Result<()> {
+        if !self.open.contains(&id) {
+            return Err(io::Error::new(io::ErrorKind::NotFound, format!("relay session {id} is not open")));
+        }
         self.tell(Command::Close { id })?;
         self.open.remove(&id);
         Ok(())

@@ -218,6 +218,38 @@ fn a_stranger_is_dropped_and_told_once() {
 }
 
 #[test]
+fn a_stranger_who_comes_first_is_not_heard_where_there_is_no_nat() {
+    let mut call = Call::new();
+    let at_home = Expected { rtp: Some(call.a.at()), home: Some(HOST), ..Expected::default() };
+    call.relay.expect(1, Side::A, at_home).expect("told");
+    call.expect(Side::B, Some(call.b.at()));
+    let stranger = UdpSocket::bind("127.0.52.9:0").expect("bound");
+    let mut packets = Phone::new(9);
+    for _ in 0..50 {
+        stranger.send_to(&packets.packet(), call.a_at).expect("sent");
+    }
+    call.check_a_to_b();
+    call.check_b_to_a();
+    let [a, _] = call.close();
+    assert_eq!((a.packets, a.undelivered), (1, 0), "nothing of his went through");
+}
+
+#[test]
+fn the_address_of_the_description_takes_its_place_from_a_stranger() {
+    let mut call = Call::joined();
+    let mut stranger = Phone::new(9);
+    let sprayed: Vec<_> = (0..4).map(|_| stranger.say(call.a_at)).collect();
+    assert_eq!(call.b.hear(), sprayed[2], "a NAT may hide anybody");
+    assert_eq!(call.b.hear(), sprayed[3]);
+    call.check_a_to_b();
+    stranger.say(call.a_at);
+    call.check_a_to_b();
+    call.check_b_to_a();
+    let [a, _] = call.close();
+    assert_eq!((a.packets, a.strangers), (4, 1));
+}
+
+#[test]
 fn a_phone_behind_a_nat_is_learnt() {
     let mut call = Call::new();
     let wrong = Phone::new(0);

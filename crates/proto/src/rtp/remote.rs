@@ -1,12 +1,15 @@
 //! Where the far end is: told by signalling, learnt from its packets, then locked.
 //!
 //! Behind a NAT the address in SDP is often wrong (RFC 4961 symmetric RTP), yet whoever can send a
-//! datagram here must not get the sound. So the signalled address is believed at once; any other
-//! needs packets in a row, and once locked, the old one must first fall silent. A packet that was
-//! authenticated by SRTP is believed from anywhere.
+//! datagram here must not get the sound ("RTP bleed"). So sources have ranks: the signalled address is
+//! believed at once, also after another had been; its host and the one that signalling comes from need
+//! packets in a row; anybody else needs them too, and is never believed where both hosts are the same,
+//! for then there is no NAT. Once locked, the far end goes on from elsewhere after a silence: from any
+//! address with the same stream, from an equal one with a new stream, from a lower one never. A packet
+//! that was authenticated by SRTP is believed from anywhere.
 
 use crate::Time;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// Packets in a row that an unexpected source must show.
@@ -25,6 +28,7 @@ const SSRC_SILENCE: Duration = Duration::from_millis(100);
 pub struct Remote {
     symmetric: bool,
     signalled: Option<SocketAddr>,
+    home: Option<IpAddr>,
     locked: Option<Locked>,
     candidate: Option<Candidate>,
 }
@@ -45,6 +49,17 @@ struct Candidate {
     count: u8,
 }
 
+/// How much speaks for an address.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Rank {
+    /// Neither SDP nor signalling knows its host.
+    Foreign,
+    /// The host that SDP names, or that signalling comes from.
+    Host,
+    /// The address that SDP names.
+    Signalled,
+}
+
 /// A packet as far as this module cares.
 #[derive(Clone, Copy, Debug)]
 pub struct Sighting {
@@ -62,13 +77,21 @@ impl Remote {
     /// `signalled` is what SDP says; without `symmetric` nothing else is ever sent to, and only
     /// that IP address is listened to.
     pub fn new(signalled: Option<SocketAddr>, symmetric: bool) -> Self {
-        Self { symmetric, signalled, locked: None, candidate: None }
+        Self { symmetric, signalled, home: None, locked: None, candidate: None }
     }
 
     /// A new address by signalling (re-INVITE): what was learnt is forgotten.
     pub fn signal(&mut self, address: Option<SocketAddr>) {
         if address != self.signalled {
-            *self = Self::new(address, self.symmetric);
+            *self = Self { home: self.home, ..Self::new(address, self.symmetric) };
+        }
+    }
+
+    /// Where the far end's signalling comes from, if that is known: its media may come from the same host.
+    /// Another host than before forgets what was learnt.
+    pub fn signal_home(&mut self, home: Option<IpAddr>) {
+        if home != self.home {
+            *self = Self { home, ..Self::new(self.signalled, self.symmetric) };
         }
     }
 
@@ -111,16 +134,45 @@ impl Remote {
 
     /// How many packets in a row the source must show; `None` while it is not listened to.
     fn needed(&self, now: Time, seen: &Sighting) -> Option<u8> {
-        let Some(locked) = self.locked else {
-            return Some(if self.signalled == Some(seen.from) { 1 } else { PROBATION_PACKETS });
-        };
+        let rank = self.rank(seen.from);
+        if rank == Rank::Foreign && self.has_no_nat() {
+            return None;
+        }
+        let packets = if rank == Rank::Signalled { 1 } else { PROBATION_PACKETS };
+        let Some(locked) = self.locked else { return Some(packets) };
         let silence = now.since(locked.at);
         if locked.from == seen.from {
             return Some(if silence >= SSRC_SILENCE { 1 } else { PROBATION_PACKETS });
         }
+        let before = self.rank(locked.from);
+        if rank > before {
+            return Some(packets);
+        }
         let same_stream = locked.ssrc == seen.ssrc && seen.sequence.wrapping_sub(locked.sequence) < 1_000;
-        let patience = if same_stream { SAME_STREAM_SILENCE } else { SILENCE };
+        let patience = match same_stream {
+            true => SAME_STREAM_SILENCE,
+            false if rank == before => SILENCE,
+            false => return None,
+        };
         (silence >= patience).then_some(PROBATION_PACKETS)
+    }
+
+    fn rank(&self, from: SocketAddr) -> Rank {
+        let hosts = [self.signalled.map(|signalled| signalled.ip()), self.home];
+        if self.signalled == Some(from) {
+            Rank::Signalled
+        } else if hosts.contains(&Some(from.ip())) {
+            Rank::Host
+        } else {
+            Rank::Foreign
+        }
+    }
+
+    /// True where the far end signals from the host that its SDP names, and where SDP names none: media
+    /// from elsewhere is then not its own.
+    fn has_no_nat(&self) -> bool {
+        let Some(home) = self.home else { return false };
+        self.signalled.is_none_or(|signalled| signalled.ip() == home)
     }
 
     fn count(&mut self, seen: &Sighting) -> u8 {
@@ -195,12 +247,71 @@ mod tests {
         }
     }
 
+    /// Four packets of a source that is not locked, from the given time on.
+    fn row(at_ms: u64, from: &str, ssrc: u32, third: bool) -> [(u64, &str, u32, u16, bool); 4] {
+        let packet = |step: u16, accepted| (at_ms + u64::from(step) * 20, from, ssrc, 50 + step, accepted);
+        [packet(0, false), packet(1, false), packet(2, third), packet(3, third)]
+    }
+
     #[test]
-    fn after_silence_a_new_source_is_learnt() {
+    fn after_silence_a_new_stream_comes_from_an_equal_address() {
         let mut remote = symmetric();
-        check(&mut remote, &[(0, SIGNALLED, 1, 1, true), (1_900, OTHER, 2, 1, false)], SIGNALLED);
-        let packets = [(2_100, OTHER, 2, 2, false), (2_120, OTHER, 2, 3, false), (2_140, OTHER, 2, 4, true)];
-        check(&mut remote, &packets, OTHER);
+        check(&mut remote, &row(0, NAT, 1, true), NAT);
+        check(&mut remote, &row(1_900, OTHER, 2, false), NAT);
+        check(&mut remote, &row(2_200, OTHER, 3, true), OTHER);
+    }
+
+    #[test]
+    fn after_silence_no_new_stream_comes_from_a_lower_address() {
+        let mut remote = symmetric();
+        check(&mut remote, &[(0, SIGNALLED, 1, 1, true)], SIGNALLED);
+        check(&mut remote, &row(60_000, OTHER, 2, false), SIGNALLED);
+        check(&mut remote, &row(61_000, "10.0.0.1:777", 3, false), SIGNALLED);
+    }
+
+    #[test]
+    fn the_signalled_address_takes_its_place_from_whoever_was_there_first() {
+        let mut remote = symmetric();
+        check(&mut remote, &row(0, OTHER, 2, true), OTHER);
+        check(&mut remote, &[(85, SIGNALLED, 1, 1, true), (90, OTHER, 2, 54, false)], SIGNALLED);
+        let mut remote = symmetric();
+        check(&mut remote, &row(0, OTHER, 2, true), OTHER);
+        check(&mut remote, &row(65, "10.0.0.1:777", 3, true), "10.0.0.1:777");
+        check(&mut remote, &[(130, OTHER, 2, 54, false)], "10.0.0.1:777");
+    }
+
+    #[test]
+    fn without_nat_no_packet_of_a_stranger_is_believed() {
+        let mut remote = symmetric();
+        remote.signal_home(Some("10.0.0.1".parse().unwrap()));
+        check(&mut remote, &row(0, OTHER, 2, false), SIGNALLED);
+        check(&mut remote, &row(100, "10.0.0.1:777", 3, true), "10.0.0.1:777");
+        check(&mut remote, &[(200, SIGNALLED, 1, 1, true)], SIGNALLED);
+        check(&mut remote, &row(60_000, OTHER, 1, false), SIGNALLED);
+    }
+
+    #[test]
+    fn behind_a_nat_the_host_of_the_signalling_comes_first() {
+        let mut remote = symmetric();
+        remote.signal_home(Some("192.0.2.7".parse().unwrap()));
+        check(&mut remote, &row(0, OTHER, 2, true), OTHER);
+        check(&mut remote, &row(65, NAT, 1, true), NAT);
+        check(&mut remote, &row(9_000, OTHER, 2, false), NAT);
+        // It signals from elsewhere now: what was learnt is void.
+        remote.signal_home(Some("198.51.100.9".parse().unwrap()));
+        check(&mut remote, &row(9_100, OTHER, 2, true), OTHER);
+    }
+
+    #[test]
+    fn without_an_address_the_host_of_the_signalling_alone_is_heard() {
+        let mut remote = Remote::new(None, true);
+        remote.signal_home(Some("192.0.2.7".parse().unwrap()));
+        let refused = row(0, OTHER, 2, false);
+        for (at_ms, from, ssrc, sequence, _) in refused {
+            let seen = Sighting { from: from.parse().unwrap(), ssrc, sequence, authentic: false };
+            assert!(!remote.accept(Time::from_millis(at_ms), seen));
+        }
+        check(&mut remote, &row(100, NAT, 1, true), NAT);
     }
 
     #[test]

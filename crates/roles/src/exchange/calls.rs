@@ -15,6 +15,7 @@ mod station;
 mod transfer;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::IpAddr;
 
 use proto::Time;
 use proto::sdp::OfferAnswer;
@@ -23,7 +24,7 @@ use proto::sip::header::Replaces;
 use proto::sip::message::Name;
 use proto::sip::usage::Identity;
 use proto::sip::usage::call::Call;
-use proto::sip::{Flow, Message};
+use proto::sip::{Flow, Message, Reply};
 use serde::{Deserialize, Serialize};
 
 use self::keys::SideMedia;
@@ -82,6 +83,8 @@ pub(super) struct Bridge {
     started_at: Time,
     answered_at: Option<Time>,
     place: Place,
+    /// Whether the relay has opened it.
+    relayed: bool,
     /// The caller's offer; none where it asks the callee for one.
     offer: Option<Vec<u8>>,
     /// What the callee is told besides: Alert-Info, Diversion, Referred-By, …
@@ -232,9 +235,19 @@ impl Calls {
         self.tags.get(&leg.tag) == Some(&id)
     }
 
+    /// The host that a leg signals from.
+    pub(super) fn home_of(&self, id: LegId) -> Option<IpAddr> {
+        self.legs.get(&id).map(|leg| leg.flow.remote.ip())
+    }
+
     fn next(&mut self) -> u64 {
         self.last += 1;
         self.last
+    }
+
+    /// The call at a place of the relay.
+    fn at_place(&self, relay: RelayId) -> Option<CallId> {
+        self.bridges.iter().find(|(_, bridge)| bridge.place.relay == relay).map(|(id, _)| *id)
     }
 
     /// The leg at the other side.
@@ -302,7 +315,13 @@ impl Exchange {
             self.calls.parked.remove(&place);
             self.changed_lamps.insert(place);
         }
-        self.told.push(Output::Media(RelayCommand::Close { relay: bridge.place.relay }));
+        let relay = bridge.place.relay;
+        if bridge.relayed {
+            self.told.push(Output::Media(RelayCommand::Close { relay }));
+            self.calls.closing.insert(relay, id.0);
+        } else {
+            self.ports.give_back(relay);
+        }
         let record = CallRecord {
             call: id.0,
             caller: bridge.caller.number.clone(),
@@ -314,7 +333,6 @@ impl Exchange {
             from_caller: None,
             from_callee: None,
         };
-        self.calls.closing.insert(bridge.place.relay, id.0);
         self.keep_record(record.clone());
         self.told.push(Output::Event(Event::CallEnded(record)));
     }
@@ -342,16 +360,36 @@ impl Exchange {
     }
 
     /// The relay tells.
-    pub(super) fn on_relay(&mut self, event: RelayEvent) {
+    pub(super) fn on_relay(&mut self, now: Time, event: RelayEvent) {
         match event {
             RelayEvent::Closed { relay, a, b } => {
                 self.ports.give_back(relay);
                 self.on_measured(relay, a, b);
             }
-            RelayEvent::Failed { relay, reason } => {
-                self.told.push(Output::Event(Event::RelayFailed { relay, reason }));
+            RelayEvent::Stranger { relay, side, from } => {
+                let call = self.calls.at_place(relay).map(|CallId(number)| number);
+                let side = if side == Side::A { "caller" } else { "callee" };
+                self.told.push(Output::Event(Event::MediaStranger { call, side, from }));
             }
+            RelayEvent::Failed { relay, reason } => self.on_relay_failed(now, relay, reason),
         }
+    }
+
+    /// A call without sound is of no use: its caller is refused, or both are hung up.
+    fn on_relay_failed(&mut self, now: Time, relay: RelayId, reason: String) {
+        if self.calls.closing.remove(&relay).is_some() {
+            // It was never open.
+            return self.ports.give_back(relay);
+        }
+        self.told.push(Output::Event(Event::RelayFailed { relay, reason }));
+        let Some(call) = self.calls.at_place(relay) else { return };
+        let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
+        bridge.refusal = Some(503);
+        let caller = bridge.a.filter(|_| bridge.answered_at.is_none());
+        if let Some(caller) = caller {
+            self.refuse_leg(now, caller, Reply::new(503).header(Name::RetryAfter, 5));
+        }
+        self.end_call(now, call, "the media relay has no room");
     }
 
     /// The ACK of a 2xx.

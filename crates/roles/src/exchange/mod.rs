@@ -27,7 +27,7 @@ mod router;
 mod tests;
 
 use std::collections::{BTreeSet, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use proto::sip::endpoint::{Config as EndpointConfig, Received, ServerId, Timeout};
 use proto::sip::{Endpoint, Flow, Message, Method, Name, Reply, Strictness, Transmit};
@@ -182,7 +182,7 @@ pub enum Event {
         /// The Contact URI.
         contact: String,
         /// Where it is.
-        source: std::net::SocketAddr,
+        source: SocketAddr,
     },
     /// A device is gone.
     Unregistered {
@@ -237,6 +237,15 @@ pub enum Event {
     },
     /// A source was banned.
     Banned(Ban),
+    /// Somebody sends sound into a call that is none of its parties'; it is dropped.
+    MediaStranger {
+        /// The call; none where it is over.
+        call: Option<u64>,
+        /// Whose port he sends to: `caller` or `callee`.
+        side: &'static str,
+        /// Who he is.
+        from: SocketAddr,
+    },
     /// The relay could not serve a call.
     RelayFailed {
         /// The call.
@@ -556,7 +565,7 @@ impl Role for Exchange {
             Input::Message { flow, bytes } => self.on_message(now, flow, bytes),
             Input::FlowFailed { flow, .. } => self.endpoint.flow_failed(now, flow),
             Input::Command(command) => self.obey(now, command),
-            Input::Heard(event) => self.on_relay(event),
+            Input::Heard(event) => self.on_relay(now, event),
             Input::Start | Input::Wake | Input::Resolved { .. } | Input::LocalAddress(_) => {}
         }
         self.run_due(now);

@@ -50,7 +50,7 @@ impl SimRelay {
                 self.calls.insert(relay, [Leg::new(a), Leg::new(b)]);
                 None
             }
-            RelayCommand::Point { relay, side, remote, srtp } => {
+            RelayCommand::Point { relay, side, remote, srtp, .. } => {
                 let leg = self.calls.get_mut(&relay)?.get_mut(index(side))?;
                 leg.point(remote);
                 leg.set_keys(srtp.as_deref());
@@ -206,7 +206,13 @@ mod tests {
             b: address("10.0.0.9:20002"),
         });
         for (side, remote) in [(Side::A, "10.0.0.1:10000"), (Side::B, "10.0.0.2:10000")] {
-            relay.command(RelayCommand::Point { relay: 1, side, remote: Some(address(remote)), srtp: None });
+            relay.command(RelayCommand::Point {
+                relay: 1,
+                side,
+                remote: Some(address(remote)),
+                home: None,
+                srtp: None,
+            });
         }
         relay
     }
@@ -246,7 +252,7 @@ mod tests {
     #[test]
     fn who_holds_by_an_empty_address_gets_nothing() {
         let mut relay = opened();
-        relay.command(RelayCommand::Point { relay: 1, side: Side::A, remote: None, srtp: None });
+        relay.command(RelayCommand::Point { relay: 1, side: Side::A, remote: None, home: None, srtp: None });
         check(&mut relay, "10.0.0.9:20002", "10.0.0.2:10000", None);
     }
 }

@@ -1,6 +1,7 @@
 //! The exchange's wishes for its media relay, in the relay's own words.
 
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use media::codec::Codec;
@@ -56,8 +57,8 @@ impl Relaying {
     pub(in crate::cli) fn command(&mut self, command: RelayCommand) {
         let (relay, done) = match command {
             RelayCommand::Open { relay, a, b } => (relay, self.relay.open_at(relay.into(), a, b)),
-            RelayCommand::Point { relay, side, remote, srtp } => {
-                let pointed = expected(remote, srtp.as_deref())
+            RelayCommand::Point { relay, side, remote, home, srtp } => {
+                let pointed = expected(remote, home, srtp.as_deref())
                     .and_then(|expected| self.relay.expect(relay.into(), own(side), expected));
                 (relay, pointed)
             }
@@ -103,6 +104,10 @@ impl Relaying {
                     let relay = RelayId::try_from(id).unwrap_or_default();
                     return RelayEvent::Closed { relay, a: figures(&a), b: figures(&b) };
                 }
+                Some(relay::RelayEvent::Stranger { id, side, from }) => {
+                    let relay = RelayId::try_from(id).unwrap_or_default();
+                    return RelayEvent::Stranger { relay, side: theirs(side), from };
+                }
                 // The exchange needs neither learnt addresses nor questions.
                 Some(_) => {}
                 None => std::future::pending().await,
@@ -126,11 +131,22 @@ const fn own(side: Side) -> relay::Side {
     }
 }
 
-fn expected(remote: Option<std::net::SocketAddr>, srtp: Option<&AgreedSrtp>) -> io::Result<Expected> {
-    let Some(srtp) = srtp else { return Ok(Expected { rtp: remote, ..Expected::default() }) };
+const fn theirs(side: relay::Side) -> Side {
+    match side {
+        relay::Side::A => Side::A,
+        relay::Side::B => Side::B,
+    }
+}
+
+fn expected(
+    remote: Option<SocketAddr>,
+    home: Option<IpAddr>,
+    srtp: Option<&AgreedSrtp>,
+) -> io::Result<Expected> {
+    let Some(srtp) = srtp else { return Ok(Expected { rtp: remote, home, ..Expected::default() }) };
     let receive_key = Some(key(srtp, &srtp.remote_key)?);
     let send_key = Some(key(srtp, &srtp.local_key)?);
-    Ok(Expected { rtp: remote, receive_key, send_key })
+    Ok(Expected { rtp: remote, home, receive_key, send_key })
 }
 
 fn key(srtp: &AgreedSrtp, base64: &str) -> io::Result<MasterKey> {

@@ -82,9 +82,10 @@ impl Leg {
     /// key stream, or take replayed packets for new ones.
     pub(super) fn expect(&mut self, mut expected: Expected) {
         expected.rtp = expected.rtp.filter(|at| at.port() != 0 && !at.ip().is_unspecified());
-        if expected.rtp != self.signalled {
+        if (expected.rtp, expected.home) != (self.signalled, self.expected.home) {
             self.disconnect();
             self.remote.signal(expected.rtp);
+            self.remote.signal_home(expected.home);
             self.rtcp_from = None;
             (self.told_stranger, self.told_learnt) = (false, false);
         }

@@ -13,7 +13,6 @@ use super::{Bridge, CallId, LegId, Peer};
 use crate::exchange::directory::{Binding, ExtensionId};
 use crate::exchange::router::Route;
 use crate::exchange::{Alarm, Event, Exchange, Output};
-use crate::relay::RelayCommand;
 
 /// How often a call may be led elsewhere.
 const MAX_FORWARDS: usize = 5;
@@ -127,8 +126,6 @@ impl Exchange {
         headers: Vec<(Name, String)>,
     ) -> Option<CallId> {
         let place = self.ports.take()?;
-        let open = RelayCommand::Open { relay: place.relay, a: place.a, b: place.b };
-        self.told.push(Output::Media(open));
         let id = CallId(self.calls.next());
         let bridge = Bridge {
             a: None,
@@ -138,6 +135,7 @@ impl Exchange {
             started_at: now,
             answered_at: None,
             place,
+            relayed: false,
             offer: None,
             headers,
             visited: Vec::new(),

@@ -4,7 +4,7 @@
 //! So the relay opens and verifies what it forwards, and a plain phone can talk to an encrypted one
 //! where an extension's rule says so.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use proto::Rng;
 use proto::rtp::srtp::{MasterKey, Suite as RtpSuite};
@@ -27,6 +27,8 @@ pub(super) enum Half {
 pub(super) struct SideMedia {
     /// Where its last description says that it receives.
     remote: Option<SocketAddr>,
+    /// The host that it signals from.
+    home: Option<IpAddr>,
     /// Our keys towards it, one for each suite. They stay: a stream must not begin anew under an old key.
     keys: Vec<SrtpKey>,
     /// The keys in its last offer that can be used, in its order.
@@ -35,8 +37,11 @@ pub(super) struct SideMedia {
     insists: Option<bool>,
     agreed: Option<AgreedSrtp>,
     /// What the relay was told last.
-    told: Option<(Option<SocketAddr>, Option<AgreedSrtp>)>,
+    told: Option<Whereabouts>,
 }
+
+/// What the relay is told of a side.
+type Whereabouts = (Option<SocketAddr>, Option<IpAddr>, Option<AgreedSrtp>);
 
 #[derive(Clone, Debug)]
 struct Offered {
@@ -47,8 +52,8 @@ struct Offered {
 
 impl SideMedia {
     /// Of a side that somebody takes who has said this before, in another call.
-    pub(super) fn of(said: &[u8]) -> Self {
-        let mut media = Self::default();
+    pub(super) fn of(said: &[u8], home: Option<IpAddr>) -> Self {
+        let mut media = Self { home, ..Self::default() };
         if let Ok(description) = Description::parse(said)
             && let Some(index) = description.audio_index()
         {
@@ -127,9 +132,14 @@ impl SideMedia {
         &self.keys
     }
 
+    /// Takes the host that the side signals from.
+    pub(super) fn is_at(&mut self, home: Option<IpAddr>) {
+        self.home = home;
+    }
+
     /// What the relay is to know, where it does not know it yet.
-    fn news(&mut self) -> Option<(Option<SocketAddr>, Option<AgreedSrtp>)> {
-        let now = (self.remote, self.agreed.clone());
+    fn news(&mut self) -> Option<Whereabouts> {
+        let now = (self.remote, self.home, self.agreed.clone());
         let news = self.insists.is_some() && self.told.as_ref() != Some(&now);
         news.then(|| self.told.insert(now).clone())
     }
@@ -146,9 +156,9 @@ impl Exchange {
         let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
         let relay = bridge.place.relay;
         for (side, media) in [Side::A, Side::B].into_iter().zip(&mut bridge.sides) {
-            if let Some((remote, srtp)) = media.news() {
+            if let Some((remote, home, srtp)) = media.news() {
                 let srtp = srtp.map(Box::new);
-                self.told.push(Output::Media(RelayCommand::Point { relay, side, remote, srtp }));
+                self.told.push(Output::Media(RelayCommand::Point { relay, side, remote, home, srtp }));
             }
         }
     }

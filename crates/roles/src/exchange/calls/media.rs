@@ -6,6 +6,7 @@ use proto::sdp::{Codec, Description};
 
 use super::keys::Half;
 use super::{CallId, LegId};
+use crate::exchange::ports::Place;
 use crate::exchange::{Exchange, Output};
 use crate::relay::{RelayCommand, Side, Sound, Speech};
 
@@ -46,6 +47,7 @@ impl Exchange {
         sdp: &[u8],
         (said, told): Halves,
     ) -> Vec<u8> {
+        let home = self.calls.home_of(from);
         let Some(bridge) = self.calls.bridges.get_mut(&call) else { return sdp.to_vec() };
         let place = bridge.place;
         let side = if bridge.a == Some(from) { Side::A } else { Side::B };
@@ -55,13 +57,25 @@ impl Exchange {
         let [a, b] = &mut bridge.sides;
         let (own, other) = if side == Side::A { (a, b) } else { (b, a) };
         own.hear(&description, index, remote, said);
+        own.is_at(home);
         other.tell(&mut description, index, told, &mut self.rng);
         if let Some(leg) = self.calls.legs.get_mut(&from) {
             leg.side = side;
             leg.remote_sdp = sdp.to_vec();
         }
+        self.open_relay(call);
         self.point_relay(call);
         description.to_bytes()
+    }
+
+    /// Opens the relay for a call that speaks of sound for the first time: its sockets cost more than
+    /// anything else of a call that has none.
+    pub(super) fn open_relay(&mut self, call: CallId) {
+        let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
+        if !std::mem::replace(&mut bridge.relayed, true) {
+            let Place { relay, a, b } = bridge.place;
+            self.told.push(Output::Media(RelayCommand::Open { relay, a, b }));
+        }
     }
 
     /// An offer that the called side would have been told, as the answer to an offer of its own.

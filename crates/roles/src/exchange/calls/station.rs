@@ -94,9 +94,12 @@ impl Exchange {
 
     /// Tells the relay where the leg of a service is, and what it hears there.
     fn speak(&mut self, call: CallId, leg: LegId) {
-        let Some(bridge) = self.calls.bridges.get(&call) else { return };
+        let home = self.calls.home_of(leg);
         let agreed = self.calls.legs.get(&leg).and_then(|leg| leg.station.as_ref()?.agreed().cloned());
-        let (Some(agreed), Some(service)) = (agreed, &bridge.service) else { return };
+        let Some(agreed) = agreed else { return };
+        self.open_relay(call);
+        let Some(bridge) = self.calls.bridges.get(&call) else { return };
+        let Some(service) = &bridge.service else { return };
         let (relay, side) = (bridge.place.relay, Side::A);
         let speech = agreed.send.then(|| Speech {
             sound: service.sound(),
@@ -104,7 +107,7 @@ impl Exchange {
             payload_type: agreed.send_payload_type,
         });
         let srtp = agreed.srtp.map(Box::new);
-        let point = RelayCommand::Point { relay, side, remote: agreed.remote_rtp, srtp };
+        let point = RelayCommand::Point { relay, side, remote: agreed.remote_rtp, home, srtp };
         self.told.push(Output::Media(point));
         self.told.push(Output::Media(RelayCommand::Play { relay, side, speech }));
     }

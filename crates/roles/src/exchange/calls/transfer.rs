@@ -187,13 +187,14 @@ impl Exchange {
 
     /// Puts a leg into a call, in the place of another or where nobody is.
     pub(super) fn take_place(&mut self, call: CallId, id: LegId, instead_of: Option<LegId>) {
+        let home = self.calls.home_of(id);
         let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
         let party = self.calls.legs.get(&id).and_then(|leg| leg.extension);
         let as_callee = instead_of.is_some_and(|old| bridge.b.contains(&old));
         if instead_of.is_some() {
             let said = self.calls.legs.get(&id).map(|leg| &*leg.remote_sdp).unwrap_or_default();
             let [a, b] = &mut bridge.sides;
-            *(if as_callee { b } else { a }) = SideMedia::of(said);
+            *(if as_callee { b } else { a }) = SideMedia::of(said, home);
         }
         if as_callee {
             bridge.b = vec![id];

@@ -77,9 +77,68 @@ fn media_goes_through_the_relay() {
     assert!(offered.contains("c=IN IP4 127.0.0.1\r\n") && offered.contains("m=audio 20002 "), "{offered}");
     assert!(answered.contains("m=audio 20000 "), "{answered}");
     let remote = Some("10.0.0.1:4000".parse().expect("sound"));
-    let point = |side| RelayCommand::Point { relay: 0, side, remote, srtp: None };
+    let home = |phone: &Phone| Some(phone.address.ip());
+    let point = |side, home| RelayCommand::Point { relay: 0, side, remote, home, srtp: None };
     assert!(matches!(bench.media[0], RelayCommand::Open { relay: 0, .. }));
-    assert_eq!(bench.media[1..], [point(crate::relay::Side::A), point(crate::relay::Side::B)]);
+    assert_eq!(
+        bench.media[1..],
+        [point(crate::relay::Side::A, home(&phones[0])), point(crate::relay::Side::B, home(&phones[1]))]
+    );
+}
+
+#[test]
+fn a_call_that_speaks_of_no_sound_opens_no_relay() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (answered, offered) = talking_with(&mut bench, &mut phones, "", "");
+    assert!(!offered.contains("m=audio") && !answered.contains("m=audio"));
+    let bye = phones[0].within(&answered, "BYE", "", "");
+    bench.say(&phones[0], &bye);
+    assert_eq!(bench.media, []);
+    // Its place is free at once.
+    let (_, offered) = ringing(&mut bench, &mut phones);
+    assert!(offered.contains("m=audio 20002 ") || offered.contains("m=audio 20006 "), "{offered}");
+    let opened = |command: &RelayCommand| matches!(command, RelayCommand::Open { .. });
+    assert_eq!(bench.media.iter().filter(|command| opened(command)).count(), 1);
+}
+
+#[test]
+fn without_the_relay_there_is_no_call() {
+    let failed = || RelayEvent::Failed { relay: 0, reason: "all ports are in use".into() };
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    ringing(&mut bench, &mut phones);
+    bench.ladder.clear();
+    bench.give(Input::Heard(failed()));
+    assert!(bench.heard(&phones[0], "SIP/2.0 503").contains("Retry-After: 5\r\n"));
+    bench.check("s>7001 503; s>7002 CANCEL");
+    assert!(bench.exchange.calls().is_empty());
+    assert!(bench.events.iter().any(|event| matches!(event, Event::RelayFailed { relay: 0, .. })));
+    // The relay knows nothing of the call either; its place may be tried again.
+    bench.give(Input::Heard(failed()));
+    assert_eq!(bench.events.iter().filter(|event| matches!(event, Event::RelayFailed { .. })).count(), 1);
+
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    talking(&mut bench, &mut phones);
+    bench.ladder.clear();
+    bench.give(Input::Heard(failed()));
+    bench.check("s>7001 BYE; s>7002 BYE");
+}
+
+#[test]
+fn whoever_sends_into_a_call_of_others_is_told() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    talking(&mut bench, &mut phones);
+    let from = "198.51.100.9:5000".parse().expect("sound");
+    bench.give(Input::Heard(RelayEvent::Stranger { relay: 0, side: crate::relay::Side::B, from }));
+    let call = bench.exchange.calls().first().map(|call| call.call);
+    let told = bench.events.last().expect("an event");
+    assert!(
+        matches!(told, Event::MediaStranger { call: of, side: "callee", from: at } if *of == call && *at == from),
+        "{told:?}"
+    );
 }
 
 #[test]
