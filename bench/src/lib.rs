@@ -6,4 +6,5 @@
 pub mod figures;
 pub mod process;
 pub mod sip;
+pub mod sound;
 pub mod wire;

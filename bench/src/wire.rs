@@ -82,35 +82,7 @@ impl Wire {
     }
 }
 
-/// One socket that sends to many.
-#[derive(Debug)]
-pub struct Sound {
-    socket: UdpSocket,
-    buffer: [u8; 2_048],
-}
-
-impl Sound {
-    /// Binds it.
-    ///
-    /// # Errors
-    /// The address is in use.
-    pub fn bind(address: SocketAddr) -> io::Result<Self> {
-        Ok(Self { socket: socket(address)?, buffer: [0; 2_048] })
-    }
-
-    /// Sends; what the kernel does not take is lost.
-    pub fn send(&self, to: SocketAddr, packet: &[u8]) {
-        let _ = self.socket.send_to(packet, to);
-    }
-
-    /// The next packet that is there.
-    pub fn receive(&mut self) -> Option<&[u8]> {
-        let length = self.socket.recv(&mut self.buffer).ok()?;
-        self.buffer.get(..length)
-    }
-}
-
-fn socket(address: SocketAddr) -> io::Result<UdpSocket> {
+pub(crate) fn socket(address: SocketAddr) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind(address)?;
     socket.set_nonblocking(true)?;
     // More than the system's usual limit needs root; what is given must do otherwise.
