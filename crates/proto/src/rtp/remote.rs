@@ -105,6 +105,13 @@ impl Remote {
         self.locked.is_some()
     }
 
+    /// True where nobody is left who could take the far end's place while it speaks: it is where SDP says,
+    /// or behind a NAT where its signalling comes from.
+    pub fn is_settled(&self) -> bool {
+        let behind_nat = |from: SocketAddr| self.home == Some(from.ip()) && !self.has_no_nat();
+        self.locked.is_some_and(|locked| self.signalled == Some(locked.from) || behind_nat(locked.from))
+    }
+
     /// True where a datagram from here may be of the far end, by its IP address alone.
     pub fn is_near(&self, from: SocketAddr) -> bool {
         let known = [self.signalled, self.locked.map(|locked| locked.from)];
@@ -273,6 +280,7 @@ mod tests {
     fn the_signalled_address_takes_its_place_from_whoever_was_there_first() {
         let mut remote = symmetric();
         check(&mut remote, &row(0, OTHER, 2, true), OTHER);
+        assert!(!remote.is_settled());
         check(&mut remote, &[(85, SIGNALLED, 1, 1, true), (90, OTHER, 2, 54, false)], SIGNALLED);
         let mut remote = symmetric();
         check(&mut remote, &row(0, OTHER, 2, true), OTHER);
@@ -296,6 +304,7 @@ mod tests {
         remote.signal_home(Some("192.0.2.7".parse().unwrap()));
         check(&mut remote, &row(0, OTHER, 2, true), OTHER);
         check(&mut remote, &row(65, NAT, 1, true), NAT);
+        assert!(remote.is_settled());
         check(&mut remote, &row(9_000, OTHER, 2, false), NAT);
         // It signals from elsewhere now: what was learnt is void.
         remote.signal_home(Some("198.51.100.9".parse().unwrap()));

@@ -184,10 +184,10 @@ impl Leg {
 
     /// Once a second: a live leg is bound to its far end, so that the kernel drops everybody else; a
     /// silent one is let loose, so that a far end whose NAT has moved it can be learnt again. A leg
-    /// with a key stays loose: its packets prove themselves.
+    /// with a key stays loose: its packets prove themselves. So does one whose place another may take.
     pub(super) fn sweep(&mut self) {
         let heard = std::mem::take(&mut self.heard);
-        let locked = self.remote.address().filter(|_| self.remote.is_locked() && self.opener.is_none());
+        let locked = self.remote.address().filter(|_| self.remote.is_settled() && self.opener.is_none());
         match (heard, locked) {
             (true, Some(to)) if self.connected != Some(to) => {
                 self.connected = self.sockets.rtp.connect(to).ok().map(|()| to);
@@ -289,6 +289,16 @@ mod tests {
         assert!(leg.send(Kind::Rtp, &mut vec![1, 2, 3]).is_ok());
         assert_eq!(phone.recv(&mut buffer).expect("comes"), 3);
 
+        leg.expect(Expected { rtp: Some(other), ..Expected::default() });
+        (1..=3).for_each(|sequence| drop(leg.receive(Time::ZERO, Kind::Rtp, from, &mut rtp(sequence))));
+        assert!(leg.remote.is_locked());
+        leg.sweep();
+        stranger.send_to(&rtp(1), at).expect("sent");
+        assert_eq!(take(&leg.sockets.rtp, &mut buffer), Some((13, other)), "where SDP says that it is");
+        leg.expect(Expected { rtp: Some(from), ..Expected::default() });
+        leg.receive(Time::ZERO, Kind::Rtp, from, &mut rtp(4));
+
+        leg.sweep();
         leg.sweep();
         stranger.send_to(&rtp(1), at).expect("sent");
         assert_eq!(take(&leg.sockets.rtp, &mut buffer), Some((13, other)), "open to a far end that moved");
