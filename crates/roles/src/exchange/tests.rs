@@ -4,6 +4,7 @@ mod attacks;
 mod calls;
 mod commands;
 mod encrypting;
+mod forking;
 mod guarding;
 mod lamps;
 mod registering;

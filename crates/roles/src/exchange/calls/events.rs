@@ -50,11 +50,11 @@ impl Exchange {
     }
 
     fn on_progress(&mut self, now: Time, call: CallId, id: LegId, status: u16, sdp: Option<Vec<u8>>) {
-        let sdp = self.relayed_opt(call, id, sdp, (Half::Answer, Half::Answer));
         if let Some(leg) = self.calls.legs.get_mut(&id) {
             leg.ringing = true;
             self.changed_lamps.extend(leg.extension);
         }
+        let (status, sdp) = self.early_media(call, id, status, sdp);
         let Some(bridge) = self.calls.bridges.get(&call) else { return };
         if let Some(transfer) = bridge.transfer {
             self.transfer_progress(now, transfer, status);
@@ -63,6 +63,27 @@ impl Exchange {
             self.ask_leg(now, a, |call, ctx| call.progress(ctx, status, sdp, reliable));
             let extension = self.calls.legs.get(&a).and_then(|leg| leg.extension);
             self.changed_lamps.extend(extension);
+        }
+    }
+
+    /// What the caller is told of the sound before an answer: nothing while several devices ring, since
+    /// his own dialog is one, and its first description binds whoever answers (RFC 3261 §13.2.1).
+    fn early_media(
+        &mut self,
+        call: CallId,
+        id: LegId,
+        status: u16,
+        sdp: Option<Vec<u8>>,
+    ) -> (u16, Option<Vec<u8>>) {
+        let one_rings = self.calls.bridges.get(&call).is_some_and(|bridge| bridge.b.len() < 2);
+        match sdp {
+            Some(sdp) if !one_rings => {
+                if let Some(leg) = self.calls.legs.get_mut(&id) {
+                    leg.remote_sdp = sdp;
+                }
+                (180, None)
+            }
+            sdp => (status, self.relayed_opt(call, id, sdp, (Half::Answer, Half::Answer))),
         }
     }
 

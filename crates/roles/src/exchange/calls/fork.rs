@@ -273,7 +273,12 @@ impl Exchange {
         let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
         let status = told_to_caller(status);
         bridge.refusal = Some(bridge.refusal.map_or(status, |before| better(before, status)));
-        if bridge.b.is_empty() {
+        let nobody_rings = bridge.b.is_empty();
+        // 6xx speaks for all devices (RFC 3261 §16.7 step 5).
+        if status >= 600 {
+            self.cancel_branches(now, call, None);
+        }
+        if nobody_rings || status >= 600 {
             self.all_refused(now, call);
         }
     }
@@ -357,12 +362,18 @@ const fn told_to_caller(status: Option<u16>) -> u16 {
     }
 }
 
-/// Of two refusals the one that says more (RFC 3261 §16.7 step 6): 6xx, then busy, then the later.
+/// Of two refusals the one that says more (RFC 3261 §16.7 step 6); of two that say as much the later.
 const fn better(before: u16, after: u16) -> u16 {
-    match (before, after) {
-        (600.., _) => before,
-        (_, 600..) => after,
-        (486, _) => before,
-        _ => after,
+    if rank(after) >= rank(before) { after } else { before }
+}
+
+/// How much a refusal says: 6xx most, then busy, then what the request has wrong, then that nobody answers.
+const fn rank(status: u16) -> u8 {
+    match status {
+        600.. => 4,
+        486 => 3,
+        480 => 1,
+        400..=499 => 2,
+        _ => 0,
     }
 }
