@@ -69,6 +69,8 @@ pub(super) struct Leg {
     /// The call that is made because this leg asked for a transfer.
     transfers: Option<CallId>,
     pub(super) ringing: bool,
+    /// It holds: what it said last is that it listens to nothing.
+    pub(super) holds: bool,
     alarm: Option<Time>,
 }
 

@@ -177,8 +177,8 @@ impl Exchange {
     pub(super) fn obey(&mut self, now: Time, command: Command) {
         let answer = match command.what {
             What::Extensions => Answer::Extensions(self.extension_views()),
-            What::SetExtension(extension) => self.set_extension(*extension),
-            What::EditExtension { number, edit } => self.edit_extension(&number, *edit),
+            What::SetExtension(extension) => self.set_extension(now, *extension),
+            What::EditExtension { number, edit } => self.edit_extension(now, &number, *edit),
             What::RemoveExtension(number) => self.remove_extension(now, &number),
             What::Registrations => Answer::Registrations(self.registrations(now)),
             What::Calls => Answer::Calls(self.calls()),
@@ -239,7 +239,7 @@ impl Exchange {
         wanted.take(count.min(MAX_ROWS)).cloned().collect()
     }
 
-    pub(super) fn set_extension(&mut self, extension: Extension) -> Answer {
+    pub(super) fn set_extension(&mut self, now: Time, extension: Extension) -> Answer {
         if self.is_place(&extension.number) {
             return Answer::Refused(format!("{} is a parking place", extension.number));
         }
@@ -259,6 +259,7 @@ impl Exchange {
         if messages != before {
             self.changed_messages.insert(id);
         }
+        self.end_forbidden_lamps(now, id);
         Answer::Ok
     }
 
@@ -274,8 +275,9 @@ impl Exchange {
         }
         let watchers = self.directory.get(id).map(|entry| entry.watchers.clone()).unwrap_or_default();
         for lamp in watchers {
-            self.on_subscription_over(now, lamp);
+            self.on_subscription_over(now, lamp, "noresource");
         }
+        self.end_lamps_of(now, number);
         let entry = self.directory.remove(id);
         for binding in entry.map(|entry| entry.bindings).unwrap_or_default() {
             self.unbound(id, binding, "the extension was removed");

@@ -162,6 +162,9 @@ pub struct Binding {
     pub local: std::net::SocketAddr,
     /// Where its packets come from; calls go there, whatever its Contact says.
     pub remote: std::net::SocketAddr,
+    /// The proxies between, as Route values in the order to be visited (RFC 3327).
+    #[serde(default)]
+    pub path: Vec<String>,
     /// Seconds since 1970 until which it stands.
     pub expires_at_s: u64,
     /// The Call-ID of its REGISTERs.

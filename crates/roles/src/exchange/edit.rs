@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use proto::Time;
 use proto::sip::digest::Ha1;
 use serde::{Deserialize, Deserializer};
 
@@ -62,7 +63,7 @@ fn named<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Opti
 }
 
 impl Exchange {
-    pub(super) fn edit_extension(&mut self, number: &str, edit: Edit) -> Answer {
+    pub(super) fn edit_extension(&mut self, now: Time, number: &str, edit: Edit) -> Answer {
         let realm = self.config.realm.clone();
         let known = self.directory.find(number).and_then(|id| self.directory.get(id));
         let known = known.map(|entry| entry.extension.clone());
@@ -75,7 +76,7 @@ impl Exchange {
             return Answer::Refused(format!("the password of extension {number} is empty"));
         }
         edit.apply(&mut extension, &realm);
-        self.set_extension(extension)
+        self.set_extension(now, extension)
     }
 }
 

@@ -99,6 +99,9 @@ pub struct Subscription {
     pub local: SocketAddr,
     /// Where its packets come from.
     pub remote: SocketAddr,
+    /// The proxies between, as Route values.
+    #[serde(default)]
+    pub routes: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -165,11 +168,12 @@ impl Exchange {
             transport: flow.transport.param_name().to_owned(),
             local: flow.local,
             remote: flow.remote,
+            routes: dialog.routes.clone(),
         };
         let reply = accepted(flow, &kept.watched, expires_s).to_tag(tag);
         self.answer(now, flow, message, reply);
         let lamp = self.add_lamp(kept, dialog, watched);
-        self.notify(now, lamp, expires_s == 0);
+        self.notify(now, lamp, (expires_s == 0).then_some("timeout"));
     }
 
     /// Whom it watches and for how long, or why not.
@@ -182,6 +186,9 @@ impl Exchange {
         let Some(package) = event.and_then(|event| Package::from_name(event.package)) else {
             return Err(Reply::new(489).header(Name::AllowEvents, ALLOWED));
         };
+        if !accepts(message, package) {
+            return Err(Reply::new(406));
+        }
         let (Route::Extension(watched) | Route::Place(watched)) = self.route(message.request_uri()) else {
             return Err(Reply::new(404));
         };
@@ -224,7 +231,7 @@ impl Exchange {
             local: Party::new("", &*kept.local_uri).with_tag(&*kept.local_tag),
             remote: Party::new("", &*kept.remote_uri).with_tag(&*kept.remote_tag),
             target: kept.target.clone(),
-            routes: Vec::new(),
+            routes: kept.routes.clone(),
             local_cseq: kept.cseq,
             remote_cseq: kept.remote_cseq,
         };
@@ -271,7 +278,7 @@ impl Exchange {
         let reply = accepted(flow, &kept.watched, expires_s);
         self.rearm_lamp(id);
         self.answer(now, flow, message, reply);
-        self.notify(now, id, expires_s == 0);
+        self.notify(now, id, (expires_s == 0).then_some("timeout"));
     }
 
     fn rearm_lamp(&mut self, id: SubscriptionId) {
@@ -281,9 +288,31 @@ impl Exchange {
         self.alarms.insert((lamp.alarm, Alarm::Lamp(id)));
     }
 
-    /// Nobody refreshed it (RFC 6665 §4.2.2): the watcher is told, and it is gone.
-    pub(super) fn on_subscription_over(&mut self, now: Time, id: SubscriptionId) {
-        self.notify(now, id, true);
+    /// Nobody refreshed it, or it may not go on (RFC 6665 §4.2.2): the watcher is told, and it is gone.
+    pub(super) fn on_subscription_over(&mut self, now: Time, id: SubscriptionId, reason: &'static str) {
+        self.notify(now, id, Some(reason));
+    }
+
+    /// Ends what others watch of an extension and may watch no longer.
+    pub(super) fn end_forbidden_lamps(&mut self, now: Time, watched: ExtensionId) {
+        let Some(entry) = self.directory.get(watched) else { return };
+        let may_watch = |id: &SubscriptionId| {
+            self.lamps.all.get(id).is_none_or(|lamp| entry.extension.may_be_watched_by(&lamp.kept.watcher))
+        };
+        let forbidden: Vec<SubscriptionId> =
+            entry.watchers.iter().copied().filter(|id| !may_watch(id)).collect();
+        for id in forbidden {
+            self.on_subscription_over(now, id, "rejected");
+        }
+    }
+
+    /// Ends all that somebody watches who is no more.
+    pub(super) fn end_lamps_of(&mut self, now: Time, watcher: &str) {
+        let own = self.lamps.all.iter().filter(|(_, lamp)| lamp.kept.watcher == watcher);
+        let own: Vec<SubscriptionId> = own.map(|(id, _)| *id).collect();
+        for id in own {
+            self.on_subscription_over(now, id, "rejected");
+        }
     }
 
     /// Tells the watchers of everybody with whom something changed in this turn.
@@ -300,23 +329,26 @@ impl Exchange {
         let watchers = self.directory.get(extension).map(|entry| entry.watchers.clone());
         for id in watchers.unwrap_or_default() {
             if self.lamps.all.get(&id).is_some_and(|lamp| lamp.kept.package == package) {
-                self.notify(now, id, false);
+                self.notify(now, id, None);
             }
         }
     }
 
-    /// Sends the state as it is, or notes that it changed while a NOTIFY waits for its answer.
-    fn notify(&mut self, now: Time, id: SubscriptionId, last: bool) {
+    /// Sends the state as it is, or notes that it changed while a NOTIFY waits for its answer; with `over`
+    /// for the last time, and why.
+    fn notify(&mut self, now: Time, id: SubscriptionId, over: Option<&'static str>) {
         let Some(lamp) = self.lamps.all.get_mut(&id) else { return };
-        if lamp.asking && !last {
+        if lamp.asking && over.is_none() {
             lamp.stale = true;
             return;
         }
         let (media_type, body) = self.body(now, id);
         let Some(lamp) = self.lamps.all.get_mut(&id) else { return };
         let left_s = lamp.kept.expires_at_s.saturating_sub(now.as_secs());
-        let state =
-            if last { "terminated;reason=timeout".to_owned() } else { format!("active;expires={left_s}") };
+        let state = match over {
+            Some(reason) => format!("terminated;reason={reason}"),
+            None => format!("active;expires={left_s}"),
+        };
         let event_id = lamp.kept.event_id.as_ref().map(|id| format!(";id={id}")).unwrap_or_default();
         let mut request = lamp.dialog.request(Method::Notify);
         request = request
@@ -332,7 +364,7 @@ impl Exchange {
         let targets = vec![Target { transport, remote: lamp.kept.remote, name: None }];
         let kept = lamp.kept.clone();
         let sent = self.endpoint.send(now, &request, targets, kept.local, Owner::Lamp(id), &mut self.wire);
-        if last {
+        if over.is_some() {
             self.remove_lamp(id);
         } else {
             self.told.push(Output::Store(Change::Subscription(Box::new(kept))));
@@ -445,7 +477,7 @@ impl Exchange {
             remote_tag: Some(dialog.local.tag.clone()),
             direction: Some(if called { CallDirection::Recipient } else { CallDirection::Initiator }),
             state,
-            local: Side { identity: uri(number), ..Side::default() },
+            local: Side { identity: uri(number), rendering: leg.holds.then_some(false), ..Side::default() },
             remote: Side {
                 identity: uri(&other.number),
                 display: Some(other.display.clone()),
@@ -471,7 +503,7 @@ impl Exchange {
         if gone {
             self.remove_lamp(id);
         } else if lamp.stale || status.is_none() {
-            self.notify(now, id, false);
+            self.notify(now, id, None);
         }
     }
 
@@ -493,6 +525,21 @@ fn difference(known: &[DialogEntry], now: Vec<DialogEntry>) -> Vec<DialogEntry> 
     let over = over.map(|old| DialogEntry { state: DialogState::Terminated, ..old.clone() });
     let over: Vec<DialogEntry> = over.collect();
     now.into_iter().filter(|new| !known.contains(new)).chain(over).collect()
+}
+
+/// Whether a watcher reads the bodies of a package (RFC 6665 §3.1.3).
+fn accepts(message: &Message<'_>, package: Package) -> bool {
+    let own = match package {
+        Package::Dialog => dialog_info::MEDIA_TYPE,
+        Package::MessageSummary => mwi::MEDIA_TYPE,
+    };
+    let mut read =
+        message.values(Name::Accept).filter_map(|value| std::str::from_utf8(value).ok()).peekable();
+    let is_read = |value: &str| {
+        let kind = value.split(';').next().unwrap_or_default().trim();
+        ["*/*", "application/*", own].iter().any(|known| kind.eq_ignore_ascii_case(known))
+    };
+    read.peek().is_none() || read.any(is_read)
 }
 
 /// The seconds asked for (RFC 6665 §4.2.1.1).

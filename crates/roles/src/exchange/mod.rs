@@ -10,6 +10,7 @@
 //! nothing but their addresses changed, media goes through the relay. Nothing reaches the wire but
 //! through a transaction, except what strangers are answered.
 
+mod abilities;
 mod blocks;
 mod calls;
 mod command;
@@ -59,7 +60,7 @@ pub use self::router::Codes;
 const ALLOW: &str =
     "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, SUBSCRIBE, NOTIFY, REFER, INFO, UPDATE, PRACK";
 /// The extensions of SIP that both legs understand.
-const SUPPORTED: &str = "replaces, timer, 100rel";
+const SUPPORTED: &str = "replaces, timer, 100rel, path";
 
 /// What an exchange is told once.
 #[derive(Clone, Debug)]
@@ -432,6 +433,12 @@ impl Exchange {
         for subscription in subscriptions {
             self.restore_subscription(now, subscription);
         }
+        for record in self.calls.records().collect::<Vec<_>>().into_iter().rev() {
+            let callee = self.directory.find(&record.callee);
+            if let Some(entry) = callee.and_then(|id| self.directory.get_mut(id)) {
+                entry.last_caller = Some(record.caller.clone());
+            }
+        }
     }
 
     fn on_message(&mut self, now: Time, flow: Flow, bytes: &[u8]) {
@@ -467,6 +474,9 @@ impl Exchange {
             return;
         }
         let Some(id) = self.authenticate(now, flow, message) else { return };
+        if let Some(reply) = abilities::unsupported(message) {
+            return self.answer(now, flow, message, reply);
+        }
         let answers = &self.config.answers;
         let method = message.method().unwrap_or(Method::Other);
         let forced = match method {
@@ -479,10 +489,9 @@ impl Exchange {
             (None, Method::Register) => self.on_register(now, flow, message, id),
             (None, Method::Invite) => self.on_invite(now, flow, message, id),
             (None, Method::Subscribe) => self.on_subscribe(now, flow, message, id),
-            (None, Method::Options) => {
-                let reply = Reply::new(200).header(Name::Allow, ALLOW).header(Name::Supported, SUPPORTED);
-                self.answer(now, flow, message, reply);
-            }
+            (None, Method::Options) => self.on_options(now, flow, message),
+            // The calls that an extension has are transferred inside their dialogs.
+            (None, Method::Refer) => self.answer(now, flow, message, Reply::new(403)),
             (None, Method::Bye | Method::Notify | Method::Info | Method::Update | Method::Prack) => {
                 self.answer(now, flow, message, Reply::new(481));
             }
@@ -546,7 +555,7 @@ impl Exchange {
                 Alarm::ServiceOver(call) => self.on_service_over(now, call),
                 Alarm::Leftover(leg) => self.hang_up_leg(now, leg, None),
                 Alarm::Expiry(extension) => self.on_expiry(now, extension),
-                Alarm::Lamp(lamp) => self.on_subscription_over(now, lamp),
+                Alarm::Lamp(lamp) => self.on_subscription_over(now, lamp, "timeout"),
                 Alarm::Qualify(extension) => self.qualify(now, extension),
             }
         }

@@ -44,7 +44,11 @@ impl Exchange {
 
     fn ask_device(&mut self, now: Time, id: ExtensionId, device: &Binding) {
         let host = proto::sip::uri::host_of(device.local.ip());
-        let request = Request::new(Method::Options, &*device.contact)
+        let mut request = Request::new(Method::Options, &*device.contact);
+        for route in &device.path {
+            request = request.header(Name::Route, route);
+        }
+        request = request
             .header(Name::From, format_args!("<sip:{host}>;tag={}", self.rng.hex(16)))
             .header(Name::To, format_args!("<{}>", device.contact))
             .header(Name::CallId, self.rng.hex(24))

@@ -14,6 +14,8 @@ use super::{Alarm, Change, Event, Exchange, Output};
 const MAX_URI_BYTES: usize = 256;
 const MAX_CALL_ID_BYTES: usize = 128;
 const MAX_AGENT_BYTES: usize = 64;
+/// The most proxies between a device and us, and the longest of their URIs in bytes.
+const MAX_PATH: usize = 8;
 /// The most Contacts read of one REGISTER.
 const MAX_CONTACTS: usize = 16;
 
@@ -46,7 +48,11 @@ impl Exchange {
     /// A REGISTER of an extension whose password was right.
     pub(super) fn on_register(&mut self, now: Time, flow: Flow, message: &Message<'_>, id: ExtensionId) {
         let reply = match self.register(now, flow, message, id) {
-            Ok(()) => self.registered(now, id),
+            // The device learns which way its calls come (RFC 3327 §5.3).
+            Ok(()) => message
+                .values(Name::Path)
+                .filter_map(|value| std::str::from_utf8(value).ok())
+                .fold(self.registered(now, id), |reply, value| reply.header(Name::Path, value)),
             Err(reply) => reply,
         };
         let server = self.endpoint.accept(now, flow, message);
@@ -65,9 +71,10 @@ impl Exchange {
             return self.unregister_all(message, id);
         }
         let wishes = self.wishes(message)?;
+        let path = path(message)?;
         self.check_order(message, id)?;
         for wish in &wishes {
-            self.bind(now, flow, message, id, wish)?;
+            self.bind(now, flow, message, id, wish, &path)?;
         }
         Ok(())
     }
@@ -106,6 +113,7 @@ impl Exchange {
         message: &Message<'_>,
         id: ExtensionId,
         wish: &Wish<'_>,
+        path: &[String],
     ) -> Result<(), Reply> {
         let Some(entry) = self.directory.get_mut(id) else { return Err(Reply::new(403)) };
         let known = entry.bindings.iter().position(|binding| binding.contact == wish.address.uri);
@@ -119,11 +127,18 @@ impl Exchange {
         let expires_at = now + Duration::from_secs(u64::from(wish.expires_s));
         let binding = match known.and_then(|at| entry.bindings.get_mut(at)) {
             Some(binding) => {
-                refresh(binding, now, flow, message, wish);
-                binding.clone()
+                let was_reachable = binding.reachable;
+                refresh(binding, now, flow, message, wish, path);
+                let binding = binding.clone();
+                if !was_reachable {
+                    let (number, contact) = (binding.number.clone(), binding.contact.clone());
+                    self.told.push(Output::Event(Event::Reachable { number, contact, reachable: true }));
+                    self.changed_lamps.insert(id);
+                }
+                binding
             }
             None => {
-                let binding = binding(now, flow, message, &entry.extension.number, wish);
+                let binding = binding(now, flow, message, &entry.extension.number, wish, path);
                 self.make_room(now, id, flow)?;
                 let Some(entry) = self.directory.get_mut(id) else { return Err(Reply::new(403)) };
                 entry.bindings.push(binding.clone());
@@ -149,7 +164,8 @@ impl Exchange {
             return Ok(());
         }
         // A device that comes again from where it was has lost its memory, not gained a twin.
-        let same = entry.bindings.iter().position(|binding| binding.flow() == flow);
+        let same =
+            entry.bindings.iter().position(|binding| binding.flow() == flow && binding.path.is_empty());
         let Some(at) = same.or((replace_oldest && most > 0).then_some(0)) else {
             return Err(Reply::new(403).reason("Too Many Devices"));
         };
@@ -225,13 +241,36 @@ impl Exchange {
     }
 }
 
-fn binding(now: Time, flow: Flow, message: &Message<'_>, number: &str, wish: &Wish<'_>) -> Binding {
+/// The proxies between (RFC 3327 §5.3).
+fn path(message: &Message<'_>) -> Result<Vec<String>, Reply> {
+    if message.header(Name::Path).is_none() {
+        return Ok(Vec::new());
+    }
+    let route =
+        |value| Address::parse(value).filter(|a| a.uri.len() <= MAX_URI_BYTES && a.parsed_uri().is_some());
+    let routes: Option<Vec<String>> = message
+        .values(Name::Path)
+        .take(MAX_PATH + 1)
+        .map(|value| Some(format!("<{}>", route(value)?.uri)))
+        .collect();
+    routes.filter(|routes| routes.len() <= MAX_PATH).ok_or_else(|| Reply::new(400).reason("Bad Path"))
+}
+
+fn binding(
+    now: Time,
+    flow: Flow,
+    message: &Message<'_>,
+    number: &str,
+    wish: &Wish<'_>,
+    path: &[String],
+) -> Binding {
     let mut binding = Binding {
         number: number.to_owned(),
         contact: wish.address.uri.to_owned(),
         transport: String::new(),
         local: flow.local,
         remote: flow.remote,
+        path: Vec::new(),
         expires_at_s: 0,
         call_id: String::new(),
         cseq: 0,
@@ -239,12 +278,20 @@ fn binding(now: Time, flow: Flow, message: &Message<'_>, number: &str, wish: &Wi
         user_agent: String::new(),
         reachable: true,
     };
-    refresh(&mut binding, now, flow, message, wish);
+    refresh(&mut binding, now, flow, message, wish, path);
     binding
 }
 
 /// Everything but number and contact as this REGISTER has it; texts keep their memory.
-fn refresh(binding: &mut Binding, now: Time, flow: Flow, message: &Message<'_>, wish: &Wish<'_>) {
+fn refresh(
+    binding: &mut Binding,
+    now: Time,
+    flow: Flow,
+    message: &Message<'_>,
+    wish: &Wish<'_>,
+    path: &[String],
+) {
+    binding.path = path.to_vec();
     flow.transport.param_name().clone_into(&mut binding.transport);
     (binding.local, binding.remote) = (flow.local, flow.remote);
     binding.expires_at_s = now.as_secs() + u64::from(wish.expires_s);

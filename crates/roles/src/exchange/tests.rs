@@ -7,6 +7,7 @@ mod encrypting;
 mod forking;
 mod guarding;
 mod lamps;
+mod moving;
 mod registering;
 mod services;
 mod soak;

@@ -66,6 +66,12 @@ pub(crate) struct Arguments {
     /// Every how many seconds phones over UDP are asked whether they answer; 0 for never
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     qualify: u32,
+    /// How many seconds a phone rings; an extension may have a time of its own
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..=600))]
+    ring: u16,
+    /// Calls without a sign of life for so many seconds end (RFC 4028, at least 90); 0 for never
+    #[arg(long, value_name = "SECONDS", default_value_t = 1_800)]
+    session: u32,
     /// Refuse phones whose User-Agent has these words; may be given several times
     #[arg(long, value_name = "WORDS")]
     block_agent: Vec<String>,
@@ -139,6 +145,8 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     let config = ExchangeConfig {
         offers_sha256: arguments.sha256,
         qualify_s: Some(arguments.qualify).filter(|seconds| *seconds > 0),
+        ring_s: arguments.ring,
+        session_s: Some(arguments.session).filter(|seconds| *seconds > 0),
         terms: Terms { blocks: blocks(&arguments)?, ..Terms::default() },
         ..ExchangeConfig::default()
     };

@@ -67,7 +67,8 @@ impl Exchange {
     }
 
     /// What the caller is told of the sound before an answer: nothing while several devices ring, since
-    /// his own dialog is one, and its first description binds whoever answers (RFC 3261 §13.2.1).
+    /// his own dialog is one, and its first description binds whoever answers (RFC 3261 §13.2.1); nothing
+    /// either where he has offered nothing that it could answer.
     fn early_media(
         &mut self,
         call: CallId,
@@ -75,9 +76,10 @@ impl Exchange {
         status: u16,
         sdp: Option<Vec<u8>>,
     ) -> (u16, Option<Vec<u8>>) {
-        let one_rings = self.calls.bridges.get(&call).is_some_and(|bridge| bridge.b.len() < 2);
+        let bridge = self.calls.bridges.get(&call);
+        let one_answers = bridge.is_some_and(|bridge| bridge.b.len() < 2 && bridge.offer.is_some());
         match sdp {
-            Some(sdp) if !one_rings => {
+            Some(sdp) if !one_answers => {
                 if let Some(leg) = self.calls.legs.get_mut(&id) {
                     leg.remote_sdp = sdp;
                 }
@@ -125,7 +127,7 @@ impl Exchange {
 
     /// Tells the caller what the called has answered: by the answer to its INVITE, or by a re-INVITE
     /// where its own leg stands already.
-    fn tell_answer(&mut self, now: Time, a: LegId, told: Option<Vec<u8>>) {
+    pub(super) fn tell_answer(&mut self, now: Time, a: LegId, told: Option<Vec<u8>>) {
         self.ask_leg(now, a, |call, ctx| {
             if call.is_answered() {
                 call.modify(ctx, told);

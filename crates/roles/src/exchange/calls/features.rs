@@ -150,7 +150,8 @@ impl Exchange {
         let waiting = legs.filter(|leg| leg.machine.is_caller()).filter_map(|leg| leg.call);
         waiting
             .filter(|call| {
-                self.calls.bridges.get(call).is_some_and(|b| b.answered_at.is_none() && b.a.is_some())
+                let bridge = self.calls.bridges.get(call).filter(|bridge| bridge.answered_at.is_none());
+                bridge.is_some_and(|bridge| bridge.a.is_some() || bridge.transfer.is_some())
             })
             .min()
     }
@@ -164,10 +165,13 @@ impl Exchange {
     }
 
     /// Whoever dialled takes a call that rings elsewhere. Both sides have offered: each is answered
-    /// with what both can, as the other offered it.
+    /// with what both can, as the other offered it. A caller whose leg stands already, since it was
+    /// transferred, recalled or called first, is told by a change of its session.
     pub(super) fn pick_up(&mut self, now: Time, leg: LegId, call: CallId) {
         let bridge = self.calls.bridges.get(&call);
-        let offered = bridge.and_then(|bridge| Some((bridge.a?, bridge.offer.as_deref()?)));
+        let transfer = bridge.and_then(|bridge| bridge.transfer);
+        let waiting = bridge.and_then(|bridge| bridge.a).or(transfer.map(|transfer| transfer.transferee));
+        let offered = bridge.and_then(|bridge| Some((waiting?, bridge.offer.as_deref()?)));
         let said = self.last_said(leg).unwrap_or_default();
         let met = offered.and_then(|(a, offer)| Some((a, met(offer, &said)?)));
         let Some((a, (offer, said))) = met else {
@@ -180,11 +184,16 @@ impl Exchange {
             own.call = Some(call);
         }
         self.take_place(call, leg, Some(leg));
-        let told = self.relayed(call, leg, &said, (Half::Offer, Half::Answer));
+        let stands = self.calls.legs.get(&a).is_some_and(|leg| leg.machine.is_answered());
+        let half = if stands { Half::Offer } else { Half::Answer };
+        let told = self.relayed(call, leg, &said, (Half::Offer, half));
         let offer = self.offer_as_answer(call, &offer);
         self.mark_answered(now, call);
         self.ask_leg(now, leg, |call, ctx| call.answer(ctx, Some(offer), &[]));
-        self.ask_leg(now, a, |call, ctx| call.answer(ctx, Some(told), &[]));
+        match transfer {
+            Some(transfer) => self.transfer_answered(now, call, transfer, Some(told)),
+            None => self.tell_answer(now, a, Some(told)),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proto::Time;
 use proto::sip::message::Name;
-use proto::sip::usage::call::Invitation;
+use proto::sip::usage::call::{Invitation, is_read};
 use proto::sip::{Flow, Message, Reply};
 
 use super::keys::{Half, is_acceptable};
@@ -30,8 +30,6 @@ const PASSED_ON: [Name; 7] = [
 ];
 /// Those of them that can make a phone answer without its person.
 const ANSWERS_ITSELF: [Name; 4] = [Name::AlertInfo, Name::CallInfo, Name::AnswerMode, Name::PrivAnswerMode];
-/// What a request may require of us.
-const UNDERSTOOD: [&str; 3] = ["replaces", "timer", "100rel"];
 
 impl Exchange {
     /// An INVITE of an extension whose password was right.
@@ -49,6 +47,9 @@ impl Exchange {
         let too_short = self.calls.legs.get(&leg).is_some_and(|l| l.machine.session_too_small(MIN_SE_S));
         if too_short {
             return self.refuse_leg(now, leg, Reply::new(422).header(Name::MinSe, MIN_SE_S));
+        }
+        if let (Some(seconds), Some(leg)) = (self.config.session_s, self.calls.legs.get_mut(&leg)) {
+            leg.machine.wish_session(seconds);
         }
         let rule = self.directory.get(caller).map(|entry| entry.extension.encryption).unwrap_or_default();
         if !is_acceptable(message.body(), rule) {
@@ -75,10 +76,8 @@ impl Exchange {
         if message.number(Name::MaxForwards) == Some(0) {
             return Some(Reply::new(483));
         }
-        let foreign = message.values(Name::Require).filter_map(|value| std::str::from_utf8(value).ok());
-        let foreign: Vec<&str> = foreign.filter(|tag| !UNDERSTOOD.contains(tag)).collect();
-        if !foreign.is_empty() {
-            return Some(Reply::new(420).header(Name::Unsupported, foreign.join(", ")));
+        if !is_read(message) {
+            return Some(Reply::new(415).header(Name::Accept, "application/sdp"));
         }
         if self.calls.bridges.len() >= self.config.max_calls {
             return Some(Reply::new(503).header(Name::RetryAfter, 5));

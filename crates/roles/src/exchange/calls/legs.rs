@@ -8,10 +8,14 @@ use proto::sip::usage::{Context, Identity};
 use proto::sip::{Flow, Message, Method, Name, Reply, Target, Transport};
 
 use super::{CallId, Leg, LegId};
+use crate::exchange::abilities::unsupported;
 use crate::exchange::directory::{Binding, ExtensionId};
 use crate::exchange::{ALLOW, Alarm, Exchange, Owner, SUPPORTED};
 use crate::relay::Side;
 
+/// Where we offer nothing: an offer that came reliably would have to be answered in the PRACK (RFC 3262
+/// §5), before the caller has answered.
+const SUPPORTED_WITHOUT_OFFER: &str = "replaces, timer";
 /// The digits of our tags.
 const TAG_DIGITS: usize = 16;
 
@@ -77,8 +81,12 @@ impl Exchange {
         let local = Party::new(&*other.display, format!("sip:{user}@{host}")).with_tag(&*tag);
         let user = proto::sip::uri::escape(&binding.number);
         let remote = Party::new("", format!("sip:{user}@{host}"));
-        let dialog = Dialog::outgoing(call_id, local, remote, binding.contact.clone());
-        let identity = self.identity(flow, &other.number);
+        let mut dialog = Dialog::outgoing(call_id, local, remote, binding.contact.clone());
+        dialog.routes.clone_from(&binding.path);
+        let mut identity = self.identity(flow, &other.number);
+        if invitation.sdp.is_none() {
+            identity.supported = SUPPORTED_WITHOUT_OFFER;
+        }
         let id = LegId(self.calls.next());
         let mut ctx = Context {
             now,
@@ -140,6 +148,7 @@ impl Exchange {
             joined_by: None,
             transfers: None,
             ringing: false,
+            holds: false,
             alarm: None,
         };
         self.calls.tags.insert(tag.into(), id);
@@ -245,6 +254,9 @@ impl Exchange {
         }
         if !same_flow(leg.flow, flow) && !self.follow(now, id, flow, message) {
             return;
+        }
+        if let Some(reply) = unsupported(message) {
+            return self.answer(now, flow, message, reply);
         }
         let server = self.endpoint.accept(now, flow, message);
         if message.method() == Some(Method::Invite) {

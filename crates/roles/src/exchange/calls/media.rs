@@ -53,7 +53,7 @@ impl Exchange {
         let side = if bridge.a == Some(from) { Side::A } else { Side::B };
         let at = if side == Side::A { place.b } else { place.a };
         let Some(led) = led_through(sdp, at, redirect) else { return sdp.to_vec() };
-        let Led { mut description, index, remote } = led;
+        let Led { mut description, index, remote, holds } = led;
         let [a, b] = &mut bridge.sides;
         let (own, other) = if side == Side::A { (a, b) } else { (b, a) };
         own.hear(&description, index, remote, said);
@@ -62,6 +62,9 @@ impl Exchange {
         if let Some(leg) = self.calls.legs.get_mut(&from) {
             leg.side = side;
             leg.remote_sdp = sdp.to_vec();
+            if std::mem::replace(&mut leg.holds, holds) != holds {
+                self.changed_lamps.extend(leg.extension);
+            }
         }
         self.open_relay(call);
         self.point_relay(call);
@@ -134,16 +137,19 @@ struct Led {
     index: usize,
     /// Where that went before.
     remote: Option<SocketAddr>,
+    /// Whether its side holds.
+    holds: bool,
 }
 
 fn led_through(sdp: &[u8], at: SocketAddr, redirect: Redirect) -> Option<Led> {
     let mut description = Description::parse(sdp).ok()?;
     let index = description.audio_index()?;
     let remote = description.rtp_address_of(index).filter(|remote| !remote.ip().is_unspecified());
+    let holds = is_held(&description);
     description.refuse_others(index);
     description.remove_ice();
     redirect(&mut description, index, at);
-    Some(Led { description, index, remote })
+    Some(Led { description, index, remote, holds })
 }
 
 /// Whether a description says that its side listens to nothing (RFC 3264 §8.4).

@@ -125,7 +125,9 @@ impl Exchange {
         if transfer.by_hand {
             self.hang_up_leg(now, transfer.transferor, None);
         }
-        self.ask_leg(now, transfer.transferee, |call, ctx| call.modify(ctx, told));
+        if self.ask_leg(now, transfer.transferee, |call, ctx| call.modify(ctx, told)) != Some(true) {
+            self.end_call(now, call, "the transferred side is busy changing its session");
+        }
     }
 
     /// Attended: the transferee takes the transferor's place in another call of the transferor.
@@ -137,6 +139,10 @@ impl Exchange {
             self.ask_leg(now, id, |call, ctx| call.refuse_refer(ctx, 481));
             return;
         };
+        if let Some(status) = self.cannot_be_handed_over(transferee, own) {
+            self.ask_leg(now, id, |call, ctx| call.refuse_refer(ctx, status));
+            return;
+        }
         self.ask_leg(now, id, |call, ctx| call.accept_refer(ctx));
         let Some(target) = self.calls.peer(own) else {
             return self.attended_while_ringing(now, id, transferee, own, call);
@@ -147,6 +153,28 @@ impl Exchange {
         self.dismiss(now, own);
         self.hang_up_leg(now, id, None);
         self.rejoin(now, call, transferee, target);
+    }
+
+    /// Why nobody can take the place of a transferor in its second call, `own`, as a status: that call
+    /// still rings at the transferor itself (RFC 3891 §3), the exchange alone is at its other end, or a
+    /// session changes just now.
+    fn cannot_be_handed_over(&self, transferee: LegId, own: LegId) -> Option<u16> {
+        let machine = &self.calls.legs.get(&own)?.machine;
+        match (machine.is_answered(), self.calls.peer(own)) {
+            (false, _) if machine.is_caller() => Some(481),
+            (false, _) => None,
+            (true, None) => Some(603),
+            (true, Some(target)) => {
+                let busy = !self.may_change(transferee) || !self.may_change(target);
+                busy.then_some(491)
+            }
+        }
+    }
+
+    /// Whether a leg can be offered another session at once.
+    fn may_change(&self, id: LegId) -> bool {
+        let machine = self.calls.legs.get(&id).map(|leg| &leg.machine);
+        machine.is_some_and(|machine| machine.is_confirmed() && !machine.is_modifying())
     }
 
     /// The target still rings: the transferee waits for its answer as after a blind transfer.
@@ -267,10 +295,17 @@ impl Exchange {
             return self.pick_up(now, id, call);
         }
         let Some(peer) = self.calls.peer(old) else { return self.refuse_leg(now, id, Reply::new(481)) };
+        if !self.may_change(peer) {
+            return self.refuse_leg(now, id, Reply::new(491));
+        }
         self.take_place(call, id, Some(old));
         self.dismiss(now, old);
         let offer = self.last_said(id);
+        let answers_late = offer.is_none().then_some(peer);
         let told = self.relayed_opt(call, id, offer, (Half::Offer, Half::Offer));
+        if let Some(own) = self.calls.legs.get_mut(&id) {
+            own.answers_late = answers_late;
+        }
         if let Some(leg) = self.calls.legs.get_mut(&peer) {
             leg.joined_by = Some(id);
         }

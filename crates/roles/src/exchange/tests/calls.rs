@@ -288,7 +288,66 @@ fn options_are_answered() {
     let [mut phone, ..] = bench.ready();
     let options = phone.request("OPTIONS", "sip:192.0.2.100", "<sip:192.0.2.100>", "", "o", "", "");
     bench.say(&phone, &options);
-    assert!(bench.heard(&phone, "SIP/2.0 200").contains("Allow: INVITE"));
+    let told = bench.heard(&phone, "SIP/2.0 200");
+    assert!(told.contains("Allow: INVITE") && told.contains("Accept: application/sdp\r\n"), "{told}");
+    let uri = "sip:7999@192.0.2.100";
+    let options = phone.request("OPTIONS", uri, &format!("<{uri}>"), "", "p", "", "");
+    bench.say(&phone, &options);
+    bench.heard(&phone, "SIP/2.0 404");
+}
+
+#[test]
+fn what_is_required_and_not_known_is_named() {
+    let mut bench = Bench::new();
+    let [mut phone, ..] = bench.ready();
+    for method in ["INVITE", "OPTIONS", "SUBSCRIBE", "REGISTER"] {
+        let fields =
+            format!("Contact: {}\r\nRequire: Timer, eventlist, x-new\r\nEvent: dialog\r\n", phone.contact());
+        let uri = "sip:7002@192.0.2.100";
+        let request = phone.request(method, uri, &format!("<{uri}>"), "", method, &fields, "");
+        bench.say(&phone, &request);
+        let refused = bench.heard(&phone, "SIP/2.0 420");
+        assert!(refused.contains("Unsupported: eventlist, x-new\r\n"), "{refused}");
+    }
+}
+
+#[test]
+fn what_cannot_be_done_is_refused_by_its_name() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let uri = "sip:7002@192.0.2.100";
+    for (method, status) in [("MESSAGE", 405), ("PUBLISH", 405), ("X-NEW", 405), ("REFER", 403)] {
+        let fields = "Refer-To: <sip:7003@192.0.2.100>\r\nEvent: presence\r\n";
+        let request = phones[0].request(method, uri, &format!("<{uri}>"), "", method, fields, "");
+        bench.say(&phones[0], &request);
+        let refused = bench.heard(&phones[0], &format!("SIP/2.0 {status}"));
+        assert!(status != 405 || refused.contains("Allow: INVITE, ACK"), "{refused}");
+    }
+    let invite = phones[0].invite("7002", "odd", "");
+    let odd = invite.replace("application/sdp", "application/x-new");
+    bench.say(&phones[0], &odd);
+    assert!(bench.heard(&phones[0], "SIP/2.0 415").contains("Accept: application/sdp\r\n"));
+}
+
+#[test]
+fn inside_a_call_digits_pass_and_what_nobody_reads_is_refused() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (answered, _) = talking(&mut bench, &mut phones);
+    let digit = phones[0].within(&answered, "INFO", "", "Signal=5\r\nDuration=160\r\n");
+    bench.ladder.clear();
+    bench.say(&phones[0], &digit.replace("application/sdp", "application/dtmf-relay"));
+    bench.check("7001>s INFO; s>7001 200; s>7002 INFO");
+    assert!(bench.heard(&phones[1], "INFO").contains("Signal=5\r\n"));
+    for (method, media_type, status) in [
+        ("INFO", "application/x-new", 415),
+        ("MESSAGE", "text/plain", 405),
+        ("INVITE", "application/x-new", 415),
+    ] {
+        let odd = phones[0].within(&answered, method, "", "something");
+        bench.say(&phones[0], &odd.replace("application/sdp", media_type));
+        bench.check(&format!("7001>s {method}; s>7001 {status}"));
+    }
 }
 
 /// A phone's answer to the newest INVITE that it heard.

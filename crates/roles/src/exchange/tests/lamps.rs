@@ -46,8 +46,94 @@ fn a_device_that_does_not_answer_is_told_to_watchers() {
     bench.wait(100);
     let notify = bench.heard(&phones[2], "NOTIFY");
     assert!(!notify.contains("state=\"registered\""), "{notify}");
+    let ok = phones[2].answer(&notify, 200, "", "");
+    bench.say(&phones[2], &ok);
     let Answer::Figures(figures) = bench.command(What::Figures) else { panic!("no figures") };
     assert_eq!((figures.devices, figures.reachable), (3, 0));
+    bench.register(&mut phones[1]);
+    let notify = bench.heard(&phones[2], "NOTIFY");
+    assert!(notify.contains("state=\"registered\""), "it is there again: {notify}");
+}
+
+/// The watcher answers the newest NOTIFY, which it returns.
+fn noticed(bench: &mut Bench, phone: &Phone) -> String {
+    let notify = bench.heard(phone, "NOTIFY");
+    let ok = phone.answer(&notify, 200, "", "");
+    bench.say(phone, &ok);
+    notify
+}
+
+#[test]
+fn who_holds_is_told_to_watchers() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (answered, _) = calls::talking(&mut bench, &mut phones);
+    subscribe(&mut bench, &mut phones[2], "7001", "dialog", 3_600);
+    assert!(!noticed(&mut bench, &phones[2]).contains("+sip.rendering"));
+    for (way, holds) in [("sendonly", true), ("sendrecv", false)] {
+        let sdp = SDP.replace("a=rtpmap", &format!("a={way}\r\na=rtpmap"));
+        let change = phones[0].within(&answered, "INVITE", "", &sdp);
+        bench.say(&phones[0], &change);
+        calls::answer_invite(&mut bench, &phones[1], 200);
+        let ok = bench.heard(&phones[0], "SIP/2.0 200");
+        let ack = phones[0].ack(&change, &ok);
+        bench.say(&phones[0], &ack);
+        let told = noticed(&mut bench, &phones[2]);
+        // RFC 4235 §4.1.6.2.
+        assert_eq!(told.contains("pname=\"+sip.rendering\" pvalue=\"no\""), holds, "{told}");
+    }
+}
+
+#[test]
+fn who_may_watch_no_longer_is_told_so() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    subscribe(&mut bench, &mut phones[2], "7002", "dialog", 3_600);
+    noticed(&mut bench, &phones[2]);
+    let edit = Edit { watchers: Some(Some(vec!["7001".into()])), ..Edit::default() };
+    bench.command(What::EditExtension { number: "7002".into(), edit: Box::new(edit) });
+    let last = bench.heard(&phones[2], "NOTIFY");
+    assert!(last.contains("Subscription-State: terminated;reason=rejected\r\n"), "{last}");
+    assert!(matches!(bench.command(What::Subscriptions), Answer::Subscriptions(all) if all.is_empty()));
+}
+
+#[test]
+fn who_is_no_more_watches_nobody() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    subscribe(&mut bench, &mut phones[2], "7002", "dialog", 3_600);
+    bench.command(What::RemoveExtension("7003".into()));
+    assert!(matches!(bench.command(What::Subscriptions), Answer::Subscriptions(all) if all.is_empty()));
+}
+
+#[test]
+fn who_reads_no_lamps_is_refused() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    for (accept, status) in
+        [("application/pidf+xml", 406), ("application/pidf+xml, application/dialog-info+xml;q=0.5", 200)]
+    {
+        let fields = format!("dialog\r\nAccept: {accept}");
+        subscribe(&mut bench, &mut phones[2], "7002", &fields, 3_600);
+        bench.heard(&phones[2], &format!("SIP/2.0 {status}"));
+    }
+}
+
+#[test]
+fn a_watcher_behind_a_proxy_is_told_by_it_after_a_restart() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    subscribe(&mut bench, &mut phones[2], "7002", "dialog\r\nRecord-Route: <sip:edge.example;lr>", 3_600);
+    let kept = bench.changes.iter().rev().find_map(|change| match change {
+        Change::Subscription(kept) => Some(*kept.clone()),
+        _ => None,
+    });
+    let extensions = ["7002", "7003"].map(|n| Extension::new(n, "offhook", "secret")).to_vec();
+    let subscriptions = vec![kept.expect("a subscription is kept")];
+    let restored = Restored { extensions, subscriptions, ..Restored::default() };
+    let mut bench = Bench::restored(Config::default(), restored);
+    bench.give(Input::Start);
+    assert!(bench.heard(&phones[2], "NOTIFY").contains("Route: <sip:edge.example;lr>\r\n"));
 }
 
 #[test]

@@ -221,3 +221,60 @@ fn devices_that_do_not_answer_are_told() {
     let lost = bench.events.iter().filter(|event| matches!(event, Event::Reachable { reachable: false, .. }));
     assert_eq!(lost.count(), 3);
 }
+
+#[test]
+fn calls_go_by_the_proxies_that_a_registration_came_through() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let with_path = |request: String| {
+        request.replace(
+            "Contact: ",
+            "Supported: path\r\nPath: <sip:edge.example;lr>, <sip:inner.example;lr;ob>\r\nContact: ",
+        )
+    };
+    let request = with_path(phones[1].register("3600"));
+    bench.say(&phones[1], &request);
+    let told = bench.heard(&phones[1], "SIP/2.0 200");
+    assert!(told.contains("Path: <sip:edge.example;lr>\r\nPath: <sip:inner.example;lr;ob>\r\n"), "{told}");
+    let invite = phones[0].invite("7002", "call-1", "");
+    bench.say(&phones[0], &invite);
+    let asked = bench.heard(&phones[1], "INVITE");
+    let routes = "Route: <sip:edge.example;lr>\r\nRoute: <sip:inner.example;lr;ob>\r\n";
+    assert!(asked.starts_with("INVITE sip:7002@192.0.2.2:5060 ") && asked.contains(routes), "{asked}");
+    // The answer says by which of them the dialog goes (RFC 3261 §12.1.2).
+    let answer = phones[1].answer(&asked, 200, "Record-Route: <sip:edge.example;lr>\r\n", SDP);
+    bench.say(&phones[1], &answer);
+    let ack = bench.heard(&phones[1], "ACK");
+    assert!(ack.contains("Route: <sip:edge.example;lr>\r\n") && !ack.contains("inner"), "{ack}");
+    let kept = bench.changes.iter().rev().find_map(|change| match change {
+        Change::Binding(binding) => Some(binding.path.clone()),
+        _ => None,
+    });
+    assert_eq!(kept, Some(vec!["<sip:edge.example;lr>".to_owned(), "<sip:inner.example;lr;ob>".to_owned()]));
+    let request = phones[1].register("3600").replace("Contact: ", "Path: nonsense\r\nContact: ");
+    bench.say(&phones[1], &request);
+    bench.heard(&phones[1], "SIP/2.0 400");
+}
+
+#[test]
+fn who_called_last_is_known_after_a_restart() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (invite, _) = calls::ringing(&mut bench, &mut phones);
+    let cancel = invite.replace("INVITE sip", "CANCEL sip").replace(" INVITE\r\n", " CANCEL\r\n");
+    let cancel =
+        cancel.split("Content-Type").next().unwrap_or_default().to_owned() + "Content-Length: 0\r\n\r\n";
+    bench.say(&phones[0], &cancel);
+    let records = bench.changes.iter().filter_map(|change| match change {
+        Change::CallRecord(record) => Some(record.clone()),
+        _ => None,
+    });
+    let extensions = ["7001", "7002"].map(|number| Extension::new(number, "offhook", "secret")).to_vec();
+    let restored = Restored { extensions, records: records.collect(), ..Restored::default() };
+    let mut bench = Bench::restored(Config::default(), restored);
+    let mut phones = [Phone::new("7001"), Phone::new("7002")];
+    phones.iter_mut().for_each(|phone| bench.register(phone));
+    let back = phones[1].invite("*69", "back", "");
+    bench.say(&phones[1], &back);
+    assert!(bench.heard(&phones[0], "INVITE").contains("From: \"7002\""));
+}

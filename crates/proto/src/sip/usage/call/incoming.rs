@@ -164,6 +164,14 @@ impl Call {
         self.session_wish.as_ref().is_some_and(|wish| wish.is_below(min_s))
     }
 
+    /// Asks for a session timer of so many seconds where their INVITE asked for none; we refresh it then,
+    /// so that they need not know what it is (RFC 4028 §9).
+    pub fn wish_session(&mut self, seconds: u32) {
+        if self.session_wish.is_none() {
+            self.session_wish = Some(session::Wish::new(seconds, true));
+        }
+    }
+
     /// Their ACK, to our 200 or to the answer of their re-INVITE.
     pub fn on_ack<O: Copy>(&mut self, ctx: &mut Context<'_, O>, request: &Message<'_>) -> Option<Event> {
         if let State::Answered { invite } = self.state {
@@ -223,7 +231,12 @@ impl Call {
             }
             _ => None,
         };
-        ctx.reply(id, Reply::new(if awaited.is_some() { 200 } else { 481 }));
+        let mut reply = Reply::new(if awaited.is_some() { 200 } else { 481 });
+        if awaited.is_some() && sdp_of(request).is_some() && !self.local_sdp.is_empty() {
+            // An offer in a PRACK is owed an answer there (RFC 3262 §5): the session stays as it is.
+            reply = reply.body("application/sdp", self.local_sdp.clone());
+        }
+        ctx.reply(id, reply);
         None
     }
 

@@ -23,6 +23,8 @@ use crate::sip::header::{Reason, Replaces};
 use crate::sip::message::{Message, Method, Name};
 use crate::sip::{Reply, Request, Uri};
 
+/// What INFO may carry: a key that was pressed.
+const DIGITS: [&str; 2] = ["application/dtmf-relay", "application/dtmf"];
 /// The most early dialogs that one INVITE may establish.
 const MAX_FORKS: usize = 16;
 
@@ -294,12 +296,8 @@ impl Call {
             Method::Prack => self.on_prack(ctx, id, request),
             Method::Refer => self.on_refer(ctx, id, request),
             Method::Notify => self.on_refer_notify(ctx, id, request),
-            Method::Info => {
-                ctx.reply(id, Reply::new(200));
-                let content_type = request.content_type().unwrap_or_default();
-                Some(Event::Info { content_type, body: request.body().to_vec() })
-            }
-            Method::Options | Method::Message => {
+            Method::Info => on_info(ctx, id, request),
+            Method::Options => {
                 ctx.reply(id, Reply::new(200).header(Name::Allow, ctx.identity.allow));
                 None
             }
@@ -472,6 +470,24 @@ impl Call {
             _ => self.targets.clone(),
         }
     }
+}
+
+/// INFO: digits are taken, and one that says nothing; what else there may be is refused (RFC 6086 §4.2.2).
+fn on_info<O: Copy>(ctx: &mut Context<'_, O>, id: ServerId, request: &Message<'_>) -> Option<Event> {
+    let content_type = request.content_type().unwrap_or_default();
+    let body = request.body();
+    if !body.is_empty() && !DIGITS.contains(&&*content_type) {
+        ctx.reply(id, Reply::new(415).header(Name::Accept, DIGITS.join(", ")));
+        return None;
+    }
+    ctx.reply(id, Reply::new(200));
+    Some(Event::Info { content_type, body: body.to_vec() })
+}
+
+/// Whether what a message carries is understood: a session description or nothing.
+pub fn is_read(message: &Message<'_>) -> bool {
+    let plain = message.text(Name::ContentEncoding).is_none_or(|v| v.trim().eq_ignore_ascii_case("identity"));
+    message.body().is_empty() || (plain && sdp_of(message).is_some())
 }
 
 /// The body of a message if it is a session description.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Call, Context, Event, State, sdp_of};
+use super::{Call, Context, Event, State, is_read, sdp_of};
 use crate::Time;
 use crate::sip::Reply;
 use crate::sip::digest::Attempt;
@@ -133,6 +133,10 @@ impl Call {
         if self.modify.received.as_ref().is_some_and(|r| !r.answered) {
             let wait_s = ctx.rng.below(10);
             ctx.reply(id, Reply::new(500).header(Name::RetryAfter, wait_s));
+            return None;
+        }
+        if !is_read(request) {
+            ctx.reply(id, Reply::new(415).header(Name::Accept, "application/sdp"));
             return None;
         }
         if let Some(old) = self.modify.received.take() {

@@ -113,10 +113,12 @@ impl SessionTimer {
         self.ask_at = self.since + Duration::from_secs(u64::from(self.interval_s / 2));
     }
 
-    /// Adds the header to an answer; `we_are_uac` in the transaction at hand.
+    /// Adds the header to an answer; `we_are_uac` in the transaction at hand. Who asked and is to refresh
+    /// must know how (RFC 4028 §9).
     pub(super) fn tell(&self, reply: Reply, we_are_uac: bool) -> Reply {
         let reply = reply.header(Name::SessionExpires, self.value(we_are_uac));
-        if self.we_refresh == we_are_uac { reply } else { reply.header(Name::Require, "timer") }
+        let uac_refreshes = self.we_refresh == we_are_uac;
+        if uac_refreshes { reply.header(Name::Require, "timer") } else { reply }
     }
 
     /// Adds the headers to a request.

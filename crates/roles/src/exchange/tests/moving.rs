@@ -1,0 +1,258 @@
+//! Transfers, pickups and takeovers in odd moments: nobody is left with a call that nobody else has.
+
+use super::calls::{answer_invite, ringing, talking};
+use super::*;
+
+/// 7001 asks that its first call be led to its second one, of which it heard `answer`.
+fn complete(bench: &mut Bench, phone: &mut Phone, first: &str, second: &str) {
+    let parsed = Message::parse(second.as_bytes()).expect("sound");
+    let (call_id, to, from) = (parsed.call_id(), parsed.to_tag(), parsed.from_tag());
+    let fields = format!(
+        "Refer-To: <sip:7003@192.0.2.100?Replaces={call_id}%3Bto-tag%3D{to}%3Bfrom-tag%3D{from}>\r\n"
+    );
+    let refer = phone.within(first, "REFER", &fields, "");
+    bench.say(phone, &refer);
+}
+
+/// 7001 dials and is answered. Returns the answer.
+fn dial(bench: &mut Bench, phone: &mut Phone, callee: &str, call_id: &str) -> String {
+    let invite = phone.invite(callee, call_id, "");
+    bench.say(phone, &invite);
+    let answered = bench.heard(phone, "SIP/2.0 200");
+    let ack = phone.ack(&invite, &answered);
+    bench.say(phone, &ack);
+    answered
+}
+
+/// 7001 hangs up both its calls: nothing is left.
+fn end_both(bench: &mut Bench, phone: &mut Phone, answers: [&str; 2]) {
+    for answered in answers {
+        let bye = phone.within(answered, "BYE", "", "");
+        bench.say(phone, &bye);
+    }
+    bench.wait(60);
+    assert_eq!((bench.exchange.calls().len(), bench.exchange.calls.legs.len()), (0, 0));
+}
+
+#[test]
+fn nobody_is_led_to_the_exchange_itself() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (first, _) = talking(&mut bench, &mut phones);
+    let second = dial(&mut bench, &mut phones[0], "*43", "call-2");
+    bench.ladder.clear();
+    complete(&mut bench, &mut phones[0], &first, &second);
+    bench.check("7001>s REFER; s>7001 603");
+    assert_eq!(bench.exchange.calls().len(), 2);
+    end_both(&mut bench, &mut phones[0], [&first, &second]);
+}
+
+#[test]
+fn nobody_is_led_to_a_call_that_rings_at_the_transferor() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (first, _) = talking(&mut bench, &mut phones);
+    let invite = phones[2].invite("7001", "call-2", "");
+    bench.say(&phones[2], &invite);
+    let asked = bench.heard(&phones[0], "INVITE");
+    let rings = phones[0].answer(&asked, 180, "", "");
+    bench.say(&phones[0], &rings);
+    let parsed = Message::parse(asked.as_bytes()).expect("sound");
+    let fields = format!(
+        "Refer-To: <sip:7003@192.0.2.100?Replaces={}%3Bto-tag%3D{}%3Bfrom-tag%3Dt7001>\r\n",
+        parsed.call_id(),
+        parsed.from_tag()
+    );
+    bench.ladder.clear();
+    let refer = phones[0].within(&first, "REFER", &fields, "");
+    bench.say(&phones[0], &refer);
+    bench.check("7001>s REFER; s>7001 481");
+}
+
+#[test]
+fn a_busy_target_gives_the_call_back() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (first, _) = talking(&mut bench, &mut phones);
+    let refer = phones[0].within(&first, "REFER", "Refer-To: <sip:7003@192.0.2.100>\r\n", "");
+    bench.say(&phones[0], &refer);
+    let asked = bench.heard(&phones[2], "INVITE");
+    let busy = phones[2].answer(&asked, 486, "", "");
+    bench.say(&phones[2], &busy);
+    let told = bench.heard(&phones[0], "NOTIFY");
+    assert!(told.ends_with("SIP/2.0 486 Busy Here\r\n") && told.contains("terminated"), "{told}");
+    assert_eq!(bench.exchange.calls().len(), 1);
+    bench.ladder.clear();
+    let resume = phones[0].within(&first, "INVITE", "", SDP);
+    bench.say(&phones[0], &resume);
+    assert!(bench.ladder.join("; ").contains("s>7002 INVITE"));
+}
+
+#[test]
+fn a_call_that_rings_for_a_transfer_is_picked_up() {
+    for transferor_waits in [true, false] {
+        let mut bench = Bench::new();
+        let mut phones = bench.ready();
+        let (first, _) = talking(&mut bench, &mut phones);
+        let refer = phones[0].within(&first, "REFER", "Refer-To: <sip:7003@192.0.2.100>\r\n", "");
+        bench.say(&phones[0], &refer);
+        if !transferor_waits {
+            let bye = phones[0].within(&first, "BYE", "", "");
+            bench.say(&phones[0], &bye);
+        }
+        let invite = phones[0].invite("*047003", "pickup", "");
+        bench.say(&phones[0], &invite);
+        bench.heard(&phones[2], "INVITE");
+        let asked = bench.heard(&phones[1], "INVITE");
+        assert!(asked.contains("CSeq: 2 INVITE"), "the transferred side is told anew: {asked}");
+        let calls = bench.exchange.calls();
+        let talkers = (&*calls[0].caller.number, &*calls[0].callee.number);
+        assert_eq!((calls.len(), talkers), (1, ("7002", "7001")), "{transferor_waits}");
+    }
+}
+
+#[test]
+fn a_call_is_taken_over_by_one_who_lets_the_other_offer() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (first, _) = talking(&mut bench, &mut phones);
+    let parsed = Message::parse(first.as_bytes()).expect("sound");
+    let replaces = format!(
+        "Replaces: {};to-tag={};from-tag={}\r\n",
+        parsed.call_id(),
+        parsed.to_tag(),
+        parsed.from_tag()
+    );
+    let invite = phones[2].invite_saying("7002", "takeover", &replaces, "");
+    bench.ladder.clear();
+    bench.say(&phones[2], &invite);
+    bench.check("7003>s INVITE; s>7003 100; s>7001 BYE; s>7002 INVITE");
+    answer_invite(&mut bench, &phones[1], 200);
+    let offered = bench.heard(&phones[2], "SIP/2.0 200");
+    assert!(offered.contains("m=audio "), "{offered}");
+    bench.ladder.clear();
+    let ack = phones[2].ack(&invite, &offered);
+    let ack = ack.replace(
+        "Content-Length: 0\r\n\r\n",
+        &format!("Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{SDP}", SDP.len()),
+    );
+    bench.say(&phones[2], &ack);
+    bench.check("7003>s ACK; s>7002 ACK");
+    assert!(bench.heard(&phones[1], "ACK").contains("m=audio "));
+}
+
+#[test]
+fn both_hold_at_once_and_both_are_heard() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (first, asked) = talking(&mut bench, &mut phones);
+    let held = SDP.replace("a=rtpmap", "a=sendonly\r\na=rtpmap");
+    bench.ladder.clear();
+    let one = phones[0].within(&first, "INVITE", "", &held);
+    bench.say(&phones[0], &one);
+    let other = phones[1].within_called(&asked, "INVITE", "", &held);
+    bench.say(&phones[1], &other);
+    bench.check("7001>s INVITE; s>7002 INVITE; 7002>s INVITE; s>7002 491");
+    let relayed = bench.heard(&phones[1], "INVITE");
+    let glare = phones[1].answer(&relayed, 491, "", "");
+    bench.say(&phones[1], &glare);
+    bench.ladder.clear();
+    // RFC 3261 §14.1: whoever made the Call-ID, here the exchange, waits 2.1 to 4 s.
+    bench.wait(5);
+    let again = bench.heard(&phones[1], "INVITE");
+    assert!(again.contains("CSeq: 3 INVITE") && again.contains("a=sendonly"), "{again}");
+    let taken = phones[1].answer(&again, 200, "", &SDP.replace("a=rtpmap", "a=recvonly\r\na=rtpmap"));
+    bench.say(&phones[1], &taken);
+    assert!(bench.heard(&phones[0], "SIP/2.0 200").contains("a=recvonly"));
+}
+
+#[test]
+fn a_change_that_is_refused_is_refused_with_the_same_status() {
+    for (method, status) in [("INVITE", 488), ("INVITE", 415), ("UPDATE", 488), ("INVITE", 603)] {
+        let mut bench = Bench::new();
+        let mut phones = bench.ready();
+        let (first, _) = talking(&mut bench, &mut phones);
+        let change = phones[0].within(&first, method, "", SDP);
+        bench.say(&phones[0], &change);
+        let asked = bench.heard(&phones[1], "INVITE");
+        let no = phones[1].answer(&asked, status, "", "");
+        bench.say(&phones[1], &no);
+        bench.heard(&phones[0], &format!("SIP/2.0 {status}"));
+        assert_eq!(bench.exchange.calls().len(), 1);
+    }
+}
+
+#[test]
+fn each_leg_acknowledges_what_comes_early_by_itself() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let invite = phones[0].invite("7002", "call-1", "");
+    bench.say(&phones[0], &invite);
+    let asked = bench.heard(&phones[1], "INVITE");
+    assert!(asked.contains("100rel"), "{asked}");
+    bench.ladder.clear();
+    let early = phones[1].answer(&asked, 183, "Require: 100rel\r\nRSeq: 7\r\n", SDP);
+    bench.say(&phones[1], &early);
+    bench.check("7002>s 183; s>7002 PRACK; s>7001 183");
+    let told = bench.heard(&phones[0], "SIP/2.0 183");
+    assert!(told.contains("m=audio 20000 ") && !told.contains("RSeq"), "{told}");
+}
+
+#[test]
+fn an_offer_in_a_prack_is_answered_there() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let invite = phones[0].invite("7002", "call-1", "Supported: 100rel\r\n");
+    bench.say(&phones[0], &invite);
+    let asked = bench.heard(&phones[1], "INVITE");
+    let early = phones[1].answer(&asked, 183, "", SDP);
+    bench.ladder.clear();
+    bench.say(&phones[1], &early);
+    bench.check("7002>s 183; s>7001 183");
+    let told = bench.heard(&phones[0], "SIP/2.0 183");
+    assert!(told.contains("RSeq: 1\r\n"), "{told}");
+    let cseq = line(&invite, "CSeq: ").trim_start_matches("CSeq: ").to_owned();
+    let prack = phones[0].within(&told, "PRACK", &format!("RAck: 1 {cseq}\r\n"), SDP);
+    bench.say(&phones[0], &prack);
+    assert!(bench.heard(&phones[0], "SIP/2.0 200").contains("m=audio 20000 "));
+}
+
+#[test]
+fn a_late_offer_is_not_asked_for_reliably_before_the_answer() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let invite = phones[0].invite_with("7002", "call-1", "");
+    bench.say(&phones[0], &invite);
+    let asked = bench.heard(&phones[1], "INVITE");
+    assert!(!asked.contains("100rel") && line(&asked, "Supported: ").contains("timer"), "{asked}");
+}
+
+#[test]
+fn a_caller_without_a_timer_is_kept_alive_or_let_go() {
+    let mut bench = Bench::with(Config { session_s: Some(90), ..Config::default() });
+    let mut phones = bench.ready();
+    let (invite, _) = ringing(&mut bench, &mut phones);
+    answer_invite(&mut bench, &phones[1], 200);
+    let answered = bench.heard(&phones[0], "SIP/2.0 200");
+    assert!(answered.contains("Session-Expires: 90;refresher=uas\r\n"), "{answered}");
+    assert!(!answered.contains("Require:"), "{answered}");
+    let ack = phones[0].ack(&invite, &answered);
+    bench.say(&phones[0], &ack);
+    bench.wait(50);
+    assert!(bench.heard(&phones[0], "INVITE").contains("m=audio 20000 "));
+    bench.wait(100);
+    assert_eq!(bench.exchange.calls().len(), 0, "nobody answers any more");
+}
+
+#[test]
+fn who_asks_for_a_timer_and_refreshes_it_must_know_it() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let invite =
+        phones[0].invite("7002", "call-1", "Supported: timer\r\nSession-Expires: 300;refresher=uac\r\n");
+    bench.say(&phones[0], &invite);
+    answer_invite(&mut bench, &phones[1], 200);
+    let answered = bench.heard(&phones[0], "SIP/2.0 200");
+    let both = answered.contains("300;refresher=uac\r\n") && answered.contains("Require: timer\r\n");
+    assert!(both, "RFC 4028 §9: {answered}");
+}
