@@ -9,6 +9,7 @@ use std::fmt;
 
 use memchr::memchr;
 
+use super::header::Known;
 pub use super::method::Method;
 pub use super::name::Name;
 
@@ -30,6 +31,8 @@ pub struct Message<'a> {
     body: (u16, u16),
     flaws: [Flaw; MAX_FLAWS],
     flaw_count: u8,
+    /// Typed headers that were asked for before.
+    pub(super) known: Known<'a>,
 }
 
 /// What the first line says.
@@ -236,6 +239,7 @@ impl<'a> Message<'a> {
             body: (bytes.len() as u16, bytes.len() as u16),
             flaws: [Flaw { at: 0, kind: FlawKind::Header }; MAX_FLAWS],
             flaw_count: 0,
+            known: Known::default(),
         };
         if skipped > 0 {
             message.flaw(0, FlawKind::LeadingCrlf);

@@ -10,6 +10,7 @@ use super::head::{Head, reply_flow};
 use super::{Alarm, Received, ServerId, Shared, Whose};
 use crate::Time;
 use crate::sip::header::Via;
+use crate::sip::transaction::key::sixteen_digits;
 use crate::sip::transaction::slab::{Slab, SlotId};
 use crate::sip::transaction::{Server, ServerInvite, ServerStep, Timer};
 use crate::sip::{Flow, Message, Method, Name, Reply, Transmit};
@@ -401,7 +402,7 @@ impl Transaction {
         if head.lacks_tag() && reply.status > 100 {
             match &reply.to_tag {
                 Some(given) if **given != **tag => *tag = given.as_str().into(),
-                None if tag.is_empty() => *tag = format!("{:016x}", shared.rng.u64()).into(),
+                None if tag.is_empty() => *tag = sixteen_digits(shared.rng.u64()).into(),
                 _ => {}
             }
         }

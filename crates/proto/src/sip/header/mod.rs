@@ -21,35 +21,48 @@ pub use replaces::Replaces;
 pub use session::SessionExpires;
 pub use via::Via;
 
+use std::cell::OnceCell;
+
 use memchr::{memchr, memchr3};
 
 use super::message::{Message, Name};
+
+/// The headers that every layer asks for on a message's way, each read when it is first asked for.
+#[derive(Clone, Default)]
+pub(super) struct Known<'a> {
+    via: OnceCell<Option<Via<'a>>>,
+    from: OnceCell<Option<Address<'a>>>,
+    from_tag: OnceCell<&'a str>,
+    to: OnceCell<Option<Address<'a>>>,
+    to_tag: OnceCell<&'a str>,
+    cseq: OnceCell<Option<CSeq>>,
+}
 
 /// The typed headers that every part needs. `None`: absent or unreadable.
 impl<'a> Message<'a> {
     /// The top Via (RFC 3261 §20.42).
     pub fn via(&self) -> Option<Via<'a>> {
-        Via::parse(members(self.header(Name::Via)?).next()?)
+        *self.known.via.get_or_init(|| Via::parse(members(self.header(Name::Via)?).next()?))
     }
 
     /// From (RFC 3261 §20.20).
     pub fn from(&self) -> Option<Address<'a>> {
-        Address::parse(self.header(Name::From)?)
+        *self.known.from.get_or_init(|| Address::parse(self.header(Name::From)?))
     }
 
     /// To (RFC 3261 §20.39).
     pub fn to(&self) -> Option<Address<'a>> {
-        Address::parse(self.header(Name::To)?)
+        *self.known.to.get_or_init(|| Address::parse(self.header(Name::To)?))
     }
 
     /// The tag of From; empty where there is none (RFC 2543 peers).
     pub fn from_tag(&self) -> &'a str {
-        self.from().and_then(|from| from.tag()).unwrap_or_default()
+        self.known.from_tag.get_or_init(|| self.from().and_then(|from| from.tag()).unwrap_or_default())
     }
 
     /// The tag of To; empty where there is none.
     pub fn to_tag(&self) -> &'a str {
-        self.to().and_then(|to| to.tag()).unwrap_or_default()
+        self.known.to_tag.get_or_init(|| self.to().and_then(|to| to.tag()).unwrap_or_default())
     }
 
     /// Call-ID (RFC 3261 §20.8); empty where absent.
@@ -59,7 +72,7 @@ impl<'a> Message<'a> {
 
     /// CSeq (RFC 3261 §20.16).
     pub fn cseq(&self) -> Option<CSeq> {
-        CSeq::parse(self.header(Name::CSeq)?)
+        *self.known.cseq.get_or_init(|| CSeq::parse(self.header(Name::CSeq)?))
     }
 
     /// The first Contact; `None` also for `*` (RFC 3261 §20.10).

@@ -12,7 +12,7 @@ mod torture;
 use std::ops::ControlFlow;
 
 use super::Uri;
-use super::header::{Address, Via};
+use super::header::Via;
 use super::message::{Flaw, FlawKind, Message, Method, Name};
 
 /// How much is demanded.
@@ -99,12 +99,13 @@ impl Message<'_> {
                     report(Flaw { at: self.position(value), kind })
                 }
             };
-        let address = |value: &[u8]| Address::parse(value).is_some();
-        let hops = |_: &[u8]| self.values(Name::Via).all(|via| Via::parse(via).is_some());
+        let hops = |_: &[u8]| {
+            self.via().is_some() && self.values(Name::Via).skip(1).all(|via| Via::parse(via).is_some())
+        };
         let some = |value: &[u8]| !value.is_empty() && std::str::from_utf8(value).is_ok();
         expect(Name::Via, FlawKind::MissingVia, FlawKind::Via, &hops)?;
-        expect(Name::From, FlawKind::MissingFrom, FlawKind::From, &address)?;
-        expect(Name::To, FlawKind::MissingTo, FlawKind::To, &address)?;
+        expect(Name::From, FlawKind::MissingFrom, FlawKind::From, &|_| self.from().is_some())?;
+        expect(Name::To, FlawKind::MissingTo, FlawKind::To, &|_| self.to().is_some())?;
         expect(Name::CallId, FlawKind::MissingCallId, FlawKind::CallId, &some)?;
         expect(Name::CSeq, FlawKind::MissingCSeq, FlawKind::CSeq, &|_| self.cseq().is_some())?;
         match self.header(Name::CSeq) {

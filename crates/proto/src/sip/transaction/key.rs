@@ -121,7 +121,7 @@ impl Keys {
     pub fn tag(&self, request: &Message<'_>) -> String {
         let mut hash = self.hasher(Purpose::Tag);
         hash.origin(request);
-        format!("{:016x}", hash.0.finish())
+        sixteen_digits(hash.0.finish())
     }
 
     fn hasher(&self, purpose: Purpose) -> KeyHasher {
@@ -130,6 +130,12 @@ impl Keys {
         hasher.write_u64(self.secret[1] ^ purpose as u64);
         KeyHasher(hasher)
     }
+}
+
+/// Sixteen hexadecimal digits, as tags have them; each new request needs some.
+pub(crate) fn sixteen_digits(number: u64) -> String {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    (0..16).rev().map(|place| char::from(HEX[(number >> (4 * place) & 15) as usize])).collect()
 }
 
 fn has_magic_cookie(branch: &str) -> bool {
@@ -190,6 +196,13 @@ mod tests {
             ["", "z9hG4bK", "z9hG4bK61dbf5ca4275861efa3f4", "z9hG4bK+1dbf5ca4275861efa3f41", "äääää"]
         {
             assert_eq!(Branch::parse(foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn digits_are_those_of_the_library() {
+        for number in [0, 1, 0xca42_7586_1efa_3f41, u64::MAX] {
+            assert_eq!(sixteen_digits(number), format!("{number:016x}"));
         }
     }
 
