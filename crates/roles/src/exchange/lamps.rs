@@ -138,6 +138,13 @@ impl Lamps {
     }
 }
 
+/// What a watcher of an extension was told, for the next one who is at the same version.
+struct LampBody {
+    version: u32,
+    host: SocketAddr,
+    text: String,
+}
+
 impl Exchange {
     /// A SUBSCRIBE outside a dialog, of an extension whose password was right.
     pub(super) fn on_subscribe(&mut self, now: Time, flow: Flow, message: &Message<'_>, id: ExtensionId) {
@@ -327,9 +334,10 @@ impl Exchange {
 
     fn tell_watchers(&mut self, now: Time, extension: ExtensionId, package: Package) {
         let watchers = self.directory.get(extension).map(|entry| entry.watchers.clone());
+        let mut latest = None;
         for id in watchers.unwrap_or_default() {
             if self.lamps.all.get(&id).is_some_and(|lamp| lamp.kept.package == package) {
-                self.notify(now, id, None);
+                self.notify_like(now, id, None, &mut latest);
             }
         }
     }
@@ -337,12 +345,23 @@ impl Exchange {
     /// Sends the state as it is, or notes that it changed while a NOTIFY waits for its answer; with `over`
     /// for the last time, and why.
     fn notify(&mut self, now: Time, id: SubscriptionId, over: Option<&'static str>) {
+        self.notify_like(now, id, over, &mut None);
+    }
+
+    /// [`notify`](Self::notify) with the body that another watcher has just got, where it is the same.
+    fn notify_like(
+        &mut self,
+        now: Time,
+        id: SubscriptionId,
+        over: Option<&'static str>,
+        latest: &mut Option<LampBody>,
+    ) {
         let Some(lamp) = self.lamps.all.get_mut(&id) else { return };
         if lamp.asking && over.is_none() {
             lamp.stale = true;
             return;
         }
-        let (media_type, body) = self.body(now, id);
+        let (media_type, body) = self.body(now, id, latest);
         let Some(lamp) = self.lamps.all.get_mut(&id) else { return };
         let left_s = lamp.kept.expires_at_s.saturating_sub(now.as_secs());
         let state = match over {
@@ -375,11 +394,28 @@ impl Exchange {
     }
 
     /// What a subscription tells now.
-    fn body(&mut self, now: Time, id: SubscriptionId) -> (&'static str, String) {
+    fn body(
+        &mut self,
+        now: Time,
+        id: SubscriptionId,
+        latest: &mut Option<LampBody>,
+    ) -> (&'static str, String) {
         let Some(lamp) = self.lamps.all.get(&id) else { return (dialog_info::MEDIA_TYPE, String::new()) };
         let (watched, version, host) = (lamp.watched, lamp.kept.version, lamp.kept.local);
         match lamp.kept.package {
-            Package::Dialog => (dialog_info::MEDIA_TYPE, self.lamp_body(now, watched, version, host, id)),
+            Package::Dialog if self.config.partial_lamps => {
+                (dialog_info::MEDIA_TYPE, self.lamp_body(now, watched, version, host, id))
+            }
+            Package::Dialog => {
+                let body = match latest.take() {
+                    Some(latest) if (latest.version, latest.host) == (version, host) => latest,
+                    _ => {
+                        let text = self.lamp_body(now, watched, version, host, id);
+                        LampBody { version, host, text }
+                    }
+                };
+                (dialog_info::MEDIA_TYPE, latest.insert(body).text.clone())
+            }
             Package::MessageSummary => (mwi::MEDIA_TYPE, self.messages_body(watched, host)),
         }
     }
@@ -419,9 +455,8 @@ impl Exchange {
         }
         let registered = entry.bindings.iter().any(|binding| binding.is_live(now) && binding.reachable);
         let entity = format!("sip:{}@{}", entry.extension.number, host_of(host.ip()));
-        let partial = self.config.partial_lamps;
-        let known = self.lamps.all.get_mut(&id).and_then(|lamp| lamp.told.replace(dialogs.clone()));
-        let (full, dialogs) = match known.filter(|_| partial) {
+        let lamp = self.lamps.all.get_mut(&id).filter(|_| self.config.partial_lamps);
+        let (full, dialogs) = match lamp.and_then(|lamp| lamp.told.replace(dialogs.clone())) {
             Some(known) => (false, difference(&known, dialogs)),
             None => (true, dialogs),
         };

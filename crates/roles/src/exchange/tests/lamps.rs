@@ -164,6 +164,32 @@ fn what_changed_is_told_alone_where_that_is_set() {
 }
 
 #[test]
+fn watchers_of_one_extension_each_count_their_own_versions() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let told = |bench: &mut Bench, phone: &Phone| {
+        let notify = bench.heard(phone, "NOTIFY");
+        let ok = phone.answer(&notify, 200, "", "");
+        bench.say(phone, &ok);
+        notify
+    };
+    subscribe(&mut bench, &mut phones[2], "7002", "dialog", 3_600);
+    told(&mut bench, &phones[2]);
+    let invite = phones[0].invite("7002", "call-1", "");
+    bench.say(&phones[0], &invite);
+    assert!(told(&mut bench, &phones[2]).contains("version=\"1\""));
+    subscribe(&mut bench, &mut phones[0], "7002", "dialog", 3_600);
+    assert!(told(&mut bench, &phones[0]).contains("version=\"0\""));
+    let offered = bench.heard(&phones[1], "INVITE");
+    let busy = phones[1].answer(&offered, 486, "", "");
+    bench.say(&phones[1], &busy);
+    for (phone, version) in [(&phones[2], "version=\"2\""), (&phones[0], "version=\"1\"")] {
+        let notify = bench.heard(phone, "NOTIFY");
+        assert!(notify.contains(version) && !notify.contains(">early<"), "{notify}");
+    }
+}
+
+#[test]
 fn a_mailbox_is_told_to_its_owner_alone() {
     let mut bench = Bench::new();
     let mut phones = bench.ready();
