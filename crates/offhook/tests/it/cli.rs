@@ -73,6 +73,10 @@ fn help_is_complete_and_ends_with_0() {
         let help = text(&ended.stdout);
         assert!(help.contains("Usage: offhook") && help.contains("Examples:"), "{help}");
     }
+    let help = offhook(&["phone", "--help"], "");
+    for (usage, does) in roles::phone::command::COMMANDS {
+        assert!(text(&help.stdout).contains(usage) && text(&help.stdout).contains(does), "{usage}");
+    }
 }
 
 #[test]
@@ -86,6 +90,8 @@ fn a_phone_is_driven_by_lines_and_ends_with_its_input() {
     let is = |id: &str, event: &str| events.iter().any(|it| it["id"] == id && it["event"] == event);
     assert_eq!(events[0]["event"], "ready");
     assert!(is("1", "done") && is("2", "error") && is("3", "done"), "{events:?}");
+    let ids: Vec<&str> = events.iter().filter_map(|it| it["id"].as_str()).collect();
+    assert_eq!(ids, ["1", "2", "3"], "answers come in the order of the lines");
     assert!(events.iter().any(|it| it["event"] == "value" && it["value"] == "7001"));
     let warned = text(&ended.stderr);
     assert!(warned.contains("9 characters") && !warned.contains("swordfish"), "{warned}");

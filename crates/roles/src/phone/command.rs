@@ -89,8 +89,19 @@ pub enum CommandKind {
     },
     /// Tell everything.
     Status,
+    /// Tell the list of calls, whose missed ones count as seen.
+    History,
+    /// Tell the numbers that keys know by name.
+    Directory,
     /// Say goodbye to the servers.
     Quit,
+    /// A line that is no command: it is answered in its turn, behind the answers to lines before it.
+    Wrong {
+        /// What is wrong and how to say it.
+        message: String,
+        /// What could stand there.
+        possible: Vec<String>,
+    },
 }
 
 /// Which call is to be ended.
@@ -163,35 +174,52 @@ impl fmt::Display for CommandError {
 
 impl std::error::Error for CommandError {}
 
-/// Every command with its usage, in the order of the manual.
-const USAGES: &[(&str, &str)] = &[
-    ("dial", "dial NUMBER [account N]"),
-    ("answer", "answer [CALL]"),
-    ("hangup", "hangup [CALL|all]"),
-    ("reject", "reject [CALL] [STATUS]"),
-    ("hold", "hold"),
-    ("resume", "resume [CALL]"),
-    ("dtmf", "dtmf DIGITS"),
-    ("transfer", "transfer NUMBER"),
-    ("consult", "consult NUMBER"),
-    ("complete", "complete"),
-    ("conference", "conference"),
-    ("split", "split"),
-    ("dnd", "dnd on|off"),
-    ("forward", "forward always|busy|no-answer NUMBER|off"),
-    ("key", "key N"),
-    ("pickup", "pickup NUMBER"),
-    ("redial", "redial"),
-    ("resync", "resync"),
-    ("reboot", "reboot"),
-    ("set", "set KEY VALUE [KEY VALUE…]"),
-    ("get", "get KEY"),
-    ("bundle", "bundle FILE.zip [registration|call|audio|provisioning|blf|network|slow]"),
-    ("status", "status"),
-    ("quit", "quit"),
+/// Every command with its usage and what it does, in the order of the manual.
+pub const COMMANDS: &[(&str, &str)] = &[
+    ("dial NUMBER [account N]", "call, by the default account or account N"),
+    ("answer [CALL]", "answer what rings here"),
+    ("hangup [CALL|all]", "end, cancel, or reject what rings here with 486"),
+    ("reject [CALL] [STATUS]", "reject what rings here, as set or with STATUS"),
+    ("hold", "hold the call that is talked in"),
+    ("resume [CALL]", "resume the last held call, or CALL"),
+    ("dtmf DIGITS", "send digits: 0 to 9, *, #, A to D"),
+    ("transfer NUMBER", "transfer without asking; sends on what rings here"),
+    ("consult NUMBER", "hold, and ask NUMBER about the call"),
+    ("complete", "transfer to whom was consulted, also while it rings there"),
+    ("conference", "join two calls"),
+    ("split", "part them again, both held"),
+    ("dnd on|off", "do not disturb"),
+    ("forward always|busy|no-answer NUMBER|off", "set or switch off a forward"),
+    ("key N", "press line key N"),
+    ("pickup NUMBER", "take the call that rings at NUMBER"),
+    ("redial", "call the last number again"),
+    ("history", "tell the list of calls, whose missed ones count as seen"),
+    ("directory", "tell the numbers that keys know by name"),
+    ("resync", "ask for the configuration to be fetched"),
+    ("reboot", "start again"),
+    ("set KEY VALUE [KEY VALUE…]", "set parameters, all or none; \"quotes\" keep blanks"),
+    ("get KEY", "tell a parameter: event `value`"),
+    (
+        "bundle FILE.zip [registration|call|audio|provisioning|blf|network|slow]",
+        "write a support bundle on that topic",
+    ),
+    ("status", "tell everything: event `status`"),
+    ("quit", "hang up, unregister and end"),
 ];
 
+fn name_of(usage: &str) -> &str {
+    usage.split(' ').next().unwrap_or_default()
+}
+
 impl Command {
+    /// Reads one line; one that is no command becomes [`CommandKind::Wrong`], to be answered in its turn.
+    pub fn read(line: &str) -> Self {
+        Self::parse(line).unwrap_or_else(|CommandError { id, message, possible }| Self {
+            id,
+            what: CommandKind::Wrong { message, possible },
+        })
+    }
+
     /// Reads one line. Values of `set` that hold blanks stand in double quotes.
     ///
     /// # Errors
@@ -263,8 +291,10 @@ fn kind(words: &[&str]) -> Result<CommandKind, Bad> {
         ["bundle", file] => bundle(file, "registration")?,
         ["bundle", file, topic] => bundle(file, topic)?,
         ["status"] => K::Status,
+        ["history"] => K::History,
+        ["directory"] => K::Directory,
         ["quit"] => K::Quit,
-        [name, ..] if USAGES.iter().any(|(known, _)| known == name) => return Err(usage(name)),
+        [name, ..] if COMMANDS.iter().any(|(usage, _)| name_of(usage) == *name) => return Err(usage(name)),
         [name, ..] => return Err(unknown(name)),
     })
 }
@@ -275,11 +305,11 @@ fn unknown(name: &str) -> Bad {
     } else {
         format!("`{name}` is no command")
     };
-    Bad { message, possible: USAGES.iter().map(|(_, usage)| (*usage).to_owned()).collect() }
+    Bad { message, possible: COMMANDS.iter().map(|(usage, _)| (*usage).to_owned()).collect() }
 }
 
 fn usage(name: &str) -> Bad {
-    let usage = USAGES.iter().find(|(known, _)| *known == name).map_or("", |(_, usage)| usage);
+    let usage = COMMANDS.iter().find(|(usage, _)| name_of(usage) == name).map_or("", |(usage, _)| usage);
     Bad { message: format!("usage: {usage}"), possible: vec![usage.to_owned()] }
 }
 
@@ -311,13 +341,17 @@ fn reject(words: &[&str]) -> Result<CommandKind, Bad> {
 }
 
 fn dtmf(digits: &str) -> Result<String, Bad> {
+    pressed(digits).ok_or_else(|| Bad {
+        message: "digits are 0 to 9, *, # and A to D".to_owned(),
+        possible: vec!["dtmf DIGITS".to_owned()],
+    })
+}
+
+/// Digits that a phone can send, in their one spelling.
+pub(super) fn pressed(digits: &str) -> Option<String> {
     let digits = digits.to_ascii_uppercase();
     let sound = |c: char| c.is_ascii_digit() || matches!(c, '*' | '#' | 'A'..='D');
-    if digits.is_empty() || !digits.chars().all(sound) {
-        let message = "digits are 0 to 9, *, # and A to D".to_owned();
-        return Err(Bad { message, possible: vec!["dtmf DIGITS".to_owned()] });
-    }
-    Ok(digits)
+    (!digits.is_empty() && digits.chars().all(sound)).then_some(digits)
 }
 
 fn forward(when: &str, to: &str) -> Result<CommandKind, Bad> {
@@ -423,6 +457,18 @@ mod tests {
         check_error(&"x".repeat(MAX_LINE_BYTES + 1), "4096 bytes");
         let error = Command::parse("@9 dnd maybe").expect_err("no such state");
         assert_eq!((error.id.as_deref(), &*error.possible[0]), (Some("9"), "dnd on|off"));
+        let wrong = Command::read("@9 dnd maybe");
+        assert_eq!(wrong.id.as_deref(), Some("9"));
+        assert!(matches!(wrong.what, K::Wrong { message, .. } if message == "usage: dnd on|off"));
+    }
+
+    #[test]
+    fn every_command_of_the_manual_is_one() {
+        for (usage, does) in COMMANDS {
+            let error = kind(&[name_of(usage), "", "", "", "", ""]).err().map(|bad| bad.message);
+            assert_eq!(error.as_deref(), Some(&*format!("usage: {usage}")), "{usage}");
+            assert!(!does.is_empty());
+        }
     }
 
     proptest::proptest! {

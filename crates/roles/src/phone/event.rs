@@ -4,9 +4,10 @@ use proto::Time;
 use proto::syslog::Severity;
 use serde::{Serialize, Serializer};
 
+use super::calls::HistoryEntry;
 use super::case_file::Topic;
 use super::lamps::{Colour, Meaning, Rhythm};
-use super::view::View;
+use super::view::{Contact, Shown, SoftKey, View};
 use crate::sound::Figures;
 
 /// One event with its moment; as JSON an object with `event`, `at` and the fields of its kind.
@@ -80,6 +81,24 @@ pub enum EventKind {
     },
     /// The answer to `status`.
     Status(Box<View>),
+    /// The answer to `history`, and to its key.
+    History {
+        /// The newest first.
+        calls: Vec<HistoryEntry>,
+    },
+    /// The answer to `directory`, and to its key.
+    Directory {
+        /// In the order of the keys.
+        entries: Vec<Contact>,
+    },
+    /// What the screen shows has changed; lamps are told by themselves.
+    Screen {
+        /// What it shows now.
+        #[serde(flatten)]
+        shown: Box<Shown>,
+        /// The soft keys of that page.
+        soft_keys: Vec<SoftKey>,
+    },
     /// An account is registered, or registered anew.
     Registered {
         /// The account.

@@ -4,7 +4,7 @@ use proto::event::dialog_info::LampState;
 use proto::sip::message::Name;
 
 use super::calls::{CallNumber, Phase, Purpose};
-use super::command::{CommandKind, ForwardWhen};
+use super::command::{CommandKind, ForwardWhen, pressed};
 use super::{Phone, Refused};
 use crate::settings::{KeyKind, KeySettings, TransferByKey};
 
@@ -28,10 +28,14 @@ impl Phone {
             KeyKind::Blf => self.press_watched(&key, state),
             KeyKind::SpeedDial => self.dial_by_key(&key, &key.value.clone()),
             KeyKind::Intercom => self.intercom(&key),
-            KeyKind::Transfer if !key.value.is_empty() => self.transfer(&key.value),
-            KeyKind::Transfer => {
+            KeyKind::Transfer if self.is_consulting() => self.obey(CommandKind::Complete),
+            KeyKind::Transfer if key.value.is_empty() => {
                 Err(Refused::new("say whom to transfer to", &["transfer NUMBER", "consult NUMBER"]))
             }
+            KeyKind::Transfer if self.general.transfer.by_key == TransferByKey::Attended => {
+                self.consult(&key.value)
+            }
+            KeyKind::Transfer => self.transfer(&key.value),
             KeyKind::Conference => self.obey(CommandKind::Conference),
             KeyKind::Hold if call.is_some_and(|call| self.is_held(call)) => {
                 self.obey(CommandKind::Resume(None))
@@ -43,20 +47,27 @@ impl Phone {
             KeyKind::CallReturn => self.call_return(),
             KeyKind::DirectedPickup => self.pick_up(&key, &key.value.clone()),
             KeyKind::GroupPickup => self.group_pickup(&key),
-            KeyKind::Dtmf => self.obey(CommandKind::Dtmf(key.value)),
+            KeyKind::Dtmf => match pressed(&key.value) {
+                Some(digits) => self.obey(CommandKind::Dtmf(digits)),
+                None => Err(without_number(&key)),
+            },
             KeyKind::VoiceMail => self.voice_mail(&key),
             KeyKind::CallPark => self.park(&key),
-            KeyKind::RetrievePark => {
-                self.dial_plainly(&key, format!("{}{}", self.general.park.retrieve_code, key.value))
-            }
-            KeyKind::History => {
-                self.missed_calls_seen();
-                Ok(())
-            }
+            KeyKind::RetrievePark => match format!("{}{}", self.general.park.retrieve_code, key.value) {
+                number if number.is_empty() => Err(without_number(&key)),
+                number => self.dial_plainly(&key, number),
+            },
+            KeyKind::History => self.obey(CommandKind::History),
+            KeyKind::Directory => self.obey(CommandKind::Directory),
+            KeyKind::Status => self.obey(CommandKind::Status),
             KeyKind::AccountUp => self.choose_account(-1),
             KeyKind::AccountDown => self.choose_account(1),
-            KeyKind::Directory | KeyKind::Status | KeyKind::None | KeyKind::Other(_) => {
-                Err(Refused::new("this key opens a page of the screen only", &["status"]))
+            KeyKind::None | KeyKind::Other(_) => {
+                let why = key.kind.why_not().unwrap_or("it is set to nothing");
+                Err(Refused::new(
+                    format!("key {number} does nothing here: {why}"),
+                    &["set linekey.N.type TYPE"],
+                ))
             }
         }
     }
@@ -78,6 +89,9 @@ impl Phone {
             (Some(call), _, _) => self.obey(CommandKind::Answer(Some(call))),
             (None, _, Some(_)) => self.obey(CommandKind::Hold),
             (None, Some(call), None) => self.obey(CommandKind::Resume(Some(call))),
+            (None, None, None) if self.lines.line_ref(account).is_none() => {
+                Err(Refused::new(format!("account {account} is not set up"), &["set account.N.enable 1"]))
+            }
             (None, None, None) => {
                 self.chosen_account = Some(account);
                 let settings = self.lines.line_ref(account).map(|line| &line.settings);
@@ -157,10 +171,7 @@ impl Phone {
     /// Dials a key's number; during a call as `transfer.dsskey_deal_type` says.
     fn dial_by_key(&mut self, key: &KeySettings, number: &str) -> Result<(), Refused> {
         if number.is_empty() {
-            return Err(Refused::new(
-                format!("key {} has no number", key.number),
-                &["set linekey.N.value NUMBER"],
-            ));
+            return Err(without_number(key));
         }
         if self.talked_in_now() {
             match self.general.transfer.by_key {
@@ -183,10 +194,7 @@ impl Phone {
 
     fn intercom(&mut self, key: &KeySettings) -> Result<(), Refused> {
         if key.value.is_empty() {
-            return Err(Refused::new(
-                format!("key {} has no number", key.number),
-                &["set linekey.N.value NUMBER"],
-            ));
+            return Err(without_number(key));
         }
         if let Some(code) = self.general.intercom.code.clone() {
             return self.dial_plainly(key, format!("{code}{}", key.value));
@@ -250,4 +258,10 @@ impl Phone {
         self.chosen_account = numbers.get(next).copied();
         Ok(())
     }
+}
+
+fn without_number(key: &KeySettings) -> Refused {
+    let number = key.number;
+    let remedy = format!("set linekey.{number}.value NUMBER");
+    Refused::new(format!("key {number} has no number that it could use"), &[&remedy])
 }

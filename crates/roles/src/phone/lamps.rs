@@ -217,17 +217,21 @@ impl Mailbox {
         Self { account, new: 0, old: 0, subscription: None, way: None }
     }
 
-    fn take(&mut self, desk: &mut Desk, body: &[u8]) {
+    /// Takes a body; how many new messages there are where there are more than before.
+    fn take(&mut self, desk: &mut Desk, body: &[u8]) -> Option<u32> {
         let Ok(summary) = MessageSummary::parse(body) else {
-            return desk.note("a message summary that cannot be read");
+            desk.note("a message summary that cannot be read");
+            return None;
         };
         let counts = summary.voice().unwrap_or_default();
         // Servers that tell no numbers still tell whether there is something.
         let new = if summary.waiting { counts.new.max(1) } else { 0 };
+        let more = (new > self.new).then_some(new);
         if (self.new, self.old) != (new, counts.old) {
             (self.new, self.old) = (new, counts.old);
             desk.tell(EventKind::Messages { account: self.account, new, old: counts.old });
         }
+        more
     }
 }
 
@@ -319,7 +323,10 @@ impl Phone {
         let Some(line) = self.lines.line(account) else { return };
         let Some(subscription) = mailbox.subscription.as_deref_mut() else { return };
         match turn(subscription, line, &mut self.desk) {
-            Some(Event::Notified { body, .. }) => mailbox.take(&mut self.desk, &body),
+            Some(Event::Notified { body, .. }) => {
+                let more = mailbox.take(&mut self.desk, &body);
+                self.show_messages(more);
+            }
             Some(Event::Failed { status, reason, .. }) => {
                 let status = status.map(|status| format!("{status} ")).unwrap_or_default();
                 self.desk.note(&format!("MWI Fail, {status}{reason}"));
@@ -384,7 +391,14 @@ impl Phone {
             self.mailboxes.push(Mailbox::new(account));
             self.mailboxes.len() - 1
         });
-        self.mailboxes[at].take(&mut self.desk, body);
+        let more = self.mailboxes[at].take(&mut self.desk, body);
+        self.show_messages(more);
+    }
+
+    fn show_messages(&mut self, more: Option<u32>) {
+        if let Some(new) = more.filter(|_| self.general.popups.messages) {
+            self.show(if new == 1 { "1 new message".to_owned() } else { format!("{new} new messages") });
+        }
     }
 
     /// A dialog body that nobody subscribed to, where the settings allow one to set a lamp. Whether it
@@ -475,9 +489,12 @@ impl Phone {
         }
     }
 
-    /// Whether a watched extension rings.
-    pub(super) fn a_watched_party_rings(&self) -> bool {
-        self.keys.iter().any(|key| matches!(key.state(), LampState::Ringing { .. }))
+    /// Whether a watched extension rings whose key is to be heard.
+    pub(super) fn a_watched_party_is_heard(&self) -> bool {
+        let heard = &self.general.blf_alert.heard;
+        self.keys.iter().any(|key| {
+            heard.holds_for(key.settings.number) && matches!(key.state(), LampState::Ringing { .. })
+        })
     }
 
     /// Tells each lamp that has changed.
@@ -486,7 +503,8 @@ impl Phone {
             let lamp = self.lamp_of(&self.keys[at]);
             let key = &mut self.keys[at];
             if key.lamp.replace(lamp) != Some(lamp) {
-                let alert = self.general.blf_alert.shown && lamp.meaning == Meaning::Ringing;
+                let shown = &self.general.blf_alert.shown;
+                let alert = shown.holds_for(key.settings.number) && lamp.meaning == Meaning::Ringing;
                 let shown = key.alert().filter(|_| alert);
                 let Lamp { colour, rhythm, meaning } = lamp;
                 self.desk.tell(EventKind::Lamp { key: key.settings.number, colour, rhythm, meaning });
@@ -515,7 +533,8 @@ impl Phone {
             KeyKind::Dnd => Lamp::of_switch(self.general.dnd.enabled),
             KeyKind::Forward => Lamp::of_switch(self.general.own_forwards.always.enabled),
             KeyKind::VoiceMail => {
-                let waiting = self.mailboxes.iter().any(|mailbox| mailbox.new > 0);
+                let own = |mailbox: &Mailbox| mailbox.account == settings.account && mailbox.new > 0;
+                let waiting = self.mailboxes.iter().any(own);
                 let lit = Lamp::new(Colour::Red, Rhythm::FlashingSlow, Meaning::Busy);
                 if waiting { lit } else { Lamp::dark(Meaning::Idle) }
             }

@@ -44,7 +44,7 @@ pub use command::{Command, CommandError, CommandKind};
 pub use desk::{Change, Place};
 pub use event::{Event, EventKind};
 pub use lamps::{Colour, Lamp, Meaning, Rhythm};
-pub use view::View;
+pub use view::{Shown, View};
 
 use crate::role::{Input, Role};
 use crate::settings::{AccountSettings, KeyKind, KeySettings, PhoneSettings, Settings};
@@ -67,6 +67,8 @@ pub struct Phone {
     mailboxes: Vec<Mailbox>,
     history: History,
     message: Option<(String, Time)>,
+    /// What was last told of the screen.
+    on_screen: Box<Shown>,
     started_at: Time,
     chosen_account: Option<u8>,
     quitting: Option<Time>,
@@ -102,6 +104,7 @@ impl Phone {
             mailboxes: Vec::new(),
             history: History::default(),
             message: None,
+            on_screen: Box::default(),
             started_at: now,
             chosen_account: None,
             quitting: None,
@@ -209,6 +212,13 @@ impl Phone {
             same.map_or_else(|| Key::new(settings), |at| before.swap_remove(at))
         };
         self.keys = wanted.into_iter().map(&mut key).collect();
+        for gone in before.into_iter().filter(|key| key.lamp.is_some()) {
+            let number = gone.settings.number;
+            if !self.keys.iter().any(|key| key.settings.number == number) {
+                let Lamp { colour, rhythm, meaning } = Lamp::default();
+                self.desk.tell(EventKind::Lamp { key: number, colour, rhythm, meaning });
+            }
+        }
     }
 
     fn on_message(&mut self, flow: Flow, bytes: &[u8]) {
@@ -345,6 +355,7 @@ impl Phone {
         self.settle_sound();
         self.settle_subscriptions();
         self.settle_lamps();
+        self.settle_screen();
         self.lines.leaving.retain(Account::is_stopping);
         let now = self.desk.now;
         let gone = self.lines.have_left() && self.calls.live().next().is_none();

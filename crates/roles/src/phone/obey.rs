@@ -5,7 +5,9 @@ use super::command::{Command, CommandKind, ForwardWhen, Which};
 use super::desk::Change;
 use super::event::{By, EventKind};
 use super::{Phone, Refused};
-use crate::settings::{AccountSettings, Forwards, Secret, Settings, Source, Switch};
+use crate::settings::{
+    AccountSettings, Fault, FaultKind, Forwards, Key, Secret, Settings, Source, Switch, nearest_key,
+};
 
 impl Phone {
     pub(super) fn on_command(&mut self, command: Command) {
@@ -68,10 +70,20 @@ impl Phone {
                 self.desk.tell(EventKind::Status(view));
                 Ok(())
             }
+            K::History => {
+                self.missed_calls_seen();
+                self.desk.tell(EventKind::History { calls: self.history.entries.iter().cloned().collect() });
+                Ok(())
+            }
+            K::Directory => {
+                self.desk.tell(EventKind::Directory { entries: self.directory() });
+                Ok(())
+            }
             K::Quit => {
                 self.quit();
                 Ok(())
             }
+            K::Wrong { message, possible } => Err(Refused { message, possible }),
         }
     }
 
@@ -216,10 +228,7 @@ impl Phone {
     fn set(&mut self, assignments: &[(String, String)], source: Source) -> Result<(), Refused> {
         let mut settings: Settings = self.settings.clone();
         for (key, value) in assignments {
-            settings.set(key, value, source).map_err(|fault| Refused {
-                message: fault.to_string(),
-                possible: crate::settings::nearest_key(key).into_iter().collect(),
-            })?;
+            settings.set(key, value, source).map_err(|fault| refused(key, fault))?;
         }
         let codes = anonymous_codes(&self.settings, &settings);
         self.settings = settings;
@@ -234,10 +243,7 @@ impl Phone {
     }
 
     fn get(&mut self, key: &str) -> Result<(), Refused> {
-        let value = self.settings.get(key).map_err(|fault| Refused {
-            message: fault.to_string(),
-            possible: crate::settings::nearest_key(key).into_iter().collect(),
-        })?;
+        let value = self.settings.get(key).map_err(|fault| refused(key, fault))?;
         let told = EventKind::Value {
             key: value.key().to_string(),
             value: value.shown().to_owned(),
@@ -275,6 +281,20 @@ impl Phone {
         let number = self.calls.focus().filter(up);
         number.ok_or_else(|| Refused::new("there is no call that stands", &["dial NUMBER", "answer"]))
     }
+}
+
+/// Why a parameter is not set or told, with the values that it takes or the name that may be meant.
+fn refused(name: &str, fault: Fault) -> Refused {
+    let near = nearest_key(name);
+    let values = name.parse::<Key>().map(|key| key.row().kind.values()).unwrap_or_default();
+    let possible = match fault.kind {
+        FaultKind::BadValue if !values.is_empty() => values,
+        _ => near.clone().into_iter().collect(),
+    };
+    // What a file's reader is told of lines that are passed over does not help whoever typed the name.
+    let message =
+        if fault.kind == FaultKind::UnknownKey && near.is_none() { fault.message } else { fault.to_string() };
+    Refused { message, possible }
 }
 
 /// The codes that tell servers of anonymous calls, and of their rejection, that were switched on or off.

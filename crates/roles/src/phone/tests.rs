@@ -123,7 +123,7 @@ impl Bench {
     fn command(&mut self, line: &str) {
         let command = Command::parse(line).expect(line);
         self.input(Input::Command(command));
-        if let Some(EventKind::Error { message, .. }) = self.events.last() {
+        if let Some(EventKind::Error { message, .. }) = self.last_answer() {
             panic!("{line}: {message}");
         }
     }
@@ -131,10 +131,17 @@ impl Bench {
     /// The error that a command gives.
     fn refused(&mut self, line: &str) -> String {
         self.input(Input::Command(Command::parse(line).expect(line)));
-        match self.events.last() {
+        match self.last_answer() {
             Some(EventKind::Error { message, .. }) => message.clone(),
             other => panic!("{line} gave {other:?}"),
         }
+    }
+
+    /// What the last command was answered.
+    fn last_answer(&self) -> Option<&EventKind> {
+        let is_answer =
+            |event: &&EventKind| matches!(event, EventKind::Done { .. } | EventKind::Error { .. });
+        self.events.iter().rev().find(is_answer)
     }
 
     /// Lets time pass, from deadline to deadline.
@@ -283,6 +290,17 @@ impl Bench {
         ok
     }
 
+    /// Calls, and gives up before anybody answers.
+    fn call_in_vain(&mut self, call_id: &str) {
+        self.request("INVITE", call_id, "", SDP);
+        let cseq = self.cseq;
+        self.receive(&format!(
+            "CANCEL sip:7002@192.168.80.20:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {SERVER};branch=z9hG4bK{call_id}{cseq};rport\r\n\
+             From: \"Jack\" <sip:7007@192.168.50.19>;tag=f{call_id}\r\nTo: <sip:7002@192.168.80.20>\r\nCall-ID: {call_id}\r\n\
+             CSeq: {cseq} CANCEL\r\nContent-Length: 0\r\n\r\n"
+        ));
+    }
+
     /// Answers the phone's re-INVITE or other request of that method with 200.
     fn accept(&mut self, method: Method, body: &str) -> Vec<u8> {
         let request = self.take(method).unwrap_or_else(|| panic!("no {method} was sent: {:?}", self.ladder));
@@ -297,7 +315,7 @@ impl Bench {
         self.ladder.clear();
     }
 
-    /// The names of the events so far, but for the log and lamps.
+    /// The names of the events so far, but for the log, lamps and the screen.
     #[track_caller]
     fn check_events(&mut self, names: &str) {
         let told: Vec<String> = self.events.drain(..).filter_map(|event| name_of(&event)).collect();
@@ -318,7 +336,7 @@ fn name_of(event: &EventKind) -> Option<String> {
     let json = serde_json::to_value(event).expect("plain data");
     let name = json["event"].as_str().unwrap_or_default();
     let detail = match name {
-        "log" | "lamp" => return None,
+        "log" | "lamp" | "screen" => return None,
         "ended" => format!("({},{})", json["status"], json["by"].as_str().unwrap_or_default()),
         "transferred" | "registration_failed" => format!("({})", json["status"]),
         "forwarded" => format!("({},{})", json["to"].as_str()?, json["reason"].as_str()?),

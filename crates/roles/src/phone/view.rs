@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::Phone;
 use super::accounts::AccountState;
 use super::calls::{CallNumber, Conversation, Phase};
+use super::event::EventKind;
 use super::lamps::Lamp;
 use crate::settings::KeyKind;
 
@@ -31,6 +32,42 @@ pub enum Screen {
     Transferring,
     /// Three parties talk.
     Conference,
+}
+
+/// What changes on a screen beside its keys: told whenever it does.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Shown {
+    /// Which page it is.
+    pub screen: Screen,
+    /// The line at the top.
+    pub title: String,
+    /// The message of the moment.
+    pub message: Option<String>,
+    /// The account by which calls are made when none is named; 0 where there is none.
+    pub account: u8,
+    /// The calls, oldest first.
+    pub calls: Vec<CallView>,
+    /// Missed calls that nobody has looked at.
+    pub missed: u32,
+    /// New voice messages.
+    pub messages: u32,
+    /// Whether do not disturb is on.
+    pub dnd: bool,
+    /// Where calls are forwarded: `always 7001`.
+    pub forwards: Vec<String>,
+}
+
+/// A number that a key knows by name.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Contact {
+    /// The key's label.
+    pub name: String,
+    /// The number.
+    pub number: String,
+    /// The account by which it is called.
+    pub account: u8,
+    /// The key, from 1.
+    pub key: u8,
 }
 
 /// Everything that a screen shows.
@@ -158,28 +195,69 @@ pub struct NetworkView {
 impl Phone {
     /// What a screen would show now.
     pub fn view(&self) -> View {
-        let forwards = &self.general.own_forwards;
-        let named =
-            [("always", &forwards.always), ("busy", &forwards.busy), ("no-answer", &forwards.no_answer)];
-        let active = named.into_iter().filter_map(|(name, it)| Some(format!("{name} {}", it.active()?)));
+        let Shown { screen, title, message, calls, missed, messages, dnd, forwards, account: _ } =
+            self.shown();
         View {
-            screen: self.screen(),
-            title: self.title(),
-            message: self.message.as_ref().map(|(text, _)| text.clone()).or_else(|| self.registering()),
+            screen,
+            title,
+            message,
             accounts: self.account_views(),
-            calls: self.calls.live().map(|(number, call)| self.call_view(number, call)).collect(),
+            calls,
             keys: self.key_views(),
             soft_keys: self.soft_keys(),
-            missed: self.history.missed,
-            messages: self.mailboxes.iter().map(|mailbox| mailbox.new).sum(),
-            dnd: self.general.dnd.enabled,
-            forwards: active.collect(),
+            missed,
+            messages,
+            dnd,
+            forwards,
             network: NetworkView {
                 ip: self.desk.place.ip.to_string(),
                 mac: self.desk.place.mac_text(),
                 model: self.settings.model().name,
                 version: self.desk.place.version.to_string(),
             },
+        }
+    }
+
+    /// Tells what the screen shows where that has changed.
+    pub(super) fn settle_screen(&mut self) {
+        let shown = self.shown();
+        if *self.on_screen != shown {
+            *self.on_screen = shown.clone();
+            let soft_keys = self.soft_keys();
+            self.desk.tell(EventKind::Screen { shown: Box::new(shown), soft_keys });
+        }
+    }
+
+    /// The numbers that keys know by name.
+    pub(super) fn directory(&self) -> Vec<Contact> {
+        let calls =
+            |view: &KeyView| matches!(view.kind, KeyKind::Blf | KeyKind::SpeedDial | KeyKind::Intercom);
+        let account = |key: u8| self.keys.iter().find(|it| it.settings.number == key);
+        let views = self.key_views().into_iter().filter(|view| calls(view) && !view.value.is_empty());
+        let contact = |KeyView { key, label, value, .. }: KeyView| Contact {
+            name: label,
+            number: value,
+            account: account(key).map_or(0, |key| key.settings.account),
+            key,
+        };
+        views.map(contact).collect()
+    }
+
+    fn shown(&self) -> Shown {
+        let forwards = &self.general.own_forwards;
+        let named =
+            [("always", &forwards.always), ("busy", &forwards.busy), ("no-answer", &forwards.no_answer)];
+        let active = named.into_iter().filter_map(|(name, it)| Some(format!("{name} {}", it.active()?)));
+        Shown {
+            screen: self.screen(),
+            title: self.title(),
+            message: self.message.as_ref().map(|(text, _)| text.clone()).or_else(|| self.registering()),
+            account: if self.lines.accounts.is_empty() { 0 } else { self.default_account() },
+            calls: self.calls.live().map(|(number, call)| self.call_view(number, call)).collect(),
+            missed: self.history.missed,
+            messages: self.mailboxes.iter().map(|mailbox| mailbox.new).sum(),
+            dnd: self.general.dnd.enabled,
+            forwards: active.collect(),
         }
     }
 
@@ -288,7 +366,9 @@ impl Phone {
         const END: (&str, &str) = ("EndCall", "hangup");
         let dnd = if self.general.dnd.enabled { "dnd off" } else { "dnd on" };
         let keys: &[(&'static str, &str)] = match self.screen() {
-            Screen::Idle => &[("History", "status"), ("Dir", "status"), ("DND", dnd), ("Redial", "redial")],
+            Screen::Idle => {
+                &[("History", "history"), ("Dir", "directory"), ("DND", dnd), ("Redial", "redial")]
+            }
             Screen::Ringing => &[("Answer", "answer"), ("Forward", "transfer "), ("Reject", "reject")],
             Screen::Dialling | Screen::Ringback | Screen::Transferring => &[END],
             Screen::Talking => &[

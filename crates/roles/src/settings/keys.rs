@@ -123,13 +123,39 @@ impl KeyKind {
             19 | 20 => KeyKind::Hold,
             23 => KeyKind::GroupPickup,
             28 => KeyKind::History,
-            29 | 43 => KeyKind::Directory,
+            29 | 43 | 61 => KeyKind::Directory,
             33 => KeyKind::Status,
-            48 => KeyKind::AccountUp,
-            49 => KeyKind::AccountDown,
+            48 | 51 => KeyKind::AccountUp,
+            49 | 52 => KeyKind::AccountDown,
             56 => KeyKind::RetrievePark,
             other => KeyKind::Other(other),
         }
+    }
+}
+
+impl KeyKind {
+    /// Why a key of a type that does nothing here does nothing; `None` for all others.
+    pub fn why_not(self) -> Option<&'static str> {
+        let Self::Other(number) = self else { return None };
+        Some(match number {
+            8 | 32 => "text messages are not taken",
+            17 | 27 | 22 | 47 => "pages of other servers are not fetched",
+            18 => "there is one speaker only",
+            21 => "shared lines are not supported",
+            24 | 66 => "multicast paging is neither sent nor heard",
+            25 | 35 => "calls are recorded by --audio",
+            30 => "the menu is this list of commands",
+            34 | 57 => "the server's hoteling is not supported",
+            38 | 44 | 45 | 46 => "the directory is what the keys know by name",
+            39 => "BLF lists are not subscribed to; set a BLF key for each extension",
+            40 => "numbers come whole and need no prefix key",
+            41 => "no redirection service is asked",
+            42 | 58 => "call-centre pages of one brand of server are not opened",
+            50 => "nobody types at a keypad here",
+            55 => "conferences are mixed in the phone",
+            60 => "emergency numbers are dialled as others are; set a speed dial key",
+            _ => "its type is not known",
+        })
     }
 }
 

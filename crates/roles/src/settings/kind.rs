@@ -98,6 +98,15 @@ impl Kind {
         }
     }
 
+    /// The values that are accepted, where they can be listed.
+    pub fn values(&self) -> Vec<String> {
+        match self {
+            Kind::Bool => vec!["0".to_owned(), "1".to_owned()],
+            Kind::Choice(choices) => choices.iter().map(|(value, _)| (*value).to_owned()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether an explicitly empty value means "none" rather than "as from the factory".
     pub(super) fn may_be_empty(&self) -> bool {
         !matches!(

@@ -3,9 +3,9 @@
 use super::account::{AccountSettings, codes, filled, key};
 use super::account_views::{Forward, Forwards, Switch};
 use super::phone_views::{
-    AreaCode, AutoAnswer, AutoRedial, BlfAlert, CallWaiting, DialPlan, DialRule, Dialling, ForwardRules,
-    Intercom, Park, RefuseCodes, Rings, RtpSettings, SipSettings, SoundSettings, SyslogSettings,
-    TransferByKey, TransferSettings,
+    AlertKeys, AreaCode, AutoAnswer, AutoRedial, BlfAlert, CallWaiting, DialPlan, DialRule, Dialling,
+    ForwardRules, Intercom, Park, Popups, RefuseCodes, Rings, RtpSettings, SipSettings, SoundSettings,
+    SyslogSettings, TransferByKey, TransferSettings,
 };
 use super::store::Settings;
 
@@ -46,6 +46,8 @@ pub struct PhoneSettings {
     pub park: Park,
     /// Watched extensions that ring.
     pub blf_alert: BlfAlert,
+    /// What is shown for a moment when it happens.
+    pub popups: Popups,
     /// The log's way to a server.
     pub syslog: SyslogSettings,
 }
@@ -72,6 +74,7 @@ impl PhoneSettings {
             transfer: transfer(s),
             park: park(s),
             blf_alert: blf_alert(s),
+            popups: popups(s),
             syslog: syslog(s),
         }
     }
@@ -317,8 +320,22 @@ fn park(s: &Settings) -> Park {
 
 fn blf_alert(s: &Settings) -> BlfAlert {
     BlfAlert {
-        heard: s.on(key!("features.pickup.blf_audio_enable")),
-        shown: s.on(key!("features.pickup.blf_visual_enable")),
+        heard: AlertKeys {
+            on: s.on(key!("features.pickup.blf_audio_enable")),
+            keys: accounts(s.numbers(key!("features.pickup.blf_audio.list"))),
+        },
+        shown: AlertKeys {
+            on: s.on(key!("features.pickup.blf_visual_enable")),
+            keys: accounts(s.numbers(key!("features.pickup.blf_visual.list"))),
+        },
+    }
+}
+
+fn popups(s: &Settings) -> Popups {
+    Popups {
+        missed: s.on(key!("features.missed_call_popup.enable")),
+        forwarded: s.on(key!("features.forward_call_popup.enable")),
+        messages: s.on(key!("features.voice_mail_popup.enable")),
     }
 }
 

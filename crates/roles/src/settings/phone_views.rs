@@ -213,9 +213,36 @@ pub struct Park {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct BlfAlert {
     /// By a sound.
-    pub heard: bool,
+    pub heard: AlertKeys,
     /// On the screen, with its caller.
-    pub shown: bool,
+    pub shown: AlertKeys,
+}
+
+/// The keys whose ringing is told.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct AlertKeys {
+    /// Whether any is.
+    pub on: bool,
+    /// The keys; none named: all.
+    pub keys: Vec<u8>,
+}
+
+impl AlertKeys {
+    /// Whether it is told of that key.
+    pub fn holds_for(&self, key: u8) -> bool {
+        self.on && (self.keys.is_empty() || self.keys.contains(&key))
+    }
+}
+
+/// What is shown for a moment when it happens.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Popups {
+    /// A call that nobody answered.
+    pub missed: bool,
+    /// A call that was sent elsewhere.
+    pub forwarded: bool,
+    /// New voice messages.
+    pub messages: bool,
 }
 
 /// A second call during a call.

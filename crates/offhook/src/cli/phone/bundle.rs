@@ -15,8 +15,19 @@ use super::packets::Packets;
 
 /// The shortest secret that is looked for in logs and packets: shorter ones are everywhere by chance.
 const SHORTEST_SECRET: usize = 4;
-/// What stands before a secret in a message, and the bytes that end it.
-const MARKS: [(&[u8], &[u8]); 2] = [(b"inline:", b"|\r\n \t"), (b"response=\"", b"\"")];
+/// What stands before a secret in a message, whatever the letter case, and the bytes that end it: keys of
+/// sound (RFC 4568, RFC 4567, RFC 8866 §5.12), answers to challenges, and what proves a person to a
+/// server of another kind.
+const MARKS: [(&[u8], &[u8]); 8] = [
+    (b"inline:", b"|\r\n \t"),
+    (b"key-mgmt:", b"\r\n"),
+    (b"\nk=", b"\r\n"),
+    (b"response=", b",\r\n"),
+    (b"response =", b",\r\n"),
+    (b"rspauth=", b",\r\n"),
+    (b"authorization: basic ", b"\r\n"),
+    (b"bearer ", b"\r\n \t,"),
+];
 
 /// What the program knows beside the phone.
 pub(super) struct Background<'a> {
@@ -129,11 +140,37 @@ fn clean(bytes: &mut [u8], secrets: &[Vec<u8>]) {
             from = end;
         }
     }
+    hide_passwords_of_addresses(bytes);
 }
 
+/// Puts `*` in the place of PASSWORD in `scheme://USER:PASSWORD@host`, as the addresses of servers may
+/// have it, and in `sip:USER:PASSWORD@host` (RFC 3261 §19.1.1).
+fn hide_passwords_of_addresses(bytes: &mut [u8]) {
+    for scheme in [&b"://"[..], b"sip:", b"sips:"] {
+        let mut from = 0;
+        while let Some(at) = find(bytes, scheme, from) {
+            let begin = at + scheme.len();
+            from = begin;
+            let is_end = |byte: &u8| {
+                byte.is_ascii_whitespace() || matches!(byte, b'/' | b'<' | b'>' | b'"' | b';' | b'?')
+            };
+            let length = bytes[begin..].iter().position(is_end).unwrap_or(bytes.len() - begin);
+            let address = &bytes[begin..begin + length];
+            let at_sign = address.iter().rposition(|byte| *byte == b'@');
+            let colon = address.iter().position(|byte| *byte == b':');
+            if let (Some(colon), Some(at_sign)) = (colon, at_sign)
+                && colon < at_sign
+            {
+                bytes[begin + colon + 1..begin + at_sign].fill(b'*');
+            }
+        }
+    }
+}
+
+/// Where `wanted` begins, whatever the letter case.
 fn find(bytes: &[u8], wanted: &[u8], from: usize) -> Option<usize> {
     let rest = bytes.get(from..)?;
-    rest.windows(wanted.len()).position(|window| window == wanted).map(|at| from + at)
+    rest.windows(wanted.len()).position(|window| window.eq_ignore_ascii_case(wanted)).map(|at| from + at)
 }
 
 #[cfg(test)]
@@ -148,6 +185,8 @@ mod tests {
     use roles::settings::Source;
 
     const PLANTED: &str = "swordfish-7002-of-the-deep";
+    /// In an address, in the password of another server.
+    const OTHERS: &str = "pass-of-another-server";
     const KEY: &str = "PS1uQCVeeCFCanVmcjkpPywjNWhcYD0mXXtxaVBR";
 
     fn settings(password: &str) -> Settings {
@@ -157,6 +196,7 @@ mod tests {
             ("account.1.user_name", "7002"),
             ("account.1.password", password),
             ("account.1.sip_server.1.address", "192.0.2.19"),
+            ("auto_provision.server.url", "http://phone:pass-of-another-server@192.0.2.19/cfg"),
         ] {
             settings.set(key, value, Source::MacCfg).unwrap();
         }
@@ -183,7 +223,10 @@ mod tests {
         let mut tap = packets.tap(None);
         let message = format!(
             "INVITE sip:{PLANTED}@h SIP/2.0\r\nAuthorization: Digest username=\"7002\", response=\"0123456789abcdef\"\r\n\r\n\
-             a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}|2^31\r\n"
+             a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}|2^31\r\na=crypto:2 X INLINE:{KEY}\r\n\
+             k=clear:{KEY}\r\na=key-mgmt:mikey {KEY}\r\n\
+             Proxy-Authorization: Digest Response = \"0123456789abcdef\", uri=\"sip:h\"\r\n\
+             Authorization: Basic {OTHERS}\r\nTo: <sip:7002:{OTHERS}@h:5060>\r\n"
         );
         tap(now, flow.local, flow.remote, Transport::Udp, message.as_bytes());
         phone
@@ -203,7 +246,7 @@ mod tests {
             let mut member = archive.by_index(at).unwrap();
             let (name, mut bytes) = (member.name().unwrap().into_owned(), Vec::new());
             member.read_to_end(&mut bytes).unwrap();
-            for secret in [PLANTED, "an-older-secret-of-7002", KEY, "0123456789abcdef"] {
+            for secret in [PLANTED, "an-older-secret-of-7002", KEY, OTHERS, "0123456789abcdef"] {
                 assert_eq!(find(&bytes, secret.as_bytes(), 0), None, "{secret} is in {name}");
             }
             seen.push((name, bytes));

@@ -270,11 +270,6 @@ impl Teller {
         }
     }
 
-    /// Whoever else tells events as JSON.
-    pub(super) fn mouth(&self) -> Option<Mouth> {
-        self.mouth.clone()
-    }
-
     /// Whether events were lost because nobody reads them.
     pub(super) fn is_unread(&self) -> bool {
         self.mouth.as_ref().is_some_and(Mouth::is_unread)

@@ -16,12 +16,12 @@ use std::time::Duration;
 
 use clap::Args;
 use proto::Rng;
-use roles::phone::command::MAX_LINE_BYTES;
-use roles::phone::{Command, CommandError, CommandKind, Event, EventKind, Phone, Place};
+use roles::phone::command::{COMMANDS, MAX_LINE_BYTES};
+use roles::phone::{Command, CommandKind, Phone, Place};
 use roles::settings::{AccountSettings, CodecName, PhoneSettings, RtpSettings, Settings};
 use tokio::sync::mpsc;
 
-use super::lines::{Mouth, read_stdin};
+use super::lines::read_stdin;
 use super::place::{Listen, address_towards, bind};
 use super::{Failure, interrupted, runtime, web};
 use crate::capture::Capture;
@@ -51,10 +51,10 @@ const MEDIA_SESSIONS: u16 = 20;
 ///
 /// With --stdio it is driven by lines on standard input and tells events as JSON lines on standard
 /// output: `dial 7007`, `answer`, `hangup`, `hold`, `resume`, `dtmf 12#`, `transfer 7001`, `status`, …;
-/// a line that is no command is answered with those that are. The end of the input is `quit`: the phone
-/// hangs up, unregisters and ends within 2 s.
+/// --help lists them all, and a line that is no command is answered with those that are. The end of the
+/// input is `quit`: the phone hangs up, unregisters and ends within 2 s.
 #[derive(Args, Debug)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, after_long_help = manual())]
 pub(crate) struct Arguments {
     /// Data folder: settings made at the phone, its MAC address and its calls outlive the program
     #[arg(long, value_name = "DIR")]
@@ -105,6 +105,16 @@ Examples:
   offhook phone --config 0021f222b021.cfg --dir /tmp/phone --pcap phone.pcap
   offhook phone --stdio --account '7001:a-long-secret-here@pbx;transport=tls' --ca ca.pem --audio tone:440,heard.wav";
 
+/// What stands below the options: every command, and examples.
+fn manual() -> String {
+    let mut text = "Commands of --stdio (begun with `@ID ` they are answered with that id):\n".to_owned();
+    for (usage, does) in COMMANDS {
+        text.push_str(&format!("  {usage}\n          {does}\n"));
+    }
+    text.push('\n');
+    text + EXAMPLES
+}
+
 /// Runs until `quit`, Ctrl-C, or for ever.
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     runtime()?.block_on(live(arguments))
@@ -153,8 +163,8 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     let told = web.as_ref().map(|web| web.told.clone());
     let _web = web.zip(desk).map(|(web, desk)| serve_web(web.listener, web.site, desk)).transpose()?;
     driver.hands().teller.ready(ready_at, told.as_ref(), clock.now());
-    if let Some(mouth) = driver.hands().teller.mouth().filter(|_| arguments.stdio) {
-        listen_to_stdin(commander.clone(), mouth, clock)?;
+    if arguments.stdio {
+        listen_to_stdin(commander.clone())?;
     }
     loop {
         let interrupted = drive(&mut driver, &commander).await?;
@@ -242,21 +252,16 @@ fn media_ports(ip: IpAddr, sip_port: u16, rules: &RtpSettings) -> io::Result<Ran
     Ok(*free.start()..=*free.end().min(bounds.end()))
 }
 
-/// Turns lines into commands. A line that is none is answered here.
-fn listen_to_stdin(commander: mpsc::Sender<Command>, mouth: Mouth, clock: Clock) -> io::Result<()> {
+/// Turns lines into commands, until one is `quit`. A line that is none is a command too, so that the
+/// answers come in the order of the lines.
+fn listen_to_stdin(commander: mpsc::Sender<Command>) -> io::Result<()> {
     read_stdin(MAX_LINE_BYTES, move |line| match line {
         None => commander.blocking_send(quit()).is_ok(),
         Some(line) if line.trim().is_empty() => true,
-        Some(line) => match Command::parse(&line) {
-            Ok(command) => commander.blocking_send(command).is_ok(),
-            Err(CommandError { id, message, possible }) => {
-                mouth.say(event(EventKind::Error { id, message, possible }, clock.now()))
-            }
-        },
+        Some(line) => {
+            let command = Command::read(&line);
+            let goes_on = command.what != CommandKind::Quit;
+            commander.blocking_send(command).is_ok() && goes_on
+        }
     })
-}
-
-/// What the program itself tells, beside the phone.
-fn event(what: EventKind, at: proto::Time) -> String {
-    Event { what, at }.to_json()
 }

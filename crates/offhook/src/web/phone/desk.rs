@@ -49,8 +49,8 @@ impl Desk {
         &self.bus
     }
 
-    /// Asks the phone what a line says, and returns what it answers: `value` or `status` where it was
-    /// asked for one, and at last `done` or `error`. A line that is no command is answered here.
+    /// Asks the phone what a line says, and returns what it answers: `value`, `status`, `history` or
+    /// `directory` where it was asked for one, and at last `done` or `error`. A line that is no command is answered here.
     ///
     /// # Errors
     /// The phone does not answer.
@@ -135,7 +135,10 @@ impl Ear {
     pub fn hear(&mut self, mut event: Event) -> Vec<Event> {
         let waiter = match &mut event.what {
             // The phone tells these within the same turn as the `done` that follows.
-            EventKind::Value { .. } | EventKind::Status(_) => {
+            EventKind::Value { .. }
+            | EventKind::Status(_)
+            | EventKind::History { .. }
+            | EventKind::Directory { .. } => {
                 self.answers.push(event);
                 return Vec::new();
             }

@@ -99,6 +99,15 @@ impl Phone {
             at_s: call.began_at.as_secs(),
             duration_s,
         };
+        let who = if entry.name.is_empty() { &entry.number } else { &entry.name };
+        let popup = match kind {
+            HistoryKind::Missed if self.general.popups.missed => Some(format!("Missed call: {who}")),
+            HistoryKind::Forwarded if self.general.popups.forwarded => Some(format!("Forwarded call: {who}")),
+            _ => None,
+        };
+        if let Some(text) = popup {
+            self.show(text);
+        }
         self.history.add(entry.clone());
         self.desk.keep(Change::Call(entry));
     }

@@ -119,7 +119,7 @@ impl Phone {
     pub(in super::super) fn settle_sound(&mut self) {
         let mut scene = scene(&self.calls);
         scene.tone.take_if(|tone| *tone == Tone::CallWaiting && !self.general.call_waiting.tone);
-        if self.general.blf_alert.heard && scene == Scene::default() && self.a_watched_party_rings() {
+        if scene == Scene::default() && self.a_watched_party_is_heard() {
             scene.tone = Some(Tone::CallWaiting);
         }
         if scene.tone != self.calls.scene.tone {

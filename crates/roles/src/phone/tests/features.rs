@@ -44,7 +44,6 @@ fn a_key_that_lacks_what_it_needs_says_what() {
     check("10", &[("features.call_park.enable", "0")], "call park is switched off");
     check("7", &[], "nobody has called yet");
     check("2", &[], "no number to forward to is set");
-    check("29", &[], "opens a page of the screen");
 }
 
 #[test]

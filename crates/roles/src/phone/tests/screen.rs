@@ -152,3 +152,131 @@ fn a_case_answers_what_the_phone_knows_and_asks_the_rest() {
         check(topic, &["# Case: ", "*To be filled in.*"]);
     }
 }
+
+/// The screens that were told, as JSON.
+fn told(bench: &mut Bench) -> Vec<serde_json::Value> {
+    let events = std::mem::take(&mut bench.events);
+    let screens = events.into_iter().filter(|event| matches!(event, EventKind::Screen { .. }));
+    screens.map(|event| serde_json::to_value(event).expect("plain data")).collect()
+}
+
+#[test]
+fn every_change_of_the_screen_is_told_and_nothing_else() {
+    let mut bench = Bench::new(&[]);
+    bench.input(Input::Start);
+    let first = told(&mut bench);
+    assert_eq!((&first[0]["title"], &first[0]["message"]), (&"No Account".into(), &"Registering".into()));
+    bench.serve_registration();
+    let last = told(&mut bench).pop().expect("a screen");
+    assert_eq!(
+        (&last["event"], &last["screen"], &last["title"]),
+        (&"screen".into(), &"idle".into(), &"7002".into())
+    );
+    assert_eq!(last["message"], serde_json::Value::Null);
+    bench.input(Input::Wake);
+    bench.command("get account.1.label");
+    assert!(told(&mut bench).is_empty());
+    bench.command("dial 7006");
+    let dialling = told(&mut bench);
+    assert_eq!((dialling.len(), &dialling[0]["calls"][0]["peer"]), (1, &"7006".into()));
+    assert_eq!(
+        (&dialling[0]["screen"], &dialling[0]["soft_keys"][0]["name"]),
+        (&"dialling".into(), &"EndCall".into())
+    );
+    let invite = bench.take(Method::Invite).expect("an INVITE");
+    bench.answer(&invite, "180 Ringing", "", "");
+    assert_eq!(told(&mut bench)[0]["screen"], "ringback");
+    bench.answer(&invite, "404 Not Found", "", "");
+    let failed = told(&mut bench).pop().expect("a screen");
+    assert_eq!(
+        (&failed["screen"], &failed["message"]),
+        (&"idle".into(), &"Call failed: 404 Not Found".into())
+    );
+    bench.wait_ms(5_000);
+    let last = told(&mut bench).pop().expect("the message went away");
+    assert_eq!(last["message"], serde_json::Value::Null);
+    bench.command("forward busy 7001");
+    assert_eq!(told(&mut bench)[0]["forwards"][0], "busy 7001");
+}
+
+#[test]
+fn calls_and_messages_that_were_missed_are_shown_for_a_moment() {
+    let check = |on: &str, shown: &[Option<&str>]| {
+        let mut bench = Bench::registered(&[
+            ("features.missed_call_popup.enable", on),
+            ("features.forward_call_popup.enable", on),
+            ("features.voice_mail_popup.enable", on),
+        ]);
+        let message = |bench: &Bench| bench.phone.view().message;
+        bench.call_in_vain("in");
+        assert_eq!(message(&bench).as_deref(), shown[0]);
+        bench.command("forward always 7001");
+        bench.request("INVITE", "in2", "", SDP);
+        assert_eq!(message(&bench).as_deref(), shown[1]);
+        let waiting = "Messages-Waiting: yes\r\nVoice-Message: 2/5\r\n";
+        bench.request("NOTIFY", "m", "Event: message-summary\r\nSubscription-State: active", waiting);
+        assert_eq!(message(&bench).as_deref(), shown[2]);
+    };
+    check("1", &[Some("Missed call: Jack"), Some("Forwarded call: Jack"), Some("2 new messages")]);
+    check("0", &[None, None, None]);
+}
+
+#[test]
+fn the_list_of_calls_and_the_directory_are_told_to_whoever_asks() {
+    let mut bench = Bench::registered(&[
+        ("linekey.5.type", "28"),
+        ("linekey.6.type", "29"),
+        ("linekey.7.type", "13"),
+        ("linekey.7.value", "7009"),
+        ("linekey.7.label", "Jack"),
+    ]);
+    bench.call_in_vain("in");
+    assert_eq!(bench.phone.view().missed, 1);
+    for line in ["history", "key 5"] {
+        bench.forget();
+        bench.command(line);
+        let calls = bench.events.iter().find_map(|event| match event {
+            EventKind::History { calls } => Some(calls.clone()),
+            _ => None,
+        });
+        assert_eq!(calls.expect(line)[0].number, "7007");
+        assert_eq!(bench.phone.view().missed, 0, "they are seen");
+    }
+    for line in ["directory", "key 6"] {
+        bench.forget();
+        bench.command(line);
+        let told = bench.events.iter().find_map(|event| match event {
+            EventKind::Directory { entries } => Some(entries.clone()),
+            _ => None,
+        });
+        let told = told.expect(line);
+        assert_eq!((told.len(), &*told[0].name, &*told[0].number, told[0].key), (1, "Jack", "7009", 7));
+    }
+}
+
+#[test]
+fn a_wrong_line_is_answered_in_its_turn() {
+    let mut bench = Bench::registered(&[]);
+    bench.input(Input::Command(Command::read("@1 dail 7")));
+    let answer = bench.last_answer().cloned();
+    let Some(EventKind::Error { id, message, possible }) = answer else { panic!("{answer:?}") };
+    assert_eq!((id.as_deref(), &*message), (Some("1"), "`dail` is no command"));
+    assert!(possible.contains(&"dial NUMBER [account N]".to_owned()));
+}
+
+#[test]
+fn a_wrong_value_is_refused_with_those_that_are_right() {
+    let check = |line: &str, message: &str, wanted: &[&str]| {
+        let mut bench = Bench::registered(&[]);
+        assert_eq!(bench.refused(line), message);
+        let Some(EventKind::Error { possible, .. }) = bench.last_answer() else { panic!("no error") };
+        assert_eq!(possible, wanted, "{line}");
+    };
+    check("set account.1.enable maybe", "account.1.enable: expected 0 (off) or 1 (on)", &["0", "1"]);
+    check("set nonsense 1", "no parameter is called nonsense", &[]);
+    check(
+        "get account.1.passwrd",
+        "no parameter is called account.1.passwrd; did you mean account.1.password?",
+        &["account.1.password"],
+    );
+}

@@ -338,3 +338,78 @@ fn a_watched_party_that_rings_may_be_heard() {
     check("0", None);
     check("1", Some(crate::sound::Tone::CallWaiting));
 }
+
+#[test]
+fn the_alert_of_ringing_keys_may_be_for_some_of_them() {
+    let check = |keys: &str, alerts: bool| {
+        let (mut bench, subscribe) = watching(&[
+            ("features.pickup.blf_audio_enable", "1"),
+            ("features.pickup.blf_visual_enable", "1"),
+            ("features.pickup.blf_audio.list", keys),
+            ("features.pickup.blf_visual.list", keys),
+        ]);
+        bench.played.clear();
+        tell(&mut bench, &subscribe, &body(0, "early"));
+        let heard = bench.played.contains(&SoundCommand::Tone(Some(crate::sound::Tone::CallWaiting)));
+        let shown = bench.phone.view().message.is_some_and(|message| message.starts_with("7007 <-"));
+        assert_eq!((heard, shown), (alerts, alerts), "{keys}");
+    };
+    check("", true);
+    check("4,5", true);
+    check("6", false);
+}
+
+#[test]
+fn the_voice_mail_lamp_is_its_own_account_s() {
+    let mut bench = Bench::registered(&[
+        ("linekey.5.type", "12"),
+        ("linekey.5.line", "1"),
+        ("linekey.6.type", "12"),
+        ("linekey.6.line", "2"),
+    ]);
+    let told = "Messages-Waiting: yes\r\nVoice-Message: 2/5\r\n";
+    bench.request("NOTIFY", "m", "Event: message-summary\r\nSubscription-State: active", told);
+    let lit = |bench: &Bench, number: u8| {
+        bench.phone.view().keys.iter().any(|key| key.key == number && key.lamp.colour == Colour::Red)
+    };
+    assert!(lit(&bench, 5) && !lit(&bench, 6));
+}
+
+#[test]
+fn a_key_that_can_do_nothing_says_why() {
+    let check = |settings: &[(&str, &str)], line: &str, says: &str| {
+        let mut bench = Bench::registered(settings);
+        let said = bench.refused(line);
+        assert!(said.contains(says), "{line}: {said}");
+    };
+    check(&[], "key 3", "account 3 is not set up");
+    check(&[("linekey.5.type", "24")], "key 5", "multicast paging is neither sent nor heard");
+    check(&[("linekey.5.type", "41")], "key 5", "no redirection service is asked");
+    check(&[("linekey.5.type", "11")], "key 5", "key 5 has no number that it could use");
+    check(&[("linekey.5.type", "11"), ("linekey.5.value", "12x")], "key 5", "key 5 has no number");
+    check(&[("linekey.5.type", "56")], "key 5", "key 5 has no number");
+    check(&[("linekey.5.type", "3")], "key 5", "say whom to transfer to");
+}
+
+#[test]
+fn the_transfer_key_completes_what_was_consulted() {
+    let mut bench = Bench::registered(&[("linekey.5.type", "3")]);
+    bench.talk("7006");
+    bench.command("consult 7001");
+    bench.accept(Method::Invite, SDP);
+    let consult = bench.take(Method::Invite).expect("an INVITE");
+    bench.answer(&consult, "200 OK", "", SDP);
+    bench.forget();
+    bench.command("key 5");
+    assert!(bench.ladder.iter().any(|step| step.starts_with("p>s REFER")), "{:?}", bench.ladder);
+}
+
+#[test]
+fn a_key_that_is_taken_away_goes_dark() {
+    let (mut bench, subscribe) = watching(&[]);
+    tell(&mut bench, &subscribe, &body(0, "terminated"));
+    bench.forget();
+    bench.command("set linekey.5.type 0");
+    let dark = |event: &EventKind| matches!(event, EventKind::Lamp { key: 5, colour: Colour::Off, .. });
+    assert!(bench.events.iter().any(dark), "{:?}", bench.events);
+}

@@ -12,10 +12,11 @@ const CLOCK: Effect = kept("Time comes from the clock of this machine.");
 const ENGLISH: Effect = kept("The page speaks English.");
 const ALL_SHOWN: Effect = kept("The screen shows everything it knows of a call.");
 const NO_POPUP: Effect =
-    kept("Missed calls, messages and forwards are shown where the eye falls; nothing pops up.");
+    kept("Messages and calls that may be picked up are shown in the one way that the screen has.");
 const NO_MODE: Effect = kept("Calls are handled one way, which the screen explains.");
 const NO_RULES: Effect = kept("Numbers are dialled as the dial rules say.");
 const KEYS_SET: Effect = kept("Line keys are set one by one.");
+const KEYS: Kind = Kind::Numbers { min: 1, max: 74 };
 const NO_PTT: Effect = kept("Intercom calls are ordinary calls that answer themselves.");
 
 rows! { ROWS:
@@ -37,13 +38,13 @@ rows! { ROWS:
 "phone_setting.call_display_name.mode" "Call Display Name" TEXT "" AtOnce ALL_SHOWN "Whose name of the caller is shown.";
 "phone_setting.called_party_info_display.enable" "Show Called Party" BOOL "0" AtOnce ALL_SHOWN "Whether the called account is shown.";
 "features.caller_name_type_on_dialing" "Own Name on Dialling" TEXT "" AtOnce ALL_SHOWN "Which name of one's own is shown on dialling.";
-"features.missed_call_popup.enable" "Missed Call Popup" BOOL "1" AtOnce NO_POPUP "Whether missed calls pop up.";
-"features.forward_call_popup.enable" "Forwarded Call Popup" BOOL "1" AtOnce NO_POPUP "Whether forwarded calls pop up.";
-"features.voice_mail_popup.enable" "Voice Mail Popup" BOOL "1" AtOnce NO_POPUP "Whether new messages pop up.";
+"features.missed_call_popup.enable" "Missed Call Popup" BOOL "1" AtOnce ACTS "Whether a missed call is shown for a moment.";
+"features.forward_call_popup.enable" "Forwarded Call Popup" BOOL "1" AtOnce ACTS "Whether a forwarded call is shown for a moment.";
+"features.voice_mail_popup.enable" "Voice Mail Popup" BOOL "1" AtOnce ACTS "Whether new messages are shown for a moment.";
 "features.voice_mail_alert.enable" "Voice Mail Alert" BOOL "1" AtOnce NO_POPUP "Whether new messages are announced.";
 "features.pickup_display.method" "Pickup Display" TEXT "" AtOnce NO_POPUP "What is shown of a call that may be picked up.";
-"features.pickup.blf_audio.list" "BLF Audio Alert Keys" TEXT "" AtOnce (kept("The alert of BLF keys is for all of them or none.")) "The keys whose ringing is heard.";
-"features.pickup.blf_visual.list" "BLF Visual Alert Keys" TEXT "" AtOnce (kept("The alert of BLF keys is for all of them or none.")) "The keys whose ringing is shown.";
+"features.pickup.blf_audio.list" "BLF Audio Alert Keys" KEYS "" AtOnce ACTS "The line keys whose ringing is heard, as in 5,7; empty: all.";
+"features.pickup.blf_visual.list" "BLF Visual Alert Keys" KEYS "" AtOnce ACTS "The line keys whose ringing is shown, as in 5,7; empty: all.";
 "phone_setting.incoming_call_when_dialing.priority" "Incoming Call when Dialling" BOOL "1" AtOnce NO_MODE "Whether an incoming call comes before the dialling screen.";
 "phone_setting.incoming_call.reject.enable" "Reject Key" BOOL "1" AtOnce NO_MODE "Whether an incoming call may be rejected.";
 "phone_setting.hold_or_swap.mode" "Hold or Swap" TEXT "" AtOnce NO_MODE "What the hold key does with two calls.";
