@@ -11,7 +11,7 @@ use roles::phone::{Phone, Place};
 use roles::role::{Input, Output, Role};
 use roles::settings::{Model, Settings, Source};
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
@@ -20,7 +20,7 @@ fn table() -> String {
 }
 
 /// The rows of the tables whose header begins with `first`.
-fn rows(text: &str, first: &str) -> Vec<Vec<String>> {
+pub(crate) fn rows(text: &str, first: &str) -> Vec<Vec<String>> {
     let cells = |line: &str| -> Vec<String> {
         line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()
     };
@@ -28,12 +28,12 @@ fn rows(text: &str, first: &str) -> Vec<Vec<String>> {
     from.skip(2).take_while(|line| line.starts_with('|')).map(cells).collect()
 }
 
-fn named(cell: &str) -> Vec<String> {
+pub(crate) fn named(cell: &str) -> Vec<String> {
     cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
 /// The names of all functions in our sources that are tests.
-fn tests() -> BTreeSet<String> {
+pub(crate) fn tests() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let mut folders = vec![root().join("crates")];
     while let Some(folder) = folders.pop() {

@@ -15,6 +15,7 @@ mod net_tls;
 mod program;
 #[cfg(target_os = "linux")]
 mod relay;
+mod security;
 #[cfg(target_os = "linux")]
 mod sound;
 mod store;

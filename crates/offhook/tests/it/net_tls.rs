@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use offhook::clock::Clock;
 use offhook::net::tls::{Trust, server_from_files, server_self_made};
-use offhook::net::{Config, FlowErrorKind, Net, NetEvent};
+use offhook::net::{Config, FlowErrorKind, Limits, Net, NetEvent};
 use proto::Time;
 use proto::sip::{Transmit, Transport};
 use rustls::ServerConfig;
@@ -156,6 +156,24 @@ fn plain_sip_at_the_tls_port_is_refused_in_words() {
             matches!(&event, NetEvent::Refused(refusal) if refusal.text.contains("does not speak TLS")),
             "{event:?}"
         );
+    });
+}
+
+#[test]
+fn a_handshake_that_stands_still_is_given_up() {
+    run(async {
+        let dir = tempfile::tempdir().expect("a folder");
+        let server = Some(made_in(dir.path(), Clock::start().now()));
+        let limits = Limits { connect: std::time::Duration::from_millis(30), ..Limits::default() };
+        let config = Config { tls: vec![any_port()], server, limits, ..Config::new(Clock::start()) };
+        let mut server = Net::bind(config).expect("bound");
+        let local = server.local(Transport::Tls).expect("bound");
+        for begun in [&b""[..], b"\x16\x03\x01\x02\x00\x01"] {
+            let mut peer = tokio::net::TcpStream::connect(local).await.expect("connected");
+            peer.write_all(begun).await.expect("written");
+            assert!(matches!(server.next().await, NetEvent::Refused(_)));
+            assert_eq!(server.connections(), 0);
+        }
     });
 }
 

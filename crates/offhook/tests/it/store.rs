@@ -108,6 +108,25 @@ fn damage_and_strange_versions_are_told() {
     check(None, 99, "start the newer Offhook");
 }
 
+#[test]
+fn a_database_of_the_first_version_is_read() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let old = rusqlite::Connection::open(dir.path().join("offhook.db")).expect("made");
+    for table in
+        ["extension", "permission", "device", "binding", "subscription", "call_record", "setting", "ban"]
+    {
+        let make = format!("CREATE TABLE {table} (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID");
+        old.execute(&make, []).expect("made");
+        old.execute(&format!("INSERT INTO {table} VALUES ('key', '{table}')"), []).expect("kept");
+    }
+    old.pragma_update(None, "user_version", 1).expect("set");
+    drop(old);
+    let store = open(dir.path());
+    for table in Table::ALL {
+        assert_eq!(store.reader().load(table).expect("read"), [row("key", table.name())]);
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn the_database_is_for_its_owner_alone() {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::blocks::Blocked;
 use super::calls::{CallRecord, CallView};
-use super::directory::{Binding, Devices, Encryption, Extension, Forward, Messages};
+use super::directory::{Binding, Devices, Encryption, Entry, Extension, Forward, Messages};
 use super::edit::Edit;
 use super::figures::Figures;
 use super::guard::Ban;
@@ -33,6 +33,8 @@ pub struct Command {
 pub enum What {
     /// Lists the extensions.
     Extensions,
+    /// Shows one extension.
+    Extension(String),
     /// Sets an extension, new or not; its devices and calls stay.
     SetExtension(Box<Extension>),
     /// Changes what is named of an extension; one that is new needs a password.
@@ -71,6 +73,8 @@ pub enum What {
     Records {
         /// Of those before this call alone; of all where `None`.
         before: Option<u64>,
+        /// Of calls from or to this number alone; of all where `None`.
+        number: Option<String>,
         /// How many at most.
         count: usize,
     },
@@ -173,40 +177,9 @@ pub struct ExtensionView {
     pub watchers: usize,
 }
 
-impl Exchange {
-    pub(super) fn obey(&mut self, now: Time, command: Command) {
-        let answer = match command.what {
-            What::Extensions => Answer::Extensions(self.extension_views()),
-            What::SetExtension(extension) => self.set_extension(now, *extension),
-            What::EditExtension { number, edit } => self.edit_extension(now, &number, *edit),
-            What::RemoveExtension(number) => self.remove_extension(now, &number),
-            What::Registrations => Answer::Registrations(self.registrations(now)),
-            What::Calls => Answer::Calls(self.calls()),
-            What::HangUp(call) => self.hang_up(now, call),
-            What::Originate { from, to } => self.originate(now, &from, &to),
-            What::Transfer { call, party, to } => self.transfer(now, call, party, &to),
-            What::Records { before, count } => Answer::Records(self.records(before, count)),
-            What::Codes => Answer::Codes(Box::new(self.config.codes.clone())),
-            What::SetCodes(codes) => self.set_codes(*codes),
-            What::Subscriptions => Answer::Subscriptions(self.lamps.iter().take(MAX_ROWS).cloned().collect()),
-            What::Blocks => {
-                Answer::Blocks(self.config.terms.blocks.iter().map(ToString::to_string).collect())
-            }
-            What::Blocked => Answer::Blocked(self.blocked.iter().rev().cloned().collect()),
-            What::Figures => Answer::Figures(Box::new(self.figures(now))),
-            What::Bans => Answer::Bans(self.gate.bans(now).cloned().collect()),
-            What::Ban(source) => {
-                let ban = self.gate.ban(now, source, "banned by hand");
-                self.tell_ban(ban);
-                Answer::Ok
-            }
-            What::Pardon(source) => self.pardon(source),
-        };
-        self.told.push(Output::Event(Event::Done { id: command.id, answer }));
-    }
-
-    fn extension_views(&self) -> Vec<ExtensionView> {
-        let view = |entry: &super::directory::Entry| ExtensionView {
+impl ExtensionView {
+    fn of(entry: &Entry) -> Self {
+        Self {
             number: entry.extension.number.clone(),
             username: entry.extension.username.clone(),
             display: entry.extension.display.clone(),
@@ -223,9 +196,56 @@ impl Exchange {
             reachable: entry.bindings.iter().filter(|device| device.reachable).count(),
             legs: entry.legs.len(),
             watchers: entry.watchers.len(),
+        }
+    }
+}
+
+impl Exchange {
+    pub(super) fn obey(&mut self, now: Time, command: Command) {
+        let answer = match command.what {
+            What::Extensions => Answer::Extensions(self.extension_views()),
+            What::Extension(number) => self.extension_view(&number),
+            What::SetExtension(extension) => self.set_extension(now, *extension),
+            What::EditExtension { number, edit } => self.edit_extension(now, &number, *edit),
+            What::RemoveExtension(number) => self.remove_extension(now, &number),
+            What::Registrations => Answer::Registrations(self.registrations(now)),
+            What::Calls => Answer::Calls(self.calls()),
+            What::HangUp(call) => self.hang_up(now, call),
+            What::Originate { from, to } => self.originate(now, &from, &to),
+            What::Transfer { call, party, to } => self.transfer(now, call, party, &to),
+            What::Records { before, number, count } => {
+                Answer::Records(self.records(before, number.as_deref(), count))
+            }
+            What::Codes => Answer::Codes(Box::new(self.config.codes.clone())),
+            What::SetCodes(codes) => self.set_codes(*codes),
+            What::Subscriptions => Answer::Subscriptions(self.lamps.iter().take(MAX_ROWS).cloned().collect()),
+            What::Blocks => {
+                Answer::Blocks(self.config.terms.blocks.iter().map(ToString::to_string).collect())
+            }
+            What::Blocked => Answer::Blocked(self.blocked.iter().rev().cloned().collect()),
+            What::Figures => Answer::Figures(Box::new(self.figures(now))),
+            What::Bans => Answer::Bans(self.gate.bans(now).cloned().collect()),
+            What::Ban(source) => {
+                let banned = self.gate.ban(now, source, "banned by hand");
+                self.tell_ban(banned);
+                Answer::Ok
+            }
+            What::Pardon(source) => self.pardon(source),
         };
+        self.told.push(Output::Event(Event::Done { id: command.id, answer }));
+    }
+
+    fn extension_views(&self) -> Vec<ExtensionView> {
         let people = self.directory.iter().filter(|(_, entry)| !entry.is_place);
-        people.map(|(_, entry)| view(entry)).take(MAX_ROWS).collect()
+        people.map(|(_, entry)| ExtensionView::of(entry)).take(MAX_ROWS).collect()
+    }
+
+    fn extension_view(&self, number: &str) -> Answer {
+        let entry = self.directory.find(number).and_then(|id| self.directory.get(id));
+        match entry.filter(|entry| !entry.is_place) {
+            Some(entry) => Answer::Extensions(vec![ExtensionView::of(entry)]),
+            None => Answer::Refused(format!("there is no extension {number}")),
+        }
     }
 
     /// The devices that are registered at `now`.
@@ -234,8 +254,11 @@ impl Exchange {
         bindings.filter(|binding| binding.is_live(now)).take(MAX_ROWS).cloned().collect()
     }
 
-    fn records(&self, before: Option<u64>, count: usize) -> Vec<CallRecord> {
-        let wanted = self.calls.records().filter(|record| before.is_none_or(|before| record.call < before));
+    fn records(&self, before: Option<u64>, number: Option<&str>, count: usize) -> Vec<CallRecord> {
+        let wanted = self.calls.records().filter(|record| {
+            before.is_none_or(|before| record.call < before)
+                && number.is_none_or(|number| record.caller == number || record.callee == number)
+        });
         wanted.take(count.min(MAX_ROWS)).cloned().collect()
     }
 
@@ -243,10 +266,11 @@ impl Exchange {
         if self.is_place(&extension.number) {
             return Answer::Refused(format!("{} is a parking place", extension.number));
         }
+        if let Err(fault) = extension.check() {
+            return Answer::Refused(fault);
+        }
         let taken = self.directory.find_by_username(&extension.username);
-        if extension.number.is_empty()
-            || taken.is_some_and(|id| self.directory.number(id) != extension.number)
-        {
+        if taken.is_some_and(|id| self.directory.number(id) != extension.number) {
             let text = format!("the account name '{}' belongs to another extension", extension.username);
             return Answer::Refused(text);
         }

@@ -14,6 +14,10 @@ use super::calls::LegId;
 use super::guard::Budget;
 use super::lamps::SubscriptionId;
 
+/// The longest number, and the longest other text of an extension, in bytes.
+const MAX_NUMBER_BYTES: usize = 32;
+const MAX_TEXT_BYTES: usize = 256;
+
 /// One extension as it is kept.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Extension {
@@ -67,10 +71,40 @@ impl Extension {
         }
     }
 
+    /// Whether number and texts can stand in the headers of messages.
+    ///
+    /// # Errors
+    /// One of them cannot; which, in words.
+    pub fn check(&self) -> Result<(), String> {
+        check_number(&self.number)?;
+        let forward = &self.forward;
+        let targets = [&forward.always, &forward.busy, &forward.no_answer].into_iter().flatten();
+        let texts = [&self.username, &self.display].into_iter().chain(&self.pickup_group).chain(targets);
+        for text in texts.chain(self.watchers.iter().flatten()) {
+            if text.len() > MAX_TEXT_BYTES || text.contains(char::is_control) {
+                return Err(format!(
+                    "a text of extension {} has more than {MAX_TEXT_BYTES} bytes or control characters",
+                    self.number
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Whether `number` may watch this extension and pick up its calls.
     pub fn may_be_watched_by(&self, number: &str) -> bool {
         number == self.number || self.watchers.as_ref().is_none_or(|list| list.iter().any(|n| n == number))
     }
+}
+
+/// A number stands in URIs and is dialled: it holds nothing that would have to be escaped.
+///
+/// # Errors
+/// It does; says what a number is.
+pub fn check_number(number: &str) -> Result<(), &'static str> {
+    let sound = |c: char| c.is_ascii_alphanumeric() || matches!(c, '*' | '+' | '-' | '.' | '_');
+    let fits = !number.is_empty() && number.len() <= MAX_NUMBER_BYTES && number.chars().all(sound);
+    if fits { Ok(()) } else { Err("a number has 1 to 32 letters, digits and signs of *+-._") }
 }
 
 /// How many messages wait in somebody's mailbox (RFC 3842).
@@ -343,6 +377,20 @@ mod tests {
         directory.remove(id);
         assert_eq!(directory.iter().count(), 0);
         assert_eq!(directory.find("7001"), None);
+    }
+
+    #[test]
+    fn numbers_and_texts_are_such_as_can_stand_in_messages() {
+        assert!(["7001", "*04", "+49-30.1", "lobby_1"].iter().all(|number| check_number(number).is_ok()));
+        let long = "7".repeat(33);
+        for wrong in ["", "70 01", "7001@x", "7001;x", "ü", "#1", "<b>", &long] {
+            assert!(check_number(wrong).is_err(), "{wrong}");
+        }
+        let mut extension = Extension::new("7001", "offhook", "secret");
+        extension.display = "Jörg <b> \"x\"".into();
+        assert_eq!(extension.check(), Ok(()));
+        extension.forward.busy = Some("7002\r\nVia: x".into());
+        assert!(extension.check().is_err_and(|fault| fault.contains("7001")));
     }
 
     #[test]

@@ -3,6 +3,11 @@
 //! A stranger is answered without memory, with the same words whether the user exists or not. What
 //! is remembered of sources is bounded: two generations of a table, the older of which is dropped
 //! when the younger is full.
+//!
+//! Anybody can send a datagram in the name of an address. So what needs no answer of ours to be sent (a
+//! scanner's name, mere numbers) is held against no address where a device of ours lives: else a
+//! stranger could have an office banned. A wrong password counts wherever it comes from, since it
+//! answers a challenge that only that address has heard.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -74,12 +79,25 @@ pub struct Ban {
     pub reason: String,
 }
 
+/// How long an address is a home after a password was shown there, in seconds: as long as the longest
+/// registration.
+const HOME_S: u64 = 7_200;
+/// How long after its end a ban still lengthens the next one, in seconds.
+const FORGOTTEN_AFTER_S: u64 = 86_400;
+
 #[derive(Clone, Copy, Debug)]
 struct Source {
     /// Answers left, in thousandths.
     tokens: u64,
     seen: Time,
     strikes: u32,
+}
+
+/// A ban, and whose ban made room for it.
+#[derive(Debug)]
+pub(super) struct Banned {
+    ban: Ban,
+    lifted: Option<IpAddr>,
 }
 
 /// A budget that fills again with time.
@@ -112,13 +130,47 @@ impl Budget {
     }
 }
 
+/// A bounded table by address: two generations, the older of which is dropped when the younger is full.
+#[derive(Debug)]
+struct Recent<V> {
+    younger: HashMap<IpAddr, V>,
+    older: HashMap<IpAddr, V>,
+    /// Of both together.
+    most: usize,
+}
+
+impl<V: Copy> Recent<V> {
+    fn new(most: usize) -> Self {
+        Self { younger: HashMap::new(), older: HashMap::new(), most }
+    }
+
+    fn get(&self, source: IpAddr) -> Option<V> {
+        self.younger.get(&source).or_else(|| self.older.get(&source)).copied()
+    }
+
+    /// What is known of a source, or else `new`.
+    fn entry(&mut self, source: IpAddr, new: V) -> &mut V {
+        if self.younger.len() >= self.most / 2 && !self.younger.contains_key(&source) {
+            self.older = std::mem::take(&mut self.younger);
+        }
+        let older = &mut self.older;
+        self.younger.entry(source).or_insert_with(|| older.remove(&source).unwrap_or(new))
+    }
+
+    fn remove(&mut self, source: IpAddr) {
+        self.younger.remove(&source);
+        self.older.remove(&source);
+    }
+}
+
 /// What is remembered of strangers.
 #[derive(Debug)]
 pub(super) struct Gate {
     pub(super) digest: Guard,
     patience: Patience,
-    sources: HashMap<IpAddr, Source>,
-    older: HashMap<IpAddr, Source>,
+    sources: Recent<Source>,
+    /// Where a password was shown, and when last. Strangers cannot fill it.
+    homes: Recent<Time>,
     bans: BTreeMap<IpAddr, Ban>,
     /// New requests of everybody.
     load: Budget,
@@ -127,13 +179,14 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    pub(super) fn new(digest: Guard, patience: Patience, bans: Vec<Ban>) -> Self {
+    pub(super) fn new(digest: Guard, patience: Patience, mut bans: Vec<Ban>) -> Self {
+        bans.sort_by_key(|ban| std::cmp::Reverse(ban.until_s));
         let bans = bans.into_iter().take(patience.max_bans).map(|ban| (ban.source, ban)).collect();
         Self {
             digest,
+            sources: Recent::new(patience.max_sources),
+            homes: Recent::new(patience.max_sources),
             patience,
-            sources: HashMap::new(),
-            older: HashMap::new(),
             bans,
             load: Budget::default(),
             shed: 0,
@@ -145,10 +198,24 @@ impl Gate {
             && self.bans.get(&source.to_canonical()).is_some_and(|ban| ban.until_s > now.as_secs())
     }
 
-    /// Whether one more new request is too many for the exchange.
-    fn is_overloaded(&mut self, now: Time) -> bool {
-        let per_second = self.patience.requests_per_second;
-        let overloaded = !self.load.take(now, per_second, u64::from(per_second) * 60);
+    /// Somebody has shown a password here, now or before a restart.
+    pub(super) fn settle(&mut self, now: Time, source: IpAddr) {
+        *self.homes.entry(source.to_canonical(), now) = now;
+    }
+
+    /// Whether a password was shown here of late.
+    fn is_home(&self, now: Time, source: IpAddr) -> bool {
+        let shown = self.homes.get(source.to_canonical());
+        shown.is_some_and(|at| now.since(at).as_secs() < HOME_S)
+    }
+
+    /// Whether one more new request is too many for the exchange. The last quarter of what it can do is
+    /// for those whom it knows.
+    fn is_overloaded(&mut self, now: Time, source: IpAddr) -> bool {
+        let most = self.patience.requests_per_second;
+        let per_minute = u64::from(most) * 60;
+        let overloaded = !self.load.take(now, most - most / 4, per_minute)
+            && !(self.is_home(now, source) && self.load.take(now, most, per_minute));
         self.shed += u64::from(overloaded);
         overloaded
     }
@@ -160,24 +227,21 @@ impl Gate {
 
     pub(super) fn pardon(&mut self, source: IpAddr) -> bool {
         let source = source.to_canonical();
-        self.sources.remove(&source);
-        self.older.remove(&source);
+        self.sources.remove(source);
         self.bans.remove(&source).is_some()
     }
 
     /// Takes one answer out of the budget of a source; `false` where nothing is left.
-    fn spend(&mut self, now: Time, source: IpAddr) -> bool {
+    pub(super) fn spend(&mut self, now: Time, source: IpAddr) -> bool {
         let source = self.source(now, source);
-        if source.tokens < 1_000 {
-            source.strikes += 1;
-            return false;
-        }
-        source.tokens -= 1_000;
-        true
+        let is_left = source.tokens >= 1_000;
+        source.tokens -= if is_left { 1_000 } else { 0 };
+        is_left
     }
 
     /// Whoever knows the password gets the answer back that its challenge took.
     fn refund(&mut self, now: Time, source: IpAddr) {
+        self.settle(now, source);
         let most = u64::from(self.patience.burst) * 1_000;
         let source = self.source(now, source);
         source.tokens = (source.tokens + 2_000).min(most);
@@ -185,15 +249,9 @@ impl Gate {
     }
 
     fn source(&mut self, now: Time, source: IpAddr) -> &mut Source {
-        let source = source.to_canonical();
         let most = u64::from(self.patience.burst) * 1_000;
-        if self.sources.len() >= self.patience.max_sources / 2 && !self.sources.contains_key(&source) {
-            self.older = std::mem::take(&mut self.sources);
-        }
-        let older = &mut self.older;
-        let known = self.sources.entry(source).or_insert_with(|| {
-            older.remove(&source).unwrap_or(Source { tokens: most, seen: now, strikes: 0 })
-        });
+        let new = Source { tokens: most, seen: now, strikes: 0 };
+        let known = self.sources.entry(source.to_canonical(), new);
         let micros = u64::try_from(now.since(known.seen).as_micros()).unwrap_or(u64::MAX);
         let earned = micros.saturating_mul(u64::from(self.patience.per_second)) / 1_000;
         known.tokens = known.tokens.saturating_add(earned).min(most);
@@ -202,30 +260,43 @@ impl Gate {
     }
 
     /// Counts a strike; a ban where it was one too many.
-    fn strike(&mut self, now: Time, source: IpAddr, reason: &str) -> Option<Ban> {
+    fn strike(&mut self, now: Time, source: IpAddr, reason: &str) -> Option<Banned> {
         let strikes = self.patience.strikes;
         let known = self.source(now, source);
         known.strikes += 1;
         (known.strikes >= strikes).then(|| self.ban(now, source, reason))
     }
 
-    pub(super) fn ban(&mut self, now: Time, source: IpAddr, reason: &str) -> Ban {
+    pub(super) fn ban(&mut self, now: Time, source: IpAddr, reason: &str) -> Banned {
         let source = source.to_canonical();
-        if self.bans.len() >= self.patience.max_bans && !self.bans.contains_key(&source) {
-            self.drop_shortest_ban();
-        }
-        let count = self.bans.get(&source).map_or(0, |ban| ban.count).saturating_add(1);
+        let lifted = if self.is_full(source) { self.drop_first_to_end() } else { None };
+        let known = self.bans.get(&source).filter(|ban| ban.until_s + FORGOTTEN_AFTER_S > now.as_secs());
+        let count = known.map_or(0, |ban| ban.count).saturating_add(1);
         let length_s = self.patience.ban_s << (count - 1).min(16);
         let until_s = now.as_secs() + length_s.min(self.patience.ban_max_s);
         let ban = Ban { source, until_s, count, reason: reason.to_owned() };
         self.bans.insert(source, ban.clone());
-        self.sources.remove(&source);
-        ban
+        self.sources.remove(source);
+        Banned { ban, lifted }
     }
 
-    fn drop_shortest_ban(&mut self) {
-        let shortest = self.bans.values().min_by_key(|ban| ban.until_s).map(|ban| ban.source);
-        shortest.and_then(|source| self.bans.remove(&source));
+    /// Bans a source by what anybody could have sent in its name: only where nobody of ours lives, and in
+    /// nobody's place.
+    fn ban_by_appearance(&mut self, now: Time, flow: Flow, reason: &str) -> Option<Banned> {
+        let source = flow.remote.ip();
+        let is_shown = flow.transport.is_reliable();
+        let over = |ban: &Ban| ban.until_s <= now.as_secs();
+        let has_room = !self.is_full(source.to_canonical()) || self.bans.values().any(over);
+        (is_shown || (has_room && !self.is_home(now, source))).then(|| self.ban(now, source, reason))
+    }
+
+    fn is_full(&self, source: IpAddr) -> bool {
+        self.bans.len() >= self.patience.max_bans && !self.bans.contains_key(&source)
+    }
+
+    fn drop_first_to_end(&mut self) -> Option<IpAddr> {
+        let first = self.bans.values().min_by_key(|ban| ban.until_s).map(|ban| ban.source)?;
+        self.bans.remove(&first).map(|ban| ban.source)
     }
 
     fn is_scanner(&self, message: &Message<'_>) -> bool {
@@ -287,12 +358,13 @@ impl Exchange {
     }
 
     /// Beyond what the exchange can do, new requests are told to come again, before anything is looked
-    /// up for them. Later ones are spread over half a minute.
+    /// up for them. Later ones are spread over half a minute. That so many come is nobody's fault.
     pub(super) fn shed(&mut self, now: Time, flow: Flow, message: &Message<'_>) -> bool {
-        let overloaded = self.gate.is_overloaded(now);
-        if overloaded {
+        let source = flow.remote.ip();
+        let overloaded = self.gate.is_overloaded(now, source);
+        if overloaded && (self.gate.is_home(now, source) || self.gate.spend(now, source)) {
             let wait_s = 5 + self.rng.below(25);
-            self.turn_away(now, flow, message, Reply::new(503).header(Name::RetryAfter, wait_s));
+            self.refuse(flow, message, Reply::new(503).header(Name::RetryAfter, wait_s));
         }
         overloaded
     }
@@ -322,8 +394,8 @@ impl Exchange {
         stale: bool,
     ) -> Option<ExtensionId> {
         if self.gate.is_scanner(message) {
-            let ban = self.gate.ban(now, flow.remote.ip(), "a scanner by its User-Agent");
-            self.tell_ban(ban);
+            let banned = self.gate.ban_by_appearance(now, flow, "a scanner by its User-Agent");
+            banned.into_iter().for_each(|banned| self.tell_ban(banned));
             return None;
         }
         let mut reply = Reply::new(401);
@@ -341,23 +413,47 @@ impl Exchange {
         message: &Message<'_>,
         reply: Reply,
     ) -> Option<ExtensionId> {
-        let source = flow.remote.ip();
-        if self.gate.spend(now, source) {
-            let reply = reply.header(Name::Server, &self.config.user_agent);
-            self.endpoint.refuse(flow, message, &reply, &mut self.wire);
+        if self.gate.spend(now, flow.remote.ip()) {
+            self.refuse(flow, message, reply);
         } else {
-            self.strike(now, source, "more requests than its budget allows");
+            self.exceed(now, flow);
         }
         None
     }
 
-    fn strike(&mut self, now: Time, source: IpAddr, reason: &str) {
-        if let Some(ban) = self.gate.strike(now, source, reason) {
-            self.tell_ban(ban);
+    fn refuse(&mut self, flow: Flow, message: &Message<'_>, reply: Reply) {
+        let reply = reply.header(Name::Server, &self.config.user_agent);
+        self.endpoint.refuse(flow, message, &reply, &mut self.wire);
+    }
+
+    /// Holds what the endpoint has answered by itself against the budget of whoever asked: `sent` messages
+    /// were on the wire before.
+    pub(super) fn limit_answers(&mut self, now: Time, flow: Flow, sent: usize) {
+        if self.wire.len() > sent && !self.gate.spend(now, flow.remote.ip()) {
+            self.wire.truncate(sent);
         }
     }
 
-    pub(super) fn tell_ban(&mut self, ban: Ban) {
+    fn strike(&mut self, now: Time, source: IpAddr, reason: &str) {
+        let banned = self.gate.strike(now, source, reason);
+        banned.into_iter().for_each(|banned| self.tell_ban(banned));
+    }
+
+    /// A source has asked for more than its budget.
+    fn exceed(&mut self, now: Time, flow: Flow) {
+        let strikes = self.gate.patience.strikes;
+        let source = self.gate.source(now, flow.remote.ip());
+        source.strikes = source.strikes.saturating_add(1);
+        if source.strikes >= strikes {
+            let banned = self.gate.ban_by_appearance(now, flow, "more requests than its budget allows");
+            banned.into_iter().for_each(|banned| self.tell_ban(banned));
+        }
+    }
+
+    pub(super) fn tell_ban(&mut self, banned: Banned) {
+        let Banned { ban, lifted } = banned;
+        let lifted = lifted.map(|source| Output::Store(Change::BanRemoved { source }));
+        self.told.extend(lifted);
         self.told.push(Output::Store(Change::Ban(ban.clone())));
         self.told.push(Output::Event(Event::Banned(ban)));
     }
@@ -416,11 +512,14 @@ mod tests {
         let mut gate = gate(Patience { strikes: 2, ban_s: 60, ban_max_s: 100, ..Patience::default() });
         let strike = |gate: &mut Gate, at_s| gate.strike(Time::from_secs(at_s), source(1), "x");
         assert!(strike(&mut gate, 0).is_none());
-        assert_eq!(strike(&mut gate, 0).map(|ban| ban.until_s), Some(60));
+        assert_eq!(strike(&mut gate, 0).map(|banned| banned.ban.until_s), Some(60));
         assert!(gate.is_banned(Time::from_secs(59), source(1)));
         assert!(!gate.is_banned(Time::from_secs(60), source(1)));
         strike(&mut gate, 61);
-        assert_eq!(strike(&mut gate, 61).map(|ban| ban.until_s), Some(161));
+        assert_eq!(strike(&mut gate, 61).map(|banned| banned.ban.until_s), Some(161));
+        let (soon, late) = (161 + FORGOTTEN_AFTER_S - 1, 161 + 2 * FORGOTTEN_AFTER_S);
+        let count = |gate: &mut Gate, at_s| gate.ban(Time::from_secs(at_s), source(1), "x").ban.count;
+        assert_eq!((count(&mut gate, soon), count(&mut gate, late + 100)), (3, 1));
         assert!(gate.pardon(source(1)));
         assert!(!gate.is_banned(Time::from_secs(62), source(1)));
     }
@@ -428,11 +527,37 @@ mod tests {
     #[test]
     fn what_is_remembered_of_strangers_is_bounded() {
         let mut gate = gate(Patience { max_sources: 64, max_bans: 8, ..Patience::default() });
+        let mut kept = std::collections::BTreeSet::new();
         for number in 0..1_000 {
             gate.spend(Time::ZERO, source(number));
-            gate.ban(Time::ZERO, source(number), "x");
+            gate.settle(Time::ZERO, source(number));
+            let Banned { ban, lifted } = gate.ban(Time::ZERO, source(number), "x");
+            kept.insert(ban.source);
+            lifted.map(|source| kept.remove(&source));
         }
-        assert!(gate.sources.len() + gate.older.len() <= 64);
-        assert_eq!(gate.bans.len(), 8);
+        assert!(gate.sources.younger.len() + gate.sources.older.len() <= 64);
+        assert!(gate.homes.younger.len() + gate.homes.older.len() <= 64);
+        // What made room is told, so that the store forgets it too.
+        assert_eq!((gate.bans.len(), kept.len()), (8, 8));
+    }
+
+    #[test]
+    fn the_longest_bans_are_found_again() {
+        let ban = |number, until_s| Ban { source: source(number), until_s, count: 1, reason: "x".into() };
+        let patience = Patience { max_bans: 2, ..Patience::default() };
+        let digest = digest("offhook", false, &mut Rng::from_number(1));
+        let gate = Gate::new(digest, patience, vec![ban(1, 10), ban(2, 30), ban(3, 20)]);
+        let banned = (1..=3).filter(|number| gate.is_banned(Time::ZERO, source(*number)));
+        assert_eq!(banned.collect::<Vec<_>>(), [2, 3]);
+    }
+
+    #[test]
+    fn the_last_of_what_can_be_done_is_for_those_who_are_known() {
+        let mut gate = gate(Patience { requests_per_second: 8, ..Patience::default() });
+        gate.settle(Time::ZERO, source(1));
+        let taken = |gate: &mut Gate, number| {
+            (0..20).take_while(|_| !gate.is_overloaded(Time::ZERO, source(number))).count()
+        };
+        assert_eq!((taken(&mut gate, 2), taken(&mut gate, 1)), (6, 2));
     }
 }

@@ -47,7 +47,7 @@ use self::ports::Ports;
 pub use self::blocks::{Area, Block, Blocked};
 pub use self::calls::{CallRecord, CallView};
 pub use self::command::{Answer, Command, ExtensionView, Party, What};
-pub use self::directory::{Binding, Devices, Encryption, Extension, Forward, Messages, Secret};
+pub use self::directory::{Binding, Devices, Encryption, Extension, Forward, Messages, Secret, check_number};
 pub use self::edit::{Edit, Password};
 pub use self::figures::Figures;
 pub use self::guard::{Ban, Patience};
@@ -424,6 +424,7 @@ impl Exchange {
         for binding in bindings.into_iter().filter(|binding| binding.is_live(now)) {
             let Some(id) = self.directory.find(&binding.number) else { continue };
             let expires_at = Time::from_secs(binding.expires_at_s);
+            self.gate.settle(now, binding.remote.ip());
             if let Some(entry) = self.directory.get_mut(id) {
                 entry.bindings.push(binding);
             }
@@ -453,7 +454,11 @@ impl Exchange {
             }
             return;
         }
+        let sent = self.wire.len();
         match self.endpoint.receive(now, flow, &message, &mut self.wire) {
+            Received::Nothing | Received::Merged if message.is_request() => {
+                self.limit_answers(now, flow, sent);
+            }
             Received::Nothing | Received::Merged | Received::StrayResponse => {}
             Received::NewRequest => self.on_request(now, flow, &message),
             Received::Ack => self.on_ack(now, &message),

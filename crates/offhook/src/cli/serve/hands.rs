@@ -139,14 +139,29 @@ fn words(fields: Option<&Map<String, Value>>) -> String {
     let name = fields.get("event").and_then(Value::as_str).unwrap_or_default().replace('_', " ");
     let rest = fields.iter().filter(|(key, value)| *key != "event" && *key != "at" && !value.is_null());
     rest.fold(name, |line, (key, value)| match value {
-        Value::String(text) => format!("{line}  {key} {text}"),
+        Value::String(text) => format!("{line}  {key} {}", printable(text)),
         other => format!("{line}  {key} {other}"),
     })
+}
+
+/// Texts of strangers do nothing to the terminal that shows them: control characters and those that turn
+/// the direction of writing are shown by their numbers.
+fn printable(text: &str) -> String {
+    let does = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let show = |c: char| if does(c) { c.escape_unicode().to_string() } else { c.to_string() };
+    text.chars().map(show).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_of_strangers_do_nothing_to_a_terminal() {
+        let event = json!({ "event": "registered", "contact": "sip:\u{1b}]0;x\u{7}\u{9b}2J\u{202e}ü" });
+        let line = words(event.as_object());
+        assert_eq!(line, "registered  contact sip:\\u{1b}]0;x\\u{7}\\u{9b}2J\\u{202e}ü");
+    }
 
     #[test]
     fn events_in_words() {

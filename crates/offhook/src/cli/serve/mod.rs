@@ -15,7 +15,7 @@ use std::time::Duration;
 use clap::Args;
 use proto::Rng;
 use roles::exchange::{
-    Area, Block, Config as ExchangeConfig, Exchange, Extension, RelayPorts, Restored, Terms,
+    Area, Block, Config as ExchangeConfig, Exchange, Extension, RelayPorts, Restored, Terms, check_number,
 };
 use tokio::sync::mpsc;
 
@@ -116,6 +116,7 @@ impl std::fmt::Debug for Account {
 fn parse_extension(text: &str) -> Result<Account, String> {
     match text.split_once(':') {
         Some((number, secret)) if !number.is_empty() && !secret.is_empty() => {
+            check_number(number)?;
             Ok(Account { number: number.to_owned(), secret: secret.to_owned() })
         }
         _ => Err("write NUMBER:SECRET, as in 7001:a-long-secret-here".to_owned()),
@@ -267,6 +268,7 @@ mod tests {
         let account = parse_extension("7001:a:b").unwrap();
         assert_eq!((account.number.as_str(), account.secret.as_str()), ("7001", "a:b"));
         assert_eq!(format!("{account:?}"), "7001:…");
+        assert!(parse_extension("70 01:secret").unwrap_err().contains("letters"));
         for text in ["7001", ":secret", "7001:", ""] {
             assert!(parse_extension(text).unwrap_err().contains("as in"), "{text}");
         }

@@ -4,6 +4,7 @@
 //! owner's alone. A line written by hand may bear a `password` instead:
 //! `{"number":"7001","password":"a-long-secret-here","display":"Jack"}`.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -11,6 +12,7 @@ use roles::exchange::{Edit, Extension, Password};
 use serde_json::Value;
 
 use super::REALM;
+use crate::cli::secrets;
 use crate::store;
 
 /// Writes all extensions, the lowest number first.
@@ -40,7 +42,27 @@ pub(super) fn import(path: &Path) -> io::Result<Vec<Extension>> {
     let text = std::fs::read_to_string(path).map_err(|error| named(error.to_string()))?;
     let lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.trim()));
     let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-    lines.map(|(at, line)| extension(line).map_err(|why| named(format!("line {at}: {why}")))).collect()
+    let mut seen = BTreeMap::new();
+    let read = |(at, line)| {
+        let read = extension(line).and_then(|new| first(&mut seen, at, new));
+        read.map_err(|why| named(format!("line {at}: {why}")))
+    };
+    lines.map(read).collect()
+}
+
+/// No number and no account stands in two lines.
+fn first(
+    seen: &mut BTreeMap<(&'static str, String), usize>,
+    at: usize,
+    new: Extension,
+) -> Result<Extension, String> {
+    new.check()?;
+    for (what, name) in [("extension", &new.number), ("account", &new.username)] {
+        if let Some(before) = seen.insert((what, name.clone()), at) {
+            return Err(format!("the {what} {name} is in line {before} already"));
+        }
+    }
+    Ok(new)
 }
 
 fn extension(line: &str) -> Result<Extension, String> {
@@ -53,6 +75,7 @@ fn extension(line: &str) -> Result<Extension, String> {
     let Some(Value::String(password)) = fields.remove("password").filter(|p| p != "") else {
         return Err(format!("extension {number} has neither password nor secret"));
     };
+    secrets::warn_if_short(&format!("extension {number}"), &password);
     let edit: Edit = serde_json::from_value(Value::Object(fields)).map_err(|error| error.to_string())?;
     let mut extension = Extension::new(&number, REALM, "");
     Edit { password: Some(Password::from(password)), ..edit }.apply(&mut extension, REALM);
@@ -85,6 +108,16 @@ mod tests {
     }
 
     #[test]
+    fn a_number_stands_in_one_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("directory.txt");
+        let line = |number| format!("{{\"number\":\"{number}\",\"password\":\"a-long-secret-here\"}}\n");
+        std::fs::write(&path, ["7001", "7002", "7001"].map(line).concat()).unwrap();
+        let told = import(&path).unwrap_err().to_string();
+        assert!(told.contains("line 3: the extension 7001 is in line 1 already"), "{told}");
+    }
+
+    #[test]
     fn a_fault_names_its_line_and_no_secret() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("directory.txt");
@@ -93,6 +126,8 @@ mod tests {
             (r#"{"password":"swordfish"}"#, "no number"),
             (r#"{"number":"7001","password":"swordfish","dispaly":"x"}"#, "dispaly"),
             ("7001 swordfish", "trailing"),
+            (r#"{"number":"70 01","password":"swordfish"}"#, "letters, digits"),
+            (r#"{"number":"7001","password":"swordfish","display":"a\r\nVia: b"}"#, "control"),
         ] {
             std::fs::write(&path, format!("# by hand\n\n{line}\n")).unwrap();
             let told = import(&path).unwrap_err().to_string();

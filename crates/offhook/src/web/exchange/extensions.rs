@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use roles::exchange::{Answer, Edit, ExtensionView, What};
+use roles::exchange::{Answer, Edit, ExtensionView, What, check_number};
 use serde_json::{Value, json};
 
 use super::desk::unexpected;
@@ -10,8 +10,6 @@ use super::{Shared, listed};
 use crate::web::json::{Body, Named, Told};
 use crate::web::problem::Problem;
 
-/// The most characters of a number.
-const MOST_DIGITS: usize = 32;
 /// The most bytes of any other text.
 const MOST_BYTES: usize = 256;
 /// Shorter passwords are taken with a warning.
@@ -22,8 +20,10 @@ const GOOD_LENGTH: usize = 16;
 /// # Errors
 /// The exchange does not answer.
 pub(super) async fn list(State(shared): State<Shared>) -> Result<Told<Value>, Problem> {
-    let all = all(&shared).await?;
-    Ok(listed("extensions", all.iter().map(shown).collect()))
+    match shared.desk.list(What::Extensions).await? {
+        Answer::Extensions(all) => Ok(listed("extensions", all.iter().map(shown).collect())),
+        _ => Err(unexpected()),
+    }
 }
 
 /// One extension.
@@ -34,10 +34,10 @@ pub(super) async fn get(
     State(shared): State<Shared>,
     Named(number): Named<String>,
 ) -> Result<Told<Value>, Problem> {
-    let all = all(&shared).await?;
-    let found = all.iter().find(|extension| extension.number == number);
-    let none = || Problem::new(StatusCode::NOT_FOUND, format!("there is no extension {number}"));
-    found.map(|extension| Told(shown(extension))).ok_or_else(none)
+    match shared.desk.ask(What::Extension(number), StatusCode::NOT_FOUND).await? {
+        Answer::Extensions(found) => found.first().map(|it| Told(shown(it))).ok_or_else(unexpected),
+        _ => Err(unexpected()),
+    }
 }
 
 /// Sets what the body names. Devices, calls and lamps stay.
@@ -49,7 +49,7 @@ pub(super) async fn put(
     Named(number): Named<String>,
     Body(body): Body<Value>,
 ) -> Result<Told<Value>, Problem> {
-    check_number(&number)?;
+    check_number(&number).map_err(Problem::bad_request)?;
     check_texts(&body)?;
     let warning = body.get("password").and_then(Value::as_str).and_then(warning);
     let edit: Edit = serde_json::from_value(body)
@@ -69,13 +69,6 @@ pub(super) async fn delete(
 ) -> Result<StatusCode, Problem> {
     shared.desk.ask(What::RemoveExtension(number), StatusCode::NOT_FOUND).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-async fn all(shared: &Shared) -> Result<Vec<ExtensionView>, Problem> {
-    match shared.desk.list(What::Extensions).await? {
-        Answer::Extensions(all) => Ok(all),
-        _ => Err(unexpected()),
-    }
 }
 
 /// An extension by the names under which it is set. Of its password one learns that there is one.
@@ -101,15 +94,6 @@ fn shown(extension: &ExtensionView) -> Value {
             "watchers": extension.watchers,
         },
     })
-}
-
-/// A number stands in URIs and is dialled: it holds nothing that would have to be escaped.
-fn check_number(number: &str) -> Result<(), Problem> {
-    let sound = |c: char| c.is_ascii_alphanumeric() || matches!(c, '*' | '+' | '-' | '.' | '_');
-    if !number.is_empty() && number.len() <= MOST_DIGITS && number.chars().all(sound) {
-        return Ok(());
-    }
-    Err(Problem::bad_request("a number has 1 to 32 letters, digits and signs of *+-._"))
 }
 
 /// Texts stand in headers of messages: they hold no line ends and no other control characters.
@@ -139,12 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_and_texts_are_such_as_can_stand_in_messages() {
-        assert!(["7001", "*04", "+49-30.1", "lobby_1"].iter().all(|number| check_number(number).is_ok()));
-        let long = "7".repeat(33);
-        for wrong in ["", "70 01", "7001@x", "7001;x", "ü", "#1", "<b>", &long] {
-            assert!(check_number(wrong).is_err(), "{wrong}");
-        }
+    fn texts_are_such_as_can_stand_in_messages() {
         assert!(check_texts(&json!({ "display": "Jörg <b> \"x\"" })).is_ok());
         for wrong in [json!({ "display": "a\r\nVia: b" }), json!([["\0"]]), json!("x".repeat(257))] {
             assert!(check_texts(&wrong).is_err(), "{wrong}");

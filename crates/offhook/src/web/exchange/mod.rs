@@ -1,6 +1,7 @@
 //! The API of the exchange: one file for each resource.
 
 mod bans;
+mod blocked;
 mod calls;
 mod codes;
 mod desk;
@@ -53,6 +54,7 @@ GET    /api/subscriptions            who watches whom
 GET    /api/bans                     sources of which nothing is read
 PUT    /api/bans/{source}            bans an address
 DELETE /api/bans/{source}            lifts a ban
+GET    /api/blocked                  the rules against devices, and whom they hit
 GET    /api/codes                    what is dialled for features
 PUT    /api/codes                    sets it
 GET    /api/events                   what happens, as server-sent events
@@ -102,6 +104,7 @@ fn routes() -> Routes<Shared> {
         .get("/api/bans", bans::list)
         .put("/api/bans/{source}", bans::put)
         .delete("/api/bans/{source}", bans::delete)
+        .get("/api/blocked", blocked::list)
         .get("/api/codes", codes::get)
         .put("/api/codes", codes::put)
         .get("/api/events", stream)

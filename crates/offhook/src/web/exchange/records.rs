@@ -21,6 +21,8 @@ const MOST: usize = 1_000;
 pub(super) struct Page {
     /// Of calls before this one alone.
     before: Option<u64>,
+    /// Of calls from or to this number alone.
+    number: Option<String>,
     /// How many at most.
     limit: Option<usize>,
 }
@@ -31,10 +33,10 @@ pub(super) struct Page {
 /// The exchange does not answer.
 pub(super) async fn list(
     State(shared): State<Shared>,
-    Asked(Page { before, limit }): Asked<Page>,
+    Asked(Page { before, number, limit }): Asked<Page>,
 ) -> Result<Told<Value>, Problem> {
     let count = limit.unwrap_or(USUAL).clamp(1, MOST);
-    match shared.desk.list(What::Records { before, count }).await? {
+    match shared.desk.list(What::Records { before, number, count }).await? {
         Answer::Records(all) => {
             let next = all.last().filter(|_| all.len() == count).map(|record| record.call);
             Ok(Told(json!({ "records": all, "next": next })))

@@ -22,7 +22,7 @@ impl Exchange {
     fn start(ip: &str) -> Self {
         let sip = format!("{ip}:5070");
         let extensions = ["7001", "7002", "7003"].map(|number| format!("{number}:{SECRET}"));
-        let mut arguments = vec!["serve", "--json", "--sip", &sip];
+        let mut arguments = vec!["serve", "--json", "--sip", &sip, "--block-agent", "forbidden"];
         extensions.iter().for_each(|extension| arguments.extend(["--extension", extension]));
         let program = Program::start(ip, &arguments);
         let document = program.client.get("/api/openapi.json").json();
@@ -146,10 +146,20 @@ fn an_exchange_is_worked_by_its_api_and_answers_as_described() {
     let next = exchange.get(&format!("/api/records?before={}", page["next"]));
     assert_eq!((&next["records"][0]["call"], &next["next"]), (&json!(call), &Value::Null));
 
+    let of_nobody = exchange.get("/api/records?number=7009");
+    assert_eq!(of_nobody, json!({ "records": [], "next": null }));
+    assert_eq!(exchange.get("/api/records?number=7003")["records"][0]["call"], moved["call"]);
+
     // Bans.
     exchange.check("PUT", "/api/bans/{source=192.0.2.9}", &Value::Null, 204);
     assert_eq!(exchange.get("/api/bans")["bans"][0]["source"], "192.0.2.9");
     exchange.check("DELETE", "/api/bans/{source=192.0.2.9}", &Value::Null, 204);
+
+    // Rules, and nobody who was hit.
+    assert_eq!(
+        exchange.get("/api/blocked"),
+        json!({ "rules": ["User-Agent with 'forbidden'"], "blocked": [] })
+    );
 
     // Codes.
     let codes = exchange.get("/api/codes");

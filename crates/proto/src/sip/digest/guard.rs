@@ -71,7 +71,9 @@ pub enum Verdict<'a> {
     Ok(Cow<'a, str>),
     /// No credentials for our realm in an algorithm of ours: challenge.
     Missing,
-    /// Right, but for an old nonce: challenge anew with `stale`.
+    /// For a nonce that is old, another's or nobody's: challenge anew with `stale` (RFC 7616 §3.3). The
+    /// answer to it was not looked at: a source that has not shown that it hears us learns nothing of
+    /// passwords, and nothing is counted against it.
     Stale,
     /// Right, but seen before: challenge anew with `stale`.
     Replayed,
@@ -165,6 +167,7 @@ impl Guard {
         if !same_resource(uri, presented.uri) {
             return Verdict::Malformed;
         }
+        let Some(number) = self.opened(now, presented.source, nonce) else { return Verdict::Stale };
         let username = unescaped(username);
         let found = secret(&username);
         let known = Choice::from(u8::from(found.is_some()));
@@ -172,15 +175,10 @@ impl Guard {
         let terms = Terms { algorithm, session, nonce, protection, method, uri, body };
         let expected = terms.response(&found.unwrap_or(self.nobody));
         let right = is_same(expected.as_bytes(), response.as_bytes()) & known;
-        let number = self.opened(now, presented.source, nonce);
         if !bool::from(right) {
             return Verdict::Wrong;
         }
-        match number {
-            None => Verdict::Stale,
-            Some(number) if self.count(now, number, count) => Verdict::Ok(username),
-            Some(_) => Verdict::Replayed,
-        }
+        if self.count(now, number, count) { Verdict::Ok(username) } else { Verdict::Replayed }
     }
 
     fn nonce(&mut self, now: Time, source: IpAddr) -> String {
@@ -399,6 +397,10 @@ mod tests {
         assert_eq!(pair.verify(&answer, |p| p.source = other), "Stale");
         pair.now += Duration::from_secs(3_601);
         assert_eq!(pair.verify(&answer, |_| {}), "Stale");
+        // Neither a right nor a wrong answer to what was not asked of this address tells anything.
+        let wrong = answer.replace("response=\"", "response=\"0");
+        assert_eq!(pair.verify(&wrong, |p| p.source = other), "Stale");
+        assert_eq!(pair.verify(&answer.replace("nonce=\"", "nonce=\"0"), |_| {}), "Stale");
         let mut open = Pair::new("secret", |settings| settings.bind_source = false);
         open.challenge();
         let answer = open.answer();

@@ -171,7 +171,9 @@ fn known_and_unknown_users_cannot_be_told_apart() {
         }
         seen
     };
-    for method in ["REGISTER", "INVITE", "SUBSCRIBE", "OPTIONS", "MESSAGE"] {
+    for method in
+        ["REGISTER", "INVITE", "SUBSCRIBE", "OPTIONS", "MESSAGE", "REFER", "NOTIFY", "PUBLISH", "BYE"]
+    {
         assert_eq!(answers("7001", method), answers("7009", method), "{method}");
     }
 }
@@ -205,6 +207,88 @@ fn a_besieged_account_keeps_its_devices() {
     let request = lucky.register("3600").replace("reg-", "lucky-");
     bench.say(&lucky, &request);
     bench.heard(&lucky, "SIP/2.0 200");
+}
+
+/// Datagrams that somebody sends in the name of a phone's address, from another port.
+fn in_the_name_of(phone: &Phone) -> Phone {
+    let mut forger = Phone::with_password(phone.number, "guess");
+    forger.address = SocketAddr::new(phone.address.ip(), 6_000);
+    forger
+}
+
+#[test]
+fn nobody_has_a_phone_banned_by_forged_datagrams() {
+    let patience = Patience { burst: 64, ..Patience::default() };
+    let mut bench = Bench::with(Config { patience, ..Config::default() });
+    let [mut phone, ..] = bench.ready();
+    let mut forger = in_the_name_of(&phone);
+    let scan = "User-Agent: friendly-scanner\r\n";
+    for serial in 0..200 {
+        let call_id = format!("forged-{serial}");
+        let fields = match serial % 3 {
+            0 => scan.to_owned(),
+            // A password that answers no challenge of ours.
+            1 => "Authorization: Digest username=\"7001\", realm=\"offhook\", nonce=\"0\", \
+                  uri=\"sip:192.0.2.100\", response=\"0\", algorithm=MD5\r\n"
+                .to_owned(),
+            _ => String::new(),
+        };
+        let to = "<sip:7001@192.0.2.100>";
+        let request = forger.request("REGISTER", "sip:192.0.2.100", to, "", &call_id, &fields, "");
+        bench.say(&forger, &request);
+    }
+    assert!(matches!(bench.command(What::Bans), Answer::Bans(bans) if bans.is_empty()));
+    let request = phone.register("3600");
+    bench.say(&phone, &request);
+    bench.heard(&phone, "SIP/2.0 200");
+}
+
+#[test]
+fn a_password_is_not_looked_at_where_no_challenge_was_heard() {
+    let answers = |password: &'static str| {
+        let mut bench = Bench::new();
+        let mut phone = Phone::with_password("7001", password);
+        let mut other = Phone::new("7001");
+        other.address.set_ip([203, 0, 113, 9].into());
+        let request = other.register("3600");
+        bench.say(&other, &request);
+        phone.challenged(&bench.heard(&other, "SIP/2.0 401"));
+        let request = phone.register("3600");
+        bench.say(&phone, &request);
+        let answer = bench.heard(&phone, "SIP/2.0 401");
+        assert!(answer.contains("stale=true"), "{answer}");
+        answer.len()
+    };
+    assert_eq!(answers("secret"), answers("guess"));
+}
+
+#[test]
+fn what_is_answered_without_a_look_is_limited_too() {
+    let patience = Patience { burst: 8, per_second: 1, ..Patience::default() };
+    let mut bench = Bench::with(Config { patience, ..Config::default() });
+    let mut phone = Phone::new("7001");
+    for serial in 0..100 {
+        let call_id = format!("cancel-{serial}");
+        let to = "<sip:7002@192.0.2.100>";
+        let request = phone.request("CANCEL", "sip:7002@192.0.2.100", to, "", &call_id, "", "");
+        bench.say(&phone, &request);
+    }
+    assert_eq!(bench.inbox[&phone.address].len(), 8);
+}
+
+#[test]
+fn nobody_is_banned_for_a_rush() {
+    let patience = Patience { requests_per_second: 8, burst: 4, per_second: 1, ..Patience::default() };
+    let mut bench = Bench::with(Config { patience, ..Config::default() });
+    let mut strangers = [Phone::new("7001"), Phone::new("7002")];
+    for _ in 0..100 {
+        for phone in &mut strangers {
+            let request = phone.register("3600").replace("reg-", &format!("reg-{}-", phone.cseq));
+            bench.say(phone, &request);
+        }
+    }
+    assert!(matches!(bench.command(What::Figures), Answer::Figures(figures) if figures.shed > 100));
+    assert!(matches!(bench.command(What::Bans), Answer::Bans(bans) if bans.is_empty()));
 }
 
 #[test]

@@ -124,7 +124,7 @@ fn records_hold_what_the_relay_measured_and_are_bounded() {
         bench.give(Input::Heard(RelayEvent::Closed { relay: 0, a: figures, b: figures }));
         bench.wait(64);
     }
-    let wish = |before| What::Records { before, count: 10 };
+    let wish = |before| What::Records { before, number: None, count: 10 };
     let Answer::Records(all) = bench.command(wish(None)) else { panic!("no records") };
     assert_eq!(all.len(), 2);
     assert!(all[0].call > all[1].call && all[0].reason == "ended by hand");
