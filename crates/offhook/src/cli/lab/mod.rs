@@ -206,7 +206,7 @@ fn tell(case: &Case, outcome: &Outcome, arguments: &Arguments) -> io::Result<()>
     }
     if outcome.as_expected() {
         writeln!(out, "{}", paint.green("All was as the case says."))?;
-        let proven = proven(case);
+        let proven = proven(case, arguments.real);
         if !proven.is_empty() {
             writeln!(out, "Seen: {}.", proven.join("; "))?;
         }
@@ -215,9 +215,9 @@ fn tell(case: &Case, outcome: &Outcome, arguments: &Arguments) -> io::Result<()>
 }
 
 /// What the case has proven, in words.
-fn proven(case: &Case) -> Vec<String> {
+fn proven(case: &Case, real: bool) -> Vec<String> {
     let ladders = case.ladders.iter().map(|(who, name)| format!("the deck's ladder {name} at {who}"));
-    let every = (!case.whole.is_empty()).then(|| "every message, and no other".to_owned());
+    let every = (!real && !case.whole.is_empty()).then(|| "every message, and no other".to_owned());
     let hears = |step: &script::Step| match step {
         script::Step::Hears(who, []) => Some(format!("{who} hears silence")),
         script::Step::Hears(who, tones) => {

@@ -14,7 +14,7 @@ pub(super) const CASE: Case = Case {
     steps: &[
         Step::On(EXCHANGE),
         Step::On("7001"),
-        Step::Event("7001", "registration_failed", &[("status", "null")], PATIENCE_MS),
+        Step::Event("7001", "registration_failed", &[("status", "null")], 40_000),
     ],
     ladders: &[],
     whole: include_str!("ladders/reg-port-closed.txt"),

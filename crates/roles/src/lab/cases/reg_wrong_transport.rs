@@ -18,7 +18,7 @@ pub(super) const CASE: Case = Case {
     steps: &[
         Step::On(EXCHANGE),
         Step::On("7001"),
-        Step::Event("7001", "registration_failed", &[("status", "null")], PATIENCE_MS),
+        Step::Event("7001", "registration_failed", &[("status", "null")], 40_000),
         Step::Log("7001", "refused the connection"),
         Step::Say("7001", "set account.1.sip_server.1.transport_type 0"),
         Step::Event("7001", "registered", &[], PATIENCE_MS),

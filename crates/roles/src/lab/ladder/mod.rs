@@ -13,7 +13,7 @@ use proto::sip::message::Message;
 pub use expected::{Actor, Expected, What, deck};
 pub use info::info;
 pub use matching::{Difference, check};
-pub use whole::{first_difference, missing_and_extra, without_copies};
+pub use whole::first_difference;
 
 use super::wire::Passed;
 
