@@ -14,6 +14,7 @@ mod modify;
 mod station;
 mod transfer;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
 
@@ -48,6 +49,8 @@ pub(super) struct Leg {
     pub(super) call: Option<CallId>,
     pub(super) side: Side,
     pub(super) machine: Call,
+    /// Its caller wants to stay unnamed (RFC 3323).
+    hidden: bool,
     identity: Identity,
     pub(super) flow: Flow,
     pub(super) extension: Option<ExtensionId>,
@@ -143,6 +146,15 @@ pub struct Peer {
     pub display: String,
 }
 
+/// The URI of a caller who stays unnamed (RFC 3323 §4.1.1.3).
+pub(super) const ANONYMOUS_URI: &str = "sip:anonymous@anonymous.invalid";
+
+impl Peer {
+    fn anonymous() -> Self {
+        Self { number: "anonymous".to_owned(), display: "Anonymous".to_owned() }
+    }
+}
+
 /// A call as others see it.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct CallView {
@@ -227,6 +239,18 @@ impl Calls {
         named(replaces).or_else(|| named(&turned))
     }
 
+    /// The caller as the called and the watchers may see it.
+    pub(super) fn seen_caller<'a>(&self, bridge: &'a Bridge) -> Cow<'a, Peer> {
+        let leg = bridge.a.or(bridge.transfer.map(|transfer| transfer.transferee));
+        let hidden = leg.and_then(|leg| self.legs.get(&leg)).is_some_and(|leg| leg.hidden);
+        if hidden { Cow::Owned(Peer::anonymous()) } else { Cow::Borrowed(&bridge.caller) }
+    }
+
+    /// Whom those that ring see as the other side.
+    fn shown_to_callee<'a>(&self, bridge: &'a Bridge) -> Cow<'a, Peer> {
+        if bridge.then.is_some() { Cow::Borrowed(&bridge.callee) } else { self.seen_caller(bridge) }
+    }
+
     /// The call of this number.
     pub(super) fn find_call(&self, number: u64) -> Option<CallId> {
         Some(CallId(number)).filter(|id| self.bridges.contains_key(id))
@@ -266,11 +290,6 @@ impl Bridge {
     /// Whether a device of the called rings.
     pub(super) fn rings(&self, calls: &Calls) -> bool {
         self.b.iter().filter_map(|leg| calls.legs.get(leg)).any(|leg| leg.ringing)
-    }
-
-    /// Whom those that ring see as the other side.
-    fn shown_to_callee(&self) -> &Peer {
-        if self.then.is_some() { &self.callee } else { &self.caller }
     }
 
     fn view(&self, id: CallId) -> CallView {

@@ -17,6 +17,7 @@ use proto::sip::{Flow, Message, Method, Name, Reply};
 use proto::{Rng, Time};
 use serde::{Deserialize, Serialize};
 
+use super::calls::ANONYMOUS_URI;
 use super::directory::{Binding, ExtensionId};
 use super::{Change, Event, Exchange, Output};
 
@@ -376,10 +377,14 @@ impl Exchange {
         let registers = message.method() == Some(Method::Register);
         let speaker = if registers { message.to() } else { message.from() };
         let named = speaker.and_then(|address| address.parsed_uri());
-        let right = named.is_some_and(|uri| {
-            let user = uri.plain_user();
-            user == entry.extension.number || user == entry.extension.username
-        });
+        // Who hides his name from the called has told it by his credentials (RFC 3323 §4.1.1.3).
+        let hides = message.method() == Some(Method::Invite)
+            && speaker.as_ref().is_some_and(|address| address.uri.eq_ignore_ascii_case(ANONYMOUS_URI));
+        let right = hides
+            || named.is_some_and(|uri| {
+                let user = uri.plain_user();
+                user == entry.extension.number || user == entry.extension.username
+            });
         if right && entry.extension.enabled && !self.is_blocked(now, flow, message, id) {
             return Some(id);
         }

@@ -1,5 +1,6 @@
 //! Lamps: who watches whose calls (RFC 6665, RFC 4235).
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
@@ -469,6 +470,7 @@ impl Exchange {
         let leg = bridge.and_then(|bridge| self.calls.legs.get(&bridge.a?));
         let parked = leg.zip(bridge).map(|(leg, bridge)| {
             let dialog = leg.machine.dialog();
+            let caller = self.calls.seen_caller(bridge);
             let uri = |number: &str| Some(format!("sip:{number}@{}", host_of(host.ip())));
             DialogEntry {
                 id: dialog.local.tag.clone(),
@@ -477,8 +479,8 @@ impl Exchange {
                 state: DialogState::Confirmed,
                 local: Side { identity: uri(number), ..Side::default() },
                 remote: Side {
-                    identity: uri(&bridge.caller.number),
-                    display: Some(bridge.caller.display.clone()),
+                    identity: uri(&caller.number),
+                    display: Some(caller.display.clone()),
                     ..Side::default()
                 },
                 parked: true,
@@ -501,8 +503,8 @@ impl Exchange {
             (false, false) => DialogState::Trying,
         };
         let dialog = leg.machine.dialog();
-        let other =
-            if bridge.a.is_some_and(|a| self.calls.is_leg(a, leg)) { &bridge.callee } else { &bridge.caller };
+        let is_caller = bridge.a.is_some_and(|a| self.calls.is_leg(a, leg));
+        let other = if is_caller { Cow::Borrowed(&bridge.callee) } else { self.calls.seen_caller(bridge) };
         let uri = |number: &str| Some(format!("sip:{number}@{}", host_of(leg.flow.local.ip())));
         Some(DialogEntry {
             id: dialog.local.tag.clone(),

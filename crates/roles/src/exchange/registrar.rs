@@ -73,6 +73,7 @@ impl Exchange {
         let wishes = self.wishes(message)?;
         let path = path(message)?;
         self.check_order(message, id)?;
+        self.check_room(now, flow, &wishes, id)?;
         for wish in &wishes {
             self.bind(now, flow, message, id, wish, &path)?;
         }
@@ -104,6 +105,19 @@ impl Exchange {
         let bindings = self.directory.get(id).map(|entry| &*entry.bindings).unwrap_or_default();
         let old = bindings.iter().any(|binding| binding.call_id == call_id && binding.cseq >= cseq);
         if old { Err(Reply::new(500).reason("CSeq Out Of Order")) } else { Ok(()) }
+    }
+
+    /// All of a REGISTER is done or nothing (RFC 3261 §10.3): whether there is room for what it brings,
+    /// where no device makes room for another.
+    fn check_room(&self, now: Time, flow: Flow, wishes: &[Wish<'_>], id: ExtensionId) -> Result<(), Reply> {
+        let Some(entry) = self.directory.get(id).filter(|_| wishes.len() > 1) else { return Ok(()) };
+        let Devices { most, replace_oldest } = entry.extension.devices;
+        let named = |binding: &Binding| wishes.iter().any(|wish| wish.address.uri == binding.contact);
+        let stays = |binding: &Binding| binding.is_live(now) && binding.flow() != flow && !named(binding);
+        let others = entry.bindings.iter().filter(|binding| stays(binding)).count();
+        let wanted = others + wishes.iter().filter(|wish| wish.expires_s > 0).count();
+        let fits = wanted <= usize::from(most) || (replace_oldest && most > 0);
+        if fits { Ok(()) } else { Err(Reply::new(403).reason("Too Many Devices")) }
     }
 
     fn bind(

@@ -1,5 +1,6 @@
 //! A call begins: whom it goes to, and what becomes of it until somebody answers.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -161,6 +162,8 @@ impl Exchange {
 
     /// Rings all devices of an extension, or leads the call where the extension wants it.
     pub(super) fn ring(&mut self, now: Time, call: CallId, callee: ExtensionId) {
+        let bridge = self.calls.bridges.get(&call);
+        let hidden = bridge.is_some_and(|bridge| matches!(self.calls.seen_caller(bridge), Cow::Owned(_)));
         let (Some(bridge), Some(entry)) = (self.calls.bridges.get_mut(&call), self.directory.get_mut(callee))
         else {
             return;
@@ -168,7 +171,7 @@ impl Exchange {
         let extension = &entry.extension;
         bridge.visited.push(extension.number.clone());
         bridge.callee = Peer { number: extension.number.clone(), display: extension.display.clone() };
-        entry.last_caller = Some(bridge.caller.number.clone());
+        entry.last_caller = Some(bridge.caller.number.clone()).filter(|_| !hidden);
         let forward = extension.forward.clone();
         let legs = entry.legs.iter().filter_map(|leg| self.calls.legs.get(leg));
         let busy_legs = legs.filter(|leg| leg.call.is_some_and(|other| other != call)).count();

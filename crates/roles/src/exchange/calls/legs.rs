@@ -1,5 +1,7 @@
 //! Legs: made, spoken to, told, removed.
 
+use std::borrow::Cow;
+
 use proto::Time;
 use proto::sip::dialog::{Dialog, Party};
 use proto::sip::endpoint::{ClientId, ServerId};
@@ -7,7 +9,7 @@ use proto::sip::usage::call::{Call, Event as CallEvent, Invitation};
 use proto::sip::usage::{Context, Identity};
 use proto::sip::{Flow, Message, Method, Name, Reply, Target, Transport};
 
-use super::{CallId, Leg, LegId};
+use super::{ANONYMOUS_URI, CallId, Leg, LegId};
 use crate::exchange::abilities::unsupported;
 use crate::exchange::directory::{Binding, ExtensionId};
 use crate::exchange::{ALLOW, Alarm, Exchange, Owner, SUPPORTED};
@@ -60,6 +62,7 @@ impl Exchange {
         if let Some(leg) = self.calls.legs.get_mut(&id) {
             leg.invite = Some(server);
             leg.remote_sdp = message.body().to_vec();
+            leg.hidden = wants_no_name(message);
         }
         Some(id)
     }
@@ -76,9 +79,11 @@ impl Exchange {
         let bridge = self.calls.bridges.get(&call)?;
         let (flow, host) = (binding.flow(), proto::sip::uri::host_of(binding.local.ip()));
         let (tag, call_id) = (self.rng.hex(TAG_DIGITS), self.rng.hex(24));
-        let other = bridge.shown_to_callee();
+        let other = self.calls.shown_to_callee(bridge);
+        let hidden = matches!(&other, Cow::Owned(_));
         let user = proto::sip::uri::escape(&other.number);
-        let local = Party::new(&*other.display, format!("sip:{user}@{host}")).with_tag(&*tag);
+        let uri = if hidden { ANONYMOUS_URI.to_owned() } else { format!("sip:{user}@{host}") };
+        let local = Party::new(&*other.display, uri).with_tag(&*tag);
         let user = proto::sip::uri::escape(&binding.number);
         let remote = Party::new("", format!("sip:{user}@{host}"));
         let mut dialog = Dialog::outgoing(call_id, local, remote, binding.contact.clone());
@@ -135,6 +140,7 @@ impl Exchange {
             call: None,
             side,
             machine,
+            hidden: false,
             identity,
             flow,
             extension,
@@ -319,6 +325,14 @@ impl Exchange {
         let reply = reply.header(Name::Server, &self.config.user_agent);
         self.ask_leg(now, id, |call, ctx| call.refuse(ctx, reply));
     }
+}
+
+/// Whether a caller asks that the called do not learn who he is (RFC 3323 §4.2, RFC 3325 §9.3).
+fn wants_no_name(message: &Message<'_>) -> bool {
+    let unnamed = message.from().is_some_and(|from| from.uri.eq_ignore_ascii_case(ANONYMOUS_URI));
+    let asked = message.text(Name::Privacy).unwrap_or_default();
+    let asks = |kind: &str| ["id", "user", "header"].iter().any(|own| kind.trim().eq_ignore_ascii_case(own));
+    unnamed || asked.split(';').any(asks)
 }
 
 /// A connection may be opened anew from another port; a datagram may not.

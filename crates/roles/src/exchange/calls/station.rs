@@ -166,6 +166,10 @@ impl Exchange {
             self.ask_leg(now, id, |call, ctx| call.refuse_refer(ctx, 486));
             return;
         };
+        if !self.may_change(transferee) {
+            self.ask_leg(now, id, |call, ctx| call.refuse_refer(ctx, 491));
+            return;
+        }
         let extension = |leg: LegId| self.calls.legs.get(&leg).and_then(|leg| leg.extension);
         let (by, parked) = (extension(id), extension(transferee));
         let number = self.directory.number(place);
@@ -204,6 +208,10 @@ impl Exchange {
         let Some(call) = self.calls.parked.get(&place).copied() else {
             return self.refuse_leg(now, leg, Reply::new(404));
         };
+        let waiting = self.calls.bridges.get(&call).and_then(|bridge| bridge.a);
+        if !waiting.is_some_and(|parked| self.may_change(parked)) {
+            return self.refuse_leg(now, leg, Reply::new(491));
+        }
         let Some(parked) = self.vacate(call) else { return };
         if let Some(bridge) = self.calls.bridges.get_mut(&call) {
             bridge.b = vec![leg];

@@ -172,7 +172,7 @@ impl Exchange {
     }
 
     /// Whether a leg can be offered another session at once.
-    fn may_change(&self, id: LegId) -> bool {
+    pub(super) fn may_change(&self, id: LegId) -> bool {
         let machine = self.calls.legs.get(&id).map(|leg| &leg.machine);
         machine.is_some_and(|machine| machine.is_confirmed() && !machine.is_modifying())
     }

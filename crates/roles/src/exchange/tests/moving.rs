@@ -1,6 +1,7 @@
 //! Transfers, pickups and takeovers in odd moments: nobody is left with a call that nobody else has.
 
 use super::calls::{answer_invite, ringing, talking};
+use super::lamps::subscribe;
 use super::*;
 
 /// 7001 asks that its first call be led to its second one, of which it heard `answer`.
@@ -255,4 +256,47 @@ fn who_asks_for_a_timer_and_refreshes_it_must_know_it() {
     let answered = bench.heard(&phones[0], "SIP/2.0 200");
     let both = answered.contains("300;refresher=uac\r\n") && answered.contains("Require: timer\r\n");
     assert!(both, "RFC 4028 §9: {answered}");
+}
+
+#[test]
+fn who_wants_no_name_has_none() {
+    let hidden = "<sip:anonymous@anonymous.invalid>";
+    for (from, privacy) in [(hidden, "id"), ("<sip:7001@192.0.2.100>", "user;id"), (hidden, "none")] {
+        let mut bench = Bench::new();
+        let mut phones = bench.ready();
+        subscribe(&mut bench, &mut phones[2], "7002", "dialog", 3_600);
+        let notify = bench.heard(&phones[2], "NOTIFY");
+        let ok = phones[2].answer(&notify, 200, "", "");
+        bench.say(&phones[2], &ok);
+        let invite = phones[0].invite("7002", "call-1", &format!("Privacy: {privacy}\r\n"));
+        let invite = invite.replace("From: <sip:7001@192.0.2.100>", &format!("From: \"Anonymous\" {from}"));
+        bench.say(&phones[0], &invite);
+        let asked = bench.heard(&phones[1], "INVITE");
+        assert!(asked.contains("From: \"Anonymous\" <sip:anonymous@anonymous.invalid>;tag="), "{asked}");
+        assert!(!asked.contains("7001") && asked.contains(&format!("Privacy: {privacy}\r\n")), "{asked}");
+        let lamp = bench.heard(&phones[2], "NOTIFY");
+        assert!(lamp.contains(">early<") && !lamp.contains("7001"), "{lamp}");
+        assert_eq!(bench.exchange.calls()[0].caller.number, "7001", "who runs the exchange knows");
+        let back = phones[1].invite("*69", "back", "");
+        bench.say(&phones[1], &back);
+        bench.heard(&phones[1], "SIP/2.0 404");
+    }
+}
+
+#[test]
+fn a_parked_call_that_changes_just_now_is_not_lost() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (first, _) = talking(&mut bench, &mut phones);
+    let refer = phones[0].within(&first, "REFER", "Refer-To: <sip:*5801@192.0.2.100>\r\n", "");
+    bench.say(&phones[0], &refer);
+    // 7002 has not answered yet that it is to listen to the exchange.
+    let early = phones[2].invite("801", "early", "");
+    bench.say(&phones[2], &early);
+    bench.heard(&phones[2], "SIP/2.0 491");
+    answer_invite(&mut bench, &phones[1], 200);
+    let again = phones[2].invite("801", "again", "");
+    bench.ladder.clear();
+    bench.say(&phones[2], &again);
+    bench.check("7003>s INVITE; s>7003 100; s>7002 INVITE");
 }

@@ -278,3 +278,23 @@ fn who_called_last_is_known_after_a_restart() {
     bench.say(&phones[1], &back);
     assert!(bench.heard(&phones[0], "INVITE").contains("From: \"7002\""));
 }
+
+#[test]
+fn a_register_is_done_as_a_whole_or_not_at_all() {
+    let mut bench = Bench::new();
+    let [mut phone, ..] = bench.ready();
+    let edit = Edit { devices: Some(Devices { most: 2, replace_oldest: false }), ..Edit::default() };
+    bench.command(What::EditExtension { number: "7001".into(), edit: Box::new(edit) });
+    phone.address.set_port(5_070);
+    let contacts = "<sip:7001@192.0.2.1:5070>, <sip:7001@192.0.2.1:5080>";
+    let request = phone.register_contact(contacts, "3600");
+    bench.say(&phone, &request);
+    bench.heard(&phone, "SIP/2.0 403");
+    assert_eq!(bench.exchange.registrations(bench.now).iter().filter(|b| b.number == "7001").count(), 1);
+    // One goes as another comes.
+    let contacts =
+        "<sip:7001@192.0.2.1:5060>;expires=0, <sip:7001@192.0.2.1:5070>, <sip:7001@192.0.2.1:5080>";
+    let request = phone.register_contact(contacts, "3600");
+    bench.say(&phone, &request);
+    assert_eq!(bench.exchange.registrations(bench.now).iter().filter(|b| b.number == "7001").count(), 2);
+}
