@@ -41,7 +41,7 @@ async fn try_name(server: &mut Net, client: &mut Net, name: Option<&str>) -> Res
             event = server.next() => match event {
                 NetEvent::Message { flow, bytes } => server.send(Transmit { flow, name: None, bytes }),
                 NetEvent::Refused(_) | NetEvent::Closed(_) => {}
-                NetEvent::Failed(error) => panic!("{error}"),
+                other => panic!("{other:?}"),
             },
             event = client.next() => match event {
                 NetEvent::Message { bytes, .. } => {

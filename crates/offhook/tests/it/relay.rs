@@ -292,6 +292,7 @@ fn one_leg_in_cipher_the_other_in_clear() {
         rtp: Some(call.a.at()),
         receive_key: Some(phone_key.clone()),
         send_key: Some(our_key.clone()),
+        ..Expected::default()
     };
     call.relay.expect(1, Side::A, secure.clone()).expect("told");
     call.expect(Side::B, Some(call.b.at()));

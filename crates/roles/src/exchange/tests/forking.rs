@@ -68,7 +68,8 @@ fn no_device_speaks_early_for_another() {
     answer(&mut bench, &mut phones[1], 5_062, &second, 200, &other);
     assert!(bench.heard(&phones[0], "SIP/2.0 200").contains("m=audio 20000 "));
     let remote = Some("10.0.0.1:4444".parse().expect("sound"));
-    let point = RelayCommand::Point { relay: 0, side: crate::relay::Side::B, remote, srtp: None };
+    let home = Some(phones[1].address.ip());
+    let point = RelayCommand::Point { relay: 0, side: crate::relay::Side::B, remote, home, srtp: None };
     assert_eq!(bench.media.last(), Some(&point));
 }
 
