@@ -74,6 +74,8 @@ pub(super) struct Leg {
     pub(super) ringing: bool,
     /// It holds: what it said last is that it listens to nothing.
     pub(super) holds: bool,
+    /// What it had said of its media before the offer that the other side has not answered yet.
+    pub(super) said_before: Option<Vec<u8>>,
     alarm: Option<Time>,
 }
 
@@ -166,6 +168,10 @@ pub struct CallView {
     pub callee: Peer,
     /// Whether they talk.
     pub answered: bool,
+    /// Whether the caller holds.
+    pub caller_holds: bool,
+    /// Whether the called side holds.
+    pub callee_holds: bool,
     /// Milliseconds since 1970 at which it began.
     pub started_at_ms: u64,
 }
@@ -291,22 +297,29 @@ impl Bridge {
     pub(super) fn rings(&self, calls: &Calls) -> bool {
         self.b.iter().filter_map(|leg| calls.legs.get(leg)).any(|leg| leg.ringing)
     }
+}
 
-    fn view(&self, id: CallId) -> CallView {
-        CallView {
+impl Calls {
+    /// A call as others see it.
+    fn view(&self, id: CallId) -> Option<CallView> {
+        let bridge = self.bridges.get(&id)?;
+        let holds = |leg: Option<&LegId>| leg.and_then(|leg| self.legs.get(leg)).is_some_and(|leg| leg.holds);
+        Some(CallView {
             call: id.0,
-            caller: self.caller.clone(),
-            callee: self.callee.clone(),
-            answered: self.answered_at.is_some(),
-            started_at_ms: self.started_at.as_millis(),
-        }
+            caller: bridge.caller.clone(),
+            callee: bridge.callee.clone(),
+            answered: bridge.answered_at.is_some(),
+            caller_holds: holds(bridge.a.as_ref()),
+            callee_holds: holds(bridge.b.first()),
+            started_at_ms: bridge.started_at.as_millis(),
+        })
     }
 }
 
 impl Exchange {
     /// The calls under way.
     pub fn calls(&self) -> Vec<CallView> {
-        self.calls.bridges.iter().map(|(id, bridge)| bridge.view(*id)).collect()
+        self.calls.bridges.keys().filter_map(|id| self.calls.view(*id)).collect()
     }
 
     /// Ends a call, whatever its state.

@@ -36,9 +36,8 @@ impl Exchange {
             bridge.offer = Some(offer.to_bytes());
             bridge.then = Some(to.to_owned());
             bridge.callee.display = display;
-            let view = bridge.view(call);
-            self.told.push(Output::Event(Event::CallStarted(view)));
         }
+        self.told.extend(self.calls.view(call).map(|view| Output::Event(Event::CallStarted(view))));
         self.ring_devices(now, call, caller, &devices);
         Answer::Started(call.0)
     }

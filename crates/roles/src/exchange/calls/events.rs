@@ -24,7 +24,7 @@ impl Exchange {
             CallEvent::Cancelled { .. } => self.end_call(now, call, "cancelled"),
             CallEvent::Offered { sdp } => self.on_offered(now, call, id, sdp),
             CallEvent::Modified { sdp } => self.on_modified(now, call, id, sdp),
-            CallEvent::ModifyFailed { status } => self.on_modify_failed(now, id, status),
+            CallEvent::ModifyFailed { status } => self.on_modify_failed(now, call, id, status),
             CallEvent::ReferReceived(refer) => self.on_refer(now, id, &refer),
             CallEvent::Info { content_type, body } => self.on_info(now, id, &content_type, body),
             CallEvent::Ended { reason, .. } => self.on_ended(now, call, id, &reason),
@@ -141,8 +141,7 @@ impl Exchange {
         let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
         if bridge.answered_at.is_none() {
             bridge.answered_at = Some(now);
-            let view = bridge.view(call);
-            self.told.push(Output::Event(Event::CallAnswered(view)));
+            self.told.extend(self.calls.view(call).map(|view| Output::Event(Event::CallAnswered(view))));
             self.set_no_answer(call, None);
         }
         self.lamps_of_call(call);

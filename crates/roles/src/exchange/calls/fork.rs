@@ -112,8 +112,7 @@ impl Exchange {
         let offer = self.relayed_opt(call, leg, offer, (Half::Offer, Half::Offer));
         let bridge = self.calls.bridges.get_mut(&call)?;
         bridge.offer = offer;
-        let view = bridge.view(call);
-        self.told.push(Output::Event(Event::CallStarted(view)));
+        self.told.extend(self.calls.view(call).map(|view| Output::Event(Event::CallStarted(view))));
         Some(call)
     }
 

@@ -155,6 +155,7 @@ impl Exchange {
             transfers: None,
             ringing: false,
             holds: false,
+            said_before: None,
             alarm: None,
         };
         self.calls.tags.insert(tag.into(), id);

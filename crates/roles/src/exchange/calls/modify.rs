@@ -15,12 +15,17 @@ impl Exchange {
             return self.on_offered_to_station(now, call, id, sdp);
         }
         let asks_for_offer = sdp.is_none();
+        let before = self.last_said(id).filter(|_| !asks_for_offer);
         let told = self.relayed_opt(call, id, sdp, (Half::Offer, Half::Offer));
+        if let Some(leg) = self.calls.legs.get_mut(&id) {
+            leg.said_before = before;
+        }
         let asked = self
             .calls
             .peer(id)
             .filter(|peer| self.ask_leg(now, *peer, |call, ctx| call.modify(ctx, told)).unwrap_or_default());
         let Some(peer) = asked else {
+            self.take_back(call, id);
             self.ask_leg(now, id, |call, ctx| call.refuse_offer(ctx, Reply::new(491)));
             return;
         };
@@ -69,14 +74,21 @@ impl Exchange {
     }
 
     /// The other side will not change: neither does this one.
-    pub(super) fn on_modify_failed(&mut self, now: Time, id: LegId, status: Option<u16>) {
+    pub(super) fn on_modify_failed(&mut self, now: Time, call: CallId, id: LegId, status: Option<u16>) {
         let Some(leg) = self.calls.legs.get_mut(&id) else { return };
         if let Some(asker) = leg.asked_by.take() {
             let status = status.filter(|status| !matches!(status, 401 | 407)).unwrap_or(488);
+            self.take_back(call, asker);
             self.ask_leg(now, asker, |call, ctx| call.refuse_offer(ctx, Reply::new(status)));
         } else {
             self.rejoin_failed(now, id);
         }
+    }
+
+    /// The offer of a leg came to nothing: what it said before holds (RFC 3261 §14.1).
+    fn take_back(&mut self, call: CallId, id: LegId) {
+        let before = self.calls.legs.get_mut(&id).and_then(|leg| leg.said_before.take());
+        self.relayed_opt(call, id, before, (Half::Offer, Half::Offer));
     }
 
     /// Sends the answer that a 2xx with an offer waits for.

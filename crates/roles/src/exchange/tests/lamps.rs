@@ -85,6 +85,20 @@ fn who_holds_is_told_to_watchers() {
 }
 
 #[test]
+fn a_hold_that_the_other_side_refuses_is_none() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (answered, _) = calls::talking(&mut bench, &mut phones);
+    let sdp = SDP.replace("a=rtpmap", "a=sendonly\r\na=rtpmap");
+    let change = phones[0].within(&answered, "INVITE", "", &sdp);
+    bench.say(&phones[0], &change);
+    assert!(bench.exchange.calls()[0].caller_holds);
+    calls::answer_invite(&mut bench, &phones[1], 488);
+    assert!(bench.heard(&phones[0], "SIP/2.0 488").contains("CSeq"));
+    assert!(!bench.exchange.calls()[0].caller_holds, "RFC 3261 §14.1: the session is as it was");
+}
+
+#[test]
 fn who_may_watch_no_longer_is_told_so() {
     let mut bench = Bench::new();
     let mut phones = bench.ready();

@@ -8,7 +8,7 @@ pub(super) const CASE: Case = Case {
     slug: "session-timer",
     title: "A call that notices the other end's power cut",
     deck: "The deck's phones say timer in Supported: a call is asked now and then whether it still stands (RFC 4028).",
-    teaches: "Every half of Session-Expires an UPDATE goes out, or a re-INVITE where UPDATE is not taken; where none is answered the call ends by itself.",
+    teaches: "Each leg is asked by itself: every half of Session-Expires an UPDATE goes out, or a re-INVITE where UPDATE is not taken; where it is not answered both legs end.",
     desks: &[
         Desk {
             name: "7001",
@@ -17,7 +17,7 @@ pub(super) const CASE: Case = Case {
         },
         Desk::plain("7002", 800),
     ],
-    exchange: as_it_comes,
+    exchange: |config, _| config.session_s = Some(120),
     steps: &[
         Step::On(EXCHANGE),
         Step::Up(&["7001", "7002"]),
@@ -27,7 +27,7 @@ pub(super) const CASE: Case = Case {
         Step::Hears("7001", &[800]),
         Step::Hears("7002", &[600]),
         Step::Off("7002"),
-        Step::Event("7001", "ended", &[("status", "null"), ("by", "network")], 120_000),
+        Step::Event("7001", "ended", &[("status", "null"), ("by", "remote")], 120_000),
     ],
     ladders: &[("7001", "boot-register")],
     whole: include_str!("ladders/session-timer.txt"),
