@@ -215,8 +215,9 @@ impl Gate {
     fn is_overloaded(&mut self, now: Time, source: IpAddr) -> bool {
         let most = self.patience.requests_per_second;
         let per_minute = u64::from(most) * 60;
-        let overloaded = !self.load.take(now, most - most / 4, per_minute)
-            && !(self.is_home(now, source) && self.load.take(now, most, per_minute));
+        let room = self.load.take(now, most - most / 4, per_minute)
+            || self.is_home(now, source) && self.load.take(now, most, per_minute);
+        let overloaded = !room;
         self.shed += u64::from(overloaded);
         overloaded
     }

@@ -49,7 +49,7 @@ fn notes(message: &Message<'_>) -> Vec<String> {
 
 /// How many bindings a REGISTER or its answer brings, and how many a REGISTER takes back.
 fn bindings(message: &Message<'_>) -> Vec<String> {
-    if !message.cseq().is_some_and(|cseq| cseq.method == Method::Register) {
+    if message.cseq().is_none_or(|cseq| cseq.method != Method::Register) {
         return Vec::new();
     }
     let counted = |count: usize| format!("{count} binding{}", if count == 1 { "" } else { "s" });
