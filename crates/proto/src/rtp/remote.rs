@@ -3,8 +3,8 @@
 //! Behind a NAT the address in SDP is often wrong (RFC 4961 symmetric RTP), yet whoever can send a
 //! datagram here must not get the sound ("RTP bleed"). So sources have ranks: the signalled address is
 //! believed at once, also after another had been; its host and the one that signalling comes from need
-//! packets in a row; anybody else needs them too, and is never believed where both hosts are the same,
-//! for then there is no NAT. Once locked, the far end goes on from elsewhere after a silence: from any
+//! packets in a row; anybody else needs them too, and half a second of them where both hosts are the same:
+//! then there is no NAT, yet a host may send from another of its addresses. Once locked, the far end goes on from elsewhere after a silence: from any
 //! address with the same stream, from an equal one with a new stream, from a lower one never. A packet
 //! that was authenticated by SRTP is believed from anywhere.
 
@@ -14,6 +14,8 @@ use std::time::Duration;
 
 /// Packets in a row that an unexpected source must show.
 const PROBATION_PACKETS: u8 = 3;
+/// As many must a source show of which neither SDP nor signalling knows the host, where those two agree.
+const FOREIGN_PACKETS: u8 = 25;
 /// Sequence numbers of one row may skip this many.
 const ROW_GAP: u16 = 10;
 /// The locked source has left when nothing came for this long.
@@ -142,10 +144,11 @@ impl Remote {
     /// How many packets in a row the source must show; `None` while it is not listened to.
     fn needed(&self, now: Time, seen: &Sighting) -> Option<u8> {
         let rank = self.rank(seen.from);
-        if rank == Rank::Foreign && self.has_no_nat() {
-            return None;
-        }
-        let packets = if rank == Rank::Signalled { 1 } else { PROBATION_PACKETS };
+        let packets = match rank {
+            Rank::Signalled => 1,
+            Rank::Foreign if self.has_no_nat() => FOREIGN_PACKETS,
+            Rank::Foreign | Rank::Host => PROBATION_PACKETS,
+        };
         let Some(locked) = self.locked else { return Some(packets) };
         let silence = now.since(locked.at);
         if locked.from == seen.from {
@@ -161,7 +164,7 @@ impl Remote {
             false if rank == before => SILENCE,
             false => return None,
         };
-        (silence >= patience).then_some(PROBATION_PACKETS)
+        (silence >= patience).then_some(packets)
     }
 
     fn rank(&self, from: SocketAddr) -> Rank {
@@ -176,7 +179,7 @@ impl Remote {
     }
 
     /// True where the far end signals from the host that its SDP names, and where SDP names none: media
-    /// from elsewhere is then not its own.
+    /// from elsewhere is then hardly its own.
     fn has_no_nat(&self) -> bool {
         let Some(home) = self.home else { return false };
         self.signalled.is_none_or(|signalled| signalled.ip() == home)
@@ -296,6 +299,16 @@ mod tests {
         check(&mut remote, &row(100, "10.0.0.1:777", 3, true), "10.0.0.1:777");
         check(&mut remote, &[(200, SIGNALLED, 1, 1, true)], SIGNALLED);
         check(&mut remote, &row(60_000, OTHER, 1, false), SIGNALLED);
+    }
+
+    #[test]
+    fn a_host_that_sends_from_another_of_its_addresses_is_heard_after_half_a_second() {
+        let mut remote = symmetric();
+        remote.signal_home(Some("10.0.0.1".parse().unwrap()));
+        let packet = |n: u16| (u64::from(n) * 20, OTHER, 2, n, n >= 25);
+        let packets: Vec<_> = (1..30).map(packet).collect();
+        check(&mut remote, &packets, OTHER);
+        check(&mut remote, &[(600, SIGNALLED, 1, 1, true)], SIGNALLED);
     }
 
     #[test]
