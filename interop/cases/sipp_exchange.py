@@ -10,6 +10,17 @@ from .sipp_phone import phone_at
 from .sipp_races import hangs_up
 
 
+def is_called(lab, exchange, callee):
+    """Our phone calls 7002, where SIPp answers and hangs up by its scenario; the phone."""
+    phone = phone_at(lab, exchange.address)
+    phone.command("dial 7002")
+    hangs_up(phone)
+    phone.quit()
+    callee.nothing_failed()
+    exchange.alive()
+    return phone
+
+
 def leg_alone(scenario, *arguments):
     """A case in which SIPp is a phone at our exchange and plays this scenario, of which our phone, its caller, knows
     nothing: the exchange does it on that leg alone."""
@@ -19,12 +30,7 @@ def leg_alone(scenario, *arguments):
         address = lab.address()
         register(lab, exchange, "7002", address, "register")
         callee = peers.Sipp(lab, "callee", scenario, address=address, values={"server": "callee"}, limit_s=50)
-        phone = phone_at(lab, exchange.address)
-        phone.command("dial 7002")
-        hangs_up(phone)
-        phone.quit()
-        callee.nothing_failed()
-        exchange.alive()
+        phone = is_called(lab, exchange, callee)
         peers.check_capture(lab, exchange.capture, least_sip=10)
         asked = peers.frames(lab, phone.capture, "sip.Method == PRACK or sip.Status-Code == 422")
         need(not asked, f"the caller's leg was drawn in: frames {asked}")
@@ -38,13 +44,7 @@ def path(lab):
     peers.Sipp(
         lab, "register", "register-path.xml", address=address, target=exchange.address, rows=[row("7002")], calls=1, limit_s=10,
     ).finish()
-    callee = peers.Sipp(lab, "callee", "answer-path.xml", address=address, limit_s=50)
-    phone = phone_at(lab, exchange.address)
-    phone.command("dial 7002")
-    hangs_up(phone)
-    phone.quit()
-    callee.nothing_failed()
-    exchange.alive()
+    is_called(lab, exchange, peers.Sipp(lab, "callee", "answer-path.xml", address=address, limit_s=50))
     return "Path came back, was the Route of the INVITE, and Record-Route that of the BYE"
 
 

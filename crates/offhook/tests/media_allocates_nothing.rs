@@ -97,7 +97,7 @@ fn agreed(remote: SocketAddr) -> Box<Agreed> {
         codec: Codec::Pcma,
         send_payload_type: 8,
         receive_payload_type: 8,
-        also_receive: Vec::new(),
+        also_receive: vec![(0, Codec::Pcmu), (9, Codec::G722)],
         send_dtmf: Some(101),
         receive_dtmf: Some(101),
         ptime_ms: 20,
@@ -115,7 +115,8 @@ fn the_media_thread_allocates_nothing_while_people_talk() {
     let (events, _told) = tokio::sync::mpsc::channel(64);
     let (tap, _writer) =
         MediaWriter::start(Box::new(|packet| assert!(!packet.bytes().is_empty()))).expect("a thread");
-    let thread = SoundThread::start_tapped(Clock::start(), events, Some(tap)).expect("started");
+    let thread = SoundThread::start_tapped(Clock::start(), events.clone(), Some(tap)).expect("started");
+    let far_thread = SoundThread::start(Clock::start(), events).expect("started");
     let port = *probe_ports(host, 35_000, 2).expect("ports").start();
     let [a, b] = [port, port + 2].map(|port| SocketAddr::new(host, port));
     let (ear, heard) = sync_channel(10_000);
@@ -125,8 +126,9 @@ fn the_media_thread_allocates_nothing_while_people_talk() {
     let other =
         Engine::new(Config::NARROWBAND, Box::new(Sine::new(1_000, 8_000)), Box::new(Silence), [2; 32]);
     thread.attach(1, one, 46).expect("attached");
-    thread.attach(2, other, 46).expect("attached");
-    for (phone, local, remote) in [(1, a, b), (2, b, a)] {
+    // The far end has a thread of its own: what it needs to change its coding is not counted.
+    far_thread.attach(2, other, 46).expect("attached");
+    for (thread, phone, local, remote) in [(&thread, 1, a, b), (&far_thread, 2, b, a)] {
         for command in [
             SoundCommand::Open { session: 1, local },
             SoundCommand::Agree { session: 1, agreed: agreed(remote), held: false },
@@ -138,10 +140,19 @@ fn the_media_thread_allocates_nothing_while_people_talk() {
     // Buffers may grow at the beginning of a call.
     assert!(frames(&heard, 200) > 100, "the call stands");
     COUNTING.store(true, Ordering::Relaxed);
-    let loud = frames(&heard, 500);
+    let mut loud = 0;
+    // The far end changes to other codings that both have named, without a word before.
+    for (codec, number) in [(Codec::Pcmu, 0), (Codec::G722, 9), (Codec::Pcma, 8)] {
+        let changed = Agreed { codec, send_payload_type: number, receive_payload_type: number, ..*agreed(a) };
+        let change = SoundCommand::Agree { session: 1, agreed: Box::new(changed), held: false };
+        far_thread.command(2, change).expect("told");
+        loud += frames(&heard, 170);
+    }
+    COUNTING.store(false, Ordering::Relaxed);
     let counted = COUNT.load(Ordering::Relaxed);
     assert!(loud > 400, "five seconds are heard: {loud} frames");
     assert_eq!(counted, 0, "allocations in five seconds of talk");
+    COUNTING.store(true, Ordering::Relaxed);
     wasteful.store(true, Ordering::Relaxed);
     frames(&heard, 50);
     assert_eq!(COUNT.load(Ordering::Relaxed), 1, "the counter sees the media thread");

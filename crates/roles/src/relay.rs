@@ -38,7 +38,7 @@ pub enum RelayCommand {
         side: Side,
         /// Its address; `None` while it holds (`0.0.0.0`) or is unknown.
         remote: Option<SocketAddr>,
-        /// The host that its signalling comes from: media of a stranger is not taken for its own.
+        /// The host that its signalling comes from: media of others is hardly taken for its own.
         home: Option<IpAddr>,
         /// Its keys where the leg is encrypted.
         srtp: Option<Box<AgreedSrtp>>,

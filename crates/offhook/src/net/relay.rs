@@ -76,8 +76,7 @@ impl RelayConfig {
 pub struct Expected {
     /// Where its RTP comes from and goes to; none sends it nothing (held by `0.0.0.0`, or not known yet).
     pub rtp: Option<SocketAddr>,
-    /// The host that its signalling comes from, where that is known: then no stranger is learnt in its
-    /// place.
+    /// The host that its signalling comes from, where that is known: others are hardly believed then.
     pub home: Option<IpAddr>,
     /// Its key where it sends SRTP to us.
     pub receive_key: Option<MasterKey>,

@@ -62,12 +62,12 @@ impl Leg {
         match &mut self.talk {
             Some(talk) => {
                 talk.rtp.reconfigure(session);
-                talk.renew(codec, formats, packet_ms, config);
+                talk.renew(codec, &formats, packet_ms, config);
             }
             None => {
                 self.talk = Some(Talk {
                     rtp: RtpSession::new(now, session, rng),
-                    voice: Voice::new(formats, packet_ms, config),
+                    voice: Voice::new(&formats, packet_ms, config),
                     speech: Speech::new(codec, packet_ms, config),
                     codec,
                     packet_ms,
@@ -139,7 +139,7 @@ impl Leg {
         talk.rtp.set_late(talk.voice.late_packets());
         let stats = talk.rtp.stats();
         Figures {
-            codec: Some(talk.voice.codec().name().to_owned()),
+            codec: talk.voice.codec().map(|codec| codec.name().to_owned()),
             tx_packets: Some(stats.sent.packets),
             rx_packets: Some(stats.received.packets),
             rx_lost: stats.received.lost,
@@ -151,8 +151,8 @@ impl Leg {
 
 impl Talk {
     /// The halves begin anew where codec or packet time changed.
-    fn renew(&mut self, codec: Codec, formats: Vec<(u8, Codec)>, packet_ms: u32, config: &Config) {
-        if formats != self.voice.formats() {
+    fn renew(&mut self, codec: Codec, formats: &[(u8, Codec)], packet_ms: u32, config: &Config) {
+        if !self.voice.comes_in(formats) {
             self.voice = Voice::new(formats, packet_ms, config);
         }
         if codec != self.codec || packet_ms != self.packet_ms {

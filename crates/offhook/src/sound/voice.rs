@@ -16,11 +16,11 @@ const FRAME_MAX_MS: u32 = 200;
 
 /// One far end's voice.
 pub(super) struct Voice {
-    /// What may come, by its payload type.
-    formats: Vec<(u8, Codec)>,
-    /// What comes at present.
-    decoding: Decoding,
-    rate_hz: u32,
+    /// What may come, by its payload type: each has all that it needs, for a far end that changes its mind
+    /// must not make the media thread ask for memory.
+    formats: Vec<(u8, Decoding)>,
+    /// Which of them comes at present.
+    at: usize,
     jitter: JitterBuffer,
     decoded: Vec<i16>,
     converted: Vec<i16>,
@@ -60,16 +60,15 @@ impl Decoding {
 
 impl Voice {
     /// A voice that may come in any of these formats and is expected in the first.
-    pub(super) fn new(formats: Vec<(u8, Codec)>, packet_ms: u32, config: &Config) -> Self {
-        let rate_hz = config.rate_hz;
+    pub(super) fn new(formats: &[(u8, Codec)], packet_ms: u32, config: &Config) -> Self {
         let first = formats.first().map_or(Codec::Pcma, |(_, codec)| *codec);
-        let all: Vec<Decoding> = formats.iter().map(|(_, codec)| Decoding::new(*codec, rate_hz)).collect();
-        let decoded = all.iter().map(Decoding::room).max().unwrap_or(0);
-        let converted = all.iter().map(Decoding::converted_room).max().unwrap_or(0);
+        let with_all = |(number, codec): &(u8, Codec)| (*number, Decoding::new(*codec, config.rate_hz));
+        let formats: Vec<(u8, Decoding)> = formats.iter().map(with_all).collect();
+        let room = |of: fn(&Decoding) -> usize| formats.iter().map(|(_, it)| of(it)).max().unwrap_or(0);
+        let (decoded, converted) = (room(Decoding::room), room(Decoding::converted_room));
         Self {
             formats,
-            decoding: Decoding::new(first, rate_hz),
-            rate_hz,
+            at: 0,
             jitter: JitterBuffer::new(config.delay, first.rtp_clock_hz(), packet_ms),
             decoded: vec![0; decoded],
             converted: vec![0; converted],
@@ -78,12 +77,13 @@ impl Voice {
     }
 
     /// The codec that comes at present.
-    pub(super) fn codec(&self) -> Codec {
-        self.decoding.codec
+    pub(super) fn codec(&self) -> Option<Codec> {
+        self.formats.get(self.at).map(|(_, decoding)| decoding.codec)
     }
 
-    pub(super) fn formats(&self) -> &[(u8, Codec)] {
-        &self.formats
+    /// Whether it may come in just these formats.
+    pub(super) fn comes_in(&self, formats: &[(u8, Codec)]) -> bool {
+        self.formats.iter().map(|(number, decoding)| (*number, decoding.codec)).eq(formats.iter().copied())
     }
 
     /// Takes a packet of sound.
@@ -113,38 +113,36 @@ impl Voice {
     /// Decodes or conceals one packet's worth; false where there is none.
     fn decode_next(&mut self, now: Time) -> bool {
         let packet_ms = self.jitter.frame_ms().clamp(FRAME_MS, FRAME_MAX_MS);
-        let count = match self.jitter.pull(now) {
+        let pulled = self.jitter.pull(now);
+        if let Pull::Frame(frame) = &pulled {
+            // The far end may change its mind at any time.
+            let format = self.formats.iter().position(|(number, _)| *number == frame.payload_type);
+            self.at = format.unwrap_or(self.at);
+        }
+        let Some((_, decoding)) = self.formats.get_mut(self.at) else { return false };
+        let count = match pulled {
             Pull::Empty => return false,
             Pull::Frame(frame) => {
-                let format = self.formats.iter().find(|(number, _)| *number == frame.payload_type);
-                if let Some((_, codec)) = format.filter(|(_, codec)| *codec != self.decoding.codec) {
-                    // The far end has changed its mind, as it may at any time.
-                    self.decoding = Decoding::new(*codec, self.rate_hz);
-                }
-                let count = self.decoding.decoder.decode(frame.payload, &mut self.decoded);
-                self.decoding.concealer.received(&mut self.decoded[..count]);
+                let count = decoding.decoder.decode(frame.payload, &mut self.decoded);
+                decoding.concealer.received(&mut self.decoded[..count]);
                 count
             }
             Pull::Missing => {
                 // `decoded` has room for the longest frame.
-                let count = self.decoding.codec.samples_in(packet_ms);
-                self.decoding.concealer.lost(&mut self.decoded[..count]);
+                let count = decoding.codec.samples_in(packet_ms);
+                decoding.concealer.lost(&mut self.decoded[..count]);
                 count
             }
         };
-        self.queue(count);
-        true
-    }
-
-    fn queue(&mut self, count: usize) {
         let decoded = &self.decoded[..count];
-        match &mut self.decoding.resampler {
+        match &mut decoding.resampler {
             Some(resampler) => {
                 let count = resampler.process(decoded, &mut self.converted);
                 self.waiting.extend(&self.converted[..count]);
             }
             None => self.waiting.extend(decoded),
         }
+        true
     }
 }
 

@@ -218,7 +218,7 @@ fn a_stranger_is_dropped_and_told_once() {
 }
 
 #[test]
-fn a_stranger_who_comes_first_is_not_heard_where_there_is_no_nat() {
+fn a_stranger_who_comes_first_is_not_heard_at_once_where_there_is_no_nat() {
     let mut call = Call::new();
     let at_home = Expected { rtp: Some(call.a.at()), home: Some(HOST), ..Expected::default() };
     call.relay.expect(1, Side::A, at_home).expect("told");

@@ -3,10 +3,10 @@
 //! Behind a NAT the address in SDP is often wrong (RFC 4961 symmetric RTP), yet whoever can send a
 //! datagram here must not get the sound ("RTP bleed"). So sources have ranks: the signalled address is
 //! believed at once, also after another had been; its host and the one that signalling comes from need
-//! packets in a row; anybody else needs them too, and half a second of them where both hosts are the same:
-//! then there is no NAT, yet a host may send from another of its addresses. Once locked, the far end goes on from elsewhere after a silence: from any
-//! address with the same stream, from an equal one with a new stream, from a lower one never. A packet
-//! that was authenticated by SRTP is believed from anywhere.
+//! packets in a row; anybody else needs them too, and half a second of them where both hosts are the
+//! same: then there is no NAT, yet a host may send from another of its addresses. Once locked, the far end
+//! goes on from elsewhere after a silence: from any address with the same stream, from an equal one with
+//! a new stream, from a lower one never. A packet that was authenticated by SRTP is believed from anywhere.
 
 use crate::Time;
 use std::net::{IpAddr, SocketAddr};
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn without_nat_no_packet_of_a_stranger_is_believed() {
+    fn without_nat_a_few_packets_of_a_stranger_are_not_believed() {
         let mut remote = symmetric();
         remote.signal_home(Some("10.0.0.1".parse().unwrap()));
         check(&mut remote, &row(0, OTHER, 2, false), SIGNALLED);
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_address_the_host_of_the_signalling_alone_is_heard() {
+    fn without_an_address_the_host_of_the_signalling_is_heard_first() {
         let mut remote = Remote::new(None, true);
         remote.signal_home(Some("192.0.2.7".parse().unwrap()));
         let refused = row(0, OTHER, 2, false);

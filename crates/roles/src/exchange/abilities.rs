@@ -7,14 +7,11 @@ use proto::sip::{Flow, Message, Name, Reply};
 use super::router::Route;
 use super::{ALLOW, Exchange, SUPPORTED, lamps};
 
-/// What a request may require of us.
-const UNDERSTOOD: [&str; 4] = ["replaces", "timer", "100rel", "path"];
-
 /// The refusal of a request that requires what nobody here knows (RFC 3261 §8.2.2.3).
 pub(super) fn unsupported(message: &Message<'_>) -> Option<Reply> {
     message.header(Name::Require)?;
     let asked = message.values(Name::Require).filter_map(|value| std::str::from_utf8(value).ok());
-    let known = |tag: &str| UNDERSTOOD.iter().any(|own| own.eq_ignore_ascii_case(tag));
+    let known = |tag: &str| SUPPORTED.split(", ").any(|own| own.eq_ignore_ascii_case(tag));
     let foreign: Vec<&str> = asked.filter(|tag| !known(tag)).collect();
     (!foreign.is_empty()).then(|| Reply::new(420).header(Name::Unsupported, foreign.join(", ")))
 }

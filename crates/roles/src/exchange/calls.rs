@@ -245,11 +245,18 @@ impl Calls {
         named(replaces).or_else(|| named(&turned))
     }
 
+    /// Whether the caller wants to stay unnamed.
+    fn hides_caller(&self, bridge: &Bridge) -> bool {
+        let leg = bridge.a.or(bridge.transfer.map(|transfer| transfer.transferee));
+        leg.and_then(|leg| self.legs.get(&leg)).is_some_and(|leg| leg.hidden)
+    }
+
     /// The caller as the called and the watchers may see it.
     pub(super) fn seen_caller<'a>(&self, bridge: &'a Bridge) -> Cow<'a, Peer> {
-        let leg = bridge.a.or(bridge.transfer.map(|transfer| transfer.transferee));
-        let hidden = leg.and_then(|leg| self.legs.get(&leg)).is_some_and(|leg| leg.hidden);
-        if hidden { Cow::Owned(Peer::anonymous()) } else { Cow::Borrowed(&bridge.caller) }
+        match self.hides_caller(bridge) {
+            true => Cow::Owned(Peer::anonymous()),
+            false => Cow::Borrowed(&bridge.caller),
+        }
     }
 
     /// Whom those that ring see as the other side.
@@ -282,6 +289,21 @@ impl Calls {
         self.bridges.iter().find(|(_, bridge)| bridge.place.relay == relay).map(|(id, _)| *id)
     }
 
+    /// A call as others see it.
+    fn view(&self, id: CallId) -> Option<CallView> {
+        let bridge = self.bridges.get(&id)?;
+        let holds = |leg: Option<&LegId>| leg.and_then(|leg| self.legs.get(leg)).is_some_and(|leg| leg.holds);
+        Some(CallView {
+            call: id.0,
+            caller: bridge.caller.clone(),
+            callee: bridge.callee.clone(),
+            answered: bridge.answered_at.is_some(),
+            caller_holds: holds(bridge.a.as_ref()),
+            callee_holds: holds(bridge.b.first()),
+            started_at_ms: bridge.started_at.as_millis(),
+        })
+    }
+
     /// The leg at the other side.
     pub(super) fn peer(&self, id: LegId) -> Option<LegId> {
         let bridge = self.bridges.get(&self.legs.get(&id)?.call?)?;
@@ -296,23 +318,6 @@ impl Bridge {
     /// Whether a device of the called rings.
     pub(super) fn rings(&self, calls: &Calls) -> bool {
         self.b.iter().filter_map(|leg| calls.legs.get(leg)).any(|leg| leg.ringing)
-    }
-}
-
-impl Calls {
-    /// A call as others see it.
-    fn view(&self, id: CallId) -> Option<CallView> {
-        let bridge = self.bridges.get(&id)?;
-        let holds = |leg: Option<&LegId>| leg.and_then(|leg| self.legs.get(leg)).is_some_and(|leg| leg.holds);
-        Some(CallView {
-            call: id.0,
-            caller: bridge.caller.clone(),
-            callee: bridge.callee.clone(),
-            answered: bridge.answered_at.is_some(),
-            caller_holds: holds(bridge.a.as_ref()),
-            callee_holds: holds(bridge.b.first()),
-            started_at_ms: bridge.started_at.as_millis(),
-        })
     }
 }
 

@@ -10,8 +10,7 @@ use proto::event::mwi::{self, MessageCounts, MessageSummary};
 use proto::sip::dialog::{Dialog, Party};
 use proto::sip::header::Event as EventHeader;
 use proto::sip::message::{Method, Name};
-use proto::sip::uri::host_of;
-use proto::sip::uri::unescape;
+use proto::sip::uri::{host_of, unescape};
 use proto::sip::{Flow, Message, Reply, Target, Transport};
 use serde::{Deserialize, Serialize};
 

@@ -14,7 +14,7 @@ use super::{Alarm, Change, Event, Exchange, Output};
 const MAX_URI_BYTES: usize = 256;
 const MAX_CALL_ID_BYTES: usize = 128;
 const MAX_AGENT_BYTES: usize = 64;
-/// The most proxies between a device and us, and the longest of their URIs in bytes.
+/// The most proxies between a device and us.
 const MAX_PATH: usize = 8;
 /// The most Contacts read of one REGISTER.
 const MAX_CONTACTS: usize = 16;

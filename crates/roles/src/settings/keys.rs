@@ -131,9 +131,7 @@ impl KeyKind {
             other => KeyKind::Other(other),
         }
     }
-}
 
-impl KeyKind {
     /// Why a key of a type that does nothing here does nothing; `None` for all others.
     pub fn why_not(self) -> Option<&'static str> {
         let Self::Other(number) = self else { return None };

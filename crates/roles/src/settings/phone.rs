@@ -231,17 +231,17 @@ fn dial_plan(s: &Settings) -> DialPlan {
     let replace = (1..=100).map(|at| DialRule {
         pattern: s.string(key!("dialplan.replace.prefix.X", at)),
         replacement: s.string(key!("dialplan.replace.replace.X", at)),
-        accounts: accounts(s.numbers(key!("dialplan.replace.line_id.X", at))),
+        accounts: named(s.numbers(key!("dialplan.replace.line_id.X", at))),
     });
     let dial_now = (1..=20).map(|at| DialRule {
         pattern: s.string(key!("dialplan.dialnow.rule.X", at)),
         replacement: String::new(),
-        accounts: accounts(s.numbers(key!("dialplan.dialnow.line_id.X", at))),
+        accounts: named(s.numbers(key!("dialplan.dialnow.line_id.X", at))),
     });
     let block_out = (1..=10).map(|at| DialRule {
         pattern: s.string(key!("dialplan.block_out.number.X", at)),
         replacement: String::new(),
-        accounts: accounts(s.numbers(key!("dialplan.block_out.line_id.X", at))),
+        accounts: named(s.numbers(key!("dialplan.block_out.line_id.X", at))),
     });
     DialPlan {
         replace: replace.filter(DialRule::is_set).collect(),
@@ -251,7 +251,7 @@ fn dial_plan(s: &Settings) -> DialPlan {
             code: s.string(key!("dialplan.area_code.code")),
             min_digits: s.number(key!("dialplan.area_code.min_len")),
             max_digits: s.number(key!("dialplan.area_code.max_len")),
-            accounts: accounts(s.numbers(key!("dialplan.area_code.line_id"))),
+            accounts: named(s.numbers(key!("dialplan.area_code.line_id"))),
         },
     }
 }
@@ -262,8 +262,8 @@ impl DialRule {
     }
 }
 
-/// Accounts of a rule; a 0 among them means all, which is the empty list.
-fn accounts(written: Vec<u8>) -> Vec<u8> {
+/// The accounts or keys that are named; a 0 among them means all, which is the empty list.
+fn named(written: Vec<u8>) -> Vec<u8> {
     if written.contains(&0) { Vec::new() } else { written }
 }
 
@@ -322,11 +322,11 @@ fn blf_alert(s: &Settings) -> BlfAlert {
     BlfAlert {
         heard: AlertKeys {
             on: s.on(key!("features.pickup.blf_audio_enable")),
-            keys: accounts(s.numbers(key!("features.pickup.blf_audio.list"))),
+            keys: named(s.numbers(key!("features.pickup.blf_audio.list"))),
         },
         shown: AlertKeys {
             on: s.on(key!("features.pickup.blf_visual_enable")),
-            keys: accounts(s.numbers(key!("features.pickup.blf_visual.list"))),
+            keys: named(s.numbers(key!("features.pickup.blf_visual.list"))),
         },
     }
 }

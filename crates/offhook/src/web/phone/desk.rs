@@ -50,7 +50,8 @@ impl Desk {
     }
 
     /// Asks the phone what a line says, and returns what it answers: `value`, `status`, `history` or
-    /// `directory` where it was asked for one, and at last `done` or `error`. A line that is no command is answered here.
+    /// `directory` where it was asked for one, and at last `done` or `error`. A line that is no command is
+    /// answered here.
     ///
     /// # Errors
     /// The phone does not answer.

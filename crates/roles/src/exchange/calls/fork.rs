@@ -1,6 +1,5 @@
 //! A call begins: whom it goes to, and what becomes of it until somebody answers.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -162,7 +161,7 @@ impl Exchange {
     /// Rings all devices of an extension, or leads the call where the extension wants it.
     pub(super) fn ring(&mut self, now: Time, call: CallId, callee: ExtensionId) {
         let bridge = self.calls.bridges.get(&call);
-        let hidden = bridge.is_some_and(|bridge| matches!(self.calls.seen_caller(bridge), Cow::Owned(_)));
+        let hidden = bridge.is_some_and(|bridge| self.calls.hides_caller(bridge));
         let (Some(bridge), Some(entry)) = (self.calls.bridges.get_mut(&call), self.directory.get_mut(callee))
         else {
             return;

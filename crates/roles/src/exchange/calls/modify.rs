@@ -48,6 +48,9 @@ impl Exchange {
         let Some(leg) = self.calls.legs.get_mut(&id) else { return };
         self.changed_lamps.extend(leg.extension);
         if let Some(asker) = leg.asked_by.take() {
+            if let Some(asker) = self.calls.legs.get_mut(&asker) {
+                asker.said_before = None;
+            }
             self.ask_leg(now, asker, |call, ctx| call.accept_offer(ctx, told));
         } else if let Some(joiner) = leg.joined_by.take() {
             self.ask_leg(now, joiner, |call, ctx| call.answer(ctx, told, &[]));

@@ -17,6 +17,20 @@ pub(super) fn subscribe(bench: &mut Bench, phone: &mut Phone, watched: &str, eve
     bench.say(phone, &request);
 }
 
+/// The exchange after a restart, with the subscription that was kept last.
+fn restarted(before: &Bench) -> Bench {
+    let kept = before.changes.iter().rev().find_map(|change| match change {
+        Change::Subscription(kept) => Some(*kept.clone()),
+        _ => None,
+    });
+    let extensions = ["7002", "7003"].map(|n| Extension::new(n, "offhook", "secret")).to_vec();
+    let subscriptions = vec![kept.expect("a subscription is kept")];
+    let restored = Restored { extensions, subscriptions, ..Restored::default() };
+    let mut bench = Bench::restored(Config::default(), restored);
+    bench.give(Input::Start);
+    bench
+}
+
 #[test]
 fn a_lamp_follows_a_call() {
     let mut bench = Bench::new();
@@ -138,15 +152,7 @@ fn a_watcher_behind_a_proxy_is_told_by_it_after_a_restart() {
     let mut bench = Bench::new();
     let mut phones = bench.ready();
     subscribe(&mut bench, &mut phones[2], "7002", "dialog\r\nRecord-Route: <sip:edge.example;lr>", 3_600);
-    let kept = bench.changes.iter().rev().find_map(|change| match change {
-        Change::Subscription(kept) => Some(*kept.clone()),
-        _ => None,
-    });
-    let extensions = ["7002", "7003"].map(|n| Extension::new(n, "offhook", "secret")).to_vec();
-    let subscriptions = vec![kept.expect("a subscription is kept")];
-    let restored = Restored { extensions, subscriptions, ..Restored::default() };
-    let mut bench = Bench::restored(Config::default(), restored);
-    bench.give(Input::Start);
+    let bench = restarted(&bench);
     assert!(bench.heard(&phones[2], "NOTIFY").contains("Route: <sip:edge.example;lr>\r\n"));
 }
 
@@ -251,15 +257,7 @@ fn versions_and_cseq_go_on_after_a_restart() {
     let mut phones = bench.ready();
     subscribe(&mut bench, &mut phones[2], "7002", "dialog", 3_600);
     let notify = bench.heard(&phones[2], "NOTIFY");
-    let kept = bench.changes.iter().rev().find_map(|change| match change {
-        Change::Subscription(kept) => Some(*kept.clone()),
-        _ => None,
-    });
-    let extensions = ["7002", "7003"].map(|n| Extension::new(n, "offhook", "secret")).to_vec();
-    let subscriptions = vec![kept.expect("a subscription is kept")];
-    let restored = Restored { extensions, subscriptions, ..Restored::default() };
-    let mut bench = Bench::restored(Config::default(), restored);
-    bench.give(Input::Start);
+    let bench = restarted(&bench);
     let later = bench.heard(&phones[2], "NOTIFY");
     assert!(later.contains("CSeq: 2 NOTIFY") && later.contains("version=\"1\""), "{later}");
     assert_eq!(line(&later, "Call-ID: "), line(&notify, "Call-ID: "));

@@ -9,6 +9,14 @@ fn tell(bench: &mut Bench, invite: &[u8], status: &str, over: bool) {
     bench.request_inside(invite, "NOTIFY", &headers, &format!("SIP/2.0 {status}\r\n"));
 }
 
+/// A transfer to 7001 that the server has accepted.
+fn accepted(bench: &mut Bench) {
+    bench.command("transfer 7001");
+    bench.accept(Method::Invite, SDP);
+    let refer = bench.take(Method::Refer).expect("a REFER");
+    bench.answer(&refer, "202 Accepted", "", "");
+}
+
 #[test]
 fn a_blind_transfer() {
     let mut bench = Bench::registered(&[]);
@@ -93,10 +101,7 @@ fn a_semi_attended_transfer_cancels_the_consultation() {
 fn a_refused_transfer_gives_the_call_back() {
     let mut bench = Bench::registered(&[]);
     let invite = bench.talk("7007");
-    bench.command("transfer 7001");
-    bench.accept(Method::Invite, SDP);
-    let refer = bench.take(Method::Refer).expect("a REFER");
-    bench.answer(&refer, "202 Accepted", "", "");
+    accepted(&mut bench);
     bench.forget();
     tell(&mut bench, &invite, "404 Not Found", true);
     bench.accept(Method::Invite, SDP);
@@ -123,10 +128,7 @@ fn a_refer_that_is_refused_at_once_gives_the_call_back() {
 fn a_transfer_of_which_nothing_is_heard_gives_the_call_back() {
     let mut bench = Bench::registered(&[]);
     let invite = bench.talk("7007");
-    bench.command("transfer 7001");
-    bench.accept(Method::Invite, SDP);
-    let refer = bench.take(Method::Refer).expect("a REFER");
-    bench.answer(&refer, "202 Accepted", "", "");
+    accepted(&mut bench);
     bench.forget();
     bench.wait_ms(31_999);
     bench.check("");
@@ -147,10 +149,7 @@ fn a_transfer_of_which_nothing_is_heard_gives_the_call_back() {
 fn after_a_failed_transfer_another_may_follow_although_the_subscription_goes_on() {
     let mut bench = Bench::registered(&[]);
     let invite = bench.talk("7007");
-    bench.command("transfer 7001");
-    bench.accept(Method::Invite, SDP);
-    let refer = bench.take(Method::Refer).expect("a REFER");
-    bench.answer(&refer, "202 Accepted", "", "");
+    accepted(&mut bench);
     tell(&mut bench, &invite, "100 Trying", false);
     bench.wait_ms(60_000);
     tell(&mut bench, &invite, "486 Busy Here", false);
