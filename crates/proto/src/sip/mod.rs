@@ -1,5 +1,6 @@
 //! SIP: RFC 3261 and its extensions.
 
+pub mod body;
 pub mod build;
 pub mod dialog;
 pub mod digest;

@@ -186,7 +186,7 @@ impl Watched {
     fn on_event(&mut self, desk: &mut Desk, line: &mut Line, key: &KeySettings, event: Event) {
         match event {
             Event::Accepted => self.refused = false,
-            Event::Notified { body, .. } => match DialogInfo::parse(&body) {
+            Event::Notified { body } => match DialogInfo::parse(&body) {
                 Ok(info) => {
                     self.refused = false;
                     if self.watch.apply(&info) == Applied::NeedRefresh {
@@ -323,7 +323,7 @@ impl Phone {
         let Some(line) = self.lines.line(account) else { return };
         let Some(subscription) = mailbox.subscription.as_deref_mut() else { return };
         match turn(subscription, line, &mut self.desk) {
-            Some(Event::Notified { body, .. }) => {
+            Some(Event::Notified { body }) => {
                 let more = mailbox.take(&mut self.desk, &body);
                 self.show_messages(more);
             }

@@ -1,11 +1,12 @@
 //! Requests of others: whose they are, who may send them, and what those outside of calls get.
 
-use proto::sip::Reply;
+use proto::event::{dialog_info, mwi};
 use proto::sip::endpoint::ServerId;
 use proto::sip::flow::Flow;
 use proto::sip::header::Event;
 use proto::sip::message::{Message, Method, Name};
 use proto::sip::uri::Uri;
+use proto::sip::{Reply, body};
 
 use super::Phone;
 use super::event::EventKind;
@@ -144,9 +145,8 @@ impl Phone {
             }
             self.lines.open_direct(&self.general, &self.desk.place, self.settings.model());
         }
-        let body_type = request.content_type();
-        if !request.body().is_empty() && body_type.is_some_and(|body_type| body_type != "application/sdp") {
-            return self.answer(flow, request, Reply::new(415).header(Name::Accept, "application/sdp"));
+        if let Err(fault) = request.check_body(&[body::SDP]) {
+            return self.answer(flow, request, fault.reply(&[body::SDP]));
         }
         let id = self.desk.endpoint.accept(self.desk.now, flow, request);
         self.on_invite(id, flow, request, account);
@@ -176,10 +176,13 @@ impl Phone {
                     return self.answer(flow, request, Reply::new(481));
                 }
                 self.answer(flow, request, Reply::new(200));
-                self.on_unasked_messages(account, request.body());
+                self.on_unasked_messages(account, request.content(mwi::MEDIA_TYPE).unwrap_or_default());
             }
             "dialog" if self.lines.line_ref(account).is_some_and(|line| line.is_server(flow.remote)) => {
-                let taken = self.on_unasked_dialogs(account, request.body());
+                let taken = self.on_unasked_dialogs(
+                    account,
+                    request.content(dialog_info::MEDIA_TYPE).unwrap_or_default(),
+                );
                 self.answer(flow, request, Reply::new(if taken { 200 } else { 481 }));
             }
             "dialog" | "refer" => self.answer(flow, request, Reply::new(481)),

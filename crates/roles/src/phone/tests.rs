@@ -210,7 +210,14 @@ impl Bench {
 
     /// A request of the server outside of calls.
     fn request(&mut self, method: &str, call_id: &str, headers: &str, body: &str) {
-        let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        let kind = match headers {
+            _ if body.is_empty() => "",
+            _ if headers.contains("Event: dialog") => "Content-Type: application/dialog-info+xml\r\n",
+            _ if headers.contains("Event: message-summary") => {
+                "Content-Type: application/simple-message-summary\r\n"
+            }
+            _ => "Content-Type: application/sdp\r\n",
+        };
         let headers = if headers.is_empty() { String::new() } else { format!("{headers}\r\n") };
         self.cseq += 1;
         let cseq = self.cseq;

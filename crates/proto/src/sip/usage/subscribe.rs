@@ -62,12 +62,10 @@ enum State {
 pub enum Event {
     /// 2xx: the server watches for us.
     Accepted,
-    /// A NOTIFY with a body came; it has been answered.
+    /// A NOTIFY with news came; it has been answered.
     Notified {
-        /// The body.
+        /// What it says; of the media type that was asked for, if the server keeps to it.
         body: Vec<u8>,
-        /// Its media type.
-        content_type: String,
     },
     /// 423: asked again for the time that the server wants at least.
     Raised {
@@ -238,10 +236,9 @@ impl Subscription {
             self.state = State::Active(pending);
         }
         self.schedule_refresh(ctx.now, state.expires_s.unwrap_or(self.asked_s));
-        (!request.body().is_empty()).then(|| Event::Notified {
-            body: request.body().to_vec(),
-            content_type: request.content_type().unwrap_or_default(),
-        })
+        // What is of another type is handed on as it is, so that whoever reads it can tell.
+        let body = request.content(self.config.accept).unwrap_or(request.body());
+        (!body.is_empty()).then(|| Event::Notified { body: body.to_vec() })
     }
 
     /// The deadline has come.

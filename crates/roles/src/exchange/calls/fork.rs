@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use proto::Time;
 use proto::sip::message::Name;
-use proto::sip::usage::call::{Invitation, is_read};
-use proto::sip::{Flow, Message, Reply};
+use proto::sip::usage::call::Invitation;
+use proto::sip::{Flow, Message, Reply, body};
 
 use super::keys::{Half, is_acceptable};
 use super::{Bridge, CallId, LegId, Peer};
@@ -52,7 +52,7 @@ impl Exchange {
             leg.machine.wish_session(seconds);
         }
         let rule = self.directory.get(caller).map(|entry| entry.extension.encryption).unwrap_or_default();
-        if !is_acceptable(message.body(), rule) {
+        if !is_acceptable(message.session_description().unwrap_or_default(), rule) {
             return self.refuse_leg(now, leg, Reply::new(488));
         }
         self.ask_leg(now, leg, |call, ctx| call.trying(ctx));
@@ -76,8 +76,8 @@ impl Exchange {
         if message.number(Name::MaxForwards) == Some(0) {
             return Some(Reply::new(483));
         }
-        if !is_read(message) {
-            return Some(Reply::new(415).header(Name::Accept, "application/sdp"));
+        if let Err(fault) = message.check_body(&[body::SDP]) {
+            return Some(fault.reply(&[body::SDP]));
         }
         if self.calls.bridges.len() >= self.config.max_calls {
             return Some(Reply::new(503).header(Name::RetryAfter, 5));
@@ -205,7 +205,6 @@ impl Exchange {
                 sdp: offer.clone(),
                 headers: bridge.headers.clone(),
                 session_s: self.config.session_s,
-                reliable: true,
                 ..Invitation::default()
             };
             if let Some(leg) = self.outgoing_leg(now, call, device, callee, invitation)

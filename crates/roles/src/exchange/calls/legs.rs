@@ -61,7 +61,7 @@ impl Exchange {
         self.calls.invites.insert(server, id);
         if let Some(leg) = self.calls.legs.get_mut(&id) {
             leg.invite = Some(server);
-            leg.remote_sdp = message.body().to_vec();
+            leg.remote_sdp = message.session_description().unwrap_or_default().to_vec();
             leg.hidden = wants_no_name(message);
         }
         Some(id)

@@ -283,6 +283,28 @@ fn a_request_in_a_dialog_must_come_from_its_flow() {
 }
 
 #[test]
+fn a_session_description_among_other_parts_is_relayed() {
+    let invited = |handling: &str| {
+        let mut bench = Bench::new();
+        let mut phones = bench.ready();
+        let body = format!(
+            "--b\r\nContent-Type: application/isup\r\nContent-Disposition: signal;handling={handling}\r\n\r\nx\r\n\
+             --b\r\nContent-Type: application/sdp\r\n\r\n{SDP}\r\n--b--\r\n"
+        );
+        let kind = "Content-Type: multipart/mixed;boundary=b\r\n";
+        let invite = phones[0].invite_saying("7002", "call-1", kind, &body);
+        bench.say(&phones[0], &invite);
+        (bench, phones)
+    };
+    let (bench, phones) = invited("optional");
+    let offered = bench.heard(&phones[1], "INVITE");
+    assert!(offered.contains("\r\nContent-Type: application/sdp\r\n") && offered.contains("\r\nm=audio "));
+    assert!(!offered.contains("isup"));
+    let (bench, phones) = invited("required");
+    assert!(bench.heard(&phones[0], "SIP/2.0 415").contains("\r\nAccept: application/sdp\r\n"));
+}
+
+#[test]
 fn options_are_answered() {
     let mut bench = Bench::new();
     let [mut phone, ..] = bench.ready();

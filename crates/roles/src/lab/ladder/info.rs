@@ -88,8 +88,7 @@ fn sound(message: &Message<'_>) -> Option<String> {
 
 /// The SDP of a message.
 pub(super) fn description(message: &Message<'_>) -> Option<Description> {
-    let is_sdp = message.content_type().is_some_and(|kind| kind.starts_with("application/sdp"));
-    if !is_sdp { None } else { Description::parse(message.body()).ok() }
+    Description::parse(message.session_description()?).ok()
 }
 
 /// The status that a NOTIFY of a transfer tells.

@@ -251,7 +251,6 @@ impl Phone {
             headers: plan.headers.clone(),
             session_s: timer.enabled.then_some(timer.expires_s),
             refresher_is_callee: timer.refresher_is_uas,
-            reliable: line.settings.reliable_provisional,
         };
         let mut party = line.party();
         if line.settings.anonymous.call.enabled {

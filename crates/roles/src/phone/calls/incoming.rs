@@ -100,7 +100,7 @@ impl Phone {
         if hidden && settings.anonymous.reject.enabled {
             return Fate::Refuse(self.general.refuse.anonymous);
         }
-        if line.is_secure_only() && request.body().is_empty() {
+        if line.is_secure_only() && request.session_description().is_none() {
             return Fate::Refuse(488);
         }
         let forwards = self.forwards_for(settings, request);
@@ -148,8 +148,7 @@ impl Phone {
     }
 
     fn ring(&mut self, number: CallNumber, request: &Message<'_>) {
-        let offer = request.body();
-        let offer = (!offer.is_empty()).then_some(offer);
+        let offer = request.session_description();
         if !self.open_sound(number) {
             return self.turn_down(number, Reply::new(486));
         }
@@ -406,7 +405,7 @@ impl Phone {
         if let Some(status) = refusal {
             return self.turn_down(number, Reply::new(status));
         }
-        let offer = (!request.body().is_empty()).then(|| request.body().to_vec());
+        let offer = request.session_description().map(<[u8]>::to_vec);
         if !self.open_sound(number) {
             return self.turn_down(number, Reply::new(486));
         }

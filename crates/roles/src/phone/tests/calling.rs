@@ -387,6 +387,39 @@ fn what_a_phone_does_not_do_is_refused_by_its_name() {
 }
 
 #[test]
+fn a_session_description_is_found_among_other_parts() {
+    let check = |kind: &str, other: &str, ladder: &str| {
+        let mut bench = Bench::registered(&[]);
+        let body = format!(
+            "--b\r\n{other}\r\n\r\nx\r\n--b\r\nContent-Type: application/sdp\r\n\r\n{SDP}\r\n--b--\r\n"
+        );
+        bench.request("INVITE", "x", &format!("Content-Type: {kind};boundary=b"), &body);
+        bench.check(ladder);
+        if ladder.ends_with("180") {
+            bench.command("answer");
+            let ok = String::from_utf8(bench.reply(200)).expect("text");
+            assert!(ok.contains("a=rtpmap:101 telephone-event/8000"), "the answer is to their offer: {ok}");
+        } else {
+            assert!(bench.last().contains("\r\nAccept: application/sdp\r\n"));
+        }
+    };
+    let isup = "Content-Type: application/isup\r\nContent-Disposition: signal;handling=";
+    let rings = "s>p INVITE; p>s 100; p>s 180";
+    check("multipart/mixed", &format!("{isup}optional"), rings);
+    check("multipart/mixed", &format!("{isup}required"), "s>p INVITE; p>s 415");
+    check("multipart/alternative", "Content-Type: text/plain", rings);
+}
+
+#[test]
+fn a_change_with_a_body_that_must_be_understood_is_refused() {
+    let mut bench = Bench::registered(&[]);
+    let ok = bench.be_called("x");
+    bench.ladder.clear();
+    bench.request_inside(&ok, "INVITE", "Content-Type: application/isup", "x");
+    bench.check("s>p INVITE; p>s 415");
+}
+
+#[test]
 fn a_user_that_is_no_account_is_not_found_unless_the_check_is_off() {
     let stranger = |bench: &mut Bench| {
         bench.receive(

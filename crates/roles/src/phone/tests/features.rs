@@ -270,6 +270,60 @@ fn a_reliable_ringing_is_acknowledged() {
 }
 
 #[test]
+fn a_prack_may_come_after_the_answer() {
+    let mut bench = Bench::registered(&[("account.1.100rel_enable", "1")]);
+    bench.request("INVITE", "in", "Supported: 100rel", SDP);
+    let ringing = bench.reply(180);
+    let rseq = Message::parse(&ringing).expect("sound").number(Name::RSeq).expect("a number");
+    bench.command("answer");
+    bench.forget();
+    let acknowledged = format!("RAck: {rseq} 1 INVITE");
+    bench.request_inside(&ringing, "PRACK", &acknowledged, "");
+    bench.request_inside(&ringing, "PRACK", &acknowledged, "");
+    bench.check("s>p PRACK; p>s 200; s>p PRACK; p>s 481");
+}
+
+#[test]
+fn a_caller_that_demands_reliable_ringing_gets_it() {
+    let mut bench = Bench::registered(&[]);
+    bench.request("INVITE", "in", "Require: 100rel", SDP);
+    assert!(String::from_utf8_lossy(&bench.reply(180)).contains("Require: 100rel\r\nRSeq: "));
+}
+
+#[test]
+fn a_change_before_the_answer_is_put_off() {
+    let mut bench = Bench::registered(&[]);
+    bench.request("INVITE", "in", "", SDP);
+    let ringing = bench.reply(180);
+    bench.forget();
+    bench.request_inside(&ringing, "UPDATE", "", SDP);
+    assert!(bench.last().contains("\r\nRetry-After: "), "{}", bench.last());
+    bench.request_inside(&ringing, "UPDATE", "", "");
+    bench.check("s>p UPDATE; p>s 500; s>p UPDATE; p>s 200");
+}
+
+#[test]
+fn a_refresh_that_is_too_short_is_refused() {
+    let mut bench = Bench::registered(&[]);
+    let ok = bench.be_called("in");
+    bench.forget();
+    bench.request_inside(&ok, "INVITE", "Session-Expires: 30", SDP);
+    bench.check("s>p INVITE; p>s 422");
+    assert!(bench.last().contains("Min-SE: 90\r\n"));
+}
+
+#[test]
+fn a_refresh_by_update_passes_a_change_of_ours() {
+    let mut bench = Bench::registered(&[]);
+    let ok = bench.be_called("in");
+    bench.command("hold");
+    bench.forget();
+    bench.request_inside(&ok, "UPDATE", "Session-Expires: 1800", "");
+    bench.request_inside(&ok, "UPDATE", "", SDP);
+    bench.check("s>p UPDATE; p>s 200; s>p UPDATE; p>s 491");
+}
+
+#[test]
 fn an_update_changes_the_session_without_an_ack() {
     let mut bench = Bench::registered(&[]);
     let ok = bench.be_called("in");

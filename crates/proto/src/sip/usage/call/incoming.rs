@@ -18,6 +18,8 @@ const T1: Duration = Duration::from_millis(500);
 pub(super) struct Ringing {
     pub(super) invite: ServerId,
     peer_reliable: bool,
+    /// They demand that every provisional response is reliable (RFC 3262 §3).
+    must_be_reliable: bool,
     next_rseq: u32,
     unacknowledged: Option<Unacknowledged>,
     /// Their offer has its answer in a response that they have acknowledged (RFC 3262 §5).
@@ -50,11 +52,12 @@ impl Call {
         from: Target,
     ) -> Option<Self> {
         let dialog = Dialog::incoming(request, local_tag)?;
-        let peer_reliable =
-            request.has_token(Name::Supported, "100rel") || request.has_token(Name::Require, "100rel");
+        let must_be_reliable = request.has_token(Name::Require, "100rel");
+        let peer_reliable = must_be_reliable || request.has_token(Name::Supported, "100rel");
         let state = State::Ringing(Ringing {
             invite,
             peer_reliable,
+            must_be_reliable,
             next_rseq: 1,
             unacknowledged: None,
             answered_early: false,
@@ -70,6 +73,7 @@ impl Call {
             session: None,
             session_wish: session::Wish::from_request(request),
             local_sdp: Vec::new(),
+            late_prack: None,
             errands: Vec::new(),
             takes_update: false,
         };
@@ -84,7 +88,7 @@ impl Call {
         }
     }
 
-    /// 180, 181 or 183, reliably where `reliable` and the peer knows how (RFC 3262).
+    /// 180, 181 or 183, reliably where `reliable` and the peer knows how, or where it insists (RFC 3262).
     pub fn progress<O: Copy>(
         &mut self,
         ctx: &mut Context<'_, O>,
@@ -103,7 +107,8 @@ impl Call {
             reply = reply.body("application/sdp", sdp);
         }
         // A second reliable response may only leave once the first is acknowledged (RFC 3262 §3).
-        if reliable && ringing.peer_reliable && ringing.unacknowledged.is_none() {
+        if (reliable || ringing.must_be_reliable) && ringing.peer_reliable && ringing.unacknowledged.is_none()
+        {
             let rseq = ringing.next_rseq;
             ringing.next_rseq += 1;
             reply = reply.header(Name::Require, "100rel").header(Name::RSeq, rseq);
@@ -127,8 +132,9 @@ impl Call {
         sdp: Option<Vec<u8>>,
         headers: &[(Name, String)],
     ) {
-        let State::Ringing(ringing) = &self.state else { return };
+        let State::Ringing(ringing) = &mut self.state else { return };
         let invite = ringing.invite;
+        self.late_prack = ringing.unacknowledged.take().map(|waiting| waiting.rseq);
         let mut reply = Reply::new(200)
             .to_tag(self.dialog.local.tag.clone())
             .header(Name::Contact, &ctx.identity.contact)
@@ -223,16 +229,18 @@ impl Call {
         request: &Message<'_>,
     ) -> Option<Event> {
         let named = request.header(Name::RAck).and_then(RAck::parse);
+        let rseq = named.map(|named| named.rseq);
         let awaited = match &mut self.state {
             State::Ringing(ringing) => {
-                let awaited = ringing.unacknowledged.take_if(|u| Some(u.rseq) == named.map(|n| n.rseq));
+                let awaited = ringing.unacknowledged.take_if(|u| Some(u.rseq) == rseq);
                 ringing.answered_early |= awaited.as_ref().is_some_and(|u| u.has_sdp);
-                awaited
+                awaited.is_some()
             }
-            _ => None,
+            // The call was answered before the PRACK came (RFC 3262 §3).
+            _ => self.late_prack.take_if(|late| Some(*late) == rseq).is_some(),
         };
-        let mut reply = Reply::new(if awaited.is_some() { 200 } else { 481 });
-        if awaited.is_some() && sdp_of(request).is_some() && !self.local_sdp.is_empty() {
+        let mut reply = Reply::new(if awaited { 200 } else { 481 });
+        if awaited && sdp_of(request).is_some() && !self.local_sdp.is_empty() {
             // An offer in a PRACK is owed an answer there (RFC 3262 §5): the session stays as it is.
             reply = reply.body("application/sdp", self.local_sdp.clone());
         }

@@ -42,6 +42,8 @@ pub struct Call {
     session: Option<SessionTimer>,
     session_wish: Option<session::Wish>,
     local_sdp: Vec<u8>,
+    /// The RSeq of a provisional response of ours that was unacknowledged when the call was answered.
+    late_prack: Option<u32>,
     errands: Vec<Errand>,
     /// Their Allow names UPDATE (RFC 3311 §4).
     takes_update: bool,
@@ -484,14 +486,7 @@ fn on_info<O: Copy>(ctx: &mut Context<'_, O>, id: ServerId, request: &Message<'_
     Some(Event::Info { content_type, body: body.to_vec() })
 }
 
-/// Whether what a message carries is understood: a session description or nothing.
-pub fn is_read(message: &Message<'_>) -> bool {
-    let plain = message.text(Name::ContentEncoding).is_none_or(|v| v.trim().eq_ignore_ascii_case("identity"));
-    message.body().is_empty() || (plain && sdp_of(message).is_some())
-}
-
-/// The body of a message if it is a session description.
+/// The session description of a message, if it carries one.
 fn sdp_of(message: &Message<'_>) -> Option<Vec<u8>> {
-    let body = message.body();
-    (!body.is_empty() && message.content_type().is_none_or(|t| t == "application/sdp")).then(|| body.to_vec())
+    message.session_description().map(<[u8]>::to_vec)
 }

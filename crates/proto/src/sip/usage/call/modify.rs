@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::{Call, Context, Event, State, is_read, sdp_of};
+use super::{Call, Context, Event, State, sdp_of, session};
 use crate::Time;
-use crate::sip::Reply;
 use crate::sip::digest::Attempt;
 use crate::sip::endpoint::{ClientId, ServerId};
 use crate::sip::header::SessionExpires;
 use crate::sip::message::{Message, Method, Name};
+use crate::sip::{Reply, body};
 
 /// What is under way.
 #[derive(Debug, Default)]
@@ -125,31 +125,38 @@ impl Call {
     ) -> Option<Event> {
         let method = request.method()?;
         self.learn_methods(request);
+        if let Err(fault) = request.check_body(&[body::SDP]) {
+            ctx.reply(id, fault.reply(&[body::SDP]));
+            return None;
+        }
+        let said = request.text(Name::SessionExpires).and_then(SessionExpires::parse);
+        if said.is_some_and(|said| said.seconds < session::MIN_SE_S) {
+            ctx.reply(id, Reply::new(422).header(Name::MinSe, session::MIN_SE_S));
+            return None;
+        }
+        let sdp = sdp_of(request);
+        // An UPDATE without an offer gets in nobody's way (RFC 3311 §5.2).
+        let changes = method == Method::Invite || sdp.is_some();
         // Glare: both ask at once (RFC 3261 §14.2).
-        if self.modify.sent.as_ref().is_some_and(|sent| sent.id.is_some()) {
+        if changes && self.modify.sent.as_ref().is_some_and(|sent| sent.id.is_some()) {
             ctx.reply(id, Reply::new(491));
             return None;
         }
-        if self.modify.received.as_ref().is_some_and(|r| !r.answered) {
+        // Their first offer, or their last one, has no answer yet (RFC 3311 §5.2, RFC 3261 §14.2).
+        let unanswered = self.modify.received.as_ref().is_some_and(|r| !r.answered);
+        if changes && unanswered {
             let wait_s = ctx.rng.below(10);
             ctx.reply(id, Reply::new(500).header(Name::RetryAfter, wait_s));
             return None;
         }
-        if !is_read(request) {
-            ctx.reply(id, Reply::new(415).header(Name::Accept, "application/sdp"));
-            return None;
-        }
-        if let Some(old) = self.modify.received.take() {
+        if let Some(old) = self.modify.received.take_if(|old| changes && old.answered) {
             // A new re-INVITE says as much as the ACK that got lost.
             ctx.acked(old.id);
         }
-        if let Some(said) = request.text(Name::SessionExpires).and_then(SessionExpires::parse)
-            && let Some(session) = &mut self.session
-        {
+        if let (Some(said), Some(session)) = (said, &mut self.session) {
             session.refreshed(ctx.now, Some(said), false);
         }
-        let sdp = sdp_of(request);
-        if method == Method::Update && sdp.is_none() {
+        if !changes {
             let reply = Reply::new(200).header(Name::Contact, &ctx.identity.contact);
             let reply = self.session.as_ref().map_or(reply.clone(), |session| session.tell(reply, false));
             ctx.reply(id, reply);

@@ -19,8 +19,6 @@ pub struct Invitation {
     pub session_s: Option<u32>,
     /// The callee is asked to refresh it; else nobody is named.
     pub refresher_is_callee: bool,
-    /// Ask for reliable provisional responses (RFC 3262).
-    pub reliable: bool,
 }
 
 /// An INVITE under way.
@@ -69,6 +67,7 @@ impl Call {
                 .session_s
                 .map(|seconds| session::Wish::new(seconds, invitation.refresher_is_callee)),
             local_sdp: invitation.sdp.clone().unwrap_or_default(),
+            late_prack: None,
             errands: Vec::new(),
             takes_update: false,
         };

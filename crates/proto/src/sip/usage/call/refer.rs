@@ -1,6 +1,7 @@
 //! REFER and the NOTIFYs that follow it (RFC 3515, 3891, 3892).
 
 use super::{Call, Context, ErrandKind, Event, State};
+use crate::event::sipfrag::Sipfrag;
 use crate::sip::Reply;
 use crate::sip::endpoint::ServerId;
 use crate::sip::header::{Address, SubState, SubscriptionState};
@@ -193,7 +194,8 @@ impl Call {
         ctx.reply(id, Reply::new(200));
         let state = request.text(Name::SubscriptionState).map(SubscriptionState::parse);
         let over = state.is_some_and(|state| state.state == SubState::Terminated);
-        let status = sipfrag_status(request.body());
+        let fragment = request.content("message/sipfrag").and_then(|body| Sipfrag::parse(body).ok());
+        let status = fragment.map(|fragment| fragment.status);
         let known = match &mut self.refer.sent {
             Some(sent) => {
                 let now_over = sent.over || over || status >= Some(200);
@@ -210,12 +212,4 @@ impl Call {
             None => None,
         }
     }
-}
-
-/// The status of a `message/sipfrag` body (RFC 3420).
-fn sipfrag_status(body: &[u8]) -> Option<u16> {
-    let line = body.trim_ascii_start().split(|&b| b == b'\n').next()?;
-    let rest = line.strip_prefix(b"SIP/2.0 ")?;
-    let status = crate::sip::header::number(rest.get(..3)?)?;
-    u16::try_from(status).ok().filter(|status| (100..700).contains(status))
 }
