@@ -282,28 +282,33 @@ impl<'a> Fields<'a> {
 
 /// `name=value` or `name="value"`, separated by commas; what has no `=` ends the list.
 fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
-    let mut rest = text;
-    // Names and what stands between the pairs are too short for a vector search to pay.
-    let find = |text: &str, wanted: u8| text.bytes().position(|b| b == wanted);
+    let mut at = 0;
     std::iter::from_fn(move || {
-        let skipped = rest.bytes().take_while(|b| *b == b',' || b.is_ascii_whitespace()).count();
-        rest = rest.get(skipped..)?;
-        let equals = find(rest, b'=')?;
-        let (name, after) = (rest.get(..equals)?, rest.get(equals + 1..)?.trim_ascii_start());
-        let value = match after.strip_prefix('"') {
-            Some(quoted) => {
-                let end = closing_quote(quoted.as_bytes())?;
-                rest = quoted.get(end + 1..)?;
-                rest = rest.get(find(rest, b',').unwrap_or(rest.len())..)?;
-                quoted.get(..end)?
+        let bytes = text.as_bytes();
+        // Names and what stands between the pairs are too short for a vector search to pay.
+        while bytes.get(at).is_some_and(|b| *b == b',' || b.is_ascii_whitespace()) {
+            at += 1;
+        }
+        let name_at = at;
+        at += bytes.get(at..)?.iter().position(|&b| b == b'=')?;
+        let name = text.get(name_at..at)?.trim_ascii_end();
+        at += 1;
+        while bytes.get(at).is_some_and(u8::is_ascii_whitespace) {
+            at += 1;
+        }
+        let value_at = at;
+        if bytes.get(at) == Some(&b'"') {
+            let end = value_at + 1 + closing_quote(&bytes[value_at + 1..])?;
+            at = end + 1;
+            while bytes.get(at).is_some_and(|&b| b != b',') {
+                at += 1;
             }
-            None => {
-                let end = find(after, b',').unwrap_or(after.len());
-                rest = after.get(end..)?;
-                after.get(..end)?.trim_ascii_end()
-            }
-        };
-        Some((name.trim_ascii_end(), value))
+            return Some((name, text.get(value_at + 1..end)?));
+        }
+        while bytes.get(at).is_some_and(|&b| b != b',') {
+            at += 1;
+        }
+        Some((name, text.get(value_at..at)?.trim_ascii_end()))
     })
 }
 
@@ -312,6 +317,9 @@ fn closing_quote(text: &[u8]) -> Option<usize> {
     let mut from = 0;
     loop {
         let at = from + memchr(b'"', text.get(from..)?)?;
+        if at == 0 || text[at - 1] != b'\\' {
+            return Some(at);
+        }
         let escapes = text[..at].iter().rev().take_while(|&&b| b == b'\\').count();
         if escapes % 2 == 0 {
             return Some(at);

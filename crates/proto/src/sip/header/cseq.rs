@@ -14,10 +14,12 @@ pub struct CSeq {
 impl CSeq {
     /// Reads `number method`.
     pub fn parse(value: &[u8]) -> Option<Self> {
-        let mut parts = value.split(|b| b.is_ascii_whitespace()).filter(|p| !p.is_empty());
-        let number = super::number(parts.next()?).filter(|&n| n < 1 << 31)?;
-        let method = Method::from_bytes(parts.next()?);
-        parts.next().is_none().then_some(Self { number, method })
+        let value = value.trim_ascii();
+        let end = value.iter().position(u8::is_ascii_whitespace)?;
+        let number = super::number(&value[..end]).filter(|&n| n < 1 << 31)?;
+        let method = value[end..].trim_ascii_start();
+        let is_one_word = !method.iter().any(u8::is_ascii_whitespace);
+        is_one_word.then(|| Self { number, method: Method::from_bytes(method) })
     }
 }
 

@@ -17,14 +17,24 @@ impl<'a> Params<'a> {
 
     /// The value of a parameter, its quotes kept; `Some("")` for a flag.
     pub fn get(self, name: &str) -> Option<&'a str> {
-        self.parts().find_map(|param| {
-            let (head, rest) = param.split_at_checked(name.len())?;
-            if !head.eq_ignore_ascii_case(name) {
-                return None;
+        let mut rest = self.0;
+        loop {
+            rest = rest.trim_ascii_start();
+            let end = end_of_param(rest.as_bytes());
+            let (param, behind) = rest.split_at_checked(end)?;
+            if let Some((head, value)) = param.split_at_checked(name.len())
+                && head.eq_ignore_ascii_case(name)
+            {
+                let value = value.trim_ascii();
+                if value.is_empty() {
+                    return Some(value);
+                }
+                if let Some(value) = value.strip_prefix('=') {
+                    return Some(value.trim_ascii_start());
+                }
             }
-            let rest = rest.trim_ascii_start();
-            if rest.is_empty() { Some("") } else { rest.strip_prefix('=').map(str::trim_ascii_start) }
-        })
+            rest = behind.strip_prefix(';')?;
+        }
     }
 
     /// Each parameter without the blanks around it.
