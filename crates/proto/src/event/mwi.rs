@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::sip::header::is_token;
+
 /// The media type of these bodies.
 pub const MEDIA_TYPE: &str = "application/simple-message-summary";
 /// The largest body taken, in bytes.
@@ -49,7 +51,8 @@ impl MessageSummary {
         self.classes.iter().find(is_voice).map(|(_, counts)| *counts)
     }
 
-    /// Reads a body. Lines may end with LF, unknown ones are passed over; where `Messages-Waiting` is
+    /// Reads a body. Lines may end with LF, unknown ones are passed over, and so are classes that no token
+    /// names (RFC 3842 §5.2); where `Messages-Waiting` is
     /// missing, new messages speak for it.
     ///
     /// # Errors
@@ -83,7 +86,7 @@ impl MessageSummary {
 
 fn counts_of(name: &str, value: &str) -> Option<MessageCounts> {
     let ends = name.len().checked_sub("-Message".len()).and_then(|start| name.get(start..))?;
-    if !ends.eq_ignore_ascii_case("-Message") {
+    if !ends.eq_ignore_ascii_case("-Message") || !name.bytes().all(is_token) {
         return None;
     }
     let (all, urgent) = value.split_once('(').unwrap_or((value, ""));
@@ -160,6 +163,7 @@ mod tests {
         check("Messages-Waiting: yes\r\n", true, None);
         check("Fax-Message: 1/0\r\nX: y\r\n", true, None);
         check("Messages-Waiting: no\r\nVoice-Message: many\r\n", false, None);
+        check("Messages-Waiting: no\r\nVoice\u{f}-Message: 2/8\r\n", false, None);
     }
 
     #[test]
