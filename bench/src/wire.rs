@@ -1,9 +1,8 @@
-//! Datagram sockets that never wait, and one wait for all of them.
+//! Datagram sockets that never wait.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt::{set_socket_recv_buffer_size_force, set_socket_send_buffer_size_force};
 
 const BUFFER_BYTES: usize = 8 << 20;
@@ -46,19 +45,13 @@ impl Wire {
         let _ = self.sockets[socket].send_to(bytes, self.server);
     }
 
-    /// Waits at most `wait_us` until something is there and passes all of it, with its socket.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn receive(&mut self, wait_us: u32, mut take: impl FnMut(usize, &[u8], &Self)) -> io::Result<usize> {
+    /// Passes all that is there, with its socket. Asks and never sleeps: to wake a sleeper on another core
+    /// takes the sender several microseconds, which would be counted as the server's.
+    pub fn receive(&mut self, mut take: impl FnMut(usize, &[u8], &Self)) -> usize {
         let mut buffer = std::mem::take(&mut self.buffer);
-        let mut taken = self.drain(&mut buffer, &mut take);
-        if taken == 0 && wait_us > 0 {
-            self.wait(wait_us)?;
-            taken = self.drain(&mut buffer, &mut take);
-        }
+        let taken = self.drain(&mut buffer, &mut take);
         self.buffer = buffer;
-        Ok(taken)
+        taken
     }
 
     fn drain(&self, buffer: &mut [u8], take: &mut impl FnMut(usize, &[u8], &Self)) -> usize {
@@ -71,14 +64,6 @@ impl Wire {
             }
         }
         taken
-    }
-
-    fn wait(&self, wait_us: u32) -> io::Result<()> {
-        let mut ready: Vec<PollFd<'_>> =
-            self.sockets.iter().map(|socket| PollFd::new(socket, PollFlags::IN)).collect();
-        let wait = Timespec { tv_sec: 0, tv_nsec: i64::from(wait_us) * 1_000 };
-        poll(&mut ready, Some(&wait))?;
-        Ok(())
     }
 }
 

@@ -146,7 +146,7 @@ pub fn drive<S: Scenario>(
         if drive.under_way == 0 && due > 0 && started == 0 {
             break;
         }
-        drive.take(now, wire)?;
+        drive.take(now, wire);
     }
     let seconds = begin.elapsed().as_secs_f64();
     drive.outcome.seconds = seconds;
@@ -156,7 +156,7 @@ pub fn drive<S: Scenario>(
     let done = drive.outcome.done;
     let end = Instant::now() + AFTERMATH;
     while drive.under_way > 0 && Instant::now() < end {
-        drive.take(Instant::now(), wire)?;
+        drive.take(Instant::now(), wire);
     }
     drive.outcome.failed += drive.under_way as u64;
     drive.outcome.done = done;
@@ -182,18 +182,16 @@ impl<S: Scenario> Drive<'_, S> {
         self.alarms.push_back((now + RESEND, place, watch.serial));
     }
 
-    fn take(&mut self, now: Instant, wire: &mut Wire) -> Result<(), String> {
-        wire.receive(500, |socket, message, wire| match self.scenario.received(socket, message, wire) {
+    fn take(&mut self, now: Instant, wire: &mut Wire) {
+        wire.receive(|socket, message, wire| match self.scenario.received(socket, message, wire) {
             Step::Nothing => {}
             Step::Sent(place) => self.sent(now, place),
             Step::Done(place) => self.end(place, true),
             Step::Refused(place) => self.end(place, false),
-        })
-        .map_err(|error| error.to_string())?;
+        });
         while let Some((_, place, serial)) = self.alarms.pop_front_if(|(at, ..)| *at <= now) {
             self.overdue(now, place, serial, wire);
         }
-        Ok(())
     }
 
     fn overdue(&mut self, now: Instant, place: usize, serial: u32, wire: &Wire) {

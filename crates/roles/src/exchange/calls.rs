@@ -64,7 +64,7 @@ pub(super) struct Leg {
     /// Its ACK holds the answer that this leg waits for.
     answers_late: Option<LegId>,
     /// Once the other leg has answered, this one is told (a transfer of standing calls).
-    rejoins: bool,
+    rejoins: Option<Rejoin>,
     /// Our own end of its session, where it talks to the exchange itself.
     station: Option<Box<OfferAnswer>>,
     /// Whose INVITE is answered once this leg has answered (a takeover by Replaces).
@@ -77,6 +77,15 @@ pub(super) struct Leg {
     /// What it had said of its media before the offer that the other side has not answered yet.
     pub(super) said_before: Option<Vec<u8>>,
     alarm: Option<Time>,
+}
+
+/// How the other leg came to say what this one is to be told.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Rejoin {
+    /// It was offered what this one said last.
+    Offered,
+    /// It was asked for an offer.
+    Asked,
 }
 
 /// Two sides of a conversation, or one that waits for the other.

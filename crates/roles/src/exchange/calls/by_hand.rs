@@ -42,7 +42,8 @@ impl Exchange {
         Answer::Started(call.0)
     }
 
-    fn devices_of(&self, now: Time, id: ExtensionId) -> Vec<Binding> {
+    /// The devices of an extension that can be rung.
+    pub(super) fn devices_of(&self, now: Time, id: ExtensionId) -> Vec<Binding> {
         let bindings = self.directory.get(id).map(|entry| &*entry.bindings).unwrap_or_default();
         bindings.iter().filter(|device| device.is_live(now) && device.reachable).cloned().collect()
     }

@@ -101,7 +101,9 @@ impl Exchange {
         self.mark_answered(now, call);
         let Some(bridge) = self.calls.bridges.get(&call) else { return };
         match (bridge.transfer, bridge.a) {
-            (Some(transfer), _) => self.transfer_answered(now, call, transfer, told),
+            (Some(transfer), _) => {
+                self.transfer_answered(now, call, transfer, told, needs_ack.then_some(id));
+            }
             (None, Some(a)) => {
                 if let Some(leg) = self.calls.legs.get_mut(&a).filter(|_| needs_ack) {
                     leg.answers_late = Some(id);

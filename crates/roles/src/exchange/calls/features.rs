@@ -191,7 +191,7 @@ impl Exchange {
         self.mark_answered(now, call);
         self.ask_leg(now, leg, |call, ctx| call.answer(ctx, Some(offer), &[]));
         match transfer {
-            Some(transfer) => self.transfer_answered(now, call, transfer, Some(told)),
+            Some(transfer) => self.transfer_answered(now, call, transfer, Some(told), None),
             None => self.tell_answer(now, a, Some(told)),
         }
     }

@@ -185,8 +185,7 @@ impl Exchange {
         if let Some(status) = refused.or(full.then_some(486)) {
             return self.give_up(now, call, status);
         }
-        let devices: Vec<Binding> =
-            entry.bindings.iter().filter(|b| b.is_live(now) && b.reachable).cloned().collect();
+        let devices = self.devices_of(now, callee);
         self.ring_devices(now, call, callee, &devices);
         if self.calls.bridges.get(&call).is_some_and(|bridge| bridge.b.is_empty()) {
             match forward.no_answer {
@@ -288,7 +287,11 @@ impl Exchange {
         if bridge.then.is_some() {
             return self.give_up(now, call, status);
         }
-        let forward = self.directory.find(&bridge.callee.number).and_then(|id| self.directory.get(id));
+        let callee = bridge.callee.number.clone();
+        if is_about_session(status) && self.ask_for_offer(now, call, &callee) {
+            return;
+        }
+        let forward = self.directory.find(&callee).and_then(|id| self.directory.get(id));
         let forward = forward.map(|entry| entry.extension.forward.clone()).unwrap_or_default();
         match (status, forward.busy, forward.no_answer) {
             (486, Some(target), _) => self.forward(now, call, &target, "user-busy"),
@@ -321,6 +324,22 @@ impl Exchange {
             self.refuse_leg(now, a, Reply::new(status));
         }
         self.end_call(now, call, proto::sip::build::reason_phrase(status));
+    }
+
+    /// The called takes nothing of what the caller's standing leg last agreed upon with somebody else, which
+    /// may be less than it can: the called is asked once for an offer of its own (RFC 3725 §4.1). Whether
+    /// any device is.
+    fn ask_for_offer(&mut self, now: Time, call: CallId, callee: &str) -> bool {
+        let Some(bridge) = self.calls.bridges.get_mut(&call) else { return false };
+        let caller = bridge.a.and_then(|a| self.calls.legs.get(&a));
+        let stands = bridge.transfer.is_some() || caller.is_some_and(|leg| leg.machine.is_answered());
+        if bridge.offer.take_if(|_| stands).is_none() {
+            return false;
+        }
+        let Some(callee) = self.directory.find(callee) else { return false };
+        let devices = self.devices_of(now, callee);
+        self.ring_devices(now, call, callee, &devices);
+        self.calls.bridges.get(&call).is_some_and(|bridge| !bridge.b.is_empty())
     }
 
     fn drop_branch(&mut self, call: CallId, leg: LegId) {
@@ -359,6 +378,11 @@ const fn told_to_caller(status: Option<u16>) -> u16 {
         Some(401 | 407 | ..300) => 500,
         Some(status) => status,
     }
+}
+
+/// Whether a refusal says that the offer does not suit (RFC 3261 §21.4.26, §21.6.4).
+pub(super) const fn is_about_session(status: u16) -> bool {
+    matches!(status, 488 | 606)
 }
 
 /// Of two refusals the one that says more (RFC 3261 §16.7 step 6); of two that say as much the later.

@@ -57,7 +57,7 @@ impl Exchange {
         } else if let Some(waiting) = leg.answers_late.take() {
             self.acknowledge(now, waiting, told);
         } else {
-            self.after_rejoin(now, id, told);
+            self.after_rejoin(now, call, id, told);
         }
     }
 
@@ -72,6 +72,7 @@ impl Exchange {
             Some(asker) if waits_late(asker) => (Half::Offer, Half::Offer),
             Some(_) => (Half::Answer, Half::Answer),
             None if leg.answers_late.is_some() => (Half::Answer, Half::Answer),
+            None if self.is_asked_to_rejoin(id) => (Half::Offer, Half::Offer),
             None => (Half::Answer, Half::Offer),
         }
     }
@@ -84,7 +85,7 @@ impl Exchange {
             self.take_back(call, asker);
             self.ask_leg(now, asker, |call, ctx| call.refuse_offer(ctx, Reply::new(status)));
         } else {
-            self.rejoin_failed(now, id);
+            self.rejoin_failed(now, id, status);
         }
     }
 
@@ -96,9 +97,6 @@ impl Exchange {
 
     /// Sends the answer that a 2xx with an offer waits for.
     pub(super) fn acknowledge(&mut self, now: Time, id: LegId, sdp: Option<Vec<u8>>) {
-        let invite = self.calls.legs.get(&id).and_then(|leg| leg.machine.invite_id());
-        if let Some(invite) = invite {
-            self.ask_leg(now, id, |call, ctx| call.ack(ctx, invite, sdp));
-        }
+        self.ask_leg(now, id, |call, ctx| call.ack(ctx, sdp));
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! The exchange calls the target itself, so it matters to nobody whether the transferee knows REFER.
 //! Two standing legs are joined by two re-INVITEs: the transferee is offered what the target said of
-//! its media, and the target is then told the answer.
+//! its media, and the target is then told the answer. What somebody said as an answer may be less than
+//! it can; where it does not suit, the transferee, or the target that is called, is asked for an offer.
 
 use std::time::Duration;
 
@@ -12,8 +13,9 @@ use proto::sip::header::Replaces;
 use proto::sip::message::Name;
 use proto::sip::usage::call::Refer;
 
+use super::fork::is_about_session;
 use super::keys::{Half, SideMedia};
-use super::{CallId, LegId, Transfer};
+use super::{CallId, LegId, Rejoin, Transfer};
 use crate::exchange::directory::ExtensionId;
 use crate::exchange::router::Route;
 use crate::exchange::{Alarm, Exchange};
@@ -103,13 +105,15 @@ impl Exchange {
         self.ask_leg(now, transfer.transferor, |call, ctx| call.notify_refer(ctx, status, true));
     }
 
-    /// The target of a blind transfer answers: the transferee moves over to it.
+    /// The target of a blind transfer answers: the transferee moves over to it. Where the target has made
+    /// an offer it `waits` for the transferee's answer.
     pub(super) fn transfer_answered(
         &mut self,
         now: Time,
         call: CallId,
         transfer: Transfer,
         told: Option<Vec<u8>>,
+        waits: Option<LegId>,
     ) {
         if let Some(bridge) = self.calls.bridges.get_mut(&call) {
             bridge.transfer = None;
@@ -124,6 +128,9 @@ impl Exchange {
         }
         if transfer.by_hand {
             self.hang_up_leg(now, transfer.transferor, None);
+        }
+        if let Some(leg) = self.calls.legs.get_mut(&transfer.transferee) {
+            leg.answers_late = waits;
         }
         if self.ask_leg(now, transfer.transferee, |call, ctx| call.modify(ctx, told)) != Some(true) {
             self.end_call(now, call, "the transferred side is busy changing its session");
@@ -253,7 +260,7 @@ impl Exchange {
             leg.asked_by = None;
         }
         if let Some(leg) = self.calls.legs.get_mut(&second) {
-            leg.rejoins = true;
+            leg.rejoins = Some(Rejoin::Offered);
         }
         let asked = self.ask_leg(now, first, |call, ctx| call.modify(ctx, told));
         if asked != Some(true) {
@@ -262,16 +269,37 @@ impl Exchange {
     }
 
     /// The first of two joined legs has answered: the second is told.
-    pub(super) fn after_rejoin(&mut self, now: Time, id: LegId, told: Option<Vec<u8>>) {
+    pub(super) fn after_rejoin(&mut self, now: Time, call: CallId, id: LegId, told: Option<Vec<u8>>) {
         let Some(peer) = self.calls.peer(id) else { return };
-        let waits = self.calls.legs.get_mut(&peer).is_some_and(|leg| std::mem::take(&mut leg.rejoins));
-        if waits {
-            self.ask_leg(now, peer, |call, ctx| call.modify(ctx, told));
+        let Some(leg) = self.calls.legs.get_mut(&peer) else { return };
+        let Some(rejoin) = leg.rejoins.take() else { return };
+        if rejoin == Rejoin::Asked {
+            leg.answers_late = Some(id);
+        }
+        let told = self.ask_leg(now, peer, |call, ctx| call.modify(ctx, told));
+        if rejoin == Rejoin::Asked && told != Some(true) {
+            self.end_call(now, call, "the target is busy changing its session");
         }
     }
 
-    /// A leg will not be joined: its call ends.
-    pub(super) fn rejoin_failed(&mut self, now: Time, id: LegId) {
+    /// Whether a leg has been asked for an offer so that it can be joined to another.
+    pub(super) fn is_asked_to_rejoin(&self, id: LegId) -> bool {
+        let peer = self.calls.peer(id).and_then(|peer| self.calls.legs.get(&peer));
+        peer.is_some_and(|leg| leg.rejoins == Some(Rejoin::Asked))
+    }
+
+    /// A leg takes nothing of what the other one last said, or none at all: it is asked for an offer of its
+    /// own, or the call ends.
+    pub(super) fn rejoin_failed(&mut self, now: Time, id: LegId, status: Option<u16>) {
+        let peer = self.calls.peer(id).and_then(|peer| self.calls.legs.get_mut(&peer));
+        let narrow =
+            peer.filter(|leg| leg.rejoins == Some(Rejoin::Offered) && status.is_some_and(is_about_session));
+        if let Some(leg) = narrow {
+            leg.rejoins = Some(Rejoin::Asked);
+            if self.ask_leg(now, id, |call, ctx| call.modify(ctx, None)) == Some(true) {
+                return;
+            }
+        }
         if let Some(call) = self.calls.legs.get(&id).and_then(|leg| leg.call) {
             self.end_call(now, call, "the transferred side refused the new session");
         }

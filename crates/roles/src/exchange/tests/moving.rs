@@ -300,3 +300,104 @@ fn a_parked_call_that_changes_just_now_is_not_lost() {
     bench.say(&phones[2], &again);
     bench.check("7003>s INVITE; s>7003 100; s>7002 INVITE");
 }
+
+/// The session of a phone that speaks another coding.
+const OTHER_SDP: &str = "v=0\r\no=- 1 2 IN IP4 10.0.0.3\r\ns=-\r\nc=IN IP4 10.0.0.3\r\nt=0 0\r\n\
+    m=audio 4300 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n";
+
+/// An ACK that answers an offer arrives at `phone` with this CSeq and the answer that the other gave.
+fn is_acknowledged(bench: &Bench, phone: &Phone, cseq: u32) {
+    let ack = bench.heard(phone, "ACK");
+    assert!(ack.contains(&format!("CSeq: {cseq} ACK")) && ack.contains("m=audio "), "{ack}");
+}
+
+#[test]
+fn a_target_that_takes_nothing_of_what_was_agreed_upon_is_asked_for_an_offer() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (answered, _) = talking(&mut bench, &mut phones);
+    let refer = phones[0].within(&answered, "REFER", "Refer-To: <sip:7003@192.0.2.100>\r\n", "");
+    bench.say(&phones[0], &refer);
+    bench.ladder.clear();
+    answer_invite(&mut bench, &phones[2], 488);
+    bench.check("7003>s 488; s>7003 ACK; s>7003 INVITE");
+    let asked = bench.heard(&phones[2], "INVITE");
+    assert!(!asked.contains("m=audio"), "asked for an offer: {asked}");
+    bench.ladder.clear();
+    let offer = phones[2].answer(&asked, 200, "", OTHER_SDP);
+    bench.say(&phones[2], &offer);
+    bench.check("7003>s 200; s>7001 NOTIFY; s>7002 INVITE");
+    assert!(bench.heard(&phones[1], "INVITE").contains("RTP/AVP 0"), "the offer of the target");
+    bench.ladder.clear();
+    answer_invite(&mut bench, &phones[1], 200);
+    bench.check("7002>s 200; s>7002 ACK; s>7003 ACK");
+    is_acknowledged(&bench, &phones[2], 1);
+    assert_eq!(bench.exchange.calls().len(), 1);
+}
+
+#[test]
+fn a_target_that_never_takes_the_call_is_asked_for_an_offer_once() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (answered, _) = talking(&mut bench, &mut phones);
+    let refer = phones[0].within(&answered, "REFER", "Refer-To: <sip:7003@192.0.2.100>\r\n", "");
+    bench.say(&phones[0], &refer);
+    answer_invite(&mut bench, &phones[2], 488);
+    bench.ladder.clear();
+    answer_invite(&mut bench, &phones[2], 488);
+    bench.check("7003>s 488; s>7003 ACK; s>7001 NOTIFY");
+    assert!(bench.heard(&phones[0], "NOTIFY").ends_with("SIP/2.0 488 Not Acceptable Here\r\n"));
+    assert_eq!(bench.exchange.calls().len(), 1, "the call is as it was");
+}
+
+/// 7001 has led 7002 to 7003 by an attended transfer, and 7002 takes nothing of what 7003 last said.
+fn does_not_suit(bench: &mut Bench, phones: &mut [Phone; 3]) {
+    let (first, _) = talking(bench, phones);
+    let invite = phones[0].invite("7003", "call-2", "");
+    bench.say(&phones[0], &invite);
+    answer_invite(bench, &phones[2], 200);
+    let second = bench.heard(&phones[0], "SIP/2.0 200");
+    let ack = phones[0].ack(&invite, &second);
+    bench.say(&phones[0], &ack);
+    complete(bench, &mut phones[0], &first, &second);
+    bench.ladder.clear();
+    answer_invite(bench, &phones[1], 488);
+}
+
+#[test]
+fn a_transferee_that_takes_nothing_of_what_was_agreed_upon_is_asked_for_an_offer() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    does_not_suit(&mut bench, &mut phones);
+    bench.check("7002>s 488; s>7002 ACK; s>7002 INVITE");
+    let asked = bench.heard(&phones[1], "INVITE");
+    assert!(!asked.contains("m=audio"), "asked for an offer: {asked}");
+    bench.ladder.clear();
+    let offer = phones[1].answer(&asked, 200, "", OTHER_SDP);
+    bench.say(&phones[1], &offer);
+    bench.check("7002>s 200; s>7003 INVITE");
+    assert!(bench.heard(&phones[2], "INVITE").contains("RTP/AVP 0"), "the offer of the transferee");
+    bench.ladder.clear();
+    answer_invite(&mut bench, &phones[2], 200);
+    bench.check("7003>s 200; s>7003 ACK; s>7002 ACK");
+    is_acknowledged(&bench, &phones[1], 3);
+    assert_eq!(bench.exchange.calls().len(), 1);
+}
+
+#[test]
+fn a_transferred_call_that_nobody_takes_ends_with_every_answer_acknowledged() {
+    for refusing in [1, 2] {
+        let mut bench = Bench::new();
+        let mut phones = bench.ready();
+        does_not_suit(&mut bench, &mut phones);
+        if refusing == 1 {
+            answer_invite(&mut bench, &phones[1], 488);
+        } else {
+            answer_invite(&mut bench, &phones[1], 200);
+            bench.ladder.clear();
+            answer_invite(&mut bench, &phones[2], 488);
+            bench.check("7003>s 488; s>7003 ACK; s>7002 ACK; s>7002 BYE; s>7003 BYE");
+        }
+        assert!(bench.exchange.calls().is_empty(), "{refusing}");
+    }
+}

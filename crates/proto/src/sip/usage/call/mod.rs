@@ -352,6 +352,8 @@ impl Call {
     }
 
     fn send_bye<O: Copy>(&mut self, ctx: &mut Context<'_, O>, reason: Option<&str>) {
+        // Each 2xx is acknowledged, whatever comes of it (RFC 3261 §13.2.2.4).
+        self.ack(ctx, None);
         self.modify.abandon(ctx);
         let request = self.dialog.request(Method::Bye).header_opt(Name::Reason, reason);
         self.errand(ctx, request, ErrandKind::Bye);

@@ -15,7 +15,14 @@ use crate::sip::{Reply, body};
 pub(super) struct Modify {
     sent: Option<Sent>,
     received: Option<Received>,
-    answered_invite: Option<ClientId>,
+    unacknowledged: Option<Unacknowledged>,
+}
+
+/// An INVITE of ours whose 2xx made an offer: its ACK waits for the answer (RFC 3261 §13.2.2.4).
+#[derive(Debug)]
+struct Unacknowledged {
+    invite: ClientId,
+    cseq: u32,
 }
 
 #[derive(Debug)]
@@ -49,12 +56,9 @@ impl Modify {
         self.sent.as_ref()?.retry_at
     }
 
-    pub(super) fn remember_invite(&mut self, id: ClientId) {
-        self.answered_invite = Some(id);
-    }
-
-    pub(super) fn answered_invite(&self) -> Option<ClientId> {
-        self.answered_invite
+    /// The ACK of an INVITE of ours waits for our answer.
+    pub(super) fn owe_ack(&mut self, invite: ClientId, cseq: u32) {
+        self.unacknowledged = Some(Unacknowledged { invite, cseq });
     }
 
     /// The call ends: a re-INVITE of theirs that waits for an answer gets its 487.
@@ -88,6 +92,16 @@ impl Call {
     /// The same by UPDATE (RFC 3311), which needs no ACK.
     pub fn update<O: Copy>(&mut self, ctx: &mut Context<'_, O>, sdp: Vec<u8>) -> bool {
         self.start_modify(ctx, Method::Update, Some(sdp), false, Attempt::default())
+    }
+
+    /// Answers the offer of a 2xx to an INVITE of ours without one; nothing happens where none waits
+    /// (RFC 3261 §13.2.2.4).
+    pub fn ack<O: Copy>(&mut self, ctx: &mut Context<'_, O>, sdp: Option<Vec<u8>>) {
+        let Some(Unacknowledged { invite, cseq }) = self.modify.unacknowledged.take() else { return };
+        if let Some(sdp) = &sdp {
+            self.local_sdp.clone_from(sdp);
+        }
+        self.send_ack(ctx, invite, cseq, sdp);
     }
 
     /// Answers [`Event::Offered`]: with an answer, or with our offer where they sent none.
@@ -266,10 +280,10 @@ impl Call {
         self.learn_methods(response);
         self.dialog.refresh_target(response);
         if sent.method == Method::Invite {
-            self.modify.remember_invite(id);
             let cseq = response.cseq()?.number;
-            if sent.sdp.is_some() {
-                self.send_ack(ctx, id, cseq, None);
+            match sent.sdp {
+                Some(_) => self.send_ack(ctx, id, cseq, None),
+                None => self.modify.owe_ack(id, cseq),
             }
         }
         let said = response.text(Name::SessionExpires).and_then(SessionExpires::parse);

@@ -75,25 +75,9 @@ impl Call {
         Ok(call)
     }
 
-    /// Answers the offer of a 200 to our INVITE without one (RFC 3261 §13.2.2.4).
-    pub fn ack<O: Copy>(&mut self, ctx: &mut Context<'_, O>, invite: ClientId, sdp: Option<Vec<u8>>) {
-        if let Some(sdp) = &sdp {
-            self.local_sdp.clone_from(sdp);
-        }
-        self.send_ack(ctx, invite, self.dialog.local_cseq, sdp);
-    }
-
     /// Whether that early dialog has the answer to our offer, so that they may make one of their own.
     pub(super) fn is_answered_early(&self, tag: &str) -> bool {
         matches!(&self.state, State::Calling(calling) if calling.answered_early.iter().any(|it| it == tag))
-    }
-
-    /// The transaction of the INVITE that is under way or was answered last.
-    pub fn invite_id(&self) -> Option<ClientId> {
-        match &self.state {
-            State::Calling(calling) => Some(calling.invite),
-            _ => self.modify.answered_invite(),
-        }
     }
 
     pub(super) fn is_invite(&self, id: ClientId) -> bool {
@@ -206,7 +190,6 @@ impl Call {
         let offered = calling.invitation.sdp.is_some();
         self.learn_methods(response);
         self.dialog = self.dialog.established_by(response);
-        self.modify.remember_invite(invite);
         self.state = State::Confirmed;
         if cancelled {
             // CANCEL crossed the 200: the call stands and must be ended (RFC 3261 §9.1).
@@ -221,6 +204,8 @@ impl Call {
         self.start_session(ctx, response);
         if offered {
             self.send_ack(ctx, invite, cseq, None);
+        } else {
+            self.modify.owe_ack(invite, cseq);
         }
         Some(Event::Answered { sdp: sdp_of(response), needs_ack: !offered })
     }
