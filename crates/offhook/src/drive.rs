@@ -181,10 +181,10 @@ impl<R: Role, H: Hands<R>> Driver<R, H> {
     /// Performs what one turn asked for.
     fn end_turn(&mut self) {
         let Means { net, dns, store, hands, .. } = &mut self.means;
-        let (mut changes, mut transmits) = (Vec::new(), Vec::new());
+        let mut changes = Vec::new();
         for output in self.out.drain(..) {
             match output {
-                Output::Transmit(transmit) => transmits.push(transmit),
+                Output::Transmit(transmit) => self.held.push(transmit),
                 Output::Resolve(query) => dns.ask(query),
                 Output::Event(event) => hands.tell(event),
                 Output::Media(command) => hands.media(command),
@@ -192,7 +192,7 @@ impl<R: Role, H: Hands<R>> Driver<R, H> {
             }
         }
         let turn = (!changes.is_empty()).then(|| store.commit(changes));
-        self.held.push(turn, transmits);
+        self.held.end_turn(turn);
         self.held.release(|transmit| net.send(transmit));
         if let Some(trouble) = self.held.new_trouble() {
             hands.note(&trouble);
@@ -205,14 +205,19 @@ impl<R: Role, H: Hands<R>> Driver<R, H> {
 /// order. The driver takes no new work while the store is saturated, which bounds the queue.
 struct Held {
     progress: watch::Receiver<Progress>,
-    turns: VecDeque<(u64, Vec<Transmit>)>,
+    messages: VecDeque<Transmit>,
+    /// What each turn waits for, and how many of the messages are its own.
+    turns: VecDeque<(u64, usize)>,
     last_turn: u64,
+    /// How many messages the turn has that is not over yet.
+    unended: usize,
     trouble: bool,
 }
 
 impl Held {
     fn new(progress: watch::Receiver<Progress>) -> Self {
-        Self { progress, turns: VecDeque::new(), last_turn: 0, trouble: false }
+        let (messages, turns) = (VecDeque::new(), VecDeque::new());
+        Self { progress, messages, turns, last_turn: 0, unended: 0, trouble: false }
     }
 
     fn is_empty(&self) -> bool {
@@ -226,18 +231,25 @@ impl Held {
         }
     }
 
-    /// Takes the messages of a turn, which wait for `turn`, or where nothing was kept for those before.
-    fn push(&mut self, turn: Option<u64>, transmits: Vec<Transmit>) {
+    /// Takes a message of this turn.
+    fn push(&mut self, transmit: Transmit) {
+        self.messages.push_back(transmit);
+        self.unended += 1;
+    }
+
+    /// The messages of this turn wait for `turn`, or where nothing was kept for those before.
+    fn end_turn(&mut self, turn: Option<u64>) {
         self.last_turn = turn.unwrap_or(self.last_turn);
-        if !transmits.is_empty() {
-            self.turns.push_back((self.last_turn, transmits));
+        let count = std::mem::take(&mut self.unended);
+        if count > 0 {
+            self.turns.push_back((self.last_turn, count));
         }
     }
 
     fn release(&mut self, mut send: impl FnMut(Transmit)) {
         let committed = self.progress.borrow_and_update().committed;
-        while let Some((_, transmits)) = self.turns.pop_front_if(|(turn, _)| *turn <= committed) {
-            transmits.into_iter().for_each(&mut send);
+        while let Some((_, count)) = self.turns.pop_front_if(|(turn, _)| *turn <= committed) {
+            self.messages.drain(..count.min(self.messages.len())).for_each(&mut send);
         }
     }
 
@@ -280,14 +292,20 @@ mod tests {
     fn messages_wait_for_their_turn_and_none_overtakes() {
         let (store, progress) = watch::channel(Progress::default());
         let mut held = Held::new(progress);
-        held.push(None, vec![message("options")]);
+        let turn = |held: &mut Held, turn, text| {
+            held.push(message(text));
+            held.end_turn(turn);
+        };
+        turn(&mut held, None, "options");
         assert_eq!(released(&mut held), ["options"], "nothing was kept, nothing to wait for");
-        held.push(Some(1), vec![message("200 to register")]);
-        held.push(None, vec![message("later")]);
-        held.push(Some(2), vec![message("last")]);
+        held.push(message("100 to invite"));
+        turn(&mut held, Some(1), "200 to register");
+        held.end_turn(None);
+        turn(&mut held, None, "later");
+        turn(&mut held, Some(2), "last");
         assert!(released(&mut held).is_empty());
         store.send_modify(|progress| progress.committed = 1);
-        assert_eq!(released(&mut held), ["200 to register", "later"]);
+        assert_eq!(released(&mut held), ["100 to invite", "200 to register", "later"]);
         store.send_modify(|progress| progress.committed = 2);
         assert_eq!(released(&mut held), ["last"]);
         assert!(held.is_empty());

@@ -1,6 +1,7 @@
 //! What a person or program asks of the exchange, and what it is answered.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use proto::Time;
 use serde::{Deserialize, Serialize};
@@ -121,7 +122,7 @@ pub enum Answer {
     /// The extensions.
     Extensions(Vec<ExtensionView>),
     /// The devices.
-    Registrations(Vec<Binding>),
+    Registrations(Vec<Arc<Binding>>),
     /// The calls under way.
     Calls(Vec<CallView>),
     /// The calls that are over.
@@ -249,7 +250,7 @@ impl Exchange {
     }
 
     /// The devices that are registered at `now`.
-    pub fn registrations(&self, now: Time) -> Vec<Binding> {
+    pub fn registrations(&self, now: Time) -> Vec<Arc<Binding>> {
         let bindings = self.directory.iter().flat_map(|(_, entry)| &entry.bindings);
         bindings.filter(|binding| binding.is_live(now)).take(MAX_ROWS).cloned().collect()
     }
@@ -304,7 +305,7 @@ impl Exchange {
         self.end_lamps_of(now, number);
         let entry = self.directory.remove(id);
         for binding in entry.map(|entry| entry.bindings).unwrap_or_default() {
-            self.unbound(id, binding, "the extension was removed");
+            self.unbound(id, &binding, "the extension was removed");
         }
         self.told.push(Output::Store(Change::ExtensionRemoved { number: number.to_owned() }));
         Answer::Ok

@@ -240,7 +240,7 @@ pub(super) struct ExtensionId(u32);
 pub(super) struct Entry {
     pub(super) extension: Extension,
     /// Its devices, the oldest first.
-    pub(super) bindings: Vec<Binding>,
+    pub(super) bindings: Vec<Arc<Binding>>,
     /// Its legs in calls.
     pub(super) legs: Vec<LegId>,
     /// Who watches it.

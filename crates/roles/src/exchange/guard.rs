@@ -11,6 +11,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use proto::sip::digest::{Algorithm, Guard, Presented, Verdict};
 use proto::sip::{Flow, Message, Method, Name, Reply};
@@ -59,7 +60,7 @@ impl Default for Patience {
             ban_max_s: 3_600,
             account_wrong: 128,
             account_wrong_per_minute: 6,
-            requests_per_second: 50_000,
+            requests_per_second: 200_000,
             max_sources: 65_536,
             max_bans: 4_096,
             scanners: scanners.map(str::to_owned).to_vec(),
@@ -354,7 +355,8 @@ impl Exchange {
         let Patience { account_wrong, account_wrong_per_minute, .. } = self.gate.patience;
         let Some(entry) = self.directory.get_mut(id) else { return false };
         let source = source.to_canonical();
-        let at_home = |device: &Binding| device.is_live(now) && device.remote.ip().to_canonical() == source;
+        let at_home =
+            |device: &Arc<Binding>| device.is_live(now) && device.remote.ip().to_canonical() == source;
         !entry.wrong.is_left(now, account_wrong, account_wrong_per_minute.into())
             && !entry.bindings.iter().any(at_home)
     }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use proto::Time;
 use proto::event::dialog_info::{self, CallDirection, DialogEntry, DialogInfo, DialogState, Party as Side};
@@ -106,7 +107,7 @@ pub struct Subscription {
 
 #[derive(Debug)]
 struct Lamp {
-    kept: Subscription,
+    kept: Arc<Subscription>,
     dialog: Dialog,
     watched: ExtensionId,
     /// A NOTIFY waits for its answer.
@@ -134,7 +135,7 @@ impl Lamps {
 
     /// All of them.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Subscription> {
-        self.all.values().map(|lamp| &lamp.kept)
+        self.all.values().map(|lamp| &*lamp.kept)
     }
 }
 
@@ -223,8 +224,16 @@ impl Exchange {
         if let Some(entry) = self.directory.get_mut(watched) {
             entry.watchers.push(id);
         }
-        let lamp =
-            Lamp { kept, dialog, watched, asking: false, stale: false, unanswered: 0, alarm, told: None };
+        let lamp = Lamp {
+            kept: Arc::new(kept),
+            dialog,
+            watched,
+            asking: false,
+            stale: false,
+            unanswered: 0,
+            alarm,
+            told: None,
+        };
         self.lamps.all.insert(id, lamp);
         id
     }
@@ -276,7 +285,7 @@ impl Exchange {
         if lamp.dialog.receive(message).is_err() {
             return self.answer(now, flow, message, Reply::new(500).reason("CSeq Out Of Order"));
         }
-        let kept = &mut lamp.kept;
+        let kept = Arc::make_mut(&mut lamp.kept);
         kept.remote_cseq = lamp.dialog.remote_cseq;
         kept.target.clone_from(&lamp.dialog.target);
         (kept.local, kept.remote) = (flow.local, flow.remote);
@@ -376,17 +385,18 @@ impl Exchange {
             .header(Name::SubscriptionState, state)
             .header(Name::UserAgent, &self.config.user_agent)
             .body(media_type, body);
-        lamp.kept.version = lamp.kept.version.wrapping_add(1);
-        lamp.kept.cseq = lamp.dialog.local_cseq;
+        let kept = Arc::make_mut(&mut lamp.kept);
+        kept.version = kept.version.wrapping_add(1);
+        kept.cseq = lamp.dialog.local_cseq;
         (lamp.asking, lamp.stale) = (true, false);
         let transport = Transport::from_name(&lamp.kept.transport).unwrap_or_default();
         let targets = vec![Target { transport, remote: lamp.kept.remote, name: None }];
-        let kept = lamp.kept.clone();
+        let kept = Arc::clone(&lamp.kept);
         let sent = self.endpoint.send(now, &request, targets, kept.local, Owner::Lamp(id), &mut self.wire);
         if over.is_some() {
             self.remove_lamp(id);
         } else {
-            self.told.push(Output::Store(Change::Subscription(Box::new(kept))));
+            self.told.push(Output::Store(Change::Subscription(kept)));
             if sent.is_err() {
                 self.on_notify_response(now, id, None);
             }
@@ -550,7 +560,7 @@ impl Exchange {
         if let Some(entry) = self.directory.get_mut(lamp.watched) {
             entry.watchers.retain(|other| *other != id);
         }
-        let local_tag = lamp.kept.local_tag;
+        let local_tag = lamp.kept.local_tag.clone();
         self.told.push(Output::Store(Change::SubscriptionRemoved { local_tag }));
     }
 }

@@ -29,6 +29,7 @@ mod tests;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use proto::sip::endpoint::{Config as EndpointConfig, Received, ServerId, Timeout};
 use proto::sip::{Endpoint, Flow, Message, Method, Name, Reply, Strictness, Transmit};
@@ -275,7 +276,7 @@ pub enum Change {
         number: String,
     },
     /// A device is new or refreshed; named by number and contact.
-    Binding(Box<Binding>),
+    Binding(Arc<Binding>),
     /// A device is gone.
     BindingRemoved {
         /// The extension.
@@ -284,7 +285,7 @@ pub enum Change {
         contact: String,
     },
     /// A subscription is new or has told something; named by its local tag.
-    Subscription(Box<Subscription>),
+    Subscription(Arc<Subscription>),
     /// A subscription is over.
     SubscriptionRemoved {
         /// Its local tag.
@@ -426,7 +427,7 @@ impl Exchange {
             let expires_at = Time::from_secs(binding.expires_at_s);
             self.gate.settle(now, binding.remote.ip());
             if let Some(entry) = self.directory.get_mut(id) {
-                entry.bindings.push(binding);
+                entry.bindings.push(Arc::new(binding));
             }
             self.expire_at(id, expires_at);
             self.qualify_later(now, id);

@@ -1,5 +1,6 @@
 //! Whether devices still answer: OPTIONS to each of them over UDP, now and then.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use proto::Time;
@@ -35,7 +36,7 @@ impl Exchange {
         }
         let devices =
             entry.bindings.iter().filter(|b| b.is_live(now) && b.flow().transport == Transport::Udp);
-        let devices: Vec<Binding> = devices.cloned().collect();
+        let devices: Vec<Arc<Binding>> = devices.cloned().collect();
         for device in devices {
             self.ask_device(now, id, &device);
         }
@@ -70,7 +71,7 @@ impl Exchange {
         let (_, contact) = entry.asked.swap_remove(at);
         let device = entry.bindings.iter_mut().find(|device| device.contact == contact);
         if let Some(device) = device.filter(|device| device.reachable != reachable) {
-            device.reachable = reachable;
+            Arc::make_mut(device).reachable = reachable;
             let number = device.number.clone();
             self.told.push(Output::Event(Event::Reachable { number, contact, reachable }));
             self.changed_lamps.insert(id);

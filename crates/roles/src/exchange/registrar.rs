@@ -1,5 +1,6 @@
 //! Registrations (RFC 3261 §10.3): which devices an extension has, and until when.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use proto::Time;
@@ -134,7 +135,7 @@ impl Exchange {
         if wish.expires_s == 0 {
             if let Some(at) = known {
                 let binding = entry.bindings.remove(at);
-                self.unbound(id, binding, "removed");
+                self.unbound(id, &binding, "removed");
             }
             return Ok(());
         }
@@ -142,8 +143,8 @@ impl Exchange {
         let binding = match known.and_then(|at| entry.bindings.get_mut(at)) {
             Some(binding) => {
                 let was_reachable = binding.reachable;
-                refresh(binding, now, flow, message, wish, path);
-                let binding = binding.clone();
+                refresh(Arc::make_mut(binding), now, flow, message, wish, path);
+                let binding = Arc::clone(binding);
                 if !was_reachable {
                     let (number, contact) = (binding.number.clone(), binding.contact.clone());
                     self.told.push(Output::Event(Event::Reachable { number, contact, reachable: true }));
@@ -152,10 +153,10 @@ impl Exchange {
                 binding
             }
             None => {
-                let binding = binding(now, flow, message, &entry.extension.number, wish, path);
+                let binding = Arc::new(binding(now, flow, message, &entry.extension.number, wish, path));
                 self.make_room(now, id, flow)?;
                 let Some(entry) = self.directory.get_mut(id) else { return Err(Reply::new(403)) };
-                entry.bindings.push(binding.clone());
+                entry.bindings.push(Arc::clone(&binding));
                 let number = binding.number.clone();
                 let (contact, source) = (binding.contact.clone(), binding.remote);
                 self.told.push(Output::Event(Event::Registered { number, contact, source }));
@@ -164,7 +165,7 @@ impl Exchange {
                 binding
             }
         };
-        self.told.push(Output::Store(Change::Binding(Box::new(binding))));
+        self.told.push(Output::Store(Change::Binding(binding)));
         self.expire_at(id, expires_at);
         Ok(())
     }
@@ -184,7 +185,7 @@ impl Exchange {
             return Err(Reply::new(403).reason("Too Many Devices"));
         };
         let binding = entry.bindings.remove(at);
-        self.unbound(id, binding, "replaced by another device");
+        self.unbound(id, &binding, "replaced by another device");
         Ok(())
     }
 
@@ -196,7 +197,7 @@ impl Exchange {
         self.check_order(message, id)?;
         let bindings = self.directory.get_mut(id).map(|entry| std::mem::take(&mut entry.bindings));
         for binding in bindings.unwrap_or_default() {
-            self.unbound(id, binding, "removed");
+            self.unbound(id, &binding, "removed");
         }
         Ok(())
     }
@@ -219,9 +220,9 @@ impl Exchange {
         let Some(entry) = self.directory.get_mut(id) else { return };
         let (live, over) = std::mem::take(&mut entry.bindings).into_iter().partition(|b| b.is_live(now));
         entry.bindings = live;
-        let over: Vec<Binding> = over;
+        let over: Vec<Arc<Binding>> = over;
         for binding in over {
-            self.unbound(id, binding, "expired");
+            self.unbound(id, &binding, "expired");
         }
     }
 
@@ -246,8 +247,8 @@ impl Exchange {
         }
     }
 
-    pub(super) fn unbound(&mut self, id: ExtensionId, binding: Binding, reason: &'static str) {
-        let Binding { number, contact, .. } = binding;
+    pub(super) fn unbound(&mut self, id: ExtensionId, binding: &Binding, reason: &'static str) {
+        let (number, contact) = (binding.number.clone(), binding.contact.clone());
         let gone = Change::BindingRemoved { number: number.clone(), contact: contact.clone() };
         self.told.push(Output::Store(gone));
         self.told.push(Output::Event(Event::Unregistered { number, contact, reason }));

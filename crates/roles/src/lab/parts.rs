@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use proto::Time;
 use proto::sip::flow::{Flow, Transport};
@@ -239,13 +240,15 @@ impl Kept {
                 self.extensions.remove(&number);
             }
             C::Binding(binding) => {
-                self.bindings.insert((binding.number.clone(), binding.contact.clone()), *binding);
+                self.bindings
+                    .insert((binding.number.clone(), binding.contact.clone()), Arc::unwrap_or_clone(binding));
             }
             C::BindingRemoved { number, contact } => {
                 self.bindings.remove(&(number, contact));
             }
             C::Subscription(subscription) => {
-                self.subscriptions.insert(subscription.local_tag.clone(), *subscription);
+                let tag = subscription.local_tag.clone();
+                self.subscriptions.insert(tag, Arc::unwrap_or_clone(subscription));
             }
             C::SubscriptionRemoved { local_tag } => {
                 self.subscriptions.remove(&local_tag);

@@ -15,7 +15,8 @@ use std::time::Duration;
 use clap::Args;
 use proto::Rng;
 use roles::exchange::{
-    Area, Block, Config as ExchangeConfig, Exchange, Extension, RelayPorts, Restored, Terms, check_number,
+    Area, Block, Config as ExchangeConfig, Exchange, Extension, Parking, RelayPorts, Restored, Terms,
+    check_number,
 };
 use tokio::sync::mpsc;
 
@@ -81,6 +82,12 @@ pub(crate) struct Arguments {
     /// Refuse phones from an area: a file with one network a line; may be given several times
     #[arg(long, value_name = "FILE")]
     block_area: Vec<PathBuf>,
+    /// The numbers where calls are parked
+    #[arg(long, value_name = "FIRST-LAST", default_value = "800-809", value_parser = parse_places)]
+    parking: Places,
+    /// After how many seconds whoever parked a call is called
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(10..=86_400))]
+    recall: u32,
     /// Folder of WAV files: what those hear who are held or parked
     #[arg(long, value_name = "DIR")]
     music: Option<PathBuf>,
@@ -123,13 +130,48 @@ fn parse_extension(text: &str) -> Result<Account, String> {
     }
 }
 
+/// Numbers in a row.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Places {
+    first: u32,
+    count: u16,
+}
+
+/// The most parking places: a person finds a call again among so many.
+const MAX_PLACES: u16 = 1_000;
+
+fn parse_places(text: &str) -> Result<Places, String> {
+    let number = |text: &str| text.parse::<u32>().ok().filter(|number| number.to_string() == text);
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let places = number(first).zip(number(last)).and_then(|(first, last)| {
+        let count = u16::try_from(last.checked_sub(first)?.checked_add(1)?).ok()?;
+        (count <= MAX_PLACES).then_some(Places { first, count })
+    });
+    places.ok_or_else(|| format!("write FIRST-LAST, as in 800-809, at most {MAX_PLACES} numbers"))
+}
+
 /// Runs until Ctrl-C.
 pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
     runtime()?.block_on(live(arguments))
 }
 
+impl Arguments {
+    fn parking(&self) -> Parking {
+        Parking { first: self.parking.first, count: self.parking.count, recall_s: self.recall }
+    }
+}
+
+/// A call takes four sockets, a connection one: as many files are asked for as the system gives a program
+/// of this user. Where it gives no more, calls beyond are refused with 503, as always when sockets end.
+fn take_all_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
 async fn live(arguments: Arguments) -> Result<(), Failure> {
     let clock = Clock::start();
+    take_all_files();
     for Account { number, secret } in &arguments.extensions {
         secrets::warn_if_short(&format!("extension {number}"), secret);
     }
@@ -148,6 +190,7 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
         qualify_s: Some(arguments.qualify).filter(|seconds| *seconds > 0),
         ring_s: arguments.ring,
         session_s: Some(arguments.session).filter(|seconds| *seconds > 0),
+        parking: arguments.parking(),
         terms: Terms { blocks: blocks(&arguments)?, ..Terms::default() },
         ..ExchangeConfig::default()
     };
@@ -271,6 +314,15 @@ mod tests {
         assert!(parse_extension("70 01:secret").unwrap_err().contains("letters"));
         for text in ["7001", ":secret", "7001:", ""] {
             assert!(parse_extension(text).unwrap_err().contains("as in"), "{text}");
+        }
+    }
+
+    #[test]
+    fn parking_places_are_read() {
+        assert_eq!(parse_places("800-809"), Ok(Places { first: 800, count: 10 }));
+        assert_eq!(parse_places("7900"), Ok(Places { first: 7_900, count: 1 }));
+        for text in ["", "-", "9-8", "1-2-3", "+1-2", "007-009", "1-1001", "0-4294967295", "a-b"] {
+            assert!(parse_places(text).unwrap_err().contains("as in"), "{text}");
         }
     }
 

@@ -47,6 +47,11 @@ impl Head {
         Self { bytes, to_end, core_end, timestamp_end }
     }
 
+    /// The room that it took.
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// Whether a reply needs a tag.
     pub(super) fn lacks_tag(&self) -> bool {
         self.to_end.is_some()
@@ -110,7 +115,7 @@ impl Shared {
             let bytes = Bytes::copy_from_slice(&self.scratch);
             out.push(Transmit { flow: reply_flow(flow, &via), name: None, bytes });
         }
-        self.spare = head.bytes;
+        self.spare = head.into_bytes();
     }
 
     /// A reply that the endpoint gives by itself.

@@ -287,7 +287,7 @@ struct Shared {
     timers: TimerQueue<Whose>,
     /// Messages are written here, so that each is allocated once and at its length.
     scratch: Vec<u8>,
-    /// Room for the head of an answer without memory.
+    /// Room for the head of the next answer.
     spare: Vec<u8>,
 }
 

@@ -145,7 +145,7 @@ impl Servers {
             _ => Machine::Other { machine: Server::start(timing, reliable), tag: Box::default() },
         };
         let Fresh { key, merge, reply_flow, .. } = fresh;
-        let head = Head::copy(request, flow.remote, Vec::with_capacity(USUAL_HEAD_BYTES));
+        let head = Head::copy(request, flow.remote, std::mem::take(&mut shared.spare));
         let id = self.transactions.insert(Transaction {
             flow: reply_flow,
             key,
@@ -182,7 +182,7 @@ impl Servers {
         transaction.write_response(shared, reply);
         transaction.transmit(out);
         if reply.is_final() {
-            self.finish(id, reply.status);
+            self.finish(shared, id, reply.status);
         }
         self.arm(shared, id);
         Ok(())
@@ -314,9 +314,11 @@ impl Servers {
 
     /// After the final reply only the response is kept. A request that was challenged has not been
     /// acted upon: its successor may bear the same CSeq, as careless peers have it.
-    fn finish(&mut self, id: SlotId, status: u16) {
+    fn finish(&mut self, shared: &mut Shared, id: SlotId, status: u16) {
         let Some(transaction) = self.transactions.get_mut(id) else { return };
-        transaction.head = None;
+        if let Some(head) = transaction.head.take() {
+            shared.spare = head.into_bytes();
+        }
         if matches!(status, 401 | 407)
             && let Some(merge) = transaction.merge.take()
         {
@@ -369,8 +371,6 @@ impl Servers {
     }
 }
 
-/// Room for what is copied of most requests.
-const USUAL_HEAD_BYTES: usize = 512;
 /// What a 503 asks a peer to wait.
 const BUSY_RETRY_S: u32 = 10;
 

@@ -1,5 +1,7 @@
 //! Calls made and led by command: what a web page's or a program's click does.
 
+use std::sync::Arc;
+
 use proto::Time;
 use proto::sdp::{Local, OfferAnswer};
 
@@ -43,7 +45,7 @@ impl Exchange {
     }
 
     /// The devices of an extension that can be rung.
-    pub(super) fn devices_of(&self, now: Time, id: ExtensionId) -> Vec<Binding> {
+    pub(super) fn devices_of(&self, now: Time, id: ExtensionId) -> Vec<Arc<Binding>> {
         let bindings = self.directory.get(id).map(|entry| &*entry.bindings).unwrap_or_default();
         bindings.iter().filter(|device| device.is_live(now) && device.reachable).cloned().collect()
     }

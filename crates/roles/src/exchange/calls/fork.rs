@@ -1,6 +1,7 @@
 //! A call begins: whom it goes to, and what becomes of it until somebody answers.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use proto::Time;
@@ -195,7 +196,13 @@ impl Exchange {
         }
     }
 
-    pub(super) fn ring_devices(&mut self, now: Time, call: CallId, callee: ExtensionId, devices: &[Binding]) {
+    pub(super) fn ring_devices(
+        &mut self,
+        now: Time,
+        call: CallId,
+        callee: ExtensionId,
+        devices: &[Arc<Binding>],
+    ) {
         let rule = self.directory.get(callee).map(|entry| entry.extension.encryption).unwrap_or_default();
         let offer = self.offer_by_rule(call, rule);
         for device in devices {

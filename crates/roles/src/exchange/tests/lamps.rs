@@ -20,7 +20,7 @@ pub(super) fn subscribe(bench: &mut Bench, phone: &mut Phone, watched: &str, eve
 /// The exchange after a restart, with the subscription that was kept last.
 fn restarted(before: &Bench) -> Bench {
     let kept = before.changes.iter().rev().find_map(|change| match change {
-        Change::Subscription(kept) => Some(*kept.clone()),
+        Change::Subscription(kept) => Some(Subscription::clone(kept)),
         _ => None,
     });
     let extensions = ["7002", "7003"].map(|n| Extension::new(n, "offhook", "secret")).to_vec();

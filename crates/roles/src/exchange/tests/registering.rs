@@ -201,7 +201,7 @@ fn registrations_outlive_the_exchange() {
         .changes
         .iter()
         .filter_map(
-            |change| if let Change::Binding(binding) = change { Some(*binding.clone()) } else { None },
+            |change| if let Change::Binding(binding) = change { Some(Binding::clone(binding)) } else { None },
         )
         .collect();
     let extensions = ["7001", "7002"].map(|n| Extension::new(n, "offhook", "secret")).to_vec();

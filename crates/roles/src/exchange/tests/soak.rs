@@ -1,5 +1,7 @@
 //! Long runs in virtual time: a flood of guessers, a week with faults.
 
+use std::sync::Arc;
+
 use super::*;
 
 #[test]
@@ -51,13 +53,16 @@ impl Kept {
         for change in changes {
             match change {
                 Change::Binding(binding) => {
-                    self.bindings.insert((binding.number.clone(), binding.contact.clone()), *binding);
+                    self.bindings.insert(
+                        (binding.number.clone(), binding.contact.clone()),
+                        Arc::unwrap_or_clone(binding),
+                    );
                 }
                 Change::BindingRemoved { number, contact } => {
                     self.bindings.remove(&(number, contact));
                 }
                 Change::Subscription(kept) => {
-                    self.subscriptions.insert(kept.local_tag.clone(), *kept);
+                    self.subscriptions.insert(kept.local_tag.clone(), Arc::unwrap_or_clone(kept));
                 }
                 Change::SubscriptionRemoved { local_tag } => {
                     self.subscriptions.remove(&local_tag);
