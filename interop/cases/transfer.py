@@ -99,12 +99,13 @@ def afterwards(exchange, one, other):
 
 
 # Where PJSIP has held baresip and takes the call back, baresip 1.0 records no more, also at a Kamailio: such a way
-# is left out. linphone and PJSIP agree on speex between them, which no third end here has: our exchange offers the
-# target what the transferee said last, so linphone moves no PJSIP.
+# is left out. linphone and PJSIP agree on speex between them, which no third end here has: where linphone moves
+# PJSIP, the target refuses what PJSIP said last and is asked for an offer.
 WAYS = {
     blind: ((Ours, Pjsip, Baresip), (Ours, Baresip, Pjsip), (Pjsip, Ours, Baresip), (Pjsip, Baresip, Ours),
             (Baresip, Ours, Pjsip), (Baresip, Pjsip, Ours), (Linphone, Ours, Pjsip),
-            (Ours, Linphone, Pjsip), (Pjsip, Ours, Linphone)),
+            (Ours, Linphone, Pjsip), (Pjsip, Ours, Linphone), (Linphone, Pjsip, Baresip),
+            (Linphone, Pjsip, Ours)),
     attended: ((Ours, Pjsip, Baresip), (Ours, Baresip, Pjsip), (Pjsip, Ours, Baresip),
                (Ours, Linphone, Pjsip), (Ours, Pjsip, Linphone)),
     semi_attended: ((Ours, Baresip, Pjsip), (Ours, Pjsip, Baresip), (Pjsip, Ours, Baresip),
