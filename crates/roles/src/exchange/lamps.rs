@@ -274,8 +274,12 @@ impl Exchange {
         }
         let at_home =
             lamp.kept.remote.ip() == flow.remote.ip() && lamp.kept.transport == flow.transport.param_name();
-        if !at_home && self.authenticate(now, flow, message).is_none() {
-            return;
+        let watcher = self.directory.find(&lamp.kept.watcher);
+        if !at_home {
+            let Some(proven) = self.authenticate(now, flow, message) else { return };
+            if watcher != Some(proven) {
+                return self.answer(now, flow, message, Reply::new(403));
+            }
         }
         let expires_s = match asked_s(message) {
             Ok(expires_s) => expires_s,
@@ -289,6 +293,7 @@ impl Exchange {
         kept.remote_cseq = lamp.dialog.remote_cseq;
         kept.target.clone_from(&lamp.dialog.target);
         (kept.local, kept.remote) = (flow.local, flow.remote);
+        flow.transport.param_name().clone_into(&mut kept.transport);
         kept.expires_at_s = now.as_secs() + u64::from(expires_s);
         lamp.told = None;
         let reply = accepted(flow, &kept.watched, expires_s);

@@ -15,7 +15,9 @@ use crate::web::problem::Problem;
 /// The exchange does not answer.
 pub(super) async fn list(State(shared): State<Shared>) -> Result<Told<Value>, Problem> {
     match shared.desk.list(What::Registrations).await? {
-        Answer::Registrations(all) => Ok(listed("registrations", all.iter().map(|binding| shown(binding)).collect())),
+        Answer::Registrations(all) => {
+            Ok(listed("registrations", all.iter().map(|binding| shown(binding)).collect()))
+        }
         _ => Err(unexpected()),
     }
 }

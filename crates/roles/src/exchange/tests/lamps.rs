@@ -284,3 +284,35 @@ fn watchers_are_limited() {
     }
     assert!(bench.heard(&phone, "SIP/2.0 503").contains("Retry-After: 60\r\n"));
 }
+
+#[test]
+fn a_subscription_follows_its_watcher_and_nobody_else() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    subscribe(&mut bench, &mut phones[2], "7002", "dialog", 3_600);
+    let accepted = bench.heard(&phones[2], "SIP/2.0 200");
+    let ended = |phone: &mut Phone| {
+        let again = phone.within(&accepted, "SUBSCRIBE", "Event: dialog\r\nExpires: 0\r\n", "");
+        again.replace("sip:7001@192.0.2.100>;tag", "sip:7003@192.0.2.100>;tag")
+    };
+    bench.ladder.clear();
+    // 7001 knows the tags, and its own password alone.
+    phones[0].cseq = 100;
+    let theft = ended(&mut phones[0]);
+    bench.say(&phones[0], &theft);
+    bench.check("7001>s SUBSCRIBE; s>7001 403");
+    // 7003 comes from elsewhere, as behind a NAT that has forgotten it.
+    phones[2].cseq = 200;
+    phones[2].address.set_ip([203, 0, 113, 9].into());
+    let unproven = ended(&mut phones[2]);
+    bench.say(&phones[2], &unproven);
+    let challenge = bench.inbox[&phones[2].address].last().expect("an answer").clone();
+    assert!(challenge.starts_with("SIP/2.0 401"), "{challenge}");
+    phones[2].challenged(&challenge);
+    let proven = ended(&mut phones[2]);
+    bench.say(&phones[2], &proven);
+    let told =
+        bench.inbox[&phones[2].address].iter().any(|heard| heard.contains("terminated;reason=timeout"));
+    assert!(told, "{:?}", bench.inbox[&phones[2].address]);
+    assert_eq!(bench.exchange.lamps.iter().count(), 0);
+}
