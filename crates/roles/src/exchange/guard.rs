@@ -43,7 +43,8 @@ pub struct Patience {
     pub account_wrong: u32,
     /// Wrong passwords that one account is forgiven each minute.
     pub account_wrong_per_minute: u32,
-    /// New requests in a second from everybody together; what is beyond gets 503.
+    /// New requests in a second from everybody together, an INVITE counting as ten; what is beyond gets
+    /// 503. As much as one core of a good machine can do: a lesser one is late before it says no.
     pub requests_per_second: u32,
     /// User-Agent words of tools that only scan; whoever bears one is banned at once.
     pub scanners: Vec<String>,
@@ -60,7 +61,7 @@ impl Default for Patience {
             ban_max_s: 3_600,
             account_wrong: 128,
             account_wrong_per_minute: 6,
-            requests_per_second: 200_000,
+            requests_per_second: 160_000,
             max_sources: 65_536,
             max_bans: 4_096,
             scanners: scanners.map(str::to_owned).to_vec(),
@@ -81,6 +82,8 @@ pub struct Ban {
     pub reason: String,
 }
 
+/// How many other requests an INVITE takes the time of (`bench/README.md`).
+const INVITE_COST: u32 = 10;
 /// How long an address is a home after a password was shown there, in seconds: as long as the longest
 /// registration.
 const HOME_S: u64 = 7_200;
@@ -111,11 +114,12 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// Takes one out of `most`, of which `per_minute` come back; `false` where nothing is left.
-    fn take(&mut self, now: Time, most: u32, per_minute: u64) -> bool {
+    /// Takes `count` out of `most`, of which `per_minute` come back; `false` where nothing is left. The last
+    /// one may overdraw.
+    fn take(&mut self, now: Time, count: u32, most: u32, per_minute: u64) -> bool {
         let left = self.is_left(now, most, per_minute);
         if left {
-            self.spent += 1_000;
+            self.spent += u64::from(count) * 1_000;
         }
         left
     }
@@ -213,11 +217,12 @@ impl Gate {
 
     /// Whether one more new request is too many for the exchange. The last quarter of what it can do is
     /// for those whom it knows.
-    fn is_overloaded(&mut self, now: Time, source: IpAddr) -> bool {
+    fn is_overloaded(&mut self, now: Time, source: IpAddr, method: Option<Method>) -> bool {
+        let cost = if method == Some(Method::Invite) { INVITE_COST } else { 1 };
         let most = self.patience.requests_per_second;
         let per_minute = u64::from(most) * 60;
-        let room = self.load.take(now, most - most / 4, per_minute)
-            || self.is_home(now, source) && self.load.take(now, most, per_minute);
+        let room = self.load.take(now, cost, most - most / 4, per_minute)
+            || self.is_home(now, source) && self.load.take(now, cost, most, per_minute);
         let overloaded = !room;
         self.shed += u64::from(overloaded);
         overloaded
@@ -342,7 +347,7 @@ impl Exchange {
                 self.strike(now, source, "wrong passwords");
                 if let Some(entry) = account.and_then(|id| self.directory.get_mut(id)) {
                     let Patience { account_wrong, account_wrong_per_minute, .. } = self.gate.patience;
-                    entry.wrong.take(now, account_wrong, account_wrong_per_minute.into());
+                    entry.wrong.take(now, 1, account_wrong, account_wrong_per_minute.into());
                 }
                 self.turn_away(now, flow, message, Reply::new(403))
             }
@@ -365,7 +370,7 @@ impl Exchange {
     /// up for them. Later ones are spread over half a minute. That so many come is nobody's fault.
     pub(super) fn shed(&mut self, now: Time, flow: Flow, message: &Message<'_>) -> bool {
         let source = flow.remote.ip();
-        let overloaded = self.gate.is_overloaded(now, source);
+        let overloaded = self.gate.is_overloaded(now, source, message.method());
         if overloaded && (self.gate.is_home(now, source) || self.gate.spend(now, source)) {
             let wait_s = 5 + self.rng.below(25);
             self.refuse(flow, message, Reply::new(503).header(Name::RetryAfter, wait_s));
@@ -509,7 +514,7 @@ mod tests {
     #[test]
     fn a_budget_loses_nothing_in_small_steps() {
         let mut budget = Budget::default();
-        assert!(budget.take(Time::from_secs(1), 1, 60) && !budget.take(Time::from_secs(1), 1, 60));
+        assert!(budget.take(Time::from_secs(1), 1, 1, 60) && !budget.take(Time::from_secs(1), 1, 1, 60));
         let left = (1..1_000).filter(|ms| budget.is_left(Time::from_millis(1_000 + ms), 1, 60)).count();
         assert_eq!(left, 0);
         assert!(budget.is_left(Time::from_secs(2), 1, 60));
@@ -564,7 +569,7 @@ mod tests {
         let mut gate = gate(Patience { requests_per_second: 8, ..Patience::default() });
         gate.settle(Time::ZERO, source(1));
         let taken = |gate: &mut Gate, number| {
-            (0..20).take_while(|_| !gate.is_overloaded(Time::ZERO, source(number))).count()
+            (0..20).take_while(|_| !gate.is_overloaded(Time::ZERO, source(number), None)).count()
         };
         assert_eq!((taken(&mut gate, 2), taken(&mut gate, 1)), (6, 2));
     }

@@ -219,6 +219,57 @@ fn an_offer_in_a_prack_is_answered_there() {
 }
 
 #[test]
+fn reliable_answers_wait_for_the_prack_of_the_one_before() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let invite = phones[0].invite("7002", "call-1", "Require: 100rel\r\n");
+    bench.say(&phones[0], &invite);
+    let asked = bench.heard(&phones[1], "INVITE");
+    bench.ladder.clear();
+    let rings = phones[1].answer(&asked, 180, "", "");
+    bench.say(&phones[1], &rings);
+    let sounds = phones[1].answer(&asked, 183, "", SDP);
+    bench.say(&phones[1], &sounds);
+    bench.check("7002>s 180; s>7001 180; 7002>s 183");
+    let told = bench.heard(&phones[0], "SIP/2.0 180");
+    assert!(told.contains("RSeq: 1\r\n"), "{told}");
+    let cseq = line(&invite, "CSeq: ").trim_start_matches("CSeq: ").to_owned();
+    for (named, expected) in [
+        ("RAck: 1 99 INVITE".to_owned(), "7001>s PRACK; s>7001 481"),
+        (format!("RAck: 2 {cseq}"), "7001>s PRACK; s>7001 481"),
+        (format!("RAck: 1 {cseq}"), "7001>s PRACK; s>7001 200; s>7001 183"),
+    ] {
+        let prack = phones[0].within(&told, "PRACK", &format!("{named}\r\n"), "");
+        bench.say(&phones[0], &prack);
+        bench.check(expected);
+    }
+    let told = bench.heard(&phones[0], "SIP/2.0 183");
+    assert!(told.contains("RSeq: 2\r\n") && told.contains("m=audio "), "{told}");
+    // RFC 3262 §3: no 200 before the session is acknowledged.
+    answer_invite(&mut bench, &phones[1], 200);
+    bench.check("7002>s 200; s>7002 ACK");
+    let prack = phones[0].within(&told, "PRACK", &format!("RAck: 2 {cseq}\r\n"), "");
+    bench.say(&phones[0], &prack);
+    bench.check("7001>s PRACK; s>7001 200; s>7001 200");
+    assert!(bench.heard(&phones[0], "SIP/2.0 200").contains("m=audio "));
+}
+
+#[test]
+fn a_call_whose_reliable_ringing_is_never_acknowledged_ends() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let invite = phones[0].invite("7002", "call-1", "Require: 100rel\r\n");
+    bench.say(&phones[0], &invite);
+    let asked = bench.heard(&phones[1], "INVITE");
+    let rings = phones[1].answer(&asked, 180, "", "");
+    bench.say(&phones[1], &rings);
+    bench.wait(40);
+    assert!(bench.heard(&phones[0], "SIP/2.0 504").contains("Not Acknowledged"));
+    bench.heard(&phones[1], "CANCEL");
+    assert!(bench.exchange.calls().is_empty());
+}
+
+#[test]
 fn a_late_offer_is_not_asked_for_reliably_before_the_answer() {
     let mut bench = Bench::new();
     let mut phones = bench.ready();

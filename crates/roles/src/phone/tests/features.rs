@@ -267,6 +267,9 @@ fn a_reliable_ringing_is_acknowledged() {
     bench.forget();
     bench.wait_ms(500);
     bench.check("p>s 180");
+    bench.wait_ms(40_000);
+    assert!(bench.last().starts_with("SIP/2.0 504 "), "{}", bench.last());
+    assert_eq!(bench.phone.view().calls.len(), 0, "nobody rings any more");
 }
 
 #[test]
@@ -274,10 +277,11 @@ fn a_prack_may_come_after_the_answer() {
     let mut bench = Bench::registered(&[("account.1.100rel_enable", "1")]);
     bench.request("INVITE", "in", "Supported: 100rel", SDP);
     let ringing = bench.reply(180);
-    let rseq = Message::parse(&ringing).expect("sound").number(Name::RSeq).expect("a number");
+    let message = Message::parse(&ringing).expect("sound");
+    let (rseq, cseq) = (message.number(Name::RSeq).expect("a number"), message.cseq().expect("there").number);
     bench.command("answer");
     bench.forget();
-    let acknowledged = format!("RAck: {rseq} 1 INVITE");
+    let acknowledged = format!("RAck: {rseq} {cseq} INVITE");
     bench.request_inside(&ringing, "PRACK", &acknowledged, "");
     bench.request_inside(&ringing, "PRACK", &acknowledged, "");
     bench.check("s>p PRACK; p>s 200; s>p PRACK; p>s 481");

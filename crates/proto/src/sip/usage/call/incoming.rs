@@ -20,10 +20,22 @@ pub(super) struct Ringing {
     peer_reliable: bool,
     /// They demand that every provisional response is reliable (RFC 3262 §3).
     must_be_reliable: bool,
-    next_rseq: u32,
+    /// How the PRACK of the next reliable response will name it.
+    next: RAck,
     unacknowledged: Option<Unacknowledged>,
+    /// Status and session of a response that must be reliable and waits for the PRACK of the one before.
+    queued: Option<(u16, Option<Vec<u8>>)>,
+    /// The 200, where it waits for the PRACK of a session (RFC 3262 §3).
+    answer: Option<Answer>,
     /// Their offer has its answer in a response that they have acknowledged (RFC 3262 §5).
     pub(super) answered_early: bool,
+}
+
+/// What a 200 says.
+#[derive(Debug)]
+struct Answer {
+    sdp: Option<Vec<u8>>,
+    headers: Vec<(Name, String)>,
 }
 
 /// A reliable provisional response that no PRACK has acknowledged.
@@ -31,7 +43,7 @@ pub(super) struct Ringing {
 struct Unacknowledged {
     reply: Reply,
     has_sdp: bool,
-    rseq: u32,
+    named: RAck,
     wait: Duration,
     resend_at: Time,
     give_up_at: Time,
@@ -58,8 +70,10 @@ impl Call {
             invite,
             peer_reliable,
             must_be_reliable,
-            next_rseq: 1,
+            next: RAck { rseq: 1, cseq: request.cseq()? },
             unacknowledged: None,
+            queued: None,
+            answer: None,
             answered_early: false,
         });
         let mut call = Self {
@@ -97,6 +111,10 @@ impl Call {
         reliable: bool,
     ) {
         let State::Ringing(ringing) = &mut self.state else { return };
+        if ringing.must_be_reliable && ringing.unacknowledged.is_some() {
+            ringing.queued = Some((status, sdp));
+            return;
+        }
         let mut reply = Reply::new(status)
             .to_tag(self.dialog.local.tag.clone())
             .header(Name::Contact, &ctx.identity.contact)
@@ -109,13 +127,13 @@ impl Call {
         // A second reliable response may only leave once the first is acknowledged (RFC 3262 §3).
         if (reliable || ringing.must_be_reliable) && ringing.peer_reliable && ringing.unacknowledged.is_none()
         {
-            let rseq = ringing.next_rseq;
-            ringing.next_rseq += 1;
-            reply = reply.header(Name::Require, "100rel").header(Name::RSeq, rseq);
+            let named = ringing.next;
+            ringing.next.rseq += 1;
+            reply = reply.header(Name::Require, "100rel").header(Name::RSeq, named.rseq);
             ringing.unacknowledged = Some(Unacknowledged {
                 reply: reply.clone(),
                 has_sdp,
-                rseq,
+                named,
                 wait: T1,
                 resend_at: ctx.now + T1,
                 give_up_at: ctx.now + T1 * 64,
@@ -125,7 +143,7 @@ impl Call {
         ctx.reply(invite, reply);
     }
 
-    /// 200: the call is answered.
+    /// 200: the call is answered, at once or when the session that was told reliably is acknowledged.
     pub fn answer<O: Copy>(
         &mut self,
         ctx: &mut Context<'_, O>,
@@ -134,7 +152,11 @@ impl Call {
     ) {
         let State::Ringing(ringing) = &mut self.state else { return };
         let invite = ringing.invite;
-        self.late_prack = ringing.unacknowledged.take().map(|waiting| waiting.rseq);
+        if ringing.unacknowledged.as_ref().is_some_and(|waiting| waiting.has_sdp) {
+            ringing.answer = Some(Answer { sdp, headers: headers.to_vec() });
+            return;
+        }
+        self.late_prack = ringing.unacknowledged.take().map(|waiting| waiting.named);
         let mut reply = Reply::new(200)
             .to_tag(self.dialog.local.tag.clone())
             .header(Name::Contact, &ctx.identity.contact)
@@ -229,15 +251,18 @@ impl Call {
         request: &Message<'_>,
     ) -> Option<Event> {
         let named = request.header(Name::RAck).and_then(RAck::parse);
-        let rseq = named.map(|named| named.rseq);
+        let (mut queued, mut answer) = (None, None);
         let awaited = match &mut self.state {
             State::Ringing(ringing) => {
-                let awaited = ringing.unacknowledged.take_if(|u| Some(u.rseq) == rseq);
+                let awaited = ringing.unacknowledged.take_if(|u| Some(u.named) == named);
                 ringing.answered_early |= awaited.as_ref().is_some_and(|u| u.has_sdp);
+                if awaited.is_some() {
+                    (queued, answer) = (ringing.queued.take(), ringing.answer.take());
+                }
                 awaited.is_some()
             }
             // The call was answered before the PRACK came (RFC 3262 §3).
-            _ => self.late_prack.take_if(|late| Some(*late) == rseq).is_some(),
+            _ => self.late_prack.take_if(|late| Some(*late) == named).is_some(),
         };
         let mut reply = Reply::new(if awaited { 200 } else { 481 });
         if awaited && sdp_of(request).is_some() && !self.local_sdp.is_empty() {
@@ -245,21 +270,28 @@ impl Call {
             reply = reply.body("application/sdp", self.local_sdp.clone());
         }
         ctx.reply(id, reply);
+        if let Some(Answer { sdp, headers }) = answer {
+            self.answer(ctx, sdp, &headers);
+        } else if let Some((status, sdp)) = queued {
+            self.progress(ctx, status, sdp, true);
+        }
         None
     }
 
-    pub(super) fn resend_provisional<O: Copy>(&mut self, ctx: &mut Context<'_, O>) {
-        let State::Ringing(ringing) = &mut self.state else { return };
+    /// Repeats a reliable provisional response; the call ends where no PRACK comes (RFC 3262 §3).
+    pub(super) fn resend_provisional<O: Copy>(&mut self, ctx: &mut Context<'_, O>) -> Option<Event> {
+        let State::Ringing(ringing) = &mut self.state else { return None };
         let invite = ringing.invite;
-        let Some(waiting) = ringing.unacknowledged.as_mut().filter(|u| u.resend_at <= ctx.now) else {
-            return;
-        };
+        let waiting = ringing.unacknowledged.as_mut().filter(|u| u.resend_at <= ctx.now)?;
         if waiting.give_up_at <= ctx.now {
-            return self.refuse(ctx, Reply::new(504).reason("Provisional Response Not Acknowledged"));
+            self.refuse(ctx, Reply::new(504).reason("Provisional Response Not Acknowledged"));
+            let reason = "a reliable answer was never acknowledged".to_owned();
+            return Some(Event::Ended { by_remote: false, reason });
         }
         waiting.wait *= 2;
-        waiting.resend_at = ctx.now + waiting.wait;
+        waiting.resend_at = (ctx.now + waiting.wait).min(waiting.give_up_at);
         let reply = waiting.reply.clone();
         ctx.reply(invite, reply);
+        None
     }
 }

@@ -19,7 +19,7 @@ use crate::sip::dialog::Dialog;
 use crate::sip::digest::Attempt;
 use crate::sip::endpoint::{ClientId, SendError, ServerId};
 use crate::sip::flow::Target;
-use crate::sip::header::{Reason, Replaces};
+use crate::sip::header::{RAck, Reason, Replaces};
 use crate::sip::message::{Message, Method, Name};
 use crate::sip::{Reply, Request, Uri};
 
@@ -43,7 +43,7 @@ pub struct Call {
     session_wish: Option<session::Wish>,
     local_sdp: Vec<u8>,
     /// The RSeq of a provisional response of ours that was unacknowledged when the call was answered.
-    late_prack: Option<u32>,
+    late_prack: Option<RAck>,
     errands: Vec<Errand>,
     /// Their Allow names UPDATE (RFC 3311 §4).
     takes_update: bool,
@@ -335,7 +335,9 @@ impl Call {
 
     /// A deadline of ours has come.
     pub fn on_deadline<O: Copy>(&mut self, ctx: &mut Context<'_, O>) -> Option<Event> {
-        self.resend_provisional(ctx);
+        if let Some(ended) = self.resend_provisional(ctx) {
+            return Some(ended);
+        }
         self.retry_after_glare(ctx);
         self.on_session_deadline(ctx)
     }
