@@ -16,7 +16,11 @@ const MAX_PIECES: usize = 64;
 /// # Errors
 /// The folder or a file cannot be read, a file is too large or no WAV file, or there is none.
 pub(super) fn load(dir: &Path) -> io::Result<Vec<Arc<[i16]>>> {
-    let entries = std::fs::read_dir(dir).map_err(|error| at(dir, &error))?;
+    let unread = |error: io::Error| {
+        let text = format!("{}: {error}; --music takes a folder with WAV files", dir.display());
+        io::Error::new(error.kind(), text)
+    };
+    let entries = std::fs::read_dir(dir).map_err(unread)?;
     let mut paths = entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>()?;
     paths.retain(|path| path.extension().is_some_and(|kind| kind.eq_ignore_ascii_case("wav")));
     paths.sort();
