@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use proto::Time;
 use roles::exchange::{Change, Command, Event, Exchange};
 use roles::relay::{RelayCommand, RelayEvent};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use super::words::words;
 use super::{Relaying, keep};
 use crate::cli::lines::{Lines, Mouth};
 use crate::cli::web::Told;
@@ -65,13 +66,15 @@ impl drive::Hands<Exchange> for Hands {
         }
         // Plain data with text keys, so serialising cannot fail.
         let Ok(Value::Object(mut fields)) = serde_json::to_value(&event) else { return };
-        fields.insert("at".to_owned(), self.teller.clock.now().rfc3339().into());
+        let at = self.teller.clock.now().rfc3339();
+        fields.insert("at".to_owned(), at.as_str().into());
         let name = fields.get("event").and_then(Value::as_str).unwrap_or_default().to_owned();
         let fields = Value::Object(fields);
         if let Some(desk) = &self.desk {
             desk.tell(&name, fields.to_string());
         }
-        self.teller.say(|| fields.to_string(), || words(fields.as_object()));
+        let time = at.get(11..19).unwrap_or_default();
+        self.teller.say(|| fields.to_string(), || format!("{time}  {}", words(&event)));
     }
 
     fn media(&mut self, command: RelayCommand) {
@@ -130,42 +133,5 @@ impl Teller {
         if let Some(lines) = self.lines.take() {
             lines.finish();
         }
-    }
-}
-
-/// An event for people: its name, then what there is to know.
-fn words(fields: Option<&Map<String, Value>>) -> String {
-    let Some(fields) = fields else { return String::new() };
-    let name = fields.get("event").and_then(Value::as_str).unwrap_or_default().replace('_', " ");
-    let rest = fields.iter().filter(|(key, value)| *key != "event" && *key != "at" && !value.is_null());
-    rest.fold(name, |line, (key, value)| match value {
-        Value::String(text) => format!("{line}  {key} {}", printable(text)),
-        other => format!("{line}  {key} {other}"),
-    })
-}
-
-/// Texts of strangers do nothing to the terminal that shows them: control characters and those that turn
-/// the direction of writing are shown by their numbers.
-fn printable(text: &str) -> String {
-    let does = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let show = |c: char| if does(c) { c.escape_unicode().to_string() } else { c.to_string() };
-    text.chars().map(show).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_of_strangers_do_nothing_to_a_terminal() {
-        let event = json!({ "event": "registered", "contact": "sip:\u{1b}]0;x\u{7}\u{9b}2J\u{202e}ü" });
-        let line = words(event.as_object());
-        assert_eq!(line, "registered  contact sip:\\u{1b}]0;x\\u{7}\\u{9b}2J\\u{202e}ü");
-    }
-
-    #[test]
-    fn events_in_words() {
-        let event = json!({ "event": "call_ended", "caller": "7001", "call": 3, "x": null, "at": "…" });
-        assert_eq!(words(event.as_object()), "call ended  call 3  caller 7001");
     }
 }

@@ -5,6 +5,7 @@ pub(super) mod keep;
 mod music;
 mod relaying;
 mod text;
+mod words;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

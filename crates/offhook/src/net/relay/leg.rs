@@ -43,7 +43,10 @@ pub(super) enum Verdict {
 /// One leg.
 pub(super) struct Leg {
     pub(super) sockets: Sockets,
+    /// Where SDP wants sound; nowhere while it holds by 0.0.0.0.
     signalled: Option<SocketAddr>,
+    /// Where SDP said last that its sound comes from.
+    place: Option<SocketAddr>,
     remote: Remote,
     rtcp_from: Option<SocketAddr>,
     opener: Option<Opener>,
@@ -64,6 +67,7 @@ impl Leg {
         Self {
             sockets,
             signalled: None,
+            place: None,
             remote: Remote::new(None, true),
             rtcp_from: None,
             opener: None,
@@ -82,9 +86,12 @@ impl Leg {
     /// key stream, or take replayed packets for new ones.
     pub(super) fn expect(&mut self, mut expected: Expected) {
         expected.rtp = expected.rtp.filter(|at| at.port() != 0 && !at.ip().is_unspecified());
-        if (expected.rtp, expected.home) != (self.signalled, self.expected.home) {
+        // A hold by 0.0.0.0 says nothing of where its sound comes from: that stays what it was.
+        let place = expected.rtp.or(self.place);
+        if (place, expected.home) != (self.place, self.expected.home) {
             self.disconnect();
-            self.remote.signal(expected.rtp);
+            self.place = place;
+            self.remote.signal(place);
             self.remote.signal_home(expected.home);
             self.rtcp_from = None;
             (self.told_stranger, self.told_learnt) = (false, false);
@@ -261,6 +268,20 @@ mod tests {
 
     fn rtp(sequence: u8) -> [u8; 13] {
         [0x80, 8, 0, sequence, 0, 0, 0, 0, 0, 0, 0, 1, 0x55]
+    }
+
+    #[test]
+    fn a_hold_loses_nothing_of_what_the_holder_says() {
+        let phone = socket();
+        let from = phone.local_addr().expect("bound");
+        let mut leg = Leg::new(Sockets { rtp: socket(), rtcp: socket() });
+        for (sequence, signalled, told) in [(1, Some(from), true), (2, None, false), (3, Some(from), true)] {
+            leg.expect(Expected { rtp: signalled, ..Expected::default() });
+            let verdict = leg.receive(Time::ZERO, Kind::Rtp, from, &mut rtp(sequence));
+            assert!(matches!(verdict, Verdict::Forward { length: 13, .. }), "{sequence}: {verdict:?}");
+            assert_eq!(leg.send(Kind::Rtp, &mut vec![1, 2, 3]).is_ok(), told, "{sequence}");
+        }
+        assert_eq!(leg.figures().lost, Some(0));
     }
 
     #[test]
