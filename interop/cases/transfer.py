@@ -90,6 +90,28 @@ def refused(lab, kinds):
     return afterwards(exchange, transferor, transferee)
 
 
+def attended_recoded(lab):
+    """The two that are left last spoke other codings: baresip has PCMU alone, PJSIP was offered PCMA first."""
+    exchange = Exchange(lab, peers.SECRETS)
+    transferor = Ours(lab, "7001", exchange)
+    transferee = Baresip(lab, "7002", exchange, settings=";audio_codecs=PCMU/8000/1")
+    target = Pjsip(lab, "7003", exchange)
+    transferor.dial("7002")
+    transferee.take_call()
+    transferor.ringing()
+    first = transferor.answered()
+    talk(FIRST_TALK_S)
+    transferor.do("consult 7003")
+    target.take_call()
+    second = transferor.answered()
+    codecs = first.get("codec"), second.get("codec")
+    need(codecs == ("PCMU", "PCMA"), f"the calls should be PCMU and PCMA, and the phone says {codecs}")
+    talk(FIRST_TALK_S)
+    transferor.do("complete")
+    transferor.transferred()
+    return afterwards(exchange, transferee, target)
+
+
 def afterwards(exchange, one, other):
     """Judges that those two talk."""
     talk()
@@ -121,6 +143,10 @@ def needs(kinds):
 
 
 def cases():
+    yield Case(
+        "attended-recoded", "attended transfer: our phone moves baresip with PCMU to PJSIP with PCMA", attended_recoded,
+        needs((Ours, Baresip, Pjsip)),
+    )
     for how, ways in WAYS.items():
         manner = how.__name__.replace("_", "-")
         for kinds in ways:

@@ -28,6 +28,14 @@ impl Description {
         keep_formats(their, &theirs);
         true
     }
+
+    /// Whether a payload type of the audio stands for sound: some answer with telephone-event alone where
+    /// no coding is common, instead of refusing.
+    pub fn has_sound(&self) -> bool {
+        let audio = self.audio_index().and_then(|index| self.media.get(index));
+        let sounds = |media: &Media, format| meaning(media, format).is_none_or(|meaning| meaning.is_sound());
+        audio.is_some_and(|media| media.payload_types().any(|format| sounds(media, format)))
+    }
 }
 
 /// What a payload type stands for.

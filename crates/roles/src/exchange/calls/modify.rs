@@ -42,6 +42,9 @@ impl Exchange {
         if self.on_answered_to_station(now, call, id, sdp.as_deref()) {
             return;
         }
+        if self.cannot_rejoin_by(id, sdp.as_deref()) {
+            return self.rejoin_failed(now, id, Some(488));
+        }
         let halves = self.halves_of_change(id);
         let told = self.relayed_opt(call, id, sdp, halves);
         self.set_music(call);

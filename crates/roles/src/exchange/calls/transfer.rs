@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use proto::Time;
+use proto::sdp::Description;
 use proto::sip::Reply;
 use proto::sip::header::Replaces;
 use proto::sip::message::Name;
@@ -128,6 +129,10 @@ impl Exchange {
         }
         if transfer.by_hand {
             self.hang_up_leg(now, transfer.transferor, None);
+        }
+        let target = self.calls.peer(transfer.transferee);
+        if let Some(target) = target.filter(|target| waits.is_none() && !self.has_sound(*target)) {
+            return self.ask_to_rejoin(now, call, target, transfer.transferee);
         }
         if let Some(leg) = self.calls.legs.get_mut(&transfer.transferee) {
             leg.answers_late = waits;
@@ -252,13 +257,17 @@ impl Exchange {
         self.hang_up_leg(now, id, None);
     }
 
-    /// Joins two standing legs: `first` is offered what `second` said last of its media.
+    /// Joins two standing legs: `first` is offered what `second` said last of its media, or is asked for an
+    /// offer where that has nothing in common with what it said itself.
     fn rejoin(&mut self, now: Time, call: CallId, first: LegId, second: LegId) {
-        let told = self.relayed_unheld(call, second, self.last_said(second));
         if let Some(leg) = self.calls.legs.get_mut(&first) {
             leg.answers_late = None;
             leg.asked_by = None;
         }
+        if !self.have_common_sound(first, second) {
+            return self.ask_to_rejoin(now, call, first, second);
+        }
+        let told = self.relayed_unheld(call, second, self.last_said(second));
         if let Some(leg) = self.calls.legs.get_mut(&second) {
             leg.rejoins = Some(Rejoin::Offered);
         }
@@ -282,26 +291,51 @@ impl Exchange {
         }
     }
 
+    /// Joins two standing legs the other way: `first` is asked for an offer, which `second` is told.
+    fn ask_to_rejoin(&mut self, now: Time, call: CallId, first: LegId, second: LegId) {
+        if let Some(leg) = self.calls.legs.get_mut(&second) {
+            leg.rejoins = Some(Rejoin::Asked);
+        }
+        if self.ask_leg(now, first, |call, ctx| call.modify(ctx, None)) != Some(true) {
+            self.end_call(now, call, "a side is busy changing its session");
+        }
+    }
+
+    /// Whether what two legs said last can be answers to each other; true where one has said nothing.
+    fn have_common_sound(&self, one: LegId, other: LegId) -> bool {
+        let said = |id| self.last_said(id).and_then(|said| Description::parse(&said).ok());
+        said(one).zip(said(other)).is_none_or(|(mut one, mut other)| one.meet(&mut other))
+    }
+
+    /// Whether what a leg said last speaks of sound.
+    fn has_sound(&self, id: LegId) -> bool {
+        self.calls.legs.get(&id).is_some_and(|leg| speaks_of_sound(&leg.remote_sdp))
+    }
+
+    /// Whether an answer to what the other leg last said has no coding of sound in it.
+    pub(super) fn cannot_rejoin_by(&self, id: LegId, answer: Option<&[u8]>) -> bool {
+        self.rejoining(id) == Some(Rejoin::Offered) && answer.is_some_and(|answer| !speaks_of_sound(answer))
+    }
+
     /// Whether a leg has been asked for an offer so that it can be joined to another.
     pub(super) fn is_asked_to_rejoin(&self, id: LegId) -> bool {
-        let peer = self.calls.peer(id).and_then(|peer| self.calls.legs.get(&peer));
-        peer.is_some_and(|leg| leg.rejoins == Some(Rejoin::Asked))
+        self.rejoining(id) == Some(Rejoin::Asked)
+    }
+
+    /// How a leg came to say what the other side is to be told, where it is joined to that just now.
+    fn rejoining(&self, id: LegId) -> Option<Rejoin> {
+        self.calls.legs.get(&self.calls.peer(id)?)?.rejoins
     }
 
     /// A leg takes nothing of what the other one last said, or none at all: it is asked for an offer of its
     /// own, or the call ends.
     pub(super) fn rejoin_failed(&mut self, now: Time, id: LegId, status: Option<u16>) {
-        let peer = self.calls.peer(id).and_then(|peer| self.calls.legs.get_mut(&peer));
-        let narrow =
-            peer.filter(|leg| leg.rejoins == Some(Rejoin::Offered) && status.is_some_and(is_about_session));
-        if let Some(leg) = narrow {
-            leg.rejoins = Some(Rejoin::Asked);
-            if self.ask_leg(now, id, |call, ctx| call.modify(ctx, None)) == Some(true) {
-                return;
-            }
-        }
-        if let Some(call) = self.calls.legs.get(&id).and_then(|leg| leg.call) {
-            self.end_call(now, call, "the transferred side refused the new session");
+        let narrow = status.is_some_and(is_about_session) && self.rejoining(id) == Some(Rejoin::Offered);
+        let call = self.calls.legs.get(&id).and_then(|leg| leg.call);
+        match (call, self.calls.peer(id)) {
+            (Some(call), Some(peer)) if narrow => self.ask_to_rejoin(now, call, id, peer),
+            (Some(call), _) => self.end_call(now, call, "the transferred side refused the new session"),
+            (None, _) => {}
         }
     }
 
@@ -339,4 +373,8 @@ impl Exchange {
         }
         self.ask_leg(now, peer, |call, ctx| call.modify(ctx, told));
     }
+}
+
+fn speaks_of_sound(sdp: &[u8]) -> bool {
+    Description::parse(sdp).is_ok_and(|description| description.has_sound())
 }

@@ -403,6 +403,13 @@ fn a_target_that_never_takes_the_call_is_asked_for_an_offer_once() {
 
 /// 7001 has led 7002 to 7003 by an attended transfer, and 7002 takes nothing of what 7003 last said.
 fn does_not_suit(bench: &mut Bench, phones: &mut [Phone; 3]) {
+    led_on(bench, phones);
+    bench.ladder.clear();
+    answer_invite(bench, &phones[1], 488);
+}
+
+/// 7001 leads 7002 to 7003 by an attended transfer.
+fn led_on(bench: &mut Bench, phones: &mut [Phone; 3]) {
     let (first, _) = talking(bench, phones);
     let invite = phones[0].invite("7003", "call-2", "");
     bench.say(&phones[0], &invite);
@@ -411,8 +418,6 @@ fn does_not_suit(bench: &mut Bench, phones: &mut [Phone; 3]) {
     let ack = phones[0].ack(&invite, &second);
     bench.say(&phones[0], &ack);
     complete(bench, &mut phones[0], &first, &second);
-    bench.ladder.clear();
-    answer_invite(bench, &phones[1], 488);
 }
 
 #[test]
@@ -450,5 +455,37 @@ fn a_transferred_call_that_nobody_takes_ends_with_every_answer_acknowledged() {
             bench.check("7003>s 488; s>7003 ACK; s>7002 ACK; s>7002 BYE; s>7003 BYE");
         }
         assert!(bench.exchange.calls().is_empty(), "{refusing}");
+    }
+}
+
+/// An answer of somebody who has nothing in common with the offer but the keys, as baresip gives it.
+const KEYS_ALONE: &str = "v=0\r\no=- 1 2 IN IP4 10.0.0.3\r\ns=-\r\nc=IN IP4 10.0.0.3\r\nt=0 0\r\n\
+    m=audio 4300 RTP/AVP 101\r\na=rtpmap:101 telephone-event/8000\r\n";
+
+#[test]
+fn an_answer_without_sound_is_no_answer_to_a_transfer() {
+    for attended in [false, true] {
+        let mut bench = Bench::new();
+        let mut phones = bench.ready();
+        // Who answers with the keys alone, and who is told his offer then.
+        let (silent, other) = if attended { (1, 2) } else { (2, 1) };
+        if attended {
+            led_on(&mut bench, &mut phones);
+        } else {
+            let (answered, _) = talking(&mut bench, &mut phones);
+            let refer = phones[0].within(&answered, "REFER", "Refer-To: <sip:7003@192.0.2.100>\r\n", "");
+            bench.say(&phones[0], &refer);
+        }
+        let asked = bench.heard(&phones[silent], "INVITE");
+        let keys = phones[silent].answer(&asked, 200, "", KEYS_ALONE);
+        bench.say(&phones[silent], &keys);
+        let asked = bench.heard(&phones[silent], "INVITE");
+        assert!(!asked.contains("m=audio"), "asked for an offer: {asked}");
+        let offer = phones[silent].answer(&asked, 200, "", OTHER_SDP);
+        bench.say(&phones[silent], &offer);
+        assert!(bench.heard(&phones[other], "INVITE").contains("RTP/AVP 0"), "the offer, {attended}");
+        answer_invite(&mut bench, &phones[other], 200);
+        assert!(bench.heard(&phones[silent], "ACK").contains("m=audio "), "{attended}");
+        assert_eq!(bench.exchange.calls().len(), 1);
     }
 }
