@@ -73,6 +73,17 @@ def wide_band(lab):
     return ended(exchange, ours, theirs)
 
 
+def nothing_in_common(lab):
+    exchange = Exchange(lab, peers.SECRETS)
+    ours = Ours(lab, "7001", exchange, settings="account.1.codec.pcmu.enable 0")
+    Baresip(lab, "7002", exchange, settings=";audio_codecs=PCMU/8000/1")
+    ours.dial("7002")
+    ended = ours.over()
+    need(ended.get("status") == 488, f"the call should end with 488: {ended}")
+    exchange.alive()
+    return f"our phone is told {ended['status']} {ended['reason']}"
+
+
 def holds(other):
     """A case in which each side holds and takes the call back; both hear each other again afterwards."""
 
@@ -148,6 +159,7 @@ CASES = [
     Case("digits-from-baresip", "baresip's digits (RFC 4733) at our phone", digits_come(Baresip, "dtmf", "rtp"), BARESIP),
     Case("digits-from-pjsip-info", "PJSIP's digits by INFO at our phone", digits_come(Pjsip, "info", "info"), PJSIP),
     Case("g722-baresip", "a call with baresip in G.722", wide_band, BARESIP),
+    Case("no-common-codec", "our phone with PCMA calls baresip with PCMU", nothing_in_common, BARESIP),
     Case("hold-baresip", "our phone and baresip hold each other", holds(Baresip), BARESIP),
     Case("hold-pjsip", "our phone and PJSIP hold each other", holds(Pjsip), PJSIP),
     Case("conference", "our phone joins PJSIP and baresip", conference, (*PJSIP, "baresip")),
