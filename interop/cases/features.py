@@ -2,7 +2,7 @@
 
 from lib import peers, tone
 from lib.case import Case
-from lib.ends import FIRST_TALK_S, HZ, TALK_S, Baresip, Ours, Pjsip, each_heard, talk
+from lib.ends import FIRST_TALK_S, HZ, TALK_S, Baresip, Linphone, Ours, Pjsip, each_heard, talk
 from lib.lab import need
 from lib.ours import Exchange
 
@@ -71,6 +71,48 @@ def wide_band(lab):
     need(told.get("codec") == "G722", f"both have G.722 alone, and the phone says {told}")
     talk()
     return ended(exchange, ours, theirs)
+
+
+def music(other):
+    """A case in which the other is held and hears the exchange's music, and our phone again afterwards."""
+
+    def play(lab):
+        folder = lab.subfolder("music")
+        tone.write_tone(folder / "music.wav", HZ["7003"], seconds=20)
+        exchange = Exchange(lab, peers.SECRETS, "--music", folder)
+        ours, theirs = Ours(lab, "7001", exchange), other(lab, "7002", exchange)
+        ours.dial("7002")
+        theirs.take_call()
+        ours.answered()
+        talk(FIRST_TALK_S)
+        ours.do("hold")
+        talk()
+        ours.do("resume")
+        talk(FIRST_TALK_S)
+        exchange.alive()
+        heard_s = theirs.heard_s("7003")
+        need(heard_s >= TALK_S / 2, f"{theirs.name} was held for {TALK_S} s and heard the music for {heard_s:g} s")
+        return f"{theirs.name} heard the music for {heard_s:g} s"
+
+    return play
+
+
+def parks(lab):
+    exchange = Exchange(lab, peers.SECRETS)
+    theirs, parked, taker = Pjsip(lab, "7001", exchange), Baresip(lab, "7002", exchange), Ours(lab, "7003", exchange)
+    theirs.dial("7002")
+    parked.take_call()
+    theirs.answered()
+    talk(FIRST_TALK_S)
+    theirs.do("transfer 800")
+    told = exchange.event("parked")
+    need(told["place"] == "800", f"the call was sent to 800, and the exchange says {told}")
+    talk(FIRST_TALK_S)
+    taker.dial("800")
+    taker.answered()
+    talk()
+    exchange.alive()
+    return each_heard(taker, parked)
 
 
 def nothing_in_common(lab):
@@ -159,6 +201,9 @@ CASES = [
     Case("digits-from-baresip", "baresip's digits (RFC 4733) at our phone", digits_come(Baresip, "dtmf", "rtp"), BARESIP),
     Case("digits-from-pjsip-info", "PJSIP's digits by INFO at our phone", digits_come(Pjsip, "info", "info"), PJSIP),
     Case("g722-baresip", "a call with baresip in G.722", wide_band, BARESIP),
+    Case("music-pjsip", "PJSIP is held and hears music", music(Pjsip), PJSIP),
+    Case("music-linphone", "linphone is held and hears music", music(Linphone), ("offhook", "tshark", "linphonec")),
+    Case("park", "PJSIP parks baresip by a transfer, our phone takes it", parks, (*PJSIP, "baresip")),
     Case("no-common-codec", "our phone with PCMA calls baresip with PCMU", nothing_in_common, BARESIP),
     Case("hold-baresip", "our phone and baresip hold each other", holds(Baresip), BARESIP),
     Case("hold-pjsip", "our phone and PJSIP hold each other", holds(Pjsip), PJSIP),

@@ -43,14 +43,33 @@ impl Description {
     /// `0.0.0.0`, was meant for another and is taken out.
     pub fn redirect_unheld(&mut self, index: usize, rtp: SocketAddr) {
         self.redirect(index, rtp);
-        for name in ["sendonly", "recvonly", "inactive"] {
+        self.remove_direction(index);
+        if self.connection_of(index).is_some_and(|connection| connection.is_unspecified()) {
+            self.set_address_of(index, rtp);
+        }
+    }
+
+    /// The same where the far side hears something while it is held: a hold by `0.0.0.0` is told as
+    /// `sendonly` from `rtp`, since many listen to nothing that comes from nowhere (RFC 3264 §8.4).
+    pub fn redirect_sounding(&mut self, index: usize, rtp: SocketAddr) {
+        let held = self.connection_of(index).is_some_and(|connection| connection.is_unspecified());
+        let held = held && self.direction_of(index).sends();
+        self.redirect(index, rtp);
+        if held {
+            self.set_address_of(index, rtp);
+            self.remove_direction(index);
+            if let Some(media) = self.media.get_mut(index) {
+                media.section.push('a', "sendonly");
+            }
+        }
+    }
+
+    fn remove_direction(&mut self, index: usize) {
+        for name in ["sendonly", "recvonly", "inactive", "sendrecv"] {
             self.session.remove_attributes(name);
             if let Some(media) = self.media.get_mut(index) {
                 media.section.remove_attributes(name);
             }
-        }
-        if self.connection_of(index).is_some_and(|connection| connection.is_unspecified()) {
-            self.set_address_of(index, rtp);
         }
     }
 
@@ -180,6 +199,23 @@ mod tests {
         check(
             "m=audio 4000 a/b 8\nc=IN IP4 0.0.0.0\na=sendonly\n",
             "m=audio 20000 a/b 8\nc=IN IP4 192.0.2.1\n",
+        );
+        check("c=IN IP4 n\nm=audio 4000 a/b 8\n", "c=IN IP4 192.0.2.1\nm=audio 20000 a/b 8\n");
+    }
+
+    #[test]
+    fn a_hold_with_music_has_an_address() {
+        let check = |from: &str, to: &str| {
+            let mut description = parse(&format!("{HEAD}{from}"));
+            description.redirect_sounding(0, "192.0.2.1:20000".parse().expect("an address"));
+            assert_eq!(text(&description), format!("{HEAD}{to}"));
+        };
+        let held = "c=IN IP4 192.0.2.1\nm=audio 20000 a/b 8\na=sendonly\r\n";
+        check("c=IN IP4 0.0.0.0\nm=audio 4000 a/b 8\na=sendonly\n", held);
+        check("c=IN IP4 0.0.0.0\nm=audio 4000 a/b 8\na=sendrecv\n", held);
+        check(
+            "c=IN IP4 0.0.0.0\na=inactive\nm=audio 4 a/b 8\n",
+            "c=IN IP4 0.0.0.0\na=inactive\nm=audio 20000 a/b 8\n",
         );
         check("c=IN IP4 n\nm=audio 4000 a/b 8\n", "c=IN IP4 192.0.2.1\nm=audio 20000 a/b 8\n");
     }

@@ -19,7 +19,8 @@ impl Exchange {
     /// Takes what a leg says of its media, tells the relay, and returns what the other side is told.
     /// What cannot be read, or speaks of no audio, passes as it is.
     pub(super) fn relayed(&mut self, call: CallId, from: LegId, sdp: &[u8], halves: Halves) -> Vec<u8> {
-        self.relayed_by(Description::redirect, call, from, sdp, halves)
+        let redirect = if self.config.music { Description::redirect_sounding } else { Description::redirect };
+        self.relayed_by(redirect, call, from, sdp, halves)
     }
 
     /// The same as an offer to somebody whom the leg has not talked to: without a hold that was not meant
