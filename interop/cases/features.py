@@ -97,6 +97,60 @@ def music(other):
     return play
 
 
+def echoes(other):
+    """A case in which the other calls the echo test and hears itself."""
+
+    def play(lab):
+        exchange = Exchange(lab, peers.SECRETS)
+        theirs = other(lab, "7002", exchange)
+        theirs.dial("*43")
+        theirs.answered()
+        talk()
+        exchange.alive()
+        heard_s = theirs.heard_s("7002")
+        need(heard_s >= TALK_S / 2, f"{theirs.name} spoke for {TALK_S} s and heard itself for {heard_s:g} s")
+        return f"{theirs.name} heard itself for {heard_s:g} s"
+
+    return play
+
+
+def by_api(lab):
+    """Calls made and led by HTTP: both ends are others'."""
+    exchange = Exchange(lab, peers.SECRETS)
+    caller, callee, target = Pjsip(lab, "7001", exchange), Baresip(lab, "7002", exchange), Pjsip(lab, "7003", exchange)
+    call = exchange.ask("POST", "/api/calls", **{"from": "7001", "to": "7002"})["call"]
+    caller.take_call()
+    callee.take_call()
+    talk(FIRST_TALK_S)
+    exchange.ask("POST", f"/api/calls/{call}/transfer", party="caller", to="7003")
+    target.take_call()
+    callee.over()
+    talk()
+    exchange.alive()
+    return each_heard(caller, target)
+
+
+def codes(lab):
+    """baresip sends its calls on by a code; our phone, where they end, calls back by another."""
+    exchange = Exchange(lab, peers.SECRETS)
+    caller, forwarding, ours = Pjsip(lab, "7001", exchange), Baresip(lab, "7002", exchange), Ours(lab, "7003", exchange)
+    forwarding.dial("*727003")
+    forwarding.answered()
+    forwarding.over()
+    caller.dial("7002")
+    told = ours.rings()
+    need(told.get("diverted_from") == "7002", f"7002 has sent the call on, and the phone says {told}")
+    ours.hang_up()
+    ours.over()
+    caller.over()
+    ours.dial("*69")
+    caller.take_call()
+    ours.answered()
+    talk()
+    exchange.alive()
+    return each_heard(ours, caller)
+
+
 def parks(lab):
     exchange = Exchange(lab, peers.SECRETS)
     theirs, parked, taker = Pjsip(lab, "7001", exchange), Baresip(lab, "7002", exchange), Ours(lab, "7003", exchange)
@@ -203,6 +257,9 @@ CASES = [
     Case("g722-baresip", "a call with baresip in G.722", wide_band, BARESIP),
     Case("music-pjsip", "PJSIP is held and hears music", music(Pjsip), PJSIP),
     Case("music-linphone", "linphone is held and hears music", music(Linphone), ("offhook", "tshark", "linphonec")),
+    *(Case(f"echo-{other.name}", f"{other.name} calls the echo test", echoes(other), NEEDS[other]) for other in NEEDS),
+    Case("codes", "baresip forwards PJSIP by a code to our phone, which calls back by a code", codes, (*PJSIP, "baresip")),
+    Case("calls-by-api", "PJSIP is called and led on by the HTTP API", by_api, (*PJSIP, "baresip")),
     Case("park", "PJSIP parks baresip by a transfer, our phone takes it", parks, (*PJSIP, "baresip")),
     Case("no-common-codec", "our phone with PCMA calls baresip with PCMU", nothing_in_common, BARESIP),
     Case("hold-baresip", "our phone and baresip hold each other", holds(Baresip), BARESIP),

@@ -2,6 +2,7 @@
 
 import json
 import time
+import urllib.request
 
 from .driven import READY_S, Driven
 from .lab import Failed, Lines, need
@@ -36,12 +37,21 @@ class Exchange:
         self.process = lab.start("exchange", argv, pipe_output=True)
         self._lines = Lines(self.process.stdout)
         self._transcript = open(lab.folder / "exchange.events", "w", buffering=1)
-        self.event("ready", READY_S)
+        self.web = self.event("ready", READY_S)["web"]
 
     def alive(self):
         """Fails the case when the exchange is no longer there."""
         ended = self.process.ended()
         need(ended is None, f"the exchange ended with status {ended}: {self.process.tail()}")
+
+    def ask(self, method, path, **fields):
+        """Asks its HTTP API, which stands at the address that it told when it was ready."""
+        token = (self.folder / "web-token").read_text().strip()
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        body = json.dumps(fields).encode() if fields else None
+        request = urllib.request.Request(self.web.rstrip("/") + path, body, headers, method=method)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
 
     def event(self, name, timeout_s=10, **fields):
         """The next event `name` with these fields; those before it are passed over."""
