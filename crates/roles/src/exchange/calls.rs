@@ -63,6 +63,8 @@ pub(super) struct Leg {
     asked_by: Option<LegId>,
     /// Its ACK holds the answer that this leg waits for.
     answers_late: Option<LegId>,
+    /// What it was asked for has been taken back; once it has answered it is told what holds.
+    outdated: bool,
     /// Once the other leg has answered, this one is told (a transfer of standing calls).
     rejoins: Option<Rejoin>,
     /// Our own end of its session, where it talks to the exchange itself.

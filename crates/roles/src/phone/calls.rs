@@ -448,6 +448,8 @@ impl Phone {
                 let by = if by_remote { By::Remote } else { By::Network };
                 self.finish(number, Cause::new(None, reason, by));
             }
+            // An offer is answered at once here: nothing is left to take back.
+            E::Withdrawn => {}
             E::ReferAccepted | E::ReferRefused { .. } | E::ReferProgress { .. } => {
                 self.on_transfer_event(number, &event);
             }

@@ -23,6 +23,7 @@ impl Exchange {
             CallEvent::Confirmed { sdp } => self.on_confirmed(now, call, id, sdp),
             CallEvent::Cancelled { .. } => self.end_call(now, call, "cancelled"),
             CallEvent::Offered { sdp } => self.on_offered(now, call, id, sdp),
+            CallEvent::Withdrawn => self.on_withdrawn(call, id),
             CallEvent::Modified { sdp } => self.on_modified(now, call, id, sdp),
             CallEvent::ModifyFailed { status } => self.on_modify_failed(now, call, id, status),
             CallEvent::ReferReceived(refer) => self.on_refer(now, id, &refer),

@@ -149,6 +149,7 @@ impl Exchange {
             remote_sdp: Vec::new(),
             asked_by: None,
             answers_late: None,
+            outdated: false,
             rejoins: None,
             station: None,
             joined_by: None,

@@ -37,10 +37,40 @@ impl Exchange {
         }
     }
 
+    /// A side takes its offer back before the other has answered.
+    pub(super) fn on_withdrawn(&mut self, call: CallId, id: LegId) {
+        self.take_back(call, id);
+        if let Some(leg) = self.calls.legs.get_mut(&id) {
+            leg.answers_late = None;
+        }
+        let peer = self.calls.peer(id).and_then(|peer| self.calls.legs.get_mut(&peer));
+        if let Some(leg) = peer.filter(|leg| leg.asked_by == Some(id)) {
+            leg.asked_by = None;
+            leg.outdated = true;
+        }
+    }
+
+    /// A leg has answered an offer that was taken back meanwhile: it is told what the other side said before.
+    fn after_withdrawal(&mut self, now: Time, call: CallId, id: LegId, sdp: Option<Vec<u8>>) {
+        self.relayed_opt(call, id, sdp, (Half::Answer, Half::Answer));
+        self.ask_leg(now, id, |call, ctx| call.ack(ctx, None));
+        let Some(peer) = self.calls.peer(id) else { return };
+        let told = self.relayed_opt(call, peer, self.last_said(peer), (Half::Offer, Half::Offer));
+        self.ask_leg(now, id, |call, ctx| call.modify(ctx, told));
+    }
+
+    /// Whether a leg has been asked for something that was taken back; asked once.
+    fn is_outdated(&mut self, id: LegId) -> bool {
+        self.calls.legs.get_mut(&id).is_some_and(|leg| std::mem::take(&mut leg.outdated))
+    }
+
     /// A change that we asked for was answered, or the ACK of one brought the answer.
     pub(super) fn on_modified(&mut self, now: Time, call: CallId, id: LegId, sdp: Option<Vec<u8>>) {
         if self.on_answered_to_station(now, call, id, sdp.as_deref()) {
             return;
+        }
+        if self.is_outdated(id) {
+            return self.after_withdrawal(now, call, id, sdp);
         }
         if self.cannot_rejoin_by(id, sdp.as_deref()) {
             return self.rejoin_failed(now, id, Some(488));
@@ -82,6 +112,9 @@ impl Exchange {
 
     /// The other side will not change: neither does this one.
     pub(super) fn on_modify_failed(&mut self, now: Time, call: CallId, id: LegId, status: Option<u16>) {
+        if self.is_outdated(id) {
+            return;
+        }
         let Some(leg) = self.calls.legs.get_mut(&id) else { return };
         if let Some(asker) = leg.asked_by.take() {
             let status = status.filter(|status| !matches!(status, 401 | 407)).unwrap_or(488);

@@ -489,3 +489,31 @@ fn an_answer_without_sound_is_no_answer_to_a_transfer() {
         assert_eq!(bench.exchange.calls().len(), 1);
     }
 }
+
+#[test]
+fn a_hold_that_is_cancelled_leaves_both_sides_as_they_were() {
+    for status in [200, 488] {
+        let mut bench = Bench::new();
+        let mut phones = bench.ready();
+        let (first, _) = talking(&mut bench, &mut phones);
+        let held = SDP.replace("a=rtpmap", "a=sendonly\r\na=rtpmap");
+        let hold = phones[0].within(&first, "INVITE", "", &held);
+        bench.ladder.clear();
+        bench.say(&phones[0], &hold);
+        let asked = bench.heard(&phones[1], "INVITE");
+        let (head, _) = hold.split_once("Content-Type").expect("a body");
+        let cancel = head.replacen("INVITE", "CANCEL", 1).replace(" INVITE\r\n", " CANCEL\r\n");
+        bench.say(&phones[0], &format!("{cancel}Content-Length: 0\r\n\r\n"));
+        bench.check("7001>s INVITE; s>7002 INVITE; 7001>s CANCEL; s>7001 200; s>7001 487");
+        let answer = phones[1].answer(&asked, status, "", if status == 200 { SDP } else { "" });
+        bench.say(&phones[1], &answer);
+        if status == 200 {
+            bench.check("7002>s 200; s>7002 ACK; s>7002 INVITE");
+            assert!(!bench.heard(&phones[1], "INVITE").contains("a=sendonly"), "as before");
+            answer_invite(&mut bench, &phones[1], 200);
+            bench.check("7002>s 200; s>7002 ACK");
+        }
+        let calls = bench.exchange.calls();
+        assert_eq!((calls.len(), calls[0].caller_holds), (1, false), "{status}");
+    }
+}

@@ -219,10 +219,7 @@ impl Call {
     ) -> Option<Event> {
         match &self.state {
             State::Ringing(ringing) if ringing.invite == id => {}
-            _ => {
-                self.modify.cancelled(ctx, id);
-                return None;
-            }
+            _ => return self.modify.cancelled(ctx, id),
         }
         ctx.reply(id, Reply::new(487).to_tag(self.dialog.local.tag.clone()));
         self.state = State::Over;

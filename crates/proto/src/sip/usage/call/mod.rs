@@ -132,6 +132,8 @@ pub enum Event {
         /// Their offer; `None` where they ask us for one.
         sdp: Option<Vec<u8>>,
     },
+    /// They took [`Event::Offered`] back by a CANCEL; 487 has been sent and nothing is owed.
+    Withdrawn,
     /// Our change of the session was answered.
     Modified {
         /// Their answer.

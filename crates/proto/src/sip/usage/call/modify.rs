@@ -74,11 +74,10 @@ impl Modify {
     }
 
     /// They cancelled their re-INVITE.
-    pub(super) fn cancelled<O: Copy>(&mut self, ctx: &mut Context<'_, O>, id: ServerId) {
-        if self.received.as_ref().is_some_and(|r| r.id == id && !r.answered) {
-            self.received = None;
-            ctx.reply(id, Reply::new(487));
-        }
+    pub(super) fn cancelled<O: Copy>(&mut self, ctx: &mut Context<'_, O>, id: ServerId) -> Option<Event> {
+        self.received.take_if(|received| received.id == id && !received.answered)?;
+        ctx.reply(id, Reply::new(487));
+        Some(Event::Withdrawn)
     }
 }
 
