@@ -73,8 +73,15 @@ def wide_band(lab):
     return ended(exchange, ours, theirs)
 
 
+def hears(theirs, number):
+    """Fails the case unless the other heard this number's tone for most of a talk; returns a sentence on it."""
+    heard_s = theirs.heard_s(number)
+    need(heard_s >= TALK_S / 2, f"{theirs.name} should hear {HZ[number]} Hz for {TALK_S} s and heard it for {heard_s:g} s")
+    return f"{theirs.name} heard {HZ[number]} Hz for {heard_s:g} s"
+
+
 def music(other):
-    """A case in which the other is held and hears the exchange's music, and our phone again afterwards."""
+    """A case in which the other is held and hears the exchange's music."""
 
     def play(lab):
         folder = lab.subfolder("music")
@@ -90,9 +97,7 @@ def music(other):
         ours.do("resume")
         talk(FIRST_TALK_S)
         exchange.alive()
-        heard_s = theirs.heard_s("7003")
-        need(heard_s >= TALK_S / 2, f"{theirs.name} was held for {TALK_S} s and heard the music for {heard_s:g} s")
-        return f"{theirs.name} heard the music for {heard_s:g} s"
+        return hears(theirs, "7003")
 
     return play
 
@@ -107,9 +112,7 @@ def echoes(other):
         theirs.answered()
         talk()
         exchange.alive()
-        heard_s = theirs.heard_s("7002")
-        need(heard_s >= TALK_S / 2, f"{theirs.name} spoke for {TALK_S} s and heard itself for {heard_s:g} s")
-        return f"{theirs.name} heard itself for {heard_s:g} s"
+        return hears(theirs, "7002")
 
     return play
 

@@ -145,8 +145,9 @@ fn parse_places(text: &str) -> Result<Places, String> {
     let number = |text: &str| text.parse::<u32>().ok().filter(|number| number.to_string() == text);
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     let places = number(first).zip(number(last)).and_then(|(first, last)| {
-        let count = u16::try_from(last.checked_sub(first)?.checked_add(1)?).ok()?;
-        (count <= MAX_PLACES).then_some(Places { first, count })
+        // The number behind the last one must be a number too: they are counted up to it.
+        let count = u16::try_from(last.checked_add(1)?.checked_sub(first)?).ok()?;
+        (1..=MAX_PLACES).contains(&count).then_some(Places { first, count })
     });
     places.ok_or_else(|| format!("write FIRST-LAST, as in 800-809, at most {MAX_PLACES} numbers"))
 }
@@ -322,7 +323,9 @@ mod tests {
     fn parking_places_are_read() {
         assert_eq!(parse_places("800-809"), Ok(Places { first: 800, count: 10 }));
         assert_eq!(parse_places("7900"), Ok(Places { first: 7_900, count: 1 }));
-        for text in ["", "-", "9-8", "1-2-3", "+1-2", "007-009", "1-1001", "0-4294967295", "a-b"] {
+        for text in
+            ["", "-", "9-8", "1-2-3", "+1-2", "007-009", "1-1001", "0-4294967295", "4294967295", "a-b"]
+        {
             assert!(parse_places(text).unwrap_err().contains("as in"), "{text}");
         }
     }

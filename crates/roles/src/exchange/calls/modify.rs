@@ -53,6 +53,7 @@ impl Exchange {
     /// A leg has answered an offer that was taken back meanwhile: it is told what the other side said before.
     fn after_withdrawal(&mut self, now: Time, call: CallId, id: LegId, sdp: Option<Vec<u8>>) {
         self.relayed_opt(call, id, sdp, (Half::Answer, Half::Answer));
+        // Where it was asked for an offer, nobody is left to answer that; the next line makes one.
         self.ask_leg(now, id, |call, ctx| call.ack(ctx, None));
         let Some(peer) = self.calls.peer(id) else { return };
         let told = self.relayed_opt(call, peer, self.last_said(peer), (Half::Offer, Half::Offer));
