@@ -110,7 +110,7 @@ impl Fleet {
     fn input(&mut self, at: usize, bytes: Option<&[u8]>, start: bool) -> Vec<Vec<u8>> {
         let desk = &mut self.desks[at];
         let input = match bytes {
-            Some(bytes) => Input::Message { flow: desk.flow, bytes },
+            Some(bytes) => Input::Message { flow: desk.flow, bytes, waited: Duration::ZERO },
             None if start => Input::Start,
             None => Input::Wake,
         };
@@ -157,7 +157,7 @@ impl Fleet {
             let begin = cpu_ns();
             for message in &messages {
                 let began = Instant::now();
-                let input = Input::Message { flow: desk.flow, bytes: message };
+                let input = Input::Message { flow: desk.flow, bytes: message, waited: Duration::ZERO };
                 counted(|| {
                     desk.phone.handle(now, input, out);
                     out.clear();

@@ -158,7 +158,10 @@ impl<R: Role, H: Hands<R>> Driver<R, H> {
 
     fn take_event(&mut self, event: NetEvent) {
         match event {
-            NetEvent::Message { flow, bytes } => self.turn(Input::Message { flow, bytes: &bytes }),
+            NetEvent::Message { flow, bytes, came } => {
+                let waited = self.means.clock.now().since(came);
+                self.turn(Input::Message { flow, bytes: &bytes, waited });
+            }
             NetEvent::Failed(error) => self.flow_failed(error.flow, error.text),
             NetEvent::Closed(flow) => self.flow_failed(flow, "the connection was closed".to_owned()),
             NetEvent::Refused(refusal) => self.means.hands.note(&refusal.text),

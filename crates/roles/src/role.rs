@@ -4,6 +4,8 @@
 //! [`Role::handle`], and performs the outputs without waiting. The simulated wire does the same with
 //! a clock of its own; a role cannot tell the two apart.
 
+use std::time::Duration;
+
 use proto::Time;
 use proto::sip::flow::{Flow, Transmit};
 use proto::sip::locate::{Answer, Query};
@@ -44,6 +46,8 @@ pub enum Input<'a, C, H> {
         flow: Flow,
         /// The message.
         bytes: &'a [u8],
+        /// How long it has waited here for its turn: by this a server knows that it is behind.
+        waited: Duration,
     },
     /// A message could not be sent, or a connection broke.
     FlowFailed {

@@ -59,6 +59,8 @@ pub struct Outcome {
     pub done: u64,
     /// Operations refused or never answered.
     pub failed: u64,
+    /// Those of them that were refused.
+    refused: u64,
     resent: u64,
     seconds: f64,
     server_cpu_us: u64,
@@ -78,6 +80,7 @@ impl Outcome {
             .text("pace", &format!("{:?}", options.pace))
             .number("done", self.done as f64)
             .number("failed", self.failed as f64)
+            .number("refused", self.refused as f64)
             .number("resent", self.resent as f64)
             .number("per_second", done / self.seconds)
             .number("server_us", self.server_cpu_us as f64 / done)
@@ -187,7 +190,10 @@ impl<S: Scenario> Drive<'_, S> {
             Step::Nothing => {}
             Step::Sent(place) => self.sent(now, place),
             Step::Done(place) => self.end(place, true),
-            Step::Refused(place) => self.end(place, false),
+            Step::Refused(place) => {
+                self.outcome.refused += 1;
+                self.end(place, false);
+            }
         });
         while let Some((_, place, serial)) = self.alarms.pop_front_if(|(at, ..)| *at <= now) {
             self.overdue(now, place, serial, wire);

@@ -121,6 +121,8 @@ pub enum NetEvent {
         flow: Flow,
         /// The message, byte for byte.
         bytes: Bytes,
+        /// When it was taken from its socket.
+        came: Time,
     },
     /// What was to go over this flow did not; a connection is gone with it.
     Failed(FlowError),

@@ -192,7 +192,7 @@ impl Streams {
             Report::Message { flow, id, bytes } => {
                 let local = self.current(&flow, id)?.wire_local.unwrap_or(flow.local);
                 wire.saw(flow.remote, local, flow.transport, &bytes);
-                Some(NetEvent::Message { flow, bytes })
+                Some(NetEvent::Message { flow, bytes, came: wire.clock.now() })
             }
             Report::Ended { flow, id, end } => {
                 self.current(&flow, id)?;

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use proto::Time;
 use proto::sip::{Flow, Transmit, Transport};
 use socket2::SockRef;
 use tokio::net::UdpSocket;
@@ -18,6 +19,12 @@ const DATAGRAM_BYTES: usize = 65_535;
 const WAITING: usize = 4_096;
 /// Keep-alives and errors that one socket may yield before the others have their turn.
 const ATTEMPTS: usize = 64;
+/// Datagrams that are taken from the kernel ahead of their turn, and their bytes: some seconds of what a
+/// core can do. What comes then waits in the kernel, and is lost where that has no room either.
+const AHEAD: usize = 32_768;
+const AHEAD_BYTES: usize = 32 << 20;
+/// After so many datagrams the kernel is asked for more, before its own small buffer is full.
+const ASK_AFTER: usize = 32;
 
 /// All datagram sockets.
 pub(super) struct UdpPorts {
@@ -26,6 +33,24 @@ pub(super) struct UdpPorts {
     /// Where the next search for a ready socket begins, so that none is starved.
     turn: usize,
     buffer: Box<[u8]>,
+    ahead: Ahead,
+}
+
+/// Datagrams whose turn has not come. The kernel holds some hundred where nobody has raised
+/// `net.core.rmem_max`, and loses the rest without a word: answers to calls that stand as well as new
+/// ones. Here they wait in order, and it is known how long.
+#[derive(Default)]
+struct Ahead {
+    datagrams: VecDeque<Datagram>,
+    bytes: usize,
+    /// Taken since the kernel was asked last.
+    taken: usize,
+}
+
+struct Datagram {
+    flow: Flow,
+    bytes: Bytes,
+    came: Time,
 }
 
 struct Port {
@@ -40,7 +65,8 @@ impl UdpPorts {
     pub(super) fn bind(locals: &[SocketAddr], dscp: u8) -> io::Result<Self> {
         let ports = locals.iter().map(|local| Port::bind(*local, dscp)).collect::<io::Result<Vec<_>>>()?;
         let by_local = ports.iter().enumerate().map(|(index, port)| (port.local, index)).collect();
-        Ok(Self { ports, by_local, turn: 0, buffer: vec![0; DATAGRAM_BYTES].into() })
+        let buffer = vec![0; DATAGRAM_BYTES].into();
+        Ok(Self { ports, by_local, turn: 0, buffer, ahead: Ahead::default() })
     }
 
     pub(super) fn bound(&self) -> impl Iterator<Item = SocketAddr> + '_ {
@@ -59,6 +85,9 @@ impl UdpPorts {
     }
 
     pub(super) fn poll_receive(&mut self, context: &mut Context<'_>, wire: &mut Wire) -> Poll<NetEvent> {
+        if let Some(event) = self.receive_ready(wire) {
+            return Poll::Ready(event);
+        }
         for step in 0..self.ports.len() {
             let index = (self.turn + step) % self.ports.len();
             let port = &mut self.ports[index];
@@ -68,9 +97,9 @@ impl UdpPorts {
                 if !port.may_have_more && !port.poll_readable(context) {
                     break;
                 }
-                if let Some(event) = port.receive(&mut self.buffer, wire) {
+                if let Some((flow, bytes)) = port.receive(&mut self.buffer, wire) {
                     self.turn = index + 1;
-                    return Poll::Ready(event);
+                    return Poll::Ready(NetEvent::Message { flow, bytes, came: wire.clock.now() });
                 }
             }
             if port.may_have_more {
@@ -80,12 +109,23 @@ impl UdpPorts {
         Poll::Pending
     }
 
-    /// From sockets that were ready a moment ago, without asking the runtime.
+    /// What was taken ahead, and what sockets have that were ready a moment ago, without asking the runtime.
     pub(super) fn receive_ready(&mut self, wire: &mut Wire) -> Option<NetEvent> {
-        self.ports
-            .iter_mut()
-            .filter(|port| port.may_have_more)
-            .find_map(|port| port.receive(&mut self.buffer, wire))
+        if self.ahead.is_to_ask() {
+            self.take_ahead(wire);
+        }
+        self.ahead.pop()
+    }
+
+    fn take_ahead(&mut self, wire: &mut Wire) {
+        self.ahead.taken = 0;
+        let came = wire.clock.now();
+        for port in &mut self.ports {
+            while port.may_have_more && self.ahead.has_room() {
+                let Some((flow, bytes)) = port.receive(&mut self.buffer, wire) else { break };
+                self.ahead.push(Datagram { flow, bytes, came });
+            }
+        }
     }
 
     /// The socket of an address, or the one that listens on all addresses at its port.
@@ -100,6 +140,28 @@ impl UdpPorts {
             self.ports.iter().position(covers)
         })?;
         self.ports.get_mut(index)
+    }
+}
+
+impl Ahead {
+    fn is_to_ask(&self) -> bool {
+        self.datagrams.is_empty() || self.taken >= ASK_AFTER
+    }
+
+    fn has_room(&self) -> bool {
+        self.datagrams.len() < AHEAD && self.bytes < AHEAD_BYTES
+    }
+
+    fn push(&mut self, datagram: Datagram) {
+        self.bytes += datagram.bytes.len();
+        self.datagrams.push_back(datagram);
+    }
+
+    fn pop(&mut self) -> Option<NetEvent> {
+        let Datagram { flow, bytes, came } = self.datagrams.pop_front()?;
+        self.bytes -= bytes.len();
+        self.taken += 1;
+        Some(NetEvent::Message { flow, bytes, came })
     }
 }
 
@@ -141,7 +203,7 @@ impl Port {
     }
 
     /// The next datagram that is not a keep-alive; none when the socket has run dry.
-    fn receive(&mut self, buffer: &mut [u8], wire: &mut Wire) -> Option<NetEvent> {
+    fn receive(&mut self, buffer: &mut [u8], wire: &mut Wire) -> Option<(Flow, Bytes)> {
         for _ in 0..ATTEMPTS {
             match self.socket.try_recv_from(buffer) {
                 Ok((length, remote)) => {
@@ -151,7 +213,7 @@ impl Port {
                     }
                     wire.saw(remote, self.local, Transport::Udp, bytes);
                     let flow = Flow { transport: Transport::Udp, local: self.local, remote };
-                    return Some(NetEvent::Message { flow, bytes: Bytes::copy_from_slice(bytes) });
+                    return Some((flow, Bytes::copy_from_slice(bytes)));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.may_have_more = false;
@@ -168,4 +230,41 @@ impl Port {
 /// Phones keep their way through a NAT open with datagrams of nothing, line ends or zeros.
 fn is_keep_alive(bytes: &[u8]) -> bool {
     bytes.len() <= 4 && bytes.iter().all(|byte| matches!(byte, b'\r' | b'\n' | 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn datagram(at_s: u64, bytes: &'static [u8]) -> Datagram {
+        let at = SocketAddr::from(([127, 0, 0, 1], 5060));
+        let flow = Flow { transport: Transport::Udp, local: at, remote: at };
+        Datagram { flow, bytes: Bytes::from_static(bytes), came: Time::from_secs(at_s) }
+    }
+
+    #[test]
+    fn what_is_taken_ahead_keeps_its_order_and_tells_when_it_came() {
+        let mut ahead = Ahead::default();
+        (0..40).for_each(|at_s| ahead.push(datagram(at_s, b"x")));
+        let mut came = Vec::new();
+        while let Some(NetEvent::Message { came: at, .. }) = ahead.pop() {
+            assert_eq!(ahead.is_to_ask(), came.len() + 1 >= ASK_AFTER, "the kernel is asked in good time");
+            came.push(at.as_secs());
+        }
+        assert!(came.into_iter().eq(0..40));
+        assert_eq!(ahead.bytes, 0);
+    }
+
+    #[test]
+    fn what_is_taken_ahead_is_bounded() {
+        static LARGE: [u8; 1 << 20] = [b'x'; 1 << 20];
+        let filled = |bytes| {
+            let mut ahead = Ahead::default();
+            while ahead.has_room() {
+                ahead.push(datagram(0, bytes));
+            }
+            ahead.datagrams.len()
+        };
+        assert_eq!((filled(b"x"), filled(&LARGE)), (AHEAD, AHEAD_BYTES >> 20));
+    }
 }

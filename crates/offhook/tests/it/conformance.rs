@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use proto::sip::flow::{Flow, Transport};
 use proto::sip::message::{Message, Name};
@@ -110,7 +111,7 @@ fn sent(reliable: &str) -> Vec<Vec<u8>> {
         CSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
     let (local, remote) = (([192, 0, 2, 20], 5_060).into(), ([192, 0, 2, 19], 5_060).into());
     let flow = Flow { transport: Transport::Udp, local, remote };
-    phone.handle(now, Input::Message { flow, bytes: options }, &mut out);
+    phone.handle(now, Input::Message { flow, bytes: options, waited: Duration::ZERO }, &mut out);
     let transmits = out.into_iter().filter_map(|output| match output {
         Output::Transmit(transmit) => Some(transmit.bytes.to_vec()),
         _ => None,

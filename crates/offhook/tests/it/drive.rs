@@ -42,7 +42,7 @@ impl Role for Echo {
     fn handle(&mut self, now: Time, input: Input<'_, &'static str, &'static str>, out: &mut Vec<Out>) {
         match input {
             Input::Start => out.push(Output::Event(Told::Started)),
-            Input::Message { flow, bytes } => {
+            Input::Message { flow, bytes, .. } => {
                 out.push(Output::Transmit(echo(flow, bytes)));
                 out.push(Output::Store(String::from_utf8_lossy(bytes).into_owned()));
             }

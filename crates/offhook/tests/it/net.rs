@@ -38,7 +38,7 @@ pub(crate) fn transmit(flow: Flow, bytes: impl Into<Bytes>) -> Transmit {
 
 pub(crate) async fn message(net: &mut Net) -> (Flow, Bytes) {
     match net.next().await {
-        NetEvent::Message { flow, bytes } => (flow, bytes),
+        NetEvent::Message { flow, bytes, .. } => (flow, bytes),
         other => panic!("a message was expected, not {other:?}"),
     }
 }
@@ -48,7 +48,7 @@ async fn message_after_closing(net: &mut Net) -> (Flow, Bytes) {
     loop {
         match net.next().await {
             NetEvent::Closed(_) => {}
-            NetEvent::Message { flow, bytes } => return (flow, bytes),
+            NetEvent::Message { flow, bytes, .. } => return (flow, bytes),
             other => panic!("a message was expected, not {other:?}"),
         }
     }

@@ -39,7 +39,7 @@ async fn try_name(server: &mut Net, client: &mut Net, name: Option<&str>) -> Res
     loop {
         tokio::select! {
             event = server.next() => match event {
-                NetEvent::Message { flow, bytes } => server.send(Transmit { flow, name: None, bytes }),
+                NetEvent::Message { flow, bytes, .. } => server.send(Transmit { flow, name: None, bytes }),
                 NetEvent::Refused(_) | NetEvent::Closed(_) => {}
                 other => panic!("{other:?}"),
             },

@@ -12,6 +12,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use proto::sip::digest::{Algorithm, Guard, Presented, Verdict};
 use proto::sip::{Flow, Message, Method, Name, Reply};
@@ -20,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::calls::ANONYMOUS_URI;
 use super::directory::{Binding, ExtensionId};
-use super::{Change, Event, Exchange, Output};
+use super::{Alarm, Change, Event, Exchange, Output};
 
 /// How patient the exchange is with strangers.
 #[derive(Clone, Debug)]
@@ -43,9 +44,11 @@ pub struct Patience {
     pub account_wrong: u32,
     /// Wrong passwords that one account is forgiven each minute.
     pub account_wrong_per_minute: u32,
-    /// New requests in a second from everybody together, an INVITE counting as ten; what is beyond gets
-    /// 503. As much as one core of a good machine can do: a lesser one is late before it says no.
-    pub requests_per_second: u32,
+    /// How long messages may wait for their turn until new calls get 503, in milliseconds: less than the
+    /// half second after which they are sent again. Everything new of strangers is turned away from half of
+    /// this on; what known devices want besides calls, from its double on. A rush is over by then; where
+    /// it is not, a quarter of these holds until there has been no need of it for some time.
+    pub late_ms: u32,
     /// User-Agent words of tools that only scan; whoever bears one is banned at once.
     pub scanners: Vec<String>,
 }
@@ -61,7 +64,7 @@ impl Default for Patience {
             ban_max_s: 3_600,
             account_wrong: 128,
             account_wrong_per_minute: 6,
-            requests_per_second: 160_000,
+            late_ms: 160,
             max_sources: 65_536,
             max_bans: 4_096,
             scanners: scanners.map(str::to_owned).to_vec(),
@@ -82,8 +85,8 @@ pub struct Ban {
     pub reason: String,
 }
 
-/// How many other requests an INVITE takes the time of (`bench/README.md`).
-const INVITE_COST: u32 = 10;
+/// How long the exchange is careful after it was behind.
+const CAREFUL: Duration = Duration::from_secs(2);
 /// How long an address is a home after a password was shown there, in seconds: as long as the longest
 /// registration.
 const HOME_S: u64 = 7_200;
@@ -103,6 +106,15 @@ struct Source {
 pub(super) struct Banned {
     ban: Ban,
     lifted: Option<IpAddr>,
+}
+
+/// A time in which more is asked than can be done.
+#[derive(Clone, Copy, Debug)]
+struct Behind {
+    /// Until when little delay is too much.
+    careful_until: Time,
+    /// How many had been turned away before.
+    shed_before: u64,
 }
 
 /// A budget that fills again with time.
@@ -178,8 +190,8 @@ pub(super) struct Gate {
     /// Where a password was shown, and when last. Strangers cannot fill it.
     homes: Recent<Time>,
     bans: BTreeMap<IpAddr, Ban>,
-    /// New requests of everybody.
-    load: Budget,
+    /// Of late there was more to do than can be done.
+    behind: Option<Behind>,
     /// Requests that were answered by 503.
     pub(super) shed: u64,
 }
@@ -194,7 +206,7 @@ impl Gate {
             homes: Recent::new(patience.max_sources),
             patience,
             bans,
-            load: Budget::default(),
+            behind: None,
             shed: 0,
         }
     }
@@ -215,16 +227,19 @@ impl Gate {
         shown.is_some_and(|at| now.since(at).as_secs() < HOME_S)
     }
 
-    /// Whether one more new request is too many for the exchange. The last quarter of what it can do is
-    /// for those whom it knows.
-    fn is_overloaded(&mut self, now: Time, source: IpAddr, method: Option<Method>) -> bool {
-        let cost = if method == Some(Method::Invite) { INVITE_COST } else { 1 };
-        let most = self.patience.requests_per_second;
-        let per_minute = u64::from(most) * 60;
-        let room = self.load.take(now, cost, most - most / 4, per_minute)
-            || self.is_home(now, source) && self.load.take(now, cost, most, per_minute);
-        let overloaded = !room;
-        self.shed += u64::from(overloaded);
+    /// Whether a new request that has waited so long is one too many: first strangers, then calls, at last
+    /// the rest of those who are known, of which a registration is worth the most.
+    fn is_overloaded(&mut self, now: Time, source: IpAddr, method: Option<Method>, waited: Duration) -> bool {
+        let late = Duration::from_millis(self.patience.late_ms.into());
+        let late = if self.behind.is_some_and(|behind| now < behind.careful_until) { late / 4 } else { late };
+        let is_call = method == Some(Method::Invite);
+        let overloaded = waited >= late / 2
+            && (waited >= late * 2 || is_call && waited >= late || !self.is_home(now, source));
+        if overloaded {
+            let shed_before = self.behind.map_or(self.shed, |behind| behind.shed_before);
+            self.behind = Some(Behind { careful_until: now + CAREFUL, shed_before });
+            self.shed += 1;
+        }
         overloaded
     }
 
@@ -366,16 +381,35 @@ impl Exchange {
             && !entry.bindings.iter().any(at_home)
     }
 
-    /// Beyond what the exchange can do, new requests are told to come again, before anything is looked
-    /// up for them. Later ones are spread over half a minute. That so many come is nobody's fault.
-    pub(super) fn shed(&mut self, now: Time, flow: Flow, message: &Message<'_>) -> bool {
+    /// Where the exchange is behind, new requests are told to come again, before anything is looked up for
+    /// them, so that what stands already is served in time. Who comes again is spread over half a minute.
+    /// That so many come is nobody's fault.
+    pub(super) fn shed(&mut self, now: Time, flow: Flow, message: &Message<'_>, waited: Duration) -> bool {
         let source = flow.remote.ip();
-        let overloaded = self.gate.is_overloaded(now, source, message.method());
+        let was_behind = self.gate.behind.is_some();
+        let overloaded = self.gate.is_overloaded(now, source, message.method(), waited);
+        if overloaded && !was_behind {
+            let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+            self.told.push(Output::Event(Event::Behind { waited_ms }));
+            self.alarms.insert((now + CAREFUL, Alarm::Careful));
+        }
         if overloaded && (self.gate.is_home(now, source) || self.gate.spend(now, source)) {
             let wait_s = 5 + self.rng.below(25);
             self.refuse(flow, message, Reply::new(503).header(Name::RetryAfter, wait_s));
         }
         overloaded
+    }
+
+    /// Tells that the exchange is in time again, where it is.
+    pub(super) fn on_careful(&mut self, now: Time) {
+        let Some(Behind { careful_until, shed_before }) = self.gate.behind else { return };
+        if now < careful_until {
+            self.alarms.insert((careful_until, Alarm::Careful));
+        } else {
+            self.gate.behind = None;
+            let turned_away = self.gate.shed - shed_before;
+            self.told.push(Output::Event(Event::InTime { turned_away }));
+        }
     }
 
     /// The account is right; whether it may speak for the extension in From (or To, where it registers).
@@ -566,11 +600,21 @@ mod tests {
 
     #[test]
     fn the_last_of_what_can_be_done_is_for_those_who_are_known() {
-        let mut gate = gate(Patience { requests_per_second: 8, ..Patience::default() });
+        let mut gate = gate(Patience { late_ms: 100, ..Patience::default() });
         gate.settle(Time::ZERO, source(1));
-        let taken = |gate: &mut Gate, number| {
-            (0..20).take_while(|_| !gate.is_overloaded(Time::ZERO, source(number), None)).count()
+        let mut longest = |at_s, number, method| {
+            let is_taken = |waited_ms: &u64| {
+                let waited = Duration::from_millis(*waited_ms);
+                !gate.is_overloaded(Time::from_secs(at_s), source(number), Some(method), waited)
+            };
+            (0..1_000).take_while(is_taken).count()
         };
-        assert_eq!((taken(&mut gate, 2), taken(&mut gate, 1)), (6, 2));
+        assert_eq!(longest(10, 2, Method::Register), 50, "a stranger");
+        assert_eq!(longest(20, 1, Method::Register), 200);
+        assert_eq!(longest(30, 1, Method::Invite), 100);
+        assert_eq!(longest(31, 1, Method::Invite), 25, "less than two seconds later");
+        assert_eq!(longest(32, 1, Method::Register), 50);
+        assert_eq!(longest(33, 2, Method::Options), 13);
+        assert_eq!(longest(35, 1, Method::Invite), 100);
     }
 }

@@ -30,6 +30,7 @@ mod tests;
 use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use proto::sip::endpoint::{Config as EndpointConfig, Received, ServerId, Timeout};
 use proto::sip::{Endpoint, Flow, Message, Method, Name, Reply, Strictness, Transmit};
@@ -248,6 +249,16 @@ pub enum Event {
         /// Who he is.
         from: SocketAddr,
     },
+    /// More is asked than can be done: new requests get 503 and are to come again.
+    Behind {
+        /// How long a message waited for its turn, in milliseconds.
+        waited_ms: u64,
+    },
+    /// What is asked can be done again.
+    InTime {
+        /// How many requests got 503 meanwhile.
+        turned_away: u64,
+    },
     /// The relay could not serve a call.
     RelayFailed {
         /// The call.
@@ -334,6 +345,7 @@ enum Alarm {
     Expiry(ExtensionId),
     Lamp(SubscriptionId),
     Qualify(ExtensionId),
+    Careful,
 }
 
 impl Alarm {
@@ -346,6 +358,7 @@ impl Alarm {
             Self::Expiry(_) => "the end of a registration",
             Self::Lamp(_) => "the end of a subscription",
             Self::Qualify(_) => "a device to be asked",
+            Self::Careful => "the end of an overload",
         }
     }
 }
@@ -443,7 +456,7 @@ impl Exchange {
         }
     }
 
-    fn on_message(&mut self, now: Time, flow: Flow, bytes: &[u8]) {
+    fn on_message(&mut self, now: Time, flow: Flow, bytes: &[u8], waited: Duration) {
         if self.gate.is_banned(now, flow.remote.ip()) || self.config.answers.silence {
             return;
         }
@@ -461,7 +474,7 @@ impl Exchange {
                 self.limit_answers(now, flow, sent);
             }
             Received::Nothing | Received::Merged | Received::StrayResponse => {}
-            Received::NewRequest => self.on_request(now, flow, &message),
+            Received::NewRequest => self.on_request(now, flow, &message, waited),
             Received::Ack => self.on_ack(now, &message),
             Received::Cancelled(invite) => self.on_cancel(now, flow, invite, &message),
             Received::Response { id, owner } => match owner {
@@ -472,11 +485,11 @@ impl Exchange {
         }
     }
 
-    fn on_request(&mut self, now: Time, flow: Flow, message: &Message<'_>) {
+    fn on_request(&mut self, now: Time, flow: Flow, message: &Message<'_>, waited: Duration) {
         if !message.to_tag().is_empty() {
             return self.on_request_in_dialog(now, flow, message);
         }
-        if self.shed(now, flow, message) {
+        if self.shed(now, flow, message, waited) {
             return;
         }
         let Some(id) = self.authenticate(now, flow, message) else { return };
@@ -563,6 +576,7 @@ impl Exchange {
                 Alarm::Expiry(extension) => self.on_expiry(now, extension),
                 Alarm::Lamp(lamp) => self.on_subscription_over(now, lamp, "timeout"),
                 Alarm::Qualify(extension) => self.qualify(now, extension),
+                Alarm::Careful => self.on_careful(now),
             }
         }
     }
@@ -577,7 +591,7 @@ impl Role for Exchange {
 
     fn handle(&mut self, now: Time, input: Input<'_, Command, RelayEvent>, out: &mut Vec<Out>) {
         match input {
-            Input::Message { flow, bytes } => self.on_message(now, flow, bytes),
+            Input::Message { flow, bytes, waited } => self.on_message(now, flow, bytes, waited),
             Input::FlowFailed { flow, .. } => self.endpoint.flow_failed(now, flow),
             Input::Command(command) => self.obey(now, command),
             Input::Heard(event) => self.on_relay(now, event),

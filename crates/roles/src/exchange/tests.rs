@@ -24,6 +24,8 @@ use super::*;
 struct Bench {
     exchange: Exchange,
     now: Time,
+    /// How long each message has waited for its turn.
+    waited: Duration,
     ladder: Vec<String>,
     /// The last messages to each address, the newest last.
     inbox: BTreeMap<SocketAddr, Vec<String>>,
@@ -64,6 +66,7 @@ impl Bench {
         Self {
             exchange: Exchange::new(config, restored, [7; 32], now),
             now,
+            waited: Duration::ZERO,
             ladder: Vec::new(),
             inbox: BTreeMap::new(),
             media: Vec::new(),
@@ -76,7 +79,7 @@ impl Bench {
     fn say(&mut self, phone: &Phone, message: &str) {
         self.ladder.push(format!("{}>s {}", phone.number, first_words(message)));
         let flow = flow_from(phone.address);
-        self.give(Input::Message { flow, bytes: message.as_bytes() });
+        self.give(Input::Message { flow, bytes: message.as_bytes(), waited: self.waited });
     }
 
     fn command(&mut self, what: What) -> Answer {
@@ -89,7 +92,7 @@ impl Bench {
 
     /// Time passes; every deadline on the way is met.
     fn wait(&mut self, seconds: u64) {
-        let until = self.now + std::time::Duration::from_secs(seconds);
+        let until = self.now + Duration::from_secs(seconds);
         while let Some((due, _)) = self.exchange.next_deadline().filter(|(due, _)| *due <= until) {
             self.now = self.now.max(due);
             self.give(Input::Wake);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use proto::Time;
 use proto::sip::flow::{Flow, Transport};
@@ -176,7 +177,7 @@ impl Party for PhonePart {
         match happens {
             Happens::Start => self.input(now, Input::Start, out),
             Happens::Packet { flow, bytes } if self.is_sip(&flow) => {
-                self.input(now, Input::Message { flow, bytes }, out);
+                self.input(now, Input::Message { flow, bytes, waited: Duration::ZERO }, out);
             }
             Happens::Packet { flow, bytes } => {
                 let mut sounds = Vec::new();
@@ -366,7 +367,7 @@ impl Party for ExchangePart {
         match happens {
             Happens::Start => self.input(now, Input::Start, out),
             Happens::Packet { flow, bytes } if flow.local == self.sip(flow.transport) => {
-                self.input(now, Input::Message { flow, bytes }, out);
+                self.input(now, Input::Message { flow, bytes, waited: Duration::ZERO }, out);
             }
             Happens::Packet { flow, bytes } => self.pass_on(flow, bytes, out),
             Happens::Failed { flow, reason } if flow.local == self.sip(flow.transport) => {

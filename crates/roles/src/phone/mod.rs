@@ -392,7 +392,7 @@ impl Role for Phone {
         self.desk.now = now;
         match input {
             Input::Start => self.start(),
-            Input::Message { flow, bytes } => self.on_message(flow, bytes),
+            Input::Message { flow, bytes, .. } => self.on_message(flow, bytes),
             Input::FlowFailed { flow, reason } => {
                 self.desk.warn(&format!("{flow}: {reason}"));
                 self.desk.endpoint.flow_failed(now, flow);

@@ -12,6 +12,7 @@ mod telephone;
 mod watching;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use proto::Time;
 use proto::sip::flow::{Flow, Transport};
@@ -146,7 +147,7 @@ impl Bench {
 
     /// Lets time pass, from deadline to deadline.
     fn wait_ms(&mut self, ms: u64) {
-        let until = self.now + std::time::Duration::from_millis(ms);
+        let until = self.now + Duration::from_millis(ms);
         for _ in 0..10_000 {
             match self.phone.next_deadline() {
                 Some((at, _)) if at <= until => {
@@ -186,7 +187,7 @@ impl Bench {
             local: PHONE.parse().expect("an address"),
             remote: remote.parse().expect("an address"),
         };
-        self.input(Input::Message { flow, bytes: text.as_bytes() });
+        self.input(Input::Message { flow, bytes: text.as_bytes(), waited: Duration::ZERO });
     }
 
     /// The server's answer to a request of the phone, with the tag `srv`.

@@ -33,6 +33,12 @@ pub(super) fn words(event: &Event) -> String {
             format!("call {call}: {from} sends sound in the {side}'s place; it is dropped")
         }
         Event::MediaStranger { from, .. } => format!("{from} sends sound to a call that is over"),
+        Event::Behind { waited_ms } => format!(
+            "more is asked than can be done (messages wait {waited_ms} ms): new calls are told to come again"
+        ),
+        Event::InTime { turned_away } => {
+            format!("what is asked can be done again; {turned_away} requests were told to come again")
+        }
         Event::RelayFailed { reason, .. } => format!("a call has no sound: {reason}"),
         other => format!("{other:?}"),
     };

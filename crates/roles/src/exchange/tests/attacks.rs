@@ -278,8 +278,9 @@ fn what_is_answered_without_a_look_is_limited_too() {
 
 #[test]
 fn nobody_is_banned_for_a_rush() {
-    let patience = Patience { requests_per_second: 8, burst: 4, per_second: 1, ..Patience::default() };
+    let patience = Patience { burst: 4, per_second: 1, ..Patience::default() };
     let mut bench = Bench::with(Config { patience, ..Config::default() });
+    bench.waited = Duration::from_millis(100);
     let mut strangers = [Phone::new("7001"), Phone::new("7002")];
     for _ in 0..100 {
         for phone in &mut strangers {
@@ -293,21 +294,39 @@ fn nobody_is_banned_for_a_rush() {
 
 #[test]
 fn too_much_is_answered_early_and_cheaply() {
-    let patience = Patience { requests_per_second: 8, ..Patience::default() };
-    let mut bench = Bench::with(Config { patience, ..Config::default() });
-    let [mut phone, ..] = bench.ready();
-    for _ in 0..4 {
-        let request = phone.register("3600");
-        bench.say(&phone, &request);
-    }
-    let refusal = bench.heard(&phone, "SIP/2.0 503");
-    assert!(refusal.contains("Retry-After: "), "{refusal}");
-    assert!(matches!(bench.command(What::Figures), Answer::Figures(figures) if figures.shed > 0));
-    bench.wait(2);
-    let before = bench.inbox[&phone.address].len();
-    let request = phone.register("3600");
-    bench.say(&phone, &request);
-    assert!(bench.inbox[&phone.address][before].starts_with("SIP/2.0 200"));
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (answered, _) = talking(&mut bench, &mut phones);
+    // Behind by longer than a new call may wait: what stands is served, registrations too.
+    bench.waited = Duration::from_millis(200);
+    let first = bench.inbox[&phones[2].address].len();
+    let invite = phones[2].invite("7001", "late", "");
+    bench.say(&phones[2], &invite);
+    let refusal = &bench.inbox[&phones[2].address][first];
+    assert!(refusal.starts_with("SIP/2.0 503") && refusal.contains("Retry-After: "), "{refusal}");
+    // From then on less is too much for a call.
+    bench.waited = Duration::from_millis(60);
+    let request = phones[2].register("3600");
+    bench.say(&phones[2], &request);
+    assert!(bench.inbox[&phones[2].address][first + 1].starts_with("SIP/2.0 200"));
+    bench.waited = Duration::from_secs(1);
+    let request = phones[2].register("3600");
+    bench.say(&phones[2], &request);
+    assert!(bench.inbox[&phones[2].address][first + 2].starts_with("SIP/2.0 503"));
+    let bye = phones[0].within(&answered, "BYE", "", "");
+    bench.say(&phones[0], &bye);
+    assert!(bench.inbox[&phones[0].address].last().is_some_and(|text| text.starts_with("SIP/2.0 200")));
+    assert!(matches!(bench.command(What::Figures), Answer::Figures(figures) if figures.shed == 2));
+    // In time again.
+    bench.waited = Duration::ZERO;
+    bench.wait(3);
+    let told = |wanted: &dyn Fn(&Event) -> bool| bench.events.iter().filter(|event| wanted(event)).count();
+    assert_eq!(told(&|event| matches!(event, Event::Behind { waited_ms: 200 })), 1);
+    assert_eq!(told(&|event| matches!(event, Event::InTime { turned_away: 2 })), 1);
+    let invite = phones[2].invite("7001", "in-time", "");
+    bench.say(&phones[2], &invite);
+    let answer = &bench.inbox[&phones[2].address][first + 3];
+    assert!(!answer.starts_with("SIP/2.0 503"), "{answer}");
 }
 
 proptest! {
@@ -320,12 +339,12 @@ proptest! {
         let (answered, _) = talking(&mut bench, &mut phones);
         let flow = flow_from(phones[0].address);
         let mut out = Vec::new();
-        bench.exchange.handle(bench.now, Input::Message { flow, bytes: &bytes }, &mut out);
+        bench.exchange.handle(bench.now, Input::Message { flow, bytes: &bytes, waited: Duration::ZERO }, &mut out);
         // The same bytes in the middle of a sound request.
         let refer = phones[0].within(&answered, "REFER", "Refer-To: <sip:7003@192.0.2.100>\r\n", "");
         let mut broken = refer.into_bytes();
         let at = at.min(broken.len());
         broken.splice(at..at, bytes.into_iter().take(20));
-        bench.exchange.handle(bench.now, Input::Message { flow, bytes: &broken }, &mut out);
+        bench.exchange.handle(bench.now, Input::Message { flow, bytes: &broken, waited: Duration::ZERO }, &mut out);
     }
 }

@@ -29,7 +29,7 @@ fn a_flood_of_guessers_leaves_real_phones_their_service() {
                 assert!(bench.inbox[&phone.address].last().expect("an answer").starts_with("SIP/2.0 200"));
             }
         }
-        bench.now += std::time::Duration::from_millis(1);
+        bench.now += Duration::from_millis(1);
     }
     let figures = bench.exchange.figures(bench.now);
     assert_eq!((figures.devices, figures.calls), (3, 0));
