@@ -66,10 +66,28 @@ def declined(lab):
     return "603 of one device cancelled the other and reached the caller"
 
 
+def update_early(lab):
+    exchange = Exchange(lab, peers.SECRETS)
+    address = lab.address()
+    register(lab, exchange, "7002", address, "register")
+    callee = peers.Sipp(lab, "callee", "answer-update-early.xml", address=address, values={"server": "callee"}, limit_s=50)
+    peers.Sipp(
+        lab, "caller", "call-update-early.xml", "-s", "7002", "-auth_uri", f"7002@{exchange.address}:5060", address=lab.address(), target=exchange.address, rows=[row("7001")], calls=1,
+        limit_s=20,
+    ).finish()
+    callee.nothing_failed()
+    exchange.alive()
+    peers.check_capture(lab, exchange.capture, least_sip=20)
+    updates = peers.frames(lab, exchange.capture, "sip.Method == UPDATE")
+    need(len(updates) == 4, f"two changes on two legs are four UPDATEs: frames {updates}")
+    return "UPDATE before the answer, by either side, reached the other and brought its answer back"
+
+
 NEEDS = ("offhook", "sipp", "tshark")
 CASES = [
     Case("exchange-path", "a call goes by the proxies of SIPp's registration (RFC 3327)", path, NEEDS),
     Case("exchange-declined-by-one", "one of two SIPps declines for both", declined, NEEDS),
     Case("exchange-reliable-alone", "SIPp answers reliably a caller who does not know that (PRACK)", leg_alone("reliable.xml"), NEEDS),
+    Case("exchange-update-early", "SIPp calls SIPp: both change the session before the answer (UPDATE)", update_early, NEEDS),
     Case("exchange-session-timer", "SIPp wants a longer session interval than our exchange (422)", leg_alone("session-timer.xml", "--session", "90"), NEEDS),
 ]

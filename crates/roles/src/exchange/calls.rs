@@ -323,6 +323,14 @@ impl Calls {
             a => a,
         }
     }
+
+    /// The same, or before the call is answered the only leg that rings.
+    pub(super) fn peer_or_ringing(&self, id: LegId) -> Option<LegId> {
+        self.peer(id).or_else(|| match self.bridges.get(&self.legs.get(&id)?.call?)?.b.as_slice() {
+            [only] => Some(*only),
+            _ => None,
+        })
+    }
 }
 
 impl Bridge {
@@ -445,7 +453,7 @@ impl Exchange {
     /// The ACK of a 2xx.
     pub(super) fn on_ack(&mut self, now: Time, message: &Message<'_>) {
         let Some(id) = self.calls.find_by_tag(message.to_tag()) else { return };
-        let ours = self.calls.legs.get(&id).is_some_and(|leg| leg.machine.dialog().owns_request(message));
+        let ours = self.calls.legs.get(&id).is_some_and(|leg| leg.machine.owns_request(message));
         if ours {
             self.with_leg(now, id, |call, ctx| call.on_ack(ctx, message));
         }

@@ -255,16 +255,9 @@ impl Calls {
 
     /// The call that a message belongs to.
     pub(super) fn owner_of(&self, request: &Message<'_>) -> Option<CallNumber> {
-        let owns = |dialog: &Dialog| {
-            // The remote tag of a call that is not answered is not known yet.
-            dialog.owns_request(request)
-                || dialog.remote.tag.is_empty()
-                    && request.call_id() == dialog.call_id
-                    && request.to_tag() == dialog.local.tag
-        };
         let mut calls = self.table.iter();
         calls
-            .find(|(_, call)| call.signalling.as_ref().is_some_and(|it| owns(it.dialog())))
+            .find(|(_, call)| call.signalling.as_ref().is_some_and(|it| it.owns_request(request)))
             .map(|(number, _)| *number)
     }
 

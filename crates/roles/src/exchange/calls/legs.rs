@@ -256,7 +256,7 @@ impl Exchange {
         message: &Message<'_>,
     ) {
         let Some(leg) = self.calls.legs.get(&id) else { return };
-        if !leg.machine.dialog().owns_request(message) {
+        if !leg.machine.owns_request(message) {
             self.turn_away(now, flow, message, Reply::new(481));
             return;
         }

@@ -22,7 +22,7 @@ impl Exchange {
         }
         let asked = self
             .calls
-            .peer(id)
+            .peer_or_ringing(id)
             .filter(|peer| self.ask_leg(now, *peer, |call, ctx| call.modify(ctx, told)).unwrap_or_default());
         let Some(peer) = asked else {
             self.take_back(call, id);

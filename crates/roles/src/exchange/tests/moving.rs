@@ -199,6 +199,86 @@ fn each_leg_acknowledges_what_comes_early_by_itself() {
     assert!(told.contains("m=audio 20000 ") && !told.contains("RSeq"), "{told}");
 }
 
+/// 7001 calls 7002; both legs have acknowledged a session before the answer. Returns what 7001 was told of
+/// it, and the INVITE of 7002.
+fn early(bench: &mut Bench, phones: &mut [Phone; 3]) -> (String, String) {
+    const CAN: &str = "Supported: 100rel\r\nAllow: INVITE, ACK, CANCEL, BYE, PRACK, UPDATE\r\n";
+    let invite = phones[0].invite("7002", "call-1", CAN);
+    bench.say(&phones[0], &invite);
+    let asked = bench.heard(&phones[1], "INVITE");
+    let early = phones[1].answer(&asked, 183, &format!("Require: 100rel\r\nRSeq: 7\r\n{CAN}"), SDP);
+    bench.say(&phones[1], &early);
+    let told = bench.heard(&phones[0], "SIP/2.0 183");
+    let prack = bench.heard(&phones[1], "PRACK");
+    let taken = phones[1].answer(&prack, 200, "", "");
+    bench.say(&phones[1], &taken);
+    let cseq = line(&invite, "CSeq: ").trim_start_matches("CSeq: ").to_owned();
+    let prack = phones[0].within(&told, "PRACK", &format!("RAck: 1 {cseq}\r\n"), "");
+    bench.say(&phones[0], &prack);
+    bench.heard(&phones[0], "SIP/2.0 200");
+    bench.ladder.clear();
+    (told, asked)
+}
+
+#[test]
+fn an_update_before_the_answer_is_passed_on() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (told, asked) = early(&mut bench, &mut phones);
+    // RFC 3311 §5.1: by the caller, then by the called.
+    let moved = |port: &str| SDP.replace("20000", port);
+    let change = phones[0].within(&told, "UPDATE", "", &moved("20010"));
+    bench.say(&phones[0], &change);
+    bench.check("7001>s UPDATE; s>7002 UPDATE");
+    let update = bench.heard(&phones[1], "UPDATE");
+    assert!(update.contains("m=audio ") && update.contains(";tag=t7002"), "{update}");
+    let taken = phones[1].answer(&update, 200, "", &moved("20012"));
+    bench.say(&phones[1], &taken);
+    bench.check("7002>s 200; s>7001 200");
+    assert!(bench.heard(&phones[0], "SIP/2.0 200").contains("m=audio "));
+    let change = phones[1].within_called(&asked, "UPDATE", "", &moved("20014"));
+    bench.say(&phones[1], &change);
+    bench.check("7002>s UPDATE; s>7001 UPDATE");
+    let update = bench.heard(&phones[0], "UPDATE");
+    let taken = phones[0].answer(&update, 488, "", "");
+    bench.say(&phones[0], &taken);
+    bench.check("7001>s 488; s>7002 488");
+    // The call is answered and stands.
+    let ok = phones[1].answer(&asked, 200, "", "");
+    bench.say(&phones[1], &ok);
+    bench.check("7002>s 200; s>7002 ACK; s>7001 200");
+}
+
+#[test]
+fn an_update_under_way_ends_with_its_call() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (told, asked) = early(&mut bench, &mut phones);
+    let change = phones[0].within(&told, "UPDATE", "", SDP);
+    bench.say(&phones[0], &change);
+    bench.check("7001>s UPDATE; s>7002 UPDATE");
+    let busy = phones[1].answer(&asked, 486, "", "");
+    bench.say(&phones[1], &busy);
+    bench.check("7002>s 486; s>7002 ACK; s>7001 486; s>7001 487");
+    assert!(bench.exchange.calls().is_empty());
+}
+
+/// RFC 3311 §5.2: who cannot be asked yet has the asker come again.
+#[test]
+fn an_update_waits_for_a_side_that_has_no_answer_yet() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let invite = phones[0].invite("7002", "call-1", "");
+    bench.say(&phones[0], &invite);
+    let asked = bench.heard(&phones[1], "INVITE");
+    let early = phones[1].answer(&asked, 183, "Require: 100rel\r\nRSeq: 7\r\n", SDP);
+    bench.say(&phones[1], &early);
+    bench.ladder.clear();
+    let change = phones[1].within_called(&asked, "UPDATE", "", SDP);
+    bench.say(&phones[1], &change);
+    bench.check("7002>s UPDATE; s>7002 491");
+}
+
 #[test]
 fn an_offer_in_a_prack_is_answered_there() {
     let mut bench = Bench::new();

@@ -184,6 +184,7 @@ impl Call {
         let State::Ringing(ringing) = &self.state else { return };
         let invite = ringing.invite;
         ctx.reply(invite, reply.to_tag(self.dialog.local.tag.clone()));
+        self.modify.abandon(ctx);
         self.state = State::Over;
     }
 
@@ -222,6 +223,7 @@ impl Call {
             _ => return self.modify.cancelled(ctx, id),
         }
         ctx.reply(id, Reply::new(487).to_tag(self.dialog.local.tag.clone()));
+        self.modify.abandon(ctx);
         self.state = State::Over;
         let reasons = request.headers(Name::Reason).filter_map(|value| std::str::from_utf8(value).ok());
         let answered_elsewhere = reasons

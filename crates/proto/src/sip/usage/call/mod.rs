@@ -187,6 +187,16 @@ impl Call {
         &self.dialog
     }
 
+    /// Whether a request of theirs belongs to this call: to its dialog, or before it is answered to an early
+    /// one of those whom it rings at.
+    pub fn owns_request(&self, request: &Message<'_>) -> bool {
+        let of_fork = |calling: &outgoing::Calling| {
+            calling.fork(request.from_tag()).is_some_and(|fork| fork.owns_request(request))
+        };
+        self.dialog.owns_request(request)
+            || matches!(&self.state, State::Calling(calling) if of_fork(calling))
+    }
+
     /// Whether we sent the first INVITE.
     pub fn is_caller(&self) -> bool {
         self.caller
@@ -290,7 +300,11 @@ impl Call {
         id: ServerId,
         request: &Message<'_>,
     ) -> Option<Event> {
-        if self.dialog.receive(request).is_err() {
+        let early = match &mut self.state {
+            State::Calling(calling) => calling.fork_mut(request.from_tag()),
+            _ => None,
+        };
+        if early.unwrap_or(&mut self.dialog).receive(request).is_err() {
             ctx.reply(id, Reply::new(500).reason("CSeq Out Of Order"));
             return None;
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Call, Context, Event, State, sdp_of, session};
 use crate::Time;
+use crate::sip::dialog::Dialog;
 use crate::sip::digest::Attempt;
 use crate::sip::endpoint::{ClientId, ServerId};
 use crate::sip::header::SessionExpires;
@@ -82,10 +83,13 @@ impl Modify {
 }
 
 impl Call {
-    /// Offers a changed session by re-INVITE; `None` asks them for an offer. While another change is
-    /// under way nothing happens and `false` is returned.
+    /// Offers a changed session by re-INVITE; `None` asks them for an offer. Before the call is answered it
+    /// is UPDATE, where they take it and the first offer has its answer (RFC 3311 §5.1). While another
+    /// change is under way, or this one cannot be yet, nothing happens and `false` is returned.
     pub fn modify<O: Copy>(&mut self, ctx: &mut Context<'_, O>, sdp: Option<Vec<u8>>) -> bool {
-        self.start_modify(ctx, Method::Invite, sdp, false, Attempt::default())
+        let early = !self.is_confirmed() && sdp.is_some() && self.takes_update;
+        let method = if early { Method::Update } else { Method::Invite };
+        self.start_modify(ctx, method, sdp, false, Attempt::default())
     }
 
     /// The same by UPDATE (RFC 3311), which needs no ACK.
@@ -183,6 +187,16 @@ impl Call {
         Some(Event::Offered { sdp })
     }
 
+    /// The dialog in which the first offer has its answer although the call has none (RFC 3262 §5): none
+    /// where several of the called have answered that.
+    fn early_dialog(&self) -> Option<Dialog> {
+        match &self.state {
+            State::Calling(calling) => calling.only_answered_early().cloned(),
+            State::Ringing(ringing) => ringing.answered_early.then(|| self.dialog.clone()),
+            State::Answered { .. } | State::Confirmed | State::Over => None,
+        }
+    }
+
     /// The refusal of an offer that comes before the first one has its answer (RFC 3311 §5.2).
     fn too_early<O: Copy>(&self, ctx: &mut Context<'_, O>, request: &Message<'_>) -> Option<Reply> {
         match &self.state {
@@ -228,7 +242,7 @@ impl Call {
             self.modify.sent = Some(Sent { id: None, retry_at: Some(ctx.now + wait), ..sent });
             return None;
         }
-        if status == 481 {
+        if status == 481 && self.is_answered() {
             self.state = State::Over;
             return Some(Event::Ended {
                 by_remote: false,
@@ -307,10 +321,19 @@ impl Call {
         refresh: bool,
         attempt: Attempt,
     ) -> bool {
-        if !self.is_confirmed() || self.modify.is_busy() {
+        let early = self.early_dialog().filter(|_| method == Method::Update);
+        if !(self.is_confirmed() || early.is_some()) || self.modify.is_busy() {
             return false;
         }
-        let mut request = self.dialog.request(method).header(Name::Contact, &ctx.identity.contact);
+        let request = match early {
+            Some(mut early) => {
+                self.dialog.local_cseq += 1;
+                early.local_cseq = self.dialog.local_cseq - 1;
+                early.request(method)
+            }
+            None => self.dialog.request(method),
+        };
+        let mut request = request.header(Name::Contact, &ctx.identity.contact);
         request = request.header(Name::Allow, ctx.identity.allow);
         if !ctx.identity.supported.is_empty() {
             request = request.header(Name::Supported, ctx.identity.supported);

@@ -35,6 +35,21 @@ pub(super) struct Calling {
 }
 
 impl Calling {
+    /// The early dialog that has the answer to our offer, where that is one alone.
+    pub(super) fn only_answered_early(&self) -> Option<&Dialog> {
+        let [tag] = self.answered_early.as_slice() else { return None };
+        self.fork(tag)
+    }
+
+    /// The early dialog with whoever has this tag.
+    pub(super) fn fork(&self, tag: &str) -> Option<&Dialog> {
+        self.forks.iter().find(|fork| fork.remote.tag == tag)
+    }
+
+    pub(super) fn fork_mut(&mut self, tag: &str) -> Option<&mut Dialog> {
+        self.forks.iter_mut().find(|fork| fork.remote.tag == tag)
+    }
+
     /// CANCEL, now or as soon as it is allowed (RFC 3261 §9.1).
     pub(super) fn cancel<O: Copy>(&mut self, ctx: &mut Context<'_, O>, reason: Option<&str>) {
         if !std::mem::replace(&mut self.cancelled, true) {
@@ -188,8 +203,10 @@ impl Call {
         let State::Calling(calling) = &mut self.state else { return None };
         let (invite, cancelled) = (calling.invite, calling.cancelled);
         let offered = calling.invitation.sdp.is_some();
+        let early = calling.fork(response.to_tag()).and_then(|fork| fork.remote_cseq);
         self.learn_methods(response);
         self.dialog = self.dialog.established_by(response);
+        self.dialog.remote_cseq = early;
         self.state = State::Confirmed;
         if cancelled {
             // CANCEL crossed the 200: the call stands and must be ended (RFC 3261 §9.1).
@@ -267,6 +284,7 @@ impl Call {
                 return None;
             }
         }
+        self.modify.abandon(ctx);
         self.state = State::Over;
         if (300..400).contains(&status) {
             let mut contacts: Vec<_> = response.headers(Name::Contact).flat_map(Address::parse_all).collect();
