@@ -188,6 +188,8 @@ impl<R: Role, H: Hands<R>> Driver<R, H> {
         for output in self.out.drain(..) {
             match output {
                 Output::Transmit(transmit) => self.held.push(transmit),
+                Output::Vouch(flow) => net.vouch(&flow),
+                Output::Close(flow) => net.close(&flow),
                 Output::Resolve(query) => dns.ask(query),
                 Output::Event(event) => hands.tell(event),
                 Output::Media(command) => hands.media(command),

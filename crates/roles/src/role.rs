@@ -78,6 +78,10 @@ pub enum Input<'a, C, H> {
 pub enum Output<E, M, S> {
     /// Send this. Not before the changes of the same turn are kept.
     Transmit(Transmit),
+    /// Whoever is at the other end of this flow has shown who he is: a connection of his may stand idle.
+    Vouch(Flow),
+    /// Nothing of whoever is at the other end of this flow will be read: a connection of his is closed.
+    Close(Flow),
     /// Ask the DNS.
     Resolve(Query),
     /// Tell whoever listens.

@@ -59,11 +59,13 @@ pub struct Limits {
     pub message: Duration,
     /// Silence after which a connection is closed.
     pub idle: Duration,
+    /// The same for a connection to us from somebody for whom nobody has vouched.
+    pub stranger: Duration,
 }
 
 impl Default for Limits {
     /// An office of some hundred phones behind few addresses; idle time is past the usual
-    /// registration refresh of 1800 s.
+    /// registration refresh of 1800 s, a stranger's is the longest that a transaction takes.
     fn default() -> Self {
         Self {
             connections: 16_384,
@@ -72,6 +74,7 @@ impl Default for Limits {
             connect: Duration::from_secs(10),
             message: Duration::from_secs(32),
             idle: Duration::from_secs(3_600),
+            stranger: Duration::from_secs(64),
         }
     }
 }
@@ -233,6 +236,11 @@ impl Net {
         {
             self.pending.push_back(NetEvent::Failed(error));
         }
+    }
+
+    /// The connection of a flow may stand idle for long; see [`Limits::stranger`].
+    pub fn vouch(&mut self, flow: &Flow) {
+        self.streams.vouch(flow);
     }
 
     /// Closes the connection of a flow after what was sent; [`NetEvent::Closed`] follows.

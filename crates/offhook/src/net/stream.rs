@@ -6,6 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -51,6 +52,8 @@ struct Connection {
     /// Sent before it stood, and not yet seen by the tap.
     untapped: VecDeque<Bytes>,
     task: AbortHandle,
+    /// Somebody has vouched for whoever is at the other end.
+    vouched: Arc<AtomicBool>,
 }
 
 /// What listeners and connections tell the table.
@@ -129,6 +132,12 @@ impl Streams {
             }
             // Its end is on the way to us as a report, which says why.
             Err(TrySendError::Closed(_)) => Ok(()),
+        }
+    }
+
+    pub(super) fn vouch(&mut self, flow: &Flow) {
+        if let Some(connection) = self.connections.get(flow) {
+            connection.vouched.store(true, Ordering::Relaxed);
         }
     }
 
@@ -278,7 +287,9 @@ impl Streams {
         let (out, outgoing) = mpsc::channel(self.limits.outgoing_messages.max(1));
         let came_in = endpoint.came_in();
         let reporter = connection::Reporter::new(flow, id, self.reporter.clone());
-        let task = tokio::spawn(connection::run(endpoint, outgoing, reporter, self.limits, self.dscp));
+        let vouched = Arc::new(AtomicBool::new(!came_in));
+        let patience = connection::Patience { limits: self.limits, vouched: vouched.clone() };
+        let task = tokio::spawn(connection::run(endpoint, outgoing, reporter, patience, self.dscp));
         let connection = Connection {
             id,
             out: Some(out),
@@ -286,6 +297,7 @@ impl Streams {
             wire_local: None,
             untapped: VecDeque::new(),
             task: task.abort_handle(),
+            vouched,
         };
         if self.connections.insert(flow, connection).is_some_and(|old| old.came_in) {
             self.release(flow.remote.ip());

@@ -305,11 +305,29 @@ fn a_request_that_cannot_be_framed_is_refused_before_the_close() {
 fn silent_and_half_messages_time_out() {
     run(async {
         let short = Duration::from_millis(30);
-        let limits = Limits { message: short, idle: short, ..Limits::default() };
+        let limits = Limits { message: short, idle: short, stranger: short, ..Limits::default() };
         for bytes in ["", "OPTIONS sip:a SIP/2.0\r\n", "\r\n"] {
             let (end, answer) = end_of_rude_peer(limits, bytes.as_bytes()).await;
             assert!(matches!(end, NetEvent::Closed(_)) && answer.is_empty(), "{end:?} {answer}");
         }
+    });
+}
+
+#[test]
+fn a_stranger_may_not_stand_idle_and_somebody_known_may() {
+    run(async {
+        let limits = Limits { stranger: Duration::from_millis(30), ..Limits::default() };
+        let mut net = Net::bind(Config { limits, ..config() }).expect("bound");
+        let (mut stranger, mut known) = (peer_of(&net).await, peer_of(&net).await);
+        known.write_all(options("known").as_bytes()).await.expect("written");
+        let (flow, _) = message(&mut net).await;
+        net.vouch(&flow);
+        stranger.write_all(options("stranger").as_bytes()).await.expect("written");
+        let (other, _) = message(&mut net).await;
+        // The other's time is over first, the known one's would have been before.
+        assert!(matches!(net.next().await, NetEvent::Closed(closed) if closed == other));
+        known.write_all(options("again").as_bytes()).await.expect("written");
+        assert_eq!(message(&mut net).await, (flow, options("again").into()));
     });
 }
 

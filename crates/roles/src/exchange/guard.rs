@@ -351,6 +351,9 @@ impl Exchange {
             Verdict::Ok(_) if besieged => self.turn_away(now, flow, message, Reply::new(403)),
             Verdict::Ok(username) => {
                 self.gate.refund(now, source);
+                if flow.transport.is_reliable() {
+                    self.told.push(Output::Vouch(flow));
+                }
                 self.admit(now, flow, message, &username)
             }
             Verdict::Missing => self.challenge(now, flow, message, false),

@@ -457,7 +457,13 @@ impl Exchange {
     }
 
     fn on_message(&mut self, now: Time, flow: Flow, bytes: &[u8], waited: Duration) {
-        if self.gate.is_banned(now, flow.remote.ip()) || self.config.answers.silence {
+        if self.gate.is_banned(now, flow.remote.ip()) {
+            if flow.transport.is_reliable() {
+                self.told.push(Output::Close(flow));
+            }
+            return;
+        }
+        if self.config.answers.silence {
             return;
         }
         let Ok(message) = Message::parse(bytes) else { return };

@@ -32,6 +32,8 @@ struct Bench {
     media: Vec<RelayCommand>,
     changes: Vec<Change>,
     events: Vec<Event>,
+    vouched: Vec<Flow>,
+    closed: Vec<Flow>,
 }
 
 /// A phone that says what the test lets it say.
@@ -72,6 +74,8 @@ impl Bench {
             media: Vec::new(),
             changes: Vec::new(),
             events: Vec::new(),
+            vouched: Vec::new(),
+            closed: Vec::new(),
         }
     }
 
@@ -109,6 +113,8 @@ impl Bench {
                 Output::Media(command) => self.media.push(command),
                 Output::Store(change) => self.changes.push(change),
                 Output::Event(event) => self.events.push(event),
+                Output::Vouch(flow) => self.vouched.push(flow),
+                Output::Close(flow) => self.closed.push(flow),
                 Output::Resolve(query) => panic!("an exchange asks no DNS: {query:?}"),
             }
         }
@@ -298,6 +304,12 @@ impl Phone {
 fn flow_from(remote: SocketAddr) -> Flow {
     let local = SocketAddr::new([192, 0, 2, 100].into(), 5_060);
     Flow { transport: Transport::Udp, local, remote }
+}
+
+/// A message that has no body, with a session description.
+fn with_body(message: &str, sdp: &str) -> String {
+    let typed = format!("Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}", sdp.len());
+    message.replace("Content-Length: 0\r\n\r\n", &typed)
 }
 
 /// The line of a message that begins like this.

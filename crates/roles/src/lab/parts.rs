@@ -133,6 +133,8 @@ impl PhonePart {
                 Output::Transmit(transmit) => {
                     out.push(Does::Send { flow: transmit.flow, bytes: transmit.bytes });
                 }
+                // The simulated wire has no connections.
+                Output::Vouch(_) | Output::Close(_) => {}
                 Output::Resolve(query) => out.push(Does::Ask(query)),
                 Output::Event(event) => out.push(Does::Tell(told(&event))),
                 Output::Media(command) => self.play(now, command, out),
@@ -335,6 +337,8 @@ impl ExchangePart {
                 Output::Transmit(transmit) => {
                     out.push(Does::Send { flow: transmit.flow, bytes: transmit.bytes });
                 }
+                // The simulated wire has no connections.
+                Output::Vouch(_) | Output::Close(_) => {}
                 Output::Resolve(query) => out.push(Does::Ask(query)),
                 Output::Event(event) => out.push(Does::Tell(told(&event))),
                 Output::Media(command) => self.relay(now, command, out),

@@ -29,7 +29,7 @@ use crate::clock::{self, Clock};
 use crate::drive::{COMMANDS_WAITING, Driver, Means};
 use crate::net::dns::Dns;
 use crate::net::tls::Trust;
-use crate::net::{Config, Net};
+use crate::net::{Config, Limits, Net};
 use crate::sound;
 use crate::sound::argument::Audio;
 use crate::sound::thread::probe_ports;
@@ -229,6 +229,8 @@ fn stand(
         tcp: places(at),
         trust: Trust { system: true, ca_files: arguments.ca.clone() },
         dscp: general.rtp.signal_dscp,
+        // A server or a peer that calls directly proves nothing to a phone.
+        limits: Limits { stranger: Limits::default().idle, ..Limits::default() },
         ..Config::new(clock)
     };
     let (net, port) = bind(listen, USUAL_PORT, config)?;

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -38,6 +40,20 @@ impl Endpoint {
     }
 }
 
+/// How long one connection is waited for.
+pub(super) struct Patience {
+    pub(super) limits: Limits,
+    /// Set from outside once somebody has vouched for the peer.
+    pub(super) vouched: Arc<AtomicBool>,
+}
+
+impl Patience {
+    /// How long the peer may be silent between two messages.
+    fn idle(&self) -> Duration {
+        if self.vouched.load(Ordering::Relaxed) { self.limits.idle } else { self.limits.stranger }
+    }
+}
+
 /// Speaks to the table in the name of one connection.
 pub(super) struct Reporter {
     flow: Flow,
@@ -62,14 +78,14 @@ pub(super) async fn run(
     endpoint: Endpoint,
     outgoing: mpsc::Receiver<Bytes>,
     reporter: Reporter,
-    limits: Limits,
+    patience: Patience,
     dscp: u8,
 ) {
     let (flow, id) = (reporter.flow, reporter.id);
-    let end = match establish(endpoint, &flow, limits, dscp).await {
+    let end = match establish(endpoint, &flow, patience.limits, dscp).await {
         Ok((stream, wire_local)) => {
             reporter.tell(Report::Opened { flow, id, wire_local }).await;
-            talk(stream, outgoing, &reporter, limits).await
+            talk(stream, outgoing, &reporter, &patience).await
         }
         Err(end) => end,
     };
@@ -140,13 +156,13 @@ async fn talk(
     stream: Box<dyn Duplex>,
     outgoing: mpsc::Receiver<Bytes>,
     reporter: &Reporter,
-    limits: Limits,
+    patience: &Patience,
 ) -> End {
     let (mut reader, mut writer) = tokio::io::split(stream);
     let pong = Notify::new();
     let stop = tokio::select! {
-        stop = read(&mut reader, reporter, &pong, limits) => stop,
-        end = write(&mut writer, outgoing, &reporter.flow, &pong, limits.connect) => Stop::from(end),
+        stop = read(&mut reader, reporter, &pong, patience) => stop,
+        end = write(&mut writer, outgoing, &reporter.flow, &pong, patience.limits.connect) => Stop::from(end),
     };
     if let Some(farewell) = stop.farewell {
         // Who does not take it in time goes without.
@@ -190,16 +206,21 @@ async fn read(
     reader: &mut (impl AsyncRead + Unpin),
     reporter: &Reporter,
     pong: &Notify,
-    limits: Limits,
+    patience: &Patience,
 ) -> Stop {
     let mut framer = Framer::new();
     let mut arrived = vec![0; READ_BYTES];
     let mut was_inside = true;
-    let mut deadline = Instant::now() + limits.message;
+    let (mut since, mut limit) = (Instant::now(), patience.limits.message);
     loop {
-        let length = match timeout_at(deadline, reader.read(&mut arrived)).await {
+        let length = match timeout_at(since + limit, reader.read(&mut arrived)).await {
             Ok(Ok(length)) if length > 0 => length,
             Ok(Err(error)) => return ended_by(&reporter.flow, &error).into(),
+            // Somebody may have vouched for the peer since its last message.
+            Err(_) if !was_inside && patience.idle() > limit => {
+                limit = patience.idle();
+                continue;
+            }
             Err(_) | Ok(Ok(_)) => return End::Closed.into(),
         };
         framer.push(arrived.get(..length).unwrap_or_default());
@@ -210,7 +231,8 @@ async fn read(
         // One message has one deadline, however slowly its bytes trickle in.
         let is_inside = framer.pending_bytes() > 0;
         if had_message || !is_inside || !was_inside {
-            deadline = Instant::now() + if is_inside { limits.message } else { limits.idle };
+            (since, limit) =
+                (Instant::now(), if is_inside { patience.limits.message } else { patience.idle() });
         }
         was_inside = is_inside;
     }

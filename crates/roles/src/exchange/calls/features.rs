@@ -164,17 +164,21 @@ impl Exchange {
         self.directory.get(other).is_some_and(|entry| entry.extension.may_be_watched_by(&number))
     }
 
-    /// Whoever dialled takes a call that rings elsewhere. Both sides have offered: each is answered
-    /// with what both can, as the other offered it. A caller whose leg stands already, since it was
+    /// Whoever dialled takes a call that rings elsewhere. A caller whose leg stands already, since it was
     /// transferred, recalled or called first, is told by a change of its session.
     pub(super) fn pick_up(&mut self, now: Time, leg: LegId, call: CallId) {
         let bridge = self.calls.bridges.get(&call);
         let transfer = bridge.and_then(|bridge| bridge.transfer);
         let waiting = bridge.and_then(|bridge| bridge.a).or(transfer.map(|transfer| transfer.transferee));
-        let offered = bridge.and_then(|bridge| Some((waiting?, bridge.offer.as_deref()?)));
-        let said = self.last_said(leg).unwrap_or_default();
-        let met = offered.and_then(|(a, offer)| Some((a, met(offer, &said)?)));
-        let Some((a, (offer, said))) = met else {
+        let stands = waiting.and_then(|a| self.calls.legs.get(&a)).is_some_and(|a| a.machine.is_answered());
+        let offers = (bridge.and_then(|bridge| bridge.offer.as_deref()), self.last_said(leg));
+        let meeting = match offers {
+            (Some(offer), Some(said)) => met(offer, &said),
+            (None, Some(said)) => Some(Meeting::CallerAnswers(said)),
+            (Some(_), None) if !stands => Some(Meeting::TakerAnswers),
+            (_, None) => None,
+        };
+        let Some((a, meeting)) = waiting.zip(meeting) else {
             return self.refuse_leg(now, leg, Reply::new(488));
         };
         self.cancel_branches(now, call, None);
@@ -184,21 +188,59 @@ impl Exchange {
             own.call = Some(call);
         }
         self.take_place(call, leg, Some(leg));
-        let stands = self.calls.legs.get(&a).is_some_and(|leg| leg.machine.is_answered());
-        let half = if stands { Half::Offer } else { Half::Answer };
-        let told = self.relayed(call, leg, &said, (Half::Offer, half));
-        let offer = self.offer_as_answer(call, &offer);
         self.mark_answered(now, call);
-        self.ask_leg(now, leg, |call, ctx| call.answer(ctx, Some(offer), &[]));
-        match transfer {
-            Some(transfer) => self.transfer_answered(now, call, transfer, Some(told), None),
-            None => self.tell_answer(now, a, Some(told)),
+        let half = if stands { Half::Offer } else { Half::Answer };
+        match meeting {
+            Meeting::Both { offer, said } => {
+                let told = self.relayed(call, leg, &said, (Half::Offer, half));
+                let answer = self.offer_as_answer(call, &offer);
+                self.ask_leg(now, leg, |call, ctx| call.answer(ctx, Some(answer), &[]));
+                self.tell_caller(now, call, a, told, None);
+            }
+            Meeting::CallerAnswers(said) => {
+                let told = self.relayed(call, leg, &said, (Half::Offer, Half::Offer));
+                self.tell_caller(now, call, a, told, Some(leg));
+            }
+            Meeting::TakerAnswers => {
+                let extension = self.calls.legs.get(&leg).and_then(|leg| leg.extension);
+                let entry = extension.and_then(|extension| self.directory.get(extension));
+                let rule = entry.map(|entry| entry.extension.encryption).unwrap_or_default();
+                let offer = self.offer_by_rule(call, rule);
+                if let Some(own) = self.calls.legs.get_mut(&leg) {
+                    own.answers_late = Some(a);
+                }
+                self.ask_leg(now, leg, |call, ctx| call.answer(ctx, offer, &[]));
+            }
+        }
+    }
+
+    /// Tells whoever waited what the one who took the call has said; `waiting` waits for the answer to that.
+    fn tell_caller(&mut self, now: Time, call: CallId, a: LegId, told: Vec<u8>, waiting: Option<LegId>) {
+        match self.calls.bridges.get(&call).and_then(|bridge| bridge.transfer) {
+            Some(transfer) => self.transfer_answered(now, call, transfer, Some(told), waiting),
+            None => {
+                if let Some(leg) = self.calls.legs.get_mut(&a) {
+                    leg.answers_late = waiting;
+                }
+                self.tell_answer(now, a, Some(told));
+            }
         }
     }
 }
 
+/// How whoever takes a call and its caller come to a session.
+enum Meeting {
+    /// Both have offered: each is answered with what both can, as the other offered it.
+    Both { offer: Vec<u8>, said: Vec<u8> },
+    /// The caller has not: it is told the other's offer, and its answer is the other's.
+    CallerAnswers(Vec<u8>),
+    /// The one who takes the call has not: the other way round.
+    TakerAnswers,
+}
+
 /// Two offers as answers to each other; `None` where they have nothing in common.
-fn met(first: &[u8], second: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+fn met(first: &[u8], second: &[u8]) -> Option<Meeting> {
     let (mut first, mut second) = (Description::parse(first).ok()?, Description::parse(second).ok()?);
-    first.meet(&mut second).then(|| (first.to_bytes(), second.to_bytes()))
+    let meet = first.meet(&mut second);
+    meet.then(|| Meeting::Both { offer: first.to_bytes(), said: second.to_bytes() })
 }

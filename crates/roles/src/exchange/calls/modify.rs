@@ -132,8 +132,11 @@ impl Exchange {
         self.relayed_opt(call, id, before, (Half::Offer, Half::Offer));
     }
 
-    /// Sends the answer that a 2xx with an offer waits for.
+    /// Sends the answer that a leg waits for: to the offer of its 2xx, or to that of its INVITE.
     pub(super) fn acknowledge(&mut self, now: Time, id: LegId, sdp: Option<Vec<u8>>) {
-        self.ask_leg(now, id, |call, ctx| call.ack(ctx, sdp));
+        self.ask_leg(now, id, |call, ctx| match call.is_answered() {
+            true => call.ack(ctx, sdp),
+            false => call.answer(ctx, sdp, &[]),
+        });
     }
 }

@@ -514,6 +514,50 @@ fn a_pickup_answers_both_with_what_both_can() {
 }
 
 #[test]
+fn a_caller_without_an_offer_is_picked_up() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let invite = phones[0].invite_saying("7002", "call-1", "", "");
+    bench.say(&phones[0], &invite);
+    let offered = bench.heard(&phones[1], "INVITE");
+    let rings = phones[1].answer(&offered, 180, "", "");
+    bench.say(&phones[1], &rings);
+    bench.ladder.clear();
+    let pickup = phones[2].invite("*047002", "pickup", "");
+    bench.say(&phones[2], &pickup);
+    // The caller is told the offer of whoever takes the call, and its ACK has the answer.
+    bench.check("7003>s INVITE; s>7003 100; s>7002 CANCEL; s>7001 200");
+    let told = bench.heard(&phones[0], "SIP/2.0 200");
+    let ack = with_body(&phones[0].ack(&invite, &told), SDP);
+    bench.say(&phones[0], &ack);
+    bench.check("7001>s ACK; s>7003 200");
+    assert!(bench.heard(&phones[2], "SIP/2.0 200").contains("m=audio "));
+}
+
+#[test]
+fn whoever_picks_up_without_an_offer_is_made_one() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    ringing(&mut bench, &mut phones);
+    bench.ladder.clear();
+    let pickup = phones[2].invite_saying("*047002", "pickup", "", "");
+    bench.say(&phones[2], &pickup);
+    bench.check("7003>s INVITE; s>7003 100; s>7002 CANCEL; s>7003 200");
+    let offered = bench.heard(&phones[2], "SIP/2.0 200");
+    assert!(offered.contains("m=audio "), "{offered}");
+    let ack = with_body(&phones[2].ack(&pickup, &offered), SDP);
+    bench.say(&phones[2], &ack);
+    bench.check("7003>s ACK; s>7001 200");
+    assert!(bench.heard(&phones[0], "SIP/2.0 200").contains("m=audio "));
+    // Where neither offers there is nothing to talk by.
+    let invite = phones[0].invite_saying("7002", "call-2", "", "");
+    bench.say(&phones[0], &invite);
+    let pickup = phones[2].invite_saying("*047002", "pickup-2", "", "");
+    bench.say(&phones[2], &pickup);
+    bench.heard(&phones[2], "SIP/2.0 488");
+}
+
+#[test]
 fn a_redirection_is_followed_but_not_in_circles() {
     let mut bench = Bench::new();
     let mut phones = bench.ready();

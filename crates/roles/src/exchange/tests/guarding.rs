@@ -44,3 +44,23 @@ fn guessing_ends_in_a_ban() {
     assert_eq!(refusals, 16);
     assert!(bench.events.iter().any(|event| matches!(event, Event::Banned(_))));
 }
+
+#[test]
+fn a_connection_of_somebody_known_may_stay_and_one_of_somebody_banned_is_closed() {
+    let (mut bench, mut phone) = (Bench::new(), Phone::new("7001"));
+    let flow = Flow { transport: Transport::Tcp, ..flow_from(phone.address) };
+    let say = |bench: &mut Bench, text: &str| {
+        bench.give(Input::Message { flow, bytes: text.as_bytes(), waited: Duration::ZERO });
+    };
+    let request = phone.register("3600");
+    say(&mut bench, &request);
+    assert_eq!(bench.vouched, []);
+    phone.challenged(&bench.heard(&phone, "SIP/2.0 401"));
+    let request = phone.register("3600");
+    say(&mut bench, &request);
+    assert_eq!((&*bench.vouched, &*bench.closed), (&[flow][..], &[][..]));
+    assert!(matches!(bench.command(What::Ban(phone.address.ip())), Answer::Ok));
+    let request = phone.register("3600");
+    say(&mut bench, &request);
+    assert_eq!(bench.closed, [flow]);
+}

@@ -132,11 +132,7 @@ fn a_call_is_taken_over_by_one_who_lets_the_other_offer() {
     let offered = bench.heard(&phones[2], "SIP/2.0 200");
     assert!(offered.contains("m=audio "), "{offered}");
     bench.ladder.clear();
-    let ack = phones[2].ack(&invite, &offered);
-    let ack = ack.replace(
-        "Content-Length: 0\r\n\r\n",
-        &format!("Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{SDP}", SDP.len()),
-    );
+    let ack = with_body(&phones[2].ack(&invite, &offered), SDP);
     bench.say(&phones[2], &ack);
     bench.check("7003>s ACK; s>7002 ACK");
     assert!(bench.heard(&phones[1], "ACK").contains("m=audio "));
