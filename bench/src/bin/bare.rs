@@ -1,18 +1,30 @@
-//! `bare ADDRESS`: the least that can answer a REGISTER, as a floor for what a registrar can take on a machine.
+//! The least that can do a server's work, as a floor for what that can take on a machine: what the kernel takes for
+//! the datagrams, and little else.
 //!
-//! One socket, one thread, no memory: who shows no credentials gets 401, everybody else 200, with his own Via, From,
-//! To, Call-ID and `CSeq`. Nothing is checked and nothing kept, so what it takes is the kernel's share of four datagrams
-//! and little else.
+//! `bare ADDRESS` answers REGISTERs: one socket, one thread, no memory. Who shows no credentials gets 401, everybody
+//! else 200, with his own Via, From, To, Call-ID and `CSeq`. Nothing is checked and nothing kept.
+//!
+//! `bare ADDRESS SOCKETS FAR` forwards: so many sockets from that address on, at even ports, all connected to the far
+//! end; what comes at one goes out at its neighbour. Nothing is looked at and nothing counted.
 
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::process::ExitCode;
 
 use bench::sip;
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll;
 
 const COPIED: [&[u8]; 5] = [b"Via", b"From", b"To", b"Call-ID", b"CSeq"];
 
 fn main() -> ExitCode {
-    match serve() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let served = match arguments.as_slice() {
+        [address] => serve(address),
+        [address, sockets, far] => relay(address, sockets, far),
+        _ => Err("bare ADDRESS [SOCKETS FAR]".to_owned()),
+    };
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -21,9 +33,42 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve() -> Result<(), String> {
-    let address = std::env::args().nth(1).ok_or("name an address to listen at")?;
-    let socket = UdpSocket::bind(&address).map_err(|error| format!("{address}: {error}"))?;
+/// Sockets that are told ready at a time.
+const EVENTS: usize = 256;
+
+fn relay(address: &str, sockets: &str, far: &str) -> Result<(), String> {
+    let first: SocketAddr = address.parse().map_err(|_| format!("{address} is no address"))?;
+    let count: u16 = sockets.parse().map_err(|_| format!("{sockets} is no number"))?;
+    let open = |index: u16| {
+        let socket = UdpSocket::bind((first.ip(), first.port() + 2 * index))?;
+        socket.set_nonblocking(true)?;
+        socket.connect(far)?;
+        Ok(socket)
+    };
+    let named = |error: std::io::Error| error.to_string();
+    let sockets = (0..count).map(open).collect::<std::io::Result<Vec<_>>>().map_err(named)?;
+    let ready_set = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(|error| error.to_string())?;
+    for (index, socket) in sockets.iter().enumerate() {
+        let token = epoll::EventData::new_u64(index as u64);
+        epoll::add(&ready_set, socket, token, epoll::EventFlags::IN).map_err(|error| error.to_string())?;
+    }
+    let mut ready = Vec::with_capacity(EVENTS);
+    let mut buffer = vec![0; 4_096];
+    loop {
+        ready.clear();
+        epoll::wait(&ready_set, spare_capacity(&mut ready), None).map_err(|error| error.to_string())?;
+        for event in &ready {
+            let index = event.data.u64() as usize;
+            if let Ok(length) = sockets[index].recv(&mut buffer) {
+                // What the far end does not take is lost, as on a wire.
+                let _ = sockets[index ^ 1].send(&buffer[..length]);
+            }
+        }
+    }
+}
+
+fn serve(address: &str) -> Result<(), String> {
+    let socket = UdpSocket::bind(address).map_err(|error| format!("{address}: {error}"))?;
     let mut buffer = vec![0; 65_535];
     let mut reply = Vec::with_capacity(1_500);
     loop {
