@@ -2,6 +2,7 @@
 
 mod attacks;
 mod calls;
+mod chaos;
 mod commands;
 mod encrypting;
 mod forking;
@@ -96,7 +97,11 @@ impl Bench {
 
     /// Time passes; every deadline on the way is met.
     fn wait(&mut self, seconds: u64) {
-        let until = self.now + Duration::from_secs(seconds);
+        self.pass(Duration::from_secs(seconds));
+    }
+
+    fn pass(&mut self, time: Duration) {
+        let until = self.now + time;
         while let Some((due, _)) = self.exchange.next_deadline().filter(|(due, _)| *due <= until) {
             self.now = self.now.max(due);
             self.give(Input::Wake);
@@ -252,7 +257,7 @@ impl Phone {
         );
         let via = line(invite, "Via: ");
         let refused = answered.status().is_some_and(|status| status >= 300);
-        let via = if refused { via } else { format!("{via}a") };
+        let via = if refused { via } else { via.replace(";rport", "a;rport") };
         let uri = if refused { asked.request_uri().to_owned() } else { contact_of(answer) };
         let cseq = asked.cseq().map_or(0, |cseq| cseq.number);
         format!(

@@ -147,6 +147,15 @@ impl<O: Copy> Clients<O> {
         answer
     }
 
+    pub(super) fn give_up(&mut self, shared: &mut Shared, now: Time, id: SlotId) {
+        let transaction = self.transactions.get_mut(id);
+        if let Some(Machine::Invite(invite)) = transaction.map(|transaction| &mut transaction.machine) {
+            invite.machine.cancel(now);
+            invite.cancel = Cancelling::Done;
+        }
+        self.arm(shared, id);
+    }
+
     pub(super) fn receive(
         &mut self,
         shared: &mut Shared,

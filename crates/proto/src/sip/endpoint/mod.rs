@@ -223,6 +223,12 @@ impl<O: Copy> Endpoint<O> {
         self.clients.cancel(&mut self.shared, now, id.0, reason, out)
     }
 
+    /// Nobody waits for the final response to an INVITE any more: without one the transaction ends by itself,
+    /// although the far side has begun to answer, and although nothing is cancelled.
+    pub fn give_up(&mut self, now: Time, id: ClientId) {
+        self.clients.give_up(&mut self.shared, now, id.0);
+    }
+
     /// A flow could not be opened or has broken: what waits on it for a first response is tried
     /// elsewhere or reported by the next [`handle_timeout`](Self::handle_timeout).
     pub fn flow_failed(&mut self, now: Time, flow: Flow) {

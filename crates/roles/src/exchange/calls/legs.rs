@@ -7,7 +7,7 @@ use proto::sip::dialog::{Dialog, Party};
 use proto::sip::endpoint::{ClientId, ServerId};
 use proto::sip::usage::call::{Call, Event as CallEvent, Invitation};
 use proto::sip::usage::{Context, Identity};
-use proto::sip::{Flow, Message, Method, Name, Reply, Target, Transport};
+use proto::sip::{Flow, Message, Name, Reply, Target, Transport};
 
 use super::{ANONYMOUS_URI, CallId, Leg, LegId};
 use crate::exchange::abilities::unsupported;
@@ -267,10 +267,10 @@ impl Exchange {
             return self.answer(now, flow, message, reply);
         }
         let server = self.endpoint.accept(now, flow, message);
-        if message.method() == Some(Method::Invite) {
+        self.with_leg(now, id, |call, ctx| call.on_request(ctx, server, message));
+        if self.calls.legs.get(&id).is_some_and(|leg| leg.machine.is_reinvited_by(server)) {
             self.remember_invite(id, server);
         }
-        self.with_leg(now, id, |call, ctx| call.on_request(ctx, server, message));
     }
 
     /// A device speaks from another address: it must prove who it is, then the leg follows it.

@@ -221,6 +221,9 @@ impl Exchange {
         self.let_go(left);
         self.alarms.insert((now + Duration::from_secs(LEFTOVER_S), Alarm::Leftover(left)));
         if let Some(bridge) = self.calls.bridges.remove(&call) {
+            // Somebody may have taken the place of whoever asked for the transfer.
+            let stays = |leg: &LegId| *leg != leaving && *leg != left;
+            bridge.a.iter().chain(&bridge.b).copied().filter(stays).for_each(|leg| self.dismiss(now, leg));
             self.close(now, call, &bridge, "transferred");
         }
     }

@@ -259,6 +259,114 @@ fn an_update_under_way_ends_with_its_call() {
     assert!(bench.exchange.calls().is_empty());
 }
 
+/// RFC 3261 §14.2: the ACK of the first answer comes before anything is changed.
+#[test]
+fn a_change_before_the_ack_of_an_answer_waits_and_a_missing_ack_ends_the_call() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let invite = phones[0].invite_saying("7002", "call-1", "", "");
+    bench.say(&phones[0], &invite);
+    answer_invite(&mut bench, &phones[1], 200);
+    let offered = bench.heard(&phones[0], "SIP/2.0 200");
+    bench.ladder.clear();
+    for method in ["INVITE", "UPDATE"] {
+        let change = phones[0].within(&offered, method, "", SDP);
+        bench.say(&phones[0], &change);
+        bench.check(&format!("7001>s {method}; s>7001 491"));
+    }
+    bench.wait(40);
+    assert!(bench.ladder.contains(&"s>7001 BYE".to_owned()), "{:?}", bench.ladder);
+    assert!(bench.exchange.calls().is_empty());
+}
+
+#[test]
+fn a_re_invite_whose_answer_is_never_acknowledged_ends_the_call() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (first, _) = talking(&mut bench, &mut phones);
+    let change = phones[0].within(&first, "INVITE", "", SDP);
+    bench.say(&phones[0], &change);
+    answer_invite(&mut bench, &phones[1], 200);
+    // An ACK of another answer is not the one that is missing.
+    let late = phones[0].ack(&change, &first).replace("CSeq: ", "CSeq: 9");
+    bench.say(&phones[0], &late);
+    bench.wait(40);
+    assert!(bench.ladder.contains(&"s>7001 BYE".to_owned()), "{:?}", bench.ladder);
+    assert!(bench.exchange.calls().is_empty());
+}
+
+#[test]
+fn a_call_that_ends_while_a_change_rings_leaves_no_transaction() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (first, _) = talking(&mut bench, &mut phones);
+    let change = phones[0].within(&first, "INVITE", "", SDP);
+    bench.say(&phones[0], &change);
+    answer_invite(&mut bench, &phones[1], 180);
+    let bye = phones[0].within(&first, "BYE", "", "");
+    bench.say(&phones[0], &bye);
+    bench.wait(70);
+    let figures = bench.exchange.figures(bench.now);
+    assert_eq!((figures.client_transactions, figures.server_transactions), (0, 0));
+}
+
+/// RFC 3261 §15, RFC 3262 §4: what the called say in an early dialog does not end the call.
+#[test]
+fn an_early_dialog_ends_by_the_answer_to_its_invite_alone() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (_, asked) = early(&mut bench, &mut phones);
+    let bye = phones[1].within_called(&asked, "BYE", "", "");
+    bench.say(&phones[1], &bye);
+    bench.check("7002>s BYE; s>7002 481");
+    let early = phones[1].answer(&asked, 180, "Require: 100rel\r\nRSeq: 8\r\n", "");
+    bench.say(&phones[1], &early);
+    let prack = bench.heard(&phones[1], "PRACK");
+    let gone = phones[1].answer(&prack, 481, "", "");
+    bench.say(&phones[1], &gone);
+    assert_eq!(bench.exchange.calls().len(), 1);
+    bench.ladder.clear();
+    let ok = phones[1].answer(&asked, 200, "", "");
+    bench.say(&phones[1], &ok);
+    bench.check("7002>s 200; s>7002 ACK; s>7001 200");
+}
+
+#[test]
+fn a_change_under_way_is_answered_where_the_far_end_has_forgotten_the_call() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (first, _) = talking(&mut bench, &mut phones);
+    let refer = phones[0].within(&first, "REFER", "Refer-To: <sip:7003@192.0.2.100>\r\n", "");
+    bench.say(&phones[0], &refer);
+    let told = bench.heard(&phones[0], "NOTIFY");
+    let change = phones[0].within(&first, "INVITE", "", SDP);
+    bench.say(&phones[0], &change);
+    bench.ladder.clear();
+    let gone = phones[0].answer(&told, 481, "", "");
+    bench.say(&phones[0], &gone);
+    assert!(bench.ladder.contains(&"s>7001 487".to_owned()), "{:?}", bench.ladder);
+}
+
+/// The one who asked for a transfer is replaced while the target rings: whoever replaced it is hung up too
+/// when the target has answered.
+#[test]
+fn whoever_replaced_a_transferor_goes_with_it() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (_, asked) = talking(&mut bench, &mut phones);
+    let refer = phones[1].within_called(&asked, "REFER", "Refer-To: <sip:7003@192.0.2.100>\r\n", "");
+    bench.say(&phones[1], &refer);
+    let parsed = Message::parse(asked.as_bytes()).expect("sound");
+    let replaces = format!("Replaces: {};to-tag=t7002;from-tag={}\r\n", parsed.call_id(), parsed.from_tag());
+    let takeover = phones[0].invite_saying("7002", "takeover", &replaces, "");
+    bench.say(&phones[0], &takeover);
+    bench.heard(&phones[1], "BYE");
+    answer_invite(&mut bench, &phones[2], 200);
+    bench.wait(70);
+    let figures = bench.exchange.figures(bench.now);
+    assert_eq!(figures.server_transactions, 0, "{figures:?}");
+}
+
 /// RFC 3311 §5.2: who cannot be asked yet has the asker come again.
 #[test]
 fn an_update_waits_for_a_side_that_has_no_answer_yet() {

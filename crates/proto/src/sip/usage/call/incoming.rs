@@ -27,6 +27,8 @@ pub(super) struct Ringing {
     queued: Option<(u16, Option<Vec<u8>>)>,
     /// The 200, where it waits for the PRACK of a session (RFC 3262 §3).
     answer: Option<Answer>,
+    /// Their INVITE has no offer: ours is in our 200.
+    asks_for_offer: bool,
     /// Their offer has its answer in a response that they have acknowledged (RFC 3262 §5).
     pub(super) answered_early: bool,
 }
@@ -74,6 +76,7 @@ impl Call {
             unacknowledged: None,
             queued: None,
             answer: None,
+            asks_for_offer: sdp_of(request).is_none(),
             answered_early: false,
         });
         let mut call = Self {
@@ -156,6 +159,7 @@ impl Call {
             ringing.answer = Some(Answer { sdp, headers: headers.to_vec() });
             return;
         }
+        let offers = ringing.asks_for_offer;
         self.late_prack = ringing.unacknowledged.take().map(|waiting| waiting.named);
         let mut reply = Reply::new(200)
             .to_tag(self.dialog.local.tag.clone())
@@ -176,7 +180,7 @@ impl Call {
             reply = reply.body("application/sdp", sdp);
         }
         ctx.reply(invite, reply);
-        self.state = State::Answered { invite };
+        self.state = State::Answered { invite, offers };
     }
 
     /// Refuses or redirects: 3xx, 4xx, 5xx, 6xx.
@@ -184,8 +188,7 @@ impl Call {
         let State::Ringing(ringing) = &self.state else { return };
         let invite = ringing.invite;
         ctx.reply(invite, reply.to_tag(self.dialog.local.tag.clone()));
-        self.modify.abandon(ctx);
-        self.state = State::Over;
+        self.end(ctx);
     }
 
     /// The session interval that they ask for is below ours (RFC 4028 §9): answer 422.
@@ -203,7 +206,7 @@ impl Call {
 
     /// Their ACK, to our 200 or to the answer of their re-INVITE.
     pub fn on_ack<O: Copy>(&mut self, ctx: &mut Context<'_, O>, request: &Message<'_>) -> Option<Event> {
-        if let State::Answered { invite } = self.state {
+        if let State::Answered { invite, .. } = self.state {
             ctx.acked(invite);
             self.state = State::Confirmed;
             return Some(Event::Confirmed { sdp: sdp_of(request) });
@@ -223,8 +226,7 @@ impl Call {
             _ => return self.modify.cancelled(ctx, id),
         }
         ctx.reply(id, Reply::new(487).to_tag(self.dialog.local.tag.clone()));
-        self.modify.abandon(ctx);
-        self.state = State::Over;
+        self.end(ctx);
         let reasons = request.headers(Name::Reason).filter_map(|value| std::str::from_utf8(value).ok());
         let answered_elsewhere = reasons
             .filter_map(Reason::parse)
@@ -232,15 +234,17 @@ impl Call {
         Some(Event::Cancelled { answered_elsewhere })
     }
 
-    /// Our 200 was repeated for 64*T1 and never acknowledged (RFC 3261 §13.3.1.4).
+    /// Our 200 was repeated for 64*T1 and never acknowledged (RFC 3261 §13.3.1.4, §14.2).
     pub fn on_ack_missing<O: Copy>(&mut self, ctx: &mut Context<'_, O>, id: ServerId) -> Option<Event> {
-        match self.state {
-            State::Answered { invite } if invite == id => {
-                self.send_bye(ctx, None);
-                Some(Event::Ended { by_remote: false, reason: "the answer was never acknowledged".into() })
-            }
-            _ => None,
-        }
+        let missing = match self.state {
+            State::Answered { invite, .. } => invite == id,
+            State::Confirmed => self.modify.waits_for_ack(id),
+            State::Calling(_) | State::Ringing(_) | State::Over => false,
+        };
+        missing.then(|| {
+            self.send_bye(ctx, None);
+            Event::Ended { by_remote: false, reason: "the answer was never acknowledged".into() }
+        })
     }
 
     pub(super) fn on_prack<O: Copy>(

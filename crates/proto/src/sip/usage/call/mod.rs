@@ -57,6 +57,8 @@ enum State {
     /// We answered; their ACK is awaited.
     Answered {
         invite: ServerId,
+        /// Our 200 has made the offer: it is for the ACK to answer.
+        offers: bool,
     },
     Confirmed,
     Over,
@@ -217,6 +219,11 @@ impl Call {
         matches!(self.state, State::Over)
     }
 
+    /// Whether this is a re-INVITE of theirs that waits for an answer of ours, or for its ACK.
+    pub fn is_reinvited_by(&self, id: ServerId) -> bool {
+        self.modify.is_reinvited_by(id)
+    }
+
     /// Whether a change of the session is under way, ours or theirs.
     pub fn is_modifying(&self) -> bool {
         self.modify.is_busy()
@@ -277,7 +284,7 @@ impl Call {
     /// One of our requests was never answered, or could not be sent.
     pub fn on_request_failed<O: Copy>(&mut self, ctx: &mut Context<'_, O>, id: ClientId) -> Option<Event> {
         if self.is_invite(id) {
-            self.state = State::Over;
+            self.end(ctx);
             return Some(Event::Failed { status: None, reason: "no answer".into(), retry_after_s: None });
         }
         if self.modify.is_sent_as(id) {
@@ -331,14 +338,9 @@ impl Call {
         match &mut self.state {
             State::Calling(calling) => calling.cancel(ctx, reason),
             State::Ringing(_) => self.refuse(ctx, Reply::new(486)),
-            State::Answered { invite } => {
-                // RFC 3261 §15: the callee may not send BYE before the ACK came; the transaction
-                // stops repeating the 200 all the same.
-                let invite = *invite;
-                ctx.acked(invite);
-                self.send_bye(ctx, reason);
-            }
-            State::Confirmed => self.send_bye(ctx, reason),
+            // RFC 3261 §15: the callee may not send BYE before the ACK came; the transaction stops repeating
+            // the 200 all the same.
+            State::Answered { .. } | State::Confirmed => self.send_bye(ctx, reason),
             State::Over => {}
         }
     }
@@ -369,13 +371,21 @@ impl Call {
         [provisional, glare, session].into_iter().flatten().min()
     }
 
+    /// Nothing more can happen: no copy of an answer of ours is sent, and nothing under way goes on.
+    fn end<O: Copy>(&mut self, ctx: &mut Context<'_, O>) {
+        if let State::Answered { invite, .. } = self.state {
+            ctx.acked(invite);
+        }
+        self.modify.abandon(ctx);
+        self.state = State::Over;
+    }
+
     fn send_bye<O: Copy>(&mut self, ctx: &mut Context<'_, O>, reason: Option<&str>) {
         // Each 2xx is acknowledged, whatever comes of it (RFC 3261 §13.2.2.4).
         self.ack(ctx, None);
-        self.modify.abandon(ctx);
+        self.end(ctx);
         let request = self.dialog.request(Method::Bye).header_opt(Name::Reason, reason);
         self.errand(ctx, request, ErrandKind::Bye);
-        self.state = State::Over;
     }
 
     fn on_bye<O: Copy>(
@@ -384,20 +394,21 @@ impl Call {
         id: ServerId,
         request: &Message<'_>,
     ) -> Option<Event> {
+        if matches!(self.state, State::Calling(_)) {
+            // The called may not end an early dialog so (RFC 3261 §15): the answer to the INVITE says what is.
+            ctx.reply(id, Reply::new(481));
+            return None;
+        }
         ctx.reply(id, Reply::new(200));
         if let State::Ringing(ringing) = &self.state {
             // A caller may end an early dialog by BYE (RFC 3261 §15): the INVITE gets its 487.
             let invite = ringing.invite;
             ctx.reply(invite, Reply::new(487).to_tag(self.dialog.local.tag.clone()));
         }
-        if let State::Answered { invite } = self.state {
-            ctx.acked(invite);
-        }
         if self.is_over() {
             return None;
         }
-        self.modify.abandon(ctx);
-        self.state = State::Over;
+        self.end(ctx);
         let text = request.text(Name::Reason).and_then(Reason::parse).and_then(|r| r.text.map(String::from));
         Some(Event::Ended { by_remote: true, reason: text.unwrap_or_else(|| "BYE".into()) })
     }
@@ -418,9 +429,11 @@ impl Call {
                 self.refer.refused();
                 Some(Event::ReferRefused { status: Some(status) })
             }
-            // The dialog is gone at their side (RFC 3261 §12.2.1.2).
-            ErrandKind::Info | ErrandKind::Prack | ErrandKind::Notify if status == 481 && !self.is_over() => {
-                self.state = State::Over;
+            // The dialog is gone at their side (RFC 3261 §12.2.1.2); of an early one the INVITE's answer tells.
+            ErrandKind::Info | ErrandKind::Prack | ErrandKind::Notify
+                if status == 481 && self.is_answered() =>
+            {
+                self.end(ctx);
                 Some(Event::Ended { by_remote: false, reason: "the far end forgot the call (481)".into() })
             }
             ErrandKind::Bye | ErrandKind::Info | ErrandKind::Prack | ErrandKind::Notify => None,

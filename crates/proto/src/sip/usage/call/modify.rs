@@ -41,6 +41,7 @@ struct Sent {
 struct Received {
     id: ServerId,
     method: Method,
+    cseq: u32,
     answered: bool,
 }
 
@@ -53,6 +54,16 @@ impl Modify {
         self.sent.as_ref().is_some_and(|sent| sent.id == Some(id))
     }
 
+    pub(super) fn is_reinvited_by(&self, id: ServerId) -> bool {
+        let is_that = |received: &Received| received.id == id && received.method == Method::Invite;
+        self.received.as_ref().is_some_and(is_that)
+    }
+
+    /// Whether our answer to this re-INVITE of theirs has not been acknowledged.
+    pub(super) fn waits_for_ack(&self, id: ServerId) -> bool {
+        self.received.as_ref().is_some_and(|received| received.id == id && received.answered)
+    }
+
     pub(super) fn retry_at(&self) -> Option<Time> {
         self.sent.as_ref()?.retry_at
     }
@@ -62,9 +73,12 @@ impl Modify {
         self.unacknowledged = Some(Unacknowledged { invite, cseq });
     }
 
-    /// The call ends: a re-INVITE of theirs that waits for an answer gets its 487.
+    /// The call ends: a re-INVITE of theirs that waits for an answer gets its 487, one of ours is waited for no
+    /// longer.
     pub(super) fn abandon<O: Copy>(&mut self, ctx: &mut Context<'_, O>) {
-        self.sent = None;
+        if let Some(id) = self.sent.take().and_then(|sent| sent.id) {
+            ctx.endpoint.give_up(ctx.now, id);
+        }
         if let Some(received) = self.received.take() {
             if received.answered {
                 ctx.acked(received.id);
@@ -183,7 +197,8 @@ impl Call {
             ctx.reply(id, reply);
             return None;
         }
-        self.modify.received = Some(Received { id, method, answered: false });
+        let cseq = request.cseq()?.number;
+        self.modify.received = Some(Received { id, method, cseq, answered: false });
         Some(Event::Offered { sdp })
     }
 
@@ -197,10 +212,14 @@ impl Call {
         }
     }
 
-    /// The refusal of an offer that comes before the first one has its answer (RFC 3311 §5.2).
+    /// The refusal of an offer that comes before the first one has its answer (RFC 3311 §5.2), or in an
+    /// INVITE before the ACK of the first (RFC 3261 §14.2): that comes with the next copy of our 200.
     fn too_early<O: Copy>(&self, ctx: &mut Context<'_, O>, request: &Message<'_>) -> Option<Reply> {
         match &self.state {
             State::Calling(_) if !self.is_answered_early(request.from_tag()) => Some(Reply::new(491)),
+            State::Answered { offers, .. } if *offers || request.method() == Some(Method::Invite) => {
+                Some(Reply::new(491))
+            }
             State::Ringing(ringing) if !ringing.answered_early => {
                 Some(Reply::new(500).header(Name::RetryAfter, ctx.rng.below(10)))
             }
@@ -213,7 +232,8 @@ impl Call {
         ctx: &mut Context<'_, O>,
         request: &Message<'_>,
     ) -> Option<Event> {
-        let received = self.modify.received.take_if(|r| r.answered)?;
+        let cseq = request.cseq()?.number;
+        let received = self.modify.received.take_if(|r| r.answered && r.cseq == cseq)?;
         ctx.acked(received.id);
         let sdp = sdp_of(request)?;
         Some(Event::Modified { sdp: Some(sdp) })
@@ -243,7 +263,7 @@ impl Call {
             return None;
         }
         if status == 481 && self.is_answered() {
-            self.state = State::Over;
+            self.end(ctx);
             return Some(Event::Ended {
                 by_remote: false,
                 reason: "the far end forgot the call (481)".into(),

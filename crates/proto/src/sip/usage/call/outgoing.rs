@@ -284,8 +284,7 @@ impl Call {
                 return None;
             }
         }
-        self.modify.abandon(ctx);
-        self.state = State::Over;
+        self.end(ctx);
         if (300..400).contains(&status) {
             let mut contacts: Vec<_> = response.headers(Name::Contact).flat_map(Address::parse_all).collect();
             contacts.sort_by_key(|contact| std::cmp::Reverse(preference(contact)));
