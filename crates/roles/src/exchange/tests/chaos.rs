@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use super::directory::{Encryption, Forward};
+use super::edit::Edit;
 use super::*;
 
 /// What happens next. Numbers choose among what there is, the newest as the likeliest.
@@ -17,6 +19,12 @@ enum Act {
     Within { phone: usize, dialog: usize, method: usize, fields: usize, body: usize },
     /// It takes an INVITE back.
     Cancel { phone: usize, invite: usize },
+    /// It sends once more what it sent last.
+    Repeat { phone: usize },
+    /// It watches somebody, or no more.
+    Watch { phone: usize, watched: usize, expires: usize },
+    /// It registers, or no more.
+    Register { phone: usize, expires: usize },
     /// Somebody uses the API.
     Command { kind: usize, call: u64, number: usize },
     /// The relay has no ports.
@@ -50,7 +58,11 @@ fn act() -> impl Strategy<Value = Act> {
             Act::Within { phone, dialog, method, fields, body }
         }),
         1 => (phone, many.clone()).prop_map(|(phone, invite)| Act::Cancel { phone, invite }),
-        1 => (many.clone(), 1..12_u64, many)
+        1 => (0..3_usize).prop_map(|phone| Act::Repeat { phone }),
+        1 => (0..3_usize, many.clone(), many.clone())
+            .prop_map(|(phone, watched, expires)| Act::Watch { phone, watched, expires }),
+        1 => (0..3_usize, many.clone()).prop_map(|(phone, expires)| Act::Register { phone, expires }),
+        2 => (many.clone(), 1..12_u64, many)
             .prop_map(|(kind, call, number)| Act::Command { kind, call, number }),
         1 => (0..6_u32).prop_map(|relay| Act::RelayFails { relay }),
         2 => prop_oneof![1..40_u64, 1..2_000_u64].prop_map(|tenths| Act::Wait { tenths }),
@@ -63,6 +75,23 @@ fn bodies(at: usize) -> String {
         1 => SDP.replace("a=rtpmap", "a=sendonly\r\na=rtpmap"),
         2 => SDP.replace("RTP/AVP 8", "RTP/AVP 18"),
         _ => SDP.to_owned(),
+    }
+}
+
+fn edit(at: usize) -> Edit {
+    let number = || Some(CALLEES[at % 4].to_owned());
+    match at % 8 {
+        0 => Edit { do_not_disturb: Some(at.is_multiple_of(16)), ..Edit::default() },
+        1 => Edit { enabled: Some(!at.is_multiple_of(4)), ..Edit::default() },
+        2 => Edit { max_calls: Some((at % 3) as u8), ..Edit::default() },
+        3 => Edit { forward: Some(Forward { always: number(), ..Forward::default() }), ..Edit::default() },
+        4 => Edit { forward: Some(Forward { busy: number(), ..Forward::default() }), ..Edit::default() },
+        5 => {
+            let forward = Forward { no_answer: number(), no_answer_s: 5, ..Forward::default() };
+            Edit { forward: Some(forward), ..Edit::default() }
+        }
+        6 => Edit { encryption: Some(Encryption::Always), ..Edit::default() },
+        _ => Edit { forward: Some(Forward::default()), enabled: Some(true), ..Edit::default() },
     }
 }
 
@@ -85,6 +114,8 @@ struct Seen {
     unacknowledged: Vec<String>,
     /// How much of what came it has looked at.
     read: usize,
+    /// What it said last.
+    said: String,
 }
 
 struct Chaos {
@@ -160,7 +191,12 @@ impl Chaos {
         let ack = self.phones[phone].ack(invite, answer);
         let late = answer.starts_with("SIP/2.0 2") && line(invite, "Content-Length: ").ends_with(": 0");
         let ack = if late { with_body(&ack, SDP) } else { ack };
-        self.bench.say(&self.phones[phone], &ack);
+        self.say(phone, ack);
+    }
+
+    fn say(&mut self, phone: usize, text: String) {
+        self.bench.say(&self.phones[phone], &text);
+        self.seen[phone].said = text;
     }
 
     fn act(&mut self, act: &Act) {
@@ -173,8 +209,8 @@ impl Chaos {
                 let (callee, call_id) = (CALLEES[callee % CALLEES.len()], format!("chaos-{}", self.serial));
                 let own = &mut self.phones[phone];
                 let invite = own.invite_saying(callee, &call_id, &format!("{can}{replaces}"), &bodies(offer));
-                self.bench.say(own, &invite);
-                self.seen[phone].invites.push(invite);
+                self.seen[phone].invites.push(invite.clone());
+                self.say(phone, invite);
             }
             Act::Answer { phone, request, status, fields, body } => {
                 let seen = &mut self.seen[phone];
@@ -198,7 +234,7 @@ impl Chaos {
                 let body = if says && status > 100 { bodies(body) } else { String::new() };
                 let own = &self.phones[phone];
                 let answer = own.answer(&text, status, &format!("{CAN}{reliable}"), &body);
-                self.bench.say(own, &answer);
+                self.say(phone, answer);
             }
             Act::Settle { phone } => {
                 for answer in std::mem::take(&mut self.seen[phone].unacknowledged) {
@@ -211,7 +247,7 @@ impl Chaos {
                 for text in others {
                     let body = if text.starts_with("UPDATE") { SDP } else { "" };
                     let ok = self.phones[phone].answer(&text, 200, "", body);
-                    self.bench.say(&self.phones[phone], &ok);
+                    self.say(phone, ok);
                 }
             }
             Act::Within { phone, dialog, method, fields, body } => {
@@ -235,23 +271,48 @@ impl Chaos {
                 } else {
                     own.within_called(&text, method, &extra, &body)
                 };
-                self.bench.say(own, &request);
                 if method == "INVITE" {
-                    self.seen[phone].invites.push(request);
+                    self.seen[phone].invites.push(request.clone());
                 }
+                self.say(phone, request);
             }
             Act::Cancel { phone, invite } => {
                 let invites = &self.seen[phone].invites;
                 let Some(invite) = pick(invites, invite).map(|at| &invites[at]) else { return };
                 let head = invite.split("Content-").next().unwrap_or_default();
                 let cancel = format!("{head}Content-Length: 0\r\n\r\n").replace("INVITE", "CANCEL");
-                self.bench.say(&self.phones[phone], &cancel);
+                self.say(phone, cancel);
+            }
+            Act::Repeat { phone } => {
+                let said = self.seen[phone].said.clone();
+                if !said.is_empty() {
+                    self.bench.say(&self.phones[phone], &said);
+                }
+            }
+            Act::Watch { phone, watched, expires } => {
+                let own = &mut self.phones[phone];
+                let watched = ["7001", "7002", "7003", "800", "7999"][watched % 5];
+                let event = ["dialog", "message-summary", "presence"][expires % 7 / 3];
+                let expires = [0, 60, 600, 3_600][expires % 4];
+                let fields =
+                    format!("Contact: {}\r\nEvent: {event}\r\nExpires: {expires}\r\n", own.contact());
+                let uri = format!("sip:{watched}@192.0.2.100");
+                let call_id = format!("watch-{}-{watched}-{}", own.number, self.serial / 4);
+                let request = own.request("SUBSCRIBE", &uri, &format!("<{uri}>"), "", &call_id, &fields, "");
+                self.say(phone, request);
+            }
+            Act::Register { phone, expires } => {
+                let request = self.phones[phone].register(["0", "60", "3600"][expires % 3]);
+                self.say(phone, request);
             }
             Act::Command { kind, call, number } => {
                 let number = CALLEES[number % 3].to_owned();
-                let what = match kind % 3 {
+                let what = match kind % 6 {
                     0 => What::HangUp(call),
-                    1 => What::Originate { from: number, to: CALLEES[kind % CALLEES.len()].to_owned() },
+                    1 => What::EditExtension { number, edit: Box::new(edit(kind / 6)) },
+                    2 if kind.is_multiple_of(5) => What::RemoveExtension(number),
+                    2 => What::SetExtension(Box::new(Extension::new(&number, "offhook", "secret"))),
+                    3 => What::Originate { from: number, to: CALLEES[kind % CALLEES.len()].to_owned() },
                     _ => {
                         let party = if kind.is_multiple_of(2) { Party::Caller } else { Party::Callee };
                         What::Transfer { call, party, to: number }
@@ -284,6 +345,7 @@ proptest! {
         let figures = bench.exchange.figures(bench.now);
         let left = (figures.calls, figures.legs, figures.client_transactions, figures.server_transactions);
         prop_assert_eq!(left, (0, 0, 0, 0), "{:#?}, {:?}", bench.ladder, bench.exchange.calls.legs);
+        prop_assert_eq!((figures.devices, figures.subscriptions), (0, 0), "{:#?}", bench.ladder);
         let opened = bench.media.iter().filter(|command| matches!(command, RelayCommand::Open { .. })).count();
         let closed = bench.media.iter().filter(|command| matches!(command, RelayCommand::Close { .. })).count();
         prop_assert_eq!(opened, closed, "{:#?}", bench.ladder);
