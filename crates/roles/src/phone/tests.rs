@@ -2,6 +2,7 @@
 
 mod calling;
 mod changing;
+mod chaos;
 mod features;
 mod fields;
 mod registering;

@@ -315,7 +315,13 @@ impl Call {
             ctx.reply(id, Reply::new(500).reason("CSeq Out Of Order"));
             return None;
         }
-        match request.method()? {
+        let method = request.method()?;
+        // What BYE has ended is gone but for BYE itself and for what is told of a transfer (RFC 3515 §2.4.6).
+        if self.is_over() && !matches!(method, Method::Bye | Method::Notify) {
+            ctx.reply(id, Reply::new(481));
+            return None;
+        }
+        match method {
             Method::Bye => self.on_bye(ctx, id, request),
             Method::Invite | Method::Update => self.on_offer(ctx, id, request),
             Method::Prack => self.on_prack(ctx, id, request),

@@ -212,15 +212,18 @@ impl Call {
         }
     }
 
-    /// The refusal of an offer that comes before the first one has its answer (RFC 3311 §5.2), or in an
-    /// INVITE before the ACK of the first (RFC 3261 §14.2): that comes with the next copy of our 200.
+    /// The refusal of an offer that comes before the first one has its answer (RFC 3311 §5.2), and of an
+    /// INVITE before the first one is answered and that acknowledged (RFC 3261 §14.2): a lost ACK comes with
+    /// the next copy of our 200.
     fn too_early<O: Copy>(&self, ctx: &mut Context<'_, O>, request: &Message<'_>) -> Option<Reply> {
+        let invites = request.method() == Some(Method::Invite);
         match &self.state {
-            State::Calling(_) if !self.is_answered_early(request.from_tag()) => Some(Reply::new(491)),
-            State::Answered { offers, .. } if *offers || request.method() == Some(Method::Invite) => {
+            State::Calling(calling) if calling.is_cancelled() => Some(Reply::new(487)),
+            State::Calling(_) if invites || !self.is_answered_early(request.from_tag()) => {
                 Some(Reply::new(491))
             }
-            State::Ringing(ringing) if !ringing.answered_early => {
+            State::Answered { offers, .. } if *offers || invites => Some(Reply::new(491)),
+            State::Ringing(ringing) if invites || !ringing.answered_early => {
                 Some(Reply::new(500).header(Name::RetryAfter, ctx.rng.below(10)))
             }
             _ => None,

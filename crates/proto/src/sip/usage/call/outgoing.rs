@@ -35,6 +35,10 @@ pub(super) struct Calling {
 }
 
 impl Calling {
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancelled
+    }
+
     /// The early dialog that has the answer to our offer, where that is one alone.
     pub(super) fn only_answered_early(&self) -> Option<&Dialog> {
         let [tag] = self.answered_early.as_slice() else { return None };
