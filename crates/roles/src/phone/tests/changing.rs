@@ -48,6 +48,27 @@ fn a_refresh_takes_the_interval_that_a_422_wants() {
     assert!(again.contains("Session-Expires: 600;refresher=uac\r\nMin-SE: 600\r\n"), "{again}");
 }
 
+/// RFC 3261 §15.1.1: what comes in the dialog after our BYE belongs to nothing; §14.2: nor does an INVITE
+/// before the first is answered.
+#[test]
+fn a_call_that_was_hung_up_stays_so() {
+    let mut bench = Bench::registered(&[]);
+    let invite = bench.talk("7006");
+    bench.command("hangup");
+    bench.forget();
+    bench.request_inside(&invite, "INVITE", "", SDP);
+    bench.request_inside(&invite, "UPDATE", "", SDP);
+    bench.check("s>p INVITE; p>s 481; s>p UPDATE; p>s 481");
+    assert!(bench.phone.view().calls.is_empty());
+
+    bench.request("INVITE", "in", "", SDP);
+    let ringing = bench.reply(180);
+    bench.forget();
+    bench.request_inside(&ringing, "INVITE", "", SDP);
+    bench.check("s>p INVITE; p>s 500");
+    assert!(bench.last().contains("Retry-After: "), "{}", bench.last());
+}
+
 /// RFC 3311 §5.2: 500 with Retry-After while their own offer has no answer, 491 while ours has none;
 /// without an offer it only says where they are now.
 #[test]
