@@ -124,7 +124,7 @@ pub enum NetEvent {
         flow: Flow,
         /// The message, byte for byte.
         bytes: Bytes,
-        /// When it was taken from its socket.
+        /// When it was taken from its socket, and whole.
         came: Time,
     },
     /// What was to go over this flow did not; a connection is gone with it.

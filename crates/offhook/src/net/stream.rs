@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use proto::Time;
 use proto::sip::{Flow, Transmit, Transport};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -19,6 +20,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 use super::{Config, FlowError, FlowErrorKind, Limits, NetEvent, Refusal, Wire, listen, tls};
+use crate::clock::Clock;
 use connection::Endpoint;
 
 /// Reports of all connections that wait for the role; then their readers wait, and so do the peers.
@@ -35,6 +37,7 @@ pub(super) struct Streams {
     reporter: mpsc::Sender<Report>,
     limits: Limits,
     dscp: u8,
+    clock: Clock,
     acceptor: Option<TlsAcceptor>,
     connector: tls::Connector,
     last_id: u64,
@@ -61,7 +64,7 @@ enum Report {
     Accepted { transport: Transport, local: SocketAddr, remote: SocketAddr, stream: TcpStream },
     NotAccepted { transport: Transport, local: SocketAddr, error: io::Error },
     Opened { flow: Flow, id: u64, wire_local: SocketAddr },
-    Message { flow: Flow, id: u64, bytes: Bytes },
+    Message { flow: Flow, id: u64, bytes: Bytes, came: Time },
     Ended { flow: Flow, id: u64, end: End },
 }
 
@@ -90,6 +93,7 @@ impl Streams {
             reporter,
             limits: config.limits,
             dscp: config.dscp,
+            clock: config.clock,
             acceptor: config.server.clone().map(TlsAcceptor::from),
             connector: tls::Connector::new(config.trust.clone())?,
             last_id: 0,
@@ -198,10 +202,10 @@ impl Streams {
                 }
                 None
             }
-            Report::Message { flow, id, bytes } => {
+            Report::Message { flow, id, bytes, came } => {
                 let local = self.current(&flow, id)?.wire_local.unwrap_or(flow.local);
                 wire.saw(flow.remote, local, flow.transport, &bytes);
-                Some(NetEvent::Message { flow, bytes, came: wire.clock.now() })
+                Some(NetEvent::Message { flow, bytes, came })
             }
             Report::Ended { flow, id, end } => {
                 self.current(&flow, id)?;
@@ -286,7 +290,7 @@ impl Streams {
         let id = self.last_id;
         let (out, outgoing) = mpsc::channel(self.limits.outgoing_messages.max(1));
         let came_in = endpoint.came_in();
-        let reporter = connection::Reporter::new(flow, id, self.reporter.clone());
+        let reporter = connection::Reporter::new(flow, id, self.reporter.clone(), self.clock);
         let vouched = Arc::new(AtomicBool::new(!came_in));
         let patience = connection::Patience { limits: self.limits, vouched: vouched.clone() };
         let task = tokio::spawn(connection::run(endpoint, outgoing, reporter, patience, self.dscp));

@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::{End, Report};
+use crate::clock::Clock;
 use crate::net::{FlowError, FlowErrorKind, Limits, listen, tls};
 
 /// What is read at a time; most messages fit.
@@ -59,11 +60,12 @@ pub(super) struct Reporter {
     flow: Flow,
     id: u64,
     reports: mpsc::Sender<Report>,
+    clock: Clock,
 }
 
 impl Reporter {
-    pub(super) fn new(flow: Flow, id: u64, reports: mpsc::Sender<Report>) -> Self {
-        Self { flow, id, reports }
+    pub(super) fn new(flow: Flow, id: u64, reports: mpsc::Sender<Report>, clock: Clock) -> Self {
+        Self { flow, id, reports, clock }
     }
 
     /// A table that is gone needs no report: it took the sender of what is to be written with it,
@@ -255,7 +257,9 @@ async fn take_frames(framer: &mut Framer, reporter: &Reporter, pong: &Notify) ->
                 return Err(Stop { end: malformed(flow, error), farewell });
             }
         };
-        reporter.tell(Report::Message { flow, id, bytes }).await;
+        // Before it waits for room: where many connections do, that is the queue.
+        let came = reporter.clock.now();
+        reporter.tell(Report::Message { flow, id, bytes, came }).await;
         had_message = true;
     }
     Ok(had_message)
