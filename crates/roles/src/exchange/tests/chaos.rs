@@ -11,6 +11,8 @@ use super::*;
 enum Act {
     /// A phone calls somebody.
     Invite { phone: usize, callee: usize, offer: usize, fields: usize },
+    /// It calls another one, which answers at once.
+    Talk { phone: usize, callee: usize },
     /// It answers a request that waits.
     Answer { phone: usize, request: usize, status: usize, fields: usize, body: usize },
     /// It does what a good phone does: acknowledges, and takes what is no INVITE.
@@ -50,6 +52,7 @@ fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         4 => (phone.clone(), many.clone(), many.clone(), many.clone())
             .prop_map(|(phone, callee, offer, fields)| Act::Invite { phone, callee, offer, fields }),
+        3 => (phone.clone(), 0..3_usize).prop_map(|(phone, callee)| Act::Talk { phone, callee }),
         10 => five().prop_map(|(phone, request, status, fields, body)| {
             Act::Answer { phone, request, status, fields, body }
         }),
@@ -211,6 +214,11 @@ impl Chaos {
                 let invite = own.invite_saying(callee, &call_id, &format!("{can}{replaces}"), &bodies(offer));
                 self.seen[phone].invites.push(invite.clone());
                 self.say(phone, invite);
+            }
+            Act::Talk { phone, callee } => {
+                self.act(&Act::Invite { phone, callee, offer: 3, fields: 2 });
+                self.act(&Act::Answer { phone: callee, request: 0, status: 5, fields: 0, body: 3 });
+                self.act(&Act::Settle { phone });
             }
             Act::Answer { phone, request, status, fields, body } => {
                 let seen = &mut self.seen[phone];
