@@ -5,12 +5,13 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use roles::exchange::Object;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
 
-/// A request's body, read as JSON.
+/// A request's body, read as a JSON object.
 ///
 /// Its type must be said: forms of other sites can send text, but not `application/json` without the
 /// browser asking first.
@@ -27,7 +28,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         }
         let bytes = body(request, state).await?;
         serde_json::from_slice(&bytes)
-            .map(Self)
+            .map(|Object(body)| Self(body))
             .map_err(|fault| Problem::bad_request(format!("the body cannot be taken: {fault}")))
     }
 }

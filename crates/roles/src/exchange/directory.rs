@@ -109,6 +109,7 @@ pub fn check_number(number: &str) -> Result<(), &'static str> {
 
 /// How many messages wait in somebody's mailbox (RFC 3842).
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Messages {
     /// Not heard yet.
     pub new: u32,
@@ -157,6 +158,7 @@ impl fmt::Debug for Secret {
 
 /// How many devices may register for one extension.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Devices {
     /// The most contacts at a time.
     pub most: u8,
@@ -172,6 +174,7 @@ impl Default for Devices {
 
 /// Where calls of an extension go, by reason.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Forward {
     /// All calls.
     pub always: Option<String>,

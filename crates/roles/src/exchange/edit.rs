@@ -1,9 +1,12 @@
 //! Changes of an extension by hand: what is not named stays.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use proto::Time;
 use proto::sip::digest::Ha1;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::Exchange;
@@ -15,22 +18,31 @@ use super::directory::{Devices, Encryption, Extension, Forward, Messages, Secret
 #[serde(default, deny_unknown_fields)]
 pub struct Edit {
     /// The name shown.
+    #[serde(deserialize_with = "named")]
     pub display: Option<String>,
     /// Its new password; kept as hashes alone.
+    #[serde(deserialize_with = "named")]
     pub password: Option<Password>,
     /// Whether it may do anything.
+    #[serde(deserialize_with = "named")]
     pub enabled: Option<bool>,
     /// How many devices it may have.
+    #[serde(deserialize_with = "named_object")]
     pub devices: Option<Devices>,
     /// How many calls it may have at a time.
+    #[serde(deserialize_with = "named")]
     pub max_calls: Option<u8>,
     /// Where its calls go instead.
+    #[serde(deserialize_with = "named_object")]
     pub forward: Option<Forward>,
     /// Whether its calls are encrypted.
+    #[serde(deserialize_with = "named")]
     pub encryption: Option<Encryption>,
     /// How many messages wait for it.
+    #[serde(deserialize_with = "named_object")]
     pub messages: Option<Messages>,
     /// Whether its calls are refused.
+    #[serde(deserialize_with = "named")]
     pub do_not_disturb: Option<bool>,
     /// Whose calls it answers by the code of group pickup; `null` for nobody's.
     #[serde(deserialize_with = "named")]
@@ -60,6 +72,34 @@ impl fmt::Debug for Password {
 /// Tells a field that is `null` from one that is not named.
 fn named<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
     T::deserialize(from).map(Some)
+}
+
+fn named_object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    Object::deserialize(from).map(|Object(object)| Some(object))
+}
+
+/// What JSON writes as an object with named fields; a list of their values is none.
+#[derive(Debug)]
+pub struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Fields<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(fields)).map(Object)
+            }
+        }
+
+        from.deserialize_map(Fields(PhantomData))
+    }
 }
 
 impl Exchange {
@@ -120,7 +160,23 @@ mod tests {
         let edit: Edit = serde_json::from_str(r#"{"pickup_group":null}"#).expect("sound");
         edit.apply(&mut extension, "offhook");
         assert_eq!(extension.pickup_group, None);
-        assert!(serde_json::from_str::<Edit>(r#"{"dispaly":"Jack"}"#).is_err());
+    }
+
+    #[test]
+    fn what_is_misspelt_or_of_another_kind_is_told() {
+        for (text, told) in [
+            (r#"{"dispaly":"Jack"}"#, "unknown field `dispaly`"),
+            (r#"{"display":null}"#, "invalid type: null"),
+            (r#"{"messages":[1,2]}"#, "invalid type: sequence, expected an object"),
+            (r#"{"forward":{"alwys":"7002","no_answer_s":0}}"#, "unknown field `alwys`"),
+            (r#"{"forward":{"always":"7002"}}"#, "missing field `no_answer_s`"),
+            (r#"{"devices":{"most":300,"replace_oldest":true}}"#, "invalid value: integer `300`"),
+        ] {
+            let fault = serde_json::from_str::<Edit>(text).expect_err(text).to_string();
+            assert!(fault.contains(told), "{text}: {fault}");
+        }
+        assert!(serde_json::from_str::<Object<Edit>>(r#"["Jack"]"#).is_err());
+        assert!(serde_json::from_str::<Object<Edit>>(r#"{"display":"Jack"}"#).is_ok());
     }
 
     #[test]

@@ -10,8 +10,8 @@ use super::{Shared, listed};
 use crate::web::json::{Body, Named, Told};
 use crate::web::problem::Problem;
 
-/// The most bytes of any other text.
-const MOST_BYTES: usize = 256;
+/// The most characters of any other text.
+const MOST_CHARACTERS: usize = 256;
 /// Shorter passwords are taken with a warning.
 const GOOD_LENGTH: usize = 16;
 
@@ -47,10 +47,11 @@ pub(super) async fn get(
 pub(super) async fn put(
     State(shared): State<Shared>,
     Named(number): Named<String>,
-    Body(body): Body<Value>,
+    Body(mut body): Body<Value>,
 ) -> Result<Told<Value>, Problem> {
     check_number(&number).map_err(Problem::bad_request)?;
     check_texts(&body)?;
+    write_whole_numbers(&mut body);
     let warning = body.get("password").and_then(Value::as_str).and_then(warning);
     let edit: Edit = serde_json::from_value(body)
         .map_err(|fault| Problem::bad_request(format!("the body cannot be taken: {fault}")))?;
@@ -99,8 +100,8 @@ fn shown(extension: &ExtensionView) -> Value {
 /// Texts stand in headers of messages: they hold no line ends and no other control characters.
 fn check_texts(value: &Value) -> Result<(), Problem> {
     match value {
-        Value::String(text) if text.len() > MOST_BYTES => {
-            Err(Problem::bad_request(format!("a text has {MOST_BYTES} bytes at most")))
+        Value::String(text) if text.chars().nth(MOST_CHARACTERS).is_some() => {
+            Err(Problem::bad_request(format!("a text has {MOST_CHARACTERS} characters at most")))
         }
         Value::String(text) if text.contains(char::is_control) => {
             Err(Problem::bad_request("a text holds no control characters"))
@@ -108,6 +109,20 @@ fn check_texts(value: &Value) -> Result<(), Problem> {
         Value::Array(all) => all.iter().try_for_each(check_texts),
         Value::Object(fields) => fields.values().try_for_each(check_texts),
         _ => Ok(()),
+    }
+}
+
+/// JSON has one kind of number (RFC 8259 §6), of which some programs write 5 as 5.0.
+fn write_whole_numbers(value: &mut Value) {
+    match value {
+        Value::Number(number) => {
+            let whole = number.as_f64().filter(|it| number.is_f64() && it.fract() == 0.0);
+            if let Some(whole) = whole.filter(|it| (0.0..=f64::from(u32::MAX)).contains(it)) {
+                *value = Value::from(whole as u32);
+            }
+        }
+        Value::Object(fields) => fields.values_mut().for_each(write_whole_numbers),
+        _ => {}
     }
 }
 
@@ -128,6 +143,14 @@ mod tests {
         for wrong in [json!({ "display": "a\r\nVia: b" }), json!([["\0"]]), json!("x".repeat(257))] {
             assert!(check_texts(&wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point() {
+        let mut body = json!({ "max_calls": 5.0, "messages": { "new": 1e3, "old": 0.5 }, "devices": -1.0 });
+        write_whole_numbers(&mut body);
+        let told = json!({ "max_calls": 5, "messages": { "new": 1_000, "old": 0.5 }, "devices": -1.0 });
+        assert_eq!(body, told);
     }
 
     #[test]

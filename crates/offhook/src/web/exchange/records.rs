@@ -30,12 +30,15 @@ pub(super) struct Page {
 /// Records, the newest first, and where the next page begins.
 ///
 /// # Errors
-/// The exchange does not answer.
+/// Too many or none are asked for, or the exchange does not answer.
 pub(super) async fn list(
     State(shared): State<Shared>,
     Asked(Page { before, number, limit }): Asked<Page>,
 ) -> Result<Told<Value>, Problem> {
-    let count = limit.unwrap_or(USUAL).clamp(1, MOST);
+    let count = limit.unwrap_or(USUAL);
+    if !(1..=MOST).contains(&count) {
+        return Err(Problem::bad_request(format!("one answer has 1 to {MOST} records; take such a `limit`")));
+    }
     match shared.desk.list(What::Records { before, number, count }).await? {
         Answer::Records(all) => {
             let next = all.last().filter(|_| all.len() == count).map(|record| record.call);

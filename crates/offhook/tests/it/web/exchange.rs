@@ -237,4 +237,5 @@ fn what_cannot_be_is_refused_with_the_reason() {
     refused("PUT", "/api/bans/{source=evil.example}", Value::Null, 400, "");
     refused("PUT", "/api/codes", json!({ "pickup": "*7", "echo": "*7" }), 409, "*7");
     refused("GET", "/api/records?limit=x", Value::Null, 400, "");
+    refused("GET", "/api/records?limit=1001", Value::Null, 400, "1 to 1000 records");
 }
