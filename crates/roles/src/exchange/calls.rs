@@ -215,7 +215,8 @@ pub struct CallRecord {
 /// All calls.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
-    last: u64,
+    last_call: u64,
+    last_leg: u64,
     pub(super) legs: BTreeMap<LegId, Leg>,
     pub(super) bridges: BTreeMap<CallId, Bridge>,
     tags: HashMap<Box<str>, LegId>,
@@ -233,7 +234,7 @@ impl Calls {
     /// With the records of before; calls are numbered on from the last of them.
     pub(super) fn new(records: Vec<CallRecord>) -> Self {
         let last = records.iter().map(|record| record.call).max().unwrap_or(0);
-        Self { last, records: records.into(), ..Self::default() }
+        Self { last_call: last, records: records.into(), ..Self::default() }
     }
 
     /// The calls that are over, the newest first.
@@ -290,9 +291,14 @@ impl Calls {
         self.legs.get(&id).map(|leg| leg.flow.remote.ip())
     }
 
-    fn next(&mut self) -> u64 {
-        self.last += 1;
-        self.last
+    fn next_call(&mut self) -> CallId {
+        self.last_call += 1;
+        CallId(self.last_call)
+    }
+
+    fn next_leg(&mut self) -> LegId {
+        self.last_leg += 1;
+        LegId(self.last_leg)
     }
 
     /// The call at a place of the relay.

@@ -125,7 +125,7 @@ impl Exchange {
         headers: Vec<(Name, String)>,
     ) -> Option<CallId> {
         let place = self.ports.take()?;
-        let id = CallId(self.calls.next());
+        let id = self.calls.next_call();
         let bridge = Bridge {
             a: None,
             b: Vec::new(),

@@ -92,7 +92,7 @@ impl Exchange {
         if invitation.sdp.is_none() {
             identity.supported = SUPPORTED_WITHOUT_OFFER;
         }
-        let id = LegId(self.calls.next());
+        let id = self.calls.next_leg();
         let mut ctx = Context {
             now,
             endpoint: &mut self.endpoint,
@@ -120,7 +120,7 @@ impl Exchange {
         tag: &str,
         side: Side,
     ) -> LegId {
-        let id = LegId(self.calls.next());
+        let id = self.calls.next_leg();
         self.insert_leg(id, machine, identity, flow, extension, tag, side);
         id
     }
