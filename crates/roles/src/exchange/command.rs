@@ -32,8 +32,11 @@ pub struct Command {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum What {
-    /// Lists the extensions.
-    Extensions,
+    /// Lists the extensions in the order of their numbers.
+    Extensions {
+        /// From the next number after this one on; from the first where `None`.
+        after: Option<String>,
+    },
     /// Shows one extension.
     Extension(String),
     /// Sets an extension, new or not; its devices and calls stay.
@@ -48,9 +51,15 @@ pub enum What {
     /// Removes an extension with its devices and calls.
     RemoveExtension(String),
     /// Lists the devices.
-    Registrations,
+    Registrations {
+        /// Of this extension alone; of all where `None`.
+        number: Option<String>,
+    },
     /// Lists the calls under way.
-    Calls,
+    Calls {
+        /// From or to this number alone; all where `None`.
+        number: Option<String>,
+    },
     /// Ends a call.
     HangUp(u64),
     /// Rings the devices of an extension and connects whoever answers there with a number.
@@ -84,7 +93,10 @@ pub enum What {
     /// Sets the feature codes; an empty one turns its feature off.
     SetCodes(Box<Codes>),
     /// Lists who watches whom.
-    Subscriptions,
+    Subscriptions {
+        /// What this number watches and who watches it alone; all where `None`.
+        number: Option<String>,
+    },
     /// Lists the rules against devices.
     Blocks,
     /// Lists the devices that a rule hit of late.
@@ -204,13 +216,15 @@ impl ExtensionView {
 impl Exchange {
     pub(super) fn obey(&mut self, now: Time, command: Command) {
         let answer = match command.what {
-            What::Extensions => Answer::Extensions(self.extension_views()),
+            What::Extensions { after } => Answer::Extensions(self.extension_views(after.as_deref())),
             What::Extension(number) => self.extension_view(&number),
             What::SetExtension(extension) => self.set_extension(now, *extension),
             What::EditExtension { number, edit } => self.edit_extension(now, &number, *edit),
             What::RemoveExtension(number) => self.remove_extension(now, &number),
-            What::Registrations => Answer::Registrations(self.registrations(now)),
-            What::Calls => Answer::Calls(self.calls()),
+            What::Registrations { number } => {
+                Answer::Registrations(self.registrations(now, number.as_deref()))
+            }
+            What::Calls { number } => Answer::Calls(self.calls_with(number.as_deref())),
             What::HangUp(call) => self.hang_up(now, call),
             What::Originate { from, to } => self.originate(now, &from, &to),
             What::Transfer { call, party, to } => self.transfer(now, call, party, &to),
@@ -219,7 +233,7 @@ impl Exchange {
             }
             What::Codes => Answer::Codes(Box::new(self.config.codes.clone())),
             What::SetCodes(codes) => self.set_codes(*codes),
-            What::Subscriptions => Answer::Subscriptions(self.lamps.iter().take(MAX_ROWS).cloned().collect()),
+            What::Subscriptions { number } => Answer::Subscriptions(self.subscriptions(number.as_deref())),
             What::Blocks => {
                 Answer::Blocks(self.config.terms.blocks.iter().map(ToString::to_string).collect())
             }
@@ -236,9 +250,12 @@ impl Exchange {
         self.told.push(Output::Event(Event::Done { id: command.id, answer }));
     }
 
-    fn extension_views(&self) -> Vec<ExtensionView> {
-        let people = self.directory.iter().filter(|(_, entry)| !entry.is_place);
-        people.map(|(_, entry)| ExtensionView::of(entry)).take(MAX_ROWS).collect()
+    fn extension_views(&self, after: Option<&str>) -> Vec<ExtensionView> {
+        let people = self.directory.iter().map(|(_, entry)| entry).filter(|entry| !entry.is_place);
+        let wanted = people.filter(|entry| after.is_none_or(|after| &*entry.extension.number > after));
+        let mut wanted: Vec<_> = wanted.collect();
+        wanted.sort_unstable_by_key(|entry| &*entry.extension.number);
+        wanted.into_iter().take(MAX_ROWS).map(ExtensionView::of).collect()
     }
 
     fn extension_view(&self, number: &str) -> Answer {
@@ -249,10 +266,25 @@ impl Exchange {
         }
     }
 
-    /// The devices that are registered at `now`.
-    pub fn registrations(&self, now: Time) -> Vec<Arc<Binding>> {
-        let bindings = self.directory.iter().flat_map(|(_, entry)| &entry.bindings);
-        bindings.filter(|binding| binding.is_live(now)).take(MAX_ROWS).cloned().collect()
+    /// The devices that are registered at `now`, of one extension or of all.
+    pub fn registrations(&self, now: Time, number: Option<&str>) -> Vec<Arc<Binding>> {
+        let entries = self.directory.iter().map(|(_, entry)| entry);
+        let wanted = entries.filter(|entry| number.is_none_or(|number| entry.extension.number == number));
+        let live = wanted.flat_map(|entry| &entry.bindings).filter(|binding| binding.is_live(now));
+        live.take(MAX_ROWS).cloned().collect()
+    }
+
+    fn calls_with(&self, number: Option<&str>) -> Vec<CallView> {
+        let is_party = |call: &CallView, number| call.caller.number == number || call.callee.number == number;
+        let all = self.calls().into_iter();
+        all.filter(|call| number.is_none_or(|number| is_party(call, number))).take(MAX_ROWS).collect()
+    }
+
+    fn subscriptions(&self, number: Option<&str>) -> Vec<Subscription> {
+        let wanted = self.lamps.iter().filter(|subscription| {
+            number.is_none_or(|number| subscription.watcher == number || subscription.watched == number)
+        });
+        wanted.take(MAX_ROWS).cloned().collect()
     }
 
     fn records(&self, before: Option<u64>, number: Option<&str>, count: usize) -> Vec<CallRecord> {

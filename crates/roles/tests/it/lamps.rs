@@ -94,7 +94,7 @@ impl Run {
     /// What the exchange answers to a command.
     fn ask(&mut self, what: &str) -> Vec<Value> {
         self.asked += 1;
-        let line = format!("{{\"id\":{},\"what\":\"{what}\"}}", self.asked);
+        let line = format!("{{\"id\":{},\"what\":{{\"{what}\":{{}}}}}}", self.asked);
         let seat = self.stage.seat(EXCHANGE);
         self.stage.world().command(seat, &line);
         let told = self.stage.world().take_told();

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::desk::unexpected;
-use super::{Shared, listed};
-use crate::web::json::{Body, Named, Told};
+use super::{Of, Shared, listed};
+use crate::web::json::{Asked, Body, Named, Told};
 use crate::web::problem::Problem;
 
 /// Who is to be connected.
@@ -31,12 +31,15 @@ pub(super) struct Led {
     to: String,
 }
 
-/// All calls.
+/// All calls, or those of a number.
 ///
 /// # Errors
 /// The exchange does not answer.
-pub(super) async fn list(State(shared): State<Shared>) -> Result<Told<Value>, Problem> {
-    match shared.desk.list(What::Calls).await? {
+pub(super) async fn list(
+    State(shared): State<Shared>,
+    Asked(Of { number }): Asked<Of>,
+) -> Result<Told<Value>, Problem> {
+    match shared.desk.list(What::Calls { number }).await? {
         Answer::Calls(all) => Ok(listed("calls", all.iter().map(|call| json!(call)).collect())),
         _ => Err(unexpected()),
     }

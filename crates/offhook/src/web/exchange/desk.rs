@@ -131,11 +131,11 @@ mod tests {
             desk.answered(first.id, Answer::Started(7));
         };
         let hang_up = desk.ask(What::HangUp(1), StatusCode::NOT_FOUND);
-        let (calls, refused, ()) = tokio::join!(desk.list(What::Calls), hang_up, exchange);
+        let (calls, refused, ()) = tokio::join!(desk.list(What::Calls { number: None }), hang_up, exchange);
         assert!(matches!(calls, Ok(Answer::Started(7))));
         assert_eq!(refused.unwrap_err(), Problem::new(StatusCode::NOT_FOUND, "no"));
         drop(commands);
-        assert!(desk.list(What::Calls).await.is_err());
+        assert!(desk.list(What::Calls { number: None }).await.is_err());
         assert!(desk.inside().waiting.is_empty());
     }
 

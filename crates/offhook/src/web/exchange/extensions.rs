@@ -3,11 +3,12 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use roles::exchange::{Answer, Edit, ExtensionView, What, check_number};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::desk::unexpected;
 use super::{Shared, listed};
-use crate::web::json::{Body, Named, Told};
+use crate::web::json::{Asked, Body, Named, Told};
 use crate::web::problem::Problem;
 
 /// The most characters of any other text.
@@ -15,12 +16,23 @@ const MOST_CHARACTERS: usize = 256;
 /// Shorter passwords are taken with a warning.
 const GOOD_LENGTH: usize = 16;
 
-/// All extensions.
+/// Which extensions.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Page {
+    /// With numbers after this one alone.
+    after: Option<String>,
+}
+
+/// All extensions in the order of their numbers, or those after one.
 ///
 /// # Errors
 /// The exchange does not answer.
-pub(super) async fn list(State(shared): State<Shared>) -> Result<Told<Value>, Problem> {
-    match shared.desk.list(What::Extensions).await? {
+pub(super) async fn list(
+    State(shared): State<Shared>,
+    Asked(Page { after }): Asked<Page>,
+) -> Result<Told<Value>, Problem> {
+    match shared.desk.list(What::Extensions { after }).await? {
         Answer::Extensions(all) => Ok(listed("extensions", all.iter().map(shown).collect())),
         _ => Err(unexpected()),
     }

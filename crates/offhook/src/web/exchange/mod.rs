@@ -18,6 +18,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
@@ -64,6 +65,14 @@ GET    /api/openapi.json             all this for programs
 All but this page and the last need the header `Authorization: Bearer TOKEN`;
 the program said at its start where the token is.
 ";
+
+/// Of whom the rows of a list are to be.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Of {
+    /// Of this number alone.
+    number: Option<String>,
+}
 
 /// What the pages share.
 #[derive(Clone, Debug)]

@@ -5,16 +5,19 @@ use roles::exchange::{Answer, Binding, What};
 use serde_json::{Value, json};
 
 use super::desk::unexpected;
-use super::{Shared, listed};
-use crate::web::json::Told;
+use super::{Of, Shared, listed};
+use crate::web::json::{Asked, Told};
 use crate::web::problem::Problem;
 
-/// All devices that are registered.
+/// All devices that are registered, or those of a number.
 ///
 /// # Errors
 /// The exchange does not answer.
-pub(super) async fn list(State(shared): State<Shared>) -> Result<Told<Value>, Problem> {
-    match shared.desk.list(What::Registrations).await? {
+pub(super) async fn list(
+    State(shared): State<Shared>,
+    Asked(Of { number }): Asked<Of>,
+) -> Result<Told<Value>, Problem> {
+    match shared.desk.list(What::Registrations { number }).await? {
         Answer::Registrations(all) => {
             Ok(listed("registrations", all.iter().map(|binding| shown(binding)).collect()))
         }

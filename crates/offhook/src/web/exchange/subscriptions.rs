@@ -5,16 +5,19 @@ use roles::exchange::{Answer, Subscription, What};
 use serde_json::{Value, json};
 
 use super::desk::unexpected;
-use super::{Shared, listed};
-use crate::web::json::Told;
+use super::{Of, Shared, listed};
+use crate::web::json::{Asked, Told};
 use crate::web::problem::Problem;
 
-/// All subscriptions.
+/// All subscriptions, or those of and to a number.
 ///
 /// # Errors
 /// The exchange does not answer.
-pub(super) async fn list(State(shared): State<Shared>) -> Result<Told<Value>, Problem> {
-    match shared.desk.list(What::Subscriptions).await? {
+pub(super) async fn list(
+    State(shared): State<Shared>,
+    Asked(Of { number }): Asked<Of>,
+) -> Result<Told<Value>, Problem> {
+    match shared.desk.list(What::Subscriptions { number }).await? {
         Answer::Subscriptions(all) => Ok(listed("subscriptions", all.iter().map(shown).collect())),
         _ => Err(unexpected()),
     }

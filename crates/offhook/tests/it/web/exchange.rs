@@ -126,7 +126,22 @@ fn an_exchange_is_worked_by_its_api_and_answers_as_described() {
         assert_eq!(shown[name], edit[name], "{name}");
     }
     assert_eq!(shown["now"], json!({ "devices": 1, "reachable": 1, "legs": 1, "watchers": 1 }));
-    assert_eq!(exchange.get("/api/calls")["calls"].as_array().map(Vec::len), Some(1));
+    for (path, name, count) in [
+        ("/api/calls", "calls", 1),
+        ("/api/calls?number=7001", "calls", 1),
+        ("/api/calls?number=7003", "calls", 0),
+        ("/api/registrations", "registrations", 3),
+        ("/api/registrations?number=7002", "registrations", 1),
+        ("/api/registrations?number=7009", "registrations", 0),
+        ("/api/subscriptions", "subscriptions", 1),
+        ("/api/subscriptions?number=7001", "subscriptions", 1),
+        ("/api/subscriptions?number=7003", "subscriptions", 1),
+        ("/api/subscriptions?number=7002", "subscriptions", 0),
+        ("/api/extensions?after=7001", "extensions", 2),
+        ("/api/extensions?after=7003", "extensions", 0),
+    ] {
+        assert_eq!(exchange.get(path)[name].as_array().map(Vec::len), Some(count), "{path}");
+    }
     assert_eq!(one.client.get("/api/view").json()["calls"][0]["phase"], "talking");
 
     // 7002 is led to 7003, and 7001 is hung up.
@@ -236,6 +251,7 @@ fn what_cannot_be_is_refused_with_the_reason() {
     refused("DELETE", "/api/bans/{source=192.0.2.1}", Value::Null, 404, "192.0.2.1");
     refused("PUT", "/api/bans/{source=evil.example}", Value::Null, 400, "");
     refused("PUT", "/api/codes", json!({ "pickup": "*7", "echo": "*7" }), 409, "*7");
+    refused("GET", "/api/registrations?nmber=7001", Value::Null, 400, "nmber");
     refused("GET", "/api/records?limit=x", Value::Null, 400, "");
     refused("GET", "/api/records?limit=1001", Value::Null, 400, "1 to 1000 records");
 }

@@ -43,7 +43,7 @@ fn a_tag_in_to_is_no_way_around_the_password() {
         bench.say(&phone, &request);
         bench.heard(&phone, "SIP/2.0 481");
     }
-    assert!(bench.exchange.calls.legs.is_empty() && bench.exchange.registrations(bench.now).is_empty());
+    assert!(bench.exchange.calls.legs.is_empty() && bench.exchange.registrations(bench.now, None).is_empty());
 }
 
 #[test]

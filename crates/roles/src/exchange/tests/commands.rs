@@ -37,7 +37,7 @@ fn a_call_is_made_by_command() {
     assert!(first.contains("From: <sip:7002@") || first.contains("From: \"7002\" <sip:7002@"), "{first}");
     assert!(first.contains("m=audio 20002 RTP/AVP 8 0 101\r\n"), "{first}");
     assert!(second.contains("From: \"7001\" <sip:7001@") && second.contains("m=audio 20002 "), "{second}");
-    let Answer::Calls(calls) = bench.command(What::Calls) else { panic!("no calls") };
+    let Answer::Calls(calls) = bench.command(What::Calls { number: None }) else { panic!("no calls") };
     assert_eq!(
         (&*calls[0].caller.number, &*calls[0].callee.number, calls[0].answered),
         ("7001", "7002", true)
@@ -143,7 +143,9 @@ fn an_extension_is_edited_by_command() {
     assert!(matches!(bench.command(wish("7004", r#"{"password":"secret"}"#)), Answer::Ok));
     assert!(matches!(bench.command(wish("7004", r#"{"display":"Jack"}"#)), Answer::Ok));
     bench.register(&mut Phone::new("7004"));
-    let Answer::Extensions(all) = bench.command(What::Extensions) else { panic!("no extensions") };
+    let Answer::Extensions(all) = bench.command(What::Extensions { after: None }) else {
+        panic!("no extensions")
+    };
     let jack = all.iter().find(|view| view.number == "7004").expect("there");
     assert_eq!((&*jack.display, jack.devices, jack.enabled), ("Jack", 1, true));
 }

@@ -60,12 +60,12 @@ fn a_registration_ends_by_itself_or_by_an_asterisk() {
     let [mut first, ..] = bench.ready();
     let request = first.register_contact("*", "0");
     bench.say(&first, &request);
-    assert_eq!(bench.exchange.registrations(bench.now).len(), 2);
+    assert_eq!(bench.exchange.registrations(bench.now, None).len(), 2);
     let request = first.register_contact("*", "1");
     bench.say(&first, &request);
     bench.heard(&first, "SIP/2.0 400");
     bench.wait(3_601);
-    assert_eq!(bench.exchange.registrations(bench.now).len(), 0);
+    assert_eq!(bench.exchange.registrations(bench.now, None).len(), 0);
     let gone = bench.changes.iter().filter(|change| matches!(change, Change::BindingRemoved { .. }));
     assert_eq!(gone.count(), 3);
 }
@@ -78,7 +78,7 @@ fn an_old_request_changes_nothing() {
     let request = phone.register("0");
     bench.say(&phone, &request);
     bench.heard(&phone, "SIP/2.0 500");
-    assert_eq!(bench.exchange.registrations(bench.now).len(), 3);
+    assert_eq!(bench.exchange.registrations(bench.now, None).len(), 3);
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn devices_are_limited() {
             let request = phone.register("3600");
             bench.say(&phone, &request);
         }
-        let all = bench.exchange.registrations(bench.now);
+        let all = bench.exchange.registrations(bench.now, None);
         let ports: Vec<String> =
             all.iter().filter(|b| b.number == "7001").map(|b| b.remote.port().to_string()).collect();
         assert_eq!(ports, expected);
@@ -207,7 +207,7 @@ fn registrations_outlive_the_exchange() {
     let extensions = ["7001", "7002"].map(|n| Extension::new(n, "offhook", "secret")).to_vec();
     let restored = Restored { extensions, bindings, ..Restored::default() };
     let bench = Bench::restored(Config::default(), restored);
-    assert_eq!(bench.exchange.registrations(bench.now).len(), 2);
+    assert_eq!(bench.exchange.registrations(bench.now, None).len(), 2);
 }
 
 #[test]
@@ -290,11 +290,17 @@ fn a_register_is_done_as_a_whole_or_not_at_all() {
     let request = phone.register_contact(contacts, "3600");
     bench.say(&phone, &request);
     bench.heard(&phone, "SIP/2.0 403");
-    assert_eq!(bench.exchange.registrations(bench.now).iter().filter(|b| b.number == "7001").count(), 1);
+    assert_eq!(
+        bench.exchange.registrations(bench.now, None).iter().filter(|b| b.number == "7001").count(),
+        1
+    );
     // One goes as another comes.
     let contacts =
         "<sip:7001@192.0.2.1:5060>;expires=0, <sip:7001@192.0.2.1:5070>, <sip:7001@192.0.2.1:5080>";
     let request = phone.register_contact(contacts, "3600");
     bench.say(&phone, &request);
-    assert_eq!(bench.exchange.registrations(bench.now).iter().filter(|b| b.number == "7001").count(), 2);
+    assert_eq!(
+        bench.exchange.registrations(bench.now, None).iter().filter(|b| b.number == "7001").count(),
+        2
+    );
 }
