@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use proto::Time;
 use proto::sip::{Flow, Transmit, Transport};
+use rustix::net::RecvFlags;
 use socket2::SockRef;
 use tokio::net::UdpSocket;
 
@@ -97,7 +98,7 @@ impl UdpPorts {
                 if !port.may_have_more && !port.poll_readable(context) {
                     break;
                 }
-                if let Some((flow, bytes)) = port.receive(&mut self.buffer, wire) {
+                if let Some((flow, bytes)) = port.receive(&mut self.buffer, wire, UdpSocket::try_recv_from) {
                     self.turn = index + 1;
                     return Poll::Ready(NetEvent::Message { flow, bytes, came: wire.clock.now() });
                 }
@@ -120,9 +121,13 @@ impl UdpPorts {
     fn take_ahead(&mut self, wire: &mut Wire) {
         self.ahead.taken = 0;
         let came = wire.clock.now();
+        // The runtime learns what the kernel has only while its tasks wait, which they do not where datagrams
+        // wait here.
+        let behind = !self.ahead.datagrams.is_empty();
         for port in &mut self.ports {
-            while port.may_have_more && self.ahead.has_room() {
-                let Some((flow, bytes)) = port.receive(&mut self.buffer, wire) else { break };
+            while (behind || port.may_have_more) && self.ahead.has_room() {
+                let ask = if behind { recv_from } else { UdpSocket::try_recv_from };
+                let Some((flow, bytes)) = port.receive(&mut self.buffer, wire, ask) else { break };
                 self.ahead.push(Datagram { flow, bytes, came });
             }
         }
@@ -203,9 +208,9 @@ impl Port {
     }
 
     /// The next datagram that is not a keep-alive; none when the socket has run dry.
-    fn receive(&mut self, buffer: &mut [u8], wire: &mut Wire) -> Option<(Flow, Bytes)> {
+    fn receive(&mut self, buffer: &mut [u8], wire: &mut Wire, ask: Ask) -> Option<(Flow, Bytes)> {
         for _ in 0..ATTEMPTS {
-            match self.socket.try_recv_from(buffer) {
+            match ask(&self.socket, buffer) {
                 Ok((length, remote)) => {
                     let bytes = buffer.get(..length).unwrap_or_default();
                     if is_keep_alive(bytes) {
@@ -225,6 +230,16 @@ impl Port {
         }
         None
     }
+}
+
+/// How a socket is asked for its next datagram.
+type Ask = fn(&UdpSocket, &mut [u8]) -> io::Result<(usize, SocketAddr)>;
+
+/// Asks the kernel, whatever the runtime knows of the socket.
+fn recv_from(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+    let (length, _, from) = rustix::net::recvfrom(socket, buffer, RecvFlags::DONTWAIT)?;
+    let from = from.and_then(|from| SocketAddr::try_from(from).ok());
+    Ok((length, from.ok_or(io::ErrorKind::AddrNotAvailable)?))
 }
 
 /// Phones keep their way through a NAT open with datagrams of nothing, line ends or zeros.
@@ -266,5 +281,25 @@ mod tests {
             ahead.datagrams.len()
         };
         assert_eq!((filled(b"x"), filled(&LARGE)), (AHEAD, AHEAD_BYTES >> 20));
+    }
+
+    #[tokio::test]
+    async fn whoever_is_behind_asks_the_kernel_all_the_same() {
+        let mut ports = UdpPorts::bind(&[([127, 0, 0, 1], 0).into()], 0).expect("bound");
+        let at = ports.bound().next().expect("a port");
+        let phone = std::net::UdpSocket::bind("127.0.0.1:0").expect("bound");
+        let send = |count| (0..count).for_each(|_| assert_eq!(phone.send_to(b"x", at).expect("sent"), 1));
+        let mut wire = Wire { clock: crate::clock::Clock::start(), tap: None };
+        send(2 * ASK_AFTER + 1);
+        std::future::poll_fn(|context| ports.poll_receive(context, &mut wire)).await;
+        // From here on the runtime has no turn: it does not learn of what comes.
+        let mut taken = 1;
+        while ports.receive_ready(&mut wire).is_some() {
+            taken += 1;
+            if taken == 2 {
+                send(100);
+            }
+        }
+        assert_eq!(taken, 2 * ASK_AFTER + 1 + 100);
     }
 }
