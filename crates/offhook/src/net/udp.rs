@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use proto::Time;
 use proto::sip::{Flow, Transmit, Transport};
 use rustix::net::RecvFlags;
@@ -24,6 +24,8 @@ const ATTEMPTS: usize = 64;
 /// core can do. What comes then waits in the kernel, and is lost where that has no room either.
 const AHEAD: usize = 32_768;
 const AHEAD_BYTES: usize = 32 << 20;
+/// The memory that datagrams share.
+const PIECE_BYTES: usize = 16 << 10;
 /// After so many datagrams the kernel is asked for more, before its own small buffer is full.
 const ASK_AFTER: usize = 32;
 
@@ -33,8 +35,15 @@ pub(super) struct UdpPorts {
     by_local: HashMap<SocketAddr, usize>,
     /// Where the next search for a ready socket begins, so that none is starved.
     turn: usize,
-    buffer: Box<[u8]>,
+    room: Room,
     ahead: Ahead,
+}
+
+/// Where datagrams are read. Many share one piece of memory, which is used anew once they are gone: as they
+/// go in the order in which they came, a piece for each would cost more than its reading.
+struct Room {
+    buffer: Box<[u8]>,
+    piece: BytesMut,
 }
 
 /// Datagrams whose turn has not come. The kernel holds some hundred where nobody has raised
@@ -66,8 +75,7 @@ impl UdpPorts {
     pub(super) fn bind(locals: &[SocketAddr], dscp: u8) -> io::Result<Self> {
         let ports = locals.iter().map(|local| Port::bind(*local, dscp)).collect::<io::Result<Vec<_>>>()?;
         let by_local = ports.iter().enumerate().map(|(index, port)| (port.local, index)).collect();
-        let buffer = vec![0; DATAGRAM_BYTES].into();
-        Ok(Self { ports, by_local, turn: 0, buffer, ahead: Ahead::default() })
+        Ok(Self { ports, by_local, turn: 0, room: Room::new(), ahead: Ahead::default() })
     }
 
     pub(super) fn bound(&self) -> impl Iterator<Item = SocketAddr> + '_ {
@@ -98,7 +106,7 @@ impl UdpPorts {
                 if !port.may_have_more && !port.poll_readable(context) {
                     break;
                 }
-                if let Some((flow, bytes)) = port.receive(&mut self.buffer, wire, UdpSocket::try_recv_from) {
+                if let Some((flow, bytes)) = port.receive(&mut self.room, wire, UdpSocket::try_recv_from) {
                     self.turn = index + 1;
                     return Poll::Ready(NetEvent::Message { flow, bytes, came: wire.clock.now() });
                 }
@@ -127,7 +135,7 @@ impl UdpPorts {
         for port in &mut self.ports {
             while (behind || port.may_have_more) && self.ahead.has_room() {
                 let ask = if behind { recv_from } else { UdpSocket::try_recv_from };
-                let Some((flow, bytes)) = port.receive(&mut self.buffer, wire, ask) else { break };
+                let Some((flow, bytes)) = port.receive(&mut self.room, wire, ask) else { break };
                 self.ahead.push(Datagram { flow, bytes, came });
             }
         }
@@ -145,6 +153,21 @@ impl UdpPorts {
             self.ports.iter().position(covers)
         })?;
         self.ports.get_mut(index)
+    }
+}
+
+impl Room {
+    fn new() -> Self {
+        Self { buffer: vec![0; DATAGRAM_BYTES].into(), piece: BytesMut::new() }
+    }
+
+    /// What was read, for as long as it is needed.
+    fn keep(&mut self, length: usize) -> Bytes {
+        if self.piece.capacity() < length {
+            self.piece.reserve(length.max(PIECE_BYTES));
+        }
+        self.piece.extend_from_slice(self.buffer.get(..length).unwrap_or_default());
+        self.piece.split().freeze()
     }
 }
 
@@ -208,17 +231,17 @@ impl Port {
     }
 
     /// The next datagram that is not a keep-alive; none when the socket has run dry.
-    fn receive(&mut self, buffer: &mut [u8], wire: &mut Wire, ask: Ask) -> Option<(Flow, Bytes)> {
+    fn receive(&mut self, room: &mut Room, wire: &mut Wire, ask: Ask) -> Option<(Flow, Bytes)> {
         for _ in 0..ATTEMPTS {
-            match ask(&self.socket, buffer) {
+            match ask(&self.socket, &mut room.buffer) {
                 Ok((length, remote)) => {
-                    let bytes = buffer.get(..length).unwrap_or_default();
+                    let bytes = room.buffer.get(..length).unwrap_or_default();
                     if is_keep_alive(bytes) {
                         continue;
                     }
                     wire.saw(remote, self.local, Transport::Udp, bytes);
                     let flow = Flow { transport: Transport::Udp, local: self.local, remote };
-                    return Some((flow, Bytes::copy_from_slice(bytes)));
+                    return Some((flow, room.keep(length)));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.may_have_more = false;
@@ -268,6 +291,22 @@ mod tests {
         }
         assert!(came.into_iter().eq(0..40));
         assert_eq!(ahead.bytes, 0);
+    }
+
+    #[test]
+    fn datagrams_that_share_memory_stay_apart() {
+        let mut room = Room::new();
+        let lengths = [700, 0, 1, PIECE_BYTES, 3, DATAGRAM_BYTES, 16_000];
+        let kept: Vec<Bytes> = (0..200_u8)
+            .map(|byte| {
+                room.buffer.fill(byte);
+                room.keep(lengths[usize::from(byte) % lengths.len()])
+            })
+            .collect();
+        for (byte, kept) in (0..200_u8).zip(&kept) {
+            assert_eq!(kept.len(), lengths[usize::from(byte) % lengths.len()]);
+            assert!(kept.iter().all(|it| *it == byte), "datagram {byte}");
+        }
     }
 
     #[test]
