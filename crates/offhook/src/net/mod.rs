@@ -219,7 +219,13 @@ impl Net {
         if let Some(event) = self.pending.pop_front() {
             return Some(event);
         }
-        self.streams.try_next(&mut self.wire).or_else(|| self.udp.receive_ready(&mut self.wire))
+        // By turns, so that whoever floods one of them does not starve the other.
+        self.streams_first = !self.streams_first;
+        if self.streams_first {
+            self.streams.try_next(&mut self.wire).or_else(|| self.udp.receive_ready(&mut self.wire))
+        } else {
+            self.udp.receive_ready(&mut self.wire).or_else(|| self.streams.try_next(&mut self.wire))
+        }
     }
 
     /// Sends one message, opening a connection where the flow needs one and has none.

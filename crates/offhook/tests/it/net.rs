@@ -204,6 +204,40 @@ fn one_connection_carries_both_ways() {
 }
 
 #[test]
+fn whoever_floods_connections_does_not_keep_datagrams_waiting() {
+    run(async {
+        let mut net = Net::bind(config()).expect("bound");
+        let mut peer = peer_of(&net).await;
+        let phone = std::net::UdpSocket::bind("127.0.0.1:0").expect("bound");
+        let at = net.local(Transport::Udp).expect("bound");
+        phone.send_to(b"first", at).expect("sent");
+        peer.write_all(options("x").repeat(20).as_bytes()).await.expect("written");
+        // Until both kinds have been seen: from then on there is more of both.
+        let mut seen = Vec::new();
+        while seen.len() < 2 {
+            let transport = message(&mut net).await.0.transport;
+            if !seen.contains(&transport) {
+                seen.push(transport);
+            }
+            peer.write_all(options("x").repeat(2).as_bytes()).await.expect("written");
+        }
+        (0..4).for_each(|_| assert_eq!(phone.send_to(b"x", at).expect("sent"), 1));
+        // Both sides have had their turn when the runtime has had some.
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        let mut next = vec![message(&mut net).await.0.transport, message(&mut net).await.0.transport];
+        let at_hand = std::iter::from_fn(|| match net.try_next()? {
+            NetEvent::Message { flow, .. } => Some(flow.transport),
+            other => panic!("{other:?}"),
+        });
+        next.extend(at_hand.take(6));
+        assert_eq!(next.iter().filter(|transport| **transport == Transport::Udp).count(), 4, "{next:?}");
+        assert_eq!(next.len(), 8, "{next:?}");
+    });
+}
+
+#[test]
 fn a_connection_leaves_from_the_address_of_its_flow() {
     run(async {
         let local = SocketAddr::from(([127, 0, 51, 77], 0));
