@@ -106,8 +106,13 @@ impl<R: Role, H: Hands<R>> Driver<R, H> {
         self.end_turn();
         while !self.means.hands.is_over() {
             let happening = self.wait().await;
-            self.take(happening);
+            let is_full = self.take(happening);
             self.end_turn();
+            if is_full {
+                // There is always more where too much comes: connections, signals and whoever else lives on
+                // this thread are to have their turn as well.
+                tokio::task::yield_now().await;
+            }
         }
     }
 
@@ -132,28 +137,32 @@ impl<R: Role, H: Hands<R>> Driver<R, H> {
         }
     }
 
-    fn take(&mut self, happening: Happening<R::Command, R::Heard>) {
+    /// Whether there is more of the same at once.
+    fn take(&mut self, happening: Happening<R::Command, R::Heard>) -> bool {
         match happening {
-            Happening::Net(event) => self.drain(event),
+            Happening::Net(event) => return self.drain(event),
             Happening::Command(command) => self.turn(Input::Command(command)),
             Happening::Resolved(query, answer) => self.turn(Input::Resolved { query, answer }),
             Happening::Heard(heard) => self.turn(Input::Heard(heard)),
             Happening::Deadline => self.turn(Input::Wake),
             Happening::Stored => {}
         }
+        false
     }
 
-    /// Takes what has come, as far as it is there: one commit for many messages.
-    fn drain(&mut self, first: NetEvent) {
+    /// Takes what has come, as far as it is there: one commit for many messages. Whether that was all of a
+    /// turn.
+    fn drain(&mut self, first: NetEvent) -> bool {
         let mut next = Some(first);
         for _ in 0..MESSAGES_A_TURN {
-            let Some(event) = next else { return };
+            let Some(event) = next else { return false };
             self.take_event(event);
             next = self.means.net.try_next();
         }
         if let Some(event) = next {
             self.take_event(event);
         }
+        true
     }
 
     fn take_event(&mut self, event: NetEvent) {

@@ -19,6 +19,8 @@ use crate::net::{config, flow, message, run, transmit};
 #[derive(Default)]
 struct Echo {
     bell: Option<Time>,
+    /// What begins with `fading` goes back a byte shorter, as long as it does: the shortest so far.
+    shortest: Option<usize>,
 }
 
 #[derive(Debug, Eq, PartialEq)]
@@ -42,6 +44,11 @@ impl Role for Echo {
     fn handle(&mut self, now: Time, input: Input<'_, &'static str, &'static str>, out: &mut Vec<Out>) {
         match input {
             Input::Start => out.push(Output::Event(Told::Started)),
+            Input::Message { flow, bytes, .. } if bytes.starts_with(FADING) => {
+                self.shortest = Some(self.shortest.unwrap_or(bytes.len()).min(bytes.len()));
+                let rest = &bytes[..bytes.len() - 1];
+                out.extend(rest.starts_with(FADING).then(|| Output::Transmit(echo(flow, rest))));
+            }
             Input::Message { flow, bytes, .. } => {
                 out.push(Output::Transmit(echo(flow, bytes)));
                 out.push(Output::Store(String::from_utf8_lossy(bytes).into_owned()));
@@ -64,6 +71,8 @@ impl Role for Echo {
         self.bell.map(|at| (at, "bell"))
     }
 }
+
+const FADING: &[u8] = b"fading";
 
 fn echo(flow: Flow, bytes: &[u8]) -> Transmit {
     Transmit { flow, name: None, bytes: Bytes::copy_from_slice(bytes) }
@@ -195,5 +204,33 @@ fn a_role_is_told_that_its_sockets_have_moved() {
         parts.driver.run().await;
         assert_eq!(parts.told.try_recv(), Ok(Told::Started));
         assert_eq!(parts.told.try_recv(), Ok(Told::Moved));
+    });
+}
+
+#[test]
+fn whoever_is_flooded_leaves_others_their_turn() {
+    run(async {
+        let mut net = Net::bind(config()).expect("bound");
+        let at = net.local(proto::sip::Transport::Udp).expect("bound");
+        // Each is sent to whom it comes from, a byte shorter each time: enough for two hundred rounds.
+        let to_itself = Flow { transport: proto::sip::Transport::Udp, local: at, remote: at };
+        let longest = FADING.len() + 200;
+        let text = [FADING, &[b'.'; 200]].concat();
+        (0..400).for_each(|_| net.send(transmit(to_itself, text.clone())));
+        let mut parts = driven(net, 10);
+        let other = tokio::spawn(async {
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+        });
+        tokio::select! {
+            () = parts.driver.run() => panic!("it is not over"),
+            other = other => other.expect("well"),
+        }
+        let shortest = parts.driver.role().shortest.expect("some came");
+        assert!(
+            shortest > longest - 100,
+            "the other one waited until {shortest} of {longest} bytes were left"
+        );
     });
 }
