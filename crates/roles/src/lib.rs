@@ -3,6 +3,7 @@
 
 pub mod exchange;
 pub mod lab;
+pub mod object;
 pub mod phone;
 pub mod relay;
 pub mod role;

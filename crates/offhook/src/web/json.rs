@@ -5,7 +5,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use roles::exchange::Object;
+use roles::object::Object;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

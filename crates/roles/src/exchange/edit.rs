@@ -1,17 +1,15 @@
 //! Changes of an extension by hand: what is not named stays.
 
 use std::fmt;
-use std::marker::PhantomData;
 
 use proto::Time;
 use proto::sip::digest::Ha1;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::Exchange;
 use super::command::Answer;
 use super::directory::{Devices, Encryption, Extension, Forward, Messages, Secret};
+use crate::object::Object;
 
 /// What of an extension is to be different.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -76,30 +74,6 @@ fn named<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Opti
 
 fn named_object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
     Object::deserialize(from).map(|Object(object)| Some(object))
-}
-
-/// What JSON writes as an object with named fields; a list of their values is none.
-#[derive(Debug)]
-pub struct Object<T>(pub T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Fields<T>(PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
-            type Value = Object<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Self::Value, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(fields)).map(Object)
-            }
-        }
-
-        from.deserialize_map(Fields(PhantomData))
-    }
 }
 
 impl Exchange {
