@@ -46,8 +46,9 @@ pub struct Patience {
     pub account_wrong_per_minute: u32,
     /// How long messages may wait for their turn until new calls get 503, in milliseconds: less than the
     /// half second after which they are sent again. Everything new of strangers is turned away from half of
-    /// this on; what known devices want besides calls, from its double on. A rush is over by then; where
-    /// it is not, a quarter of these holds until there has been no need of it for some time.
+    /// this on; what known devices want besides calls, from its double on. A rush that is over soon, as
+    /// after a moment in which this program was not run, turns nobody away; where it lasts, a quarter of
+    /// these holds until there has been no need of it for some time.
     pub late_ms: u32,
     /// User-Agent words of tools that only scan; whoever bears one is banned at once.
     pub scanners: Vec<String>,
@@ -85,6 +86,8 @@ pub struct Ban {
     pub reason: String,
 }
 
+/// How long messages must have waited too long, one after the other, until anybody is turned away.
+const RUSH: Duration = Duration::from_millis(200);
 /// How long the exchange is careful after it was behind.
 const CAREFUL: Duration = Duration::from_secs(2);
 /// How long an address is a home after a password was shown there, in seconds: as long as the longest
@@ -115,6 +118,13 @@ struct Behind {
     careful_until: Time,
     /// How many had been turned away before.
     shed_before: u64,
+}
+
+/// A time in which each new request has waited long.
+#[derive(Clone, Copy, Debug)]
+struct Late {
+    since: Time,
+    last: Time,
 }
 
 /// A budget that fills again with time.
@@ -192,6 +202,8 @@ pub(super) struct Gate {
     bans: BTreeMap<IpAddr, Ban>,
     /// Of late there was more to do than can be done.
     behind: Option<Behind>,
+    /// New requests wait long for their turn.
+    late: Option<Late>,
     /// Requests that were answered by 503.
     pub(super) shed: u64,
 }
@@ -207,6 +219,7 @@ impl Gate {
             patience,
             bans,
             behind: None,
+            late: None,
             shed: 0,
         }
     }
@@ -231,9 +244,12 @@ impl Gate {
     /// the rest of those who are known, of which a registration is worth the most.
     fn is_overloaded(&mut self, now: Time, source: IpAddr, method: Option<Method>, waited: Duration) -> bool {
         let late = Duration::from_millis(self.patience.late_ms.into());
-        let late = if self.behind.is_some_and(|behind| now < behind.careful_until) { late / 4 } else { late };
+        let careful = self.behind.is_some_and(|behind| now < behind.careful_until);
+        let late = if careful { late / 4 } else { late };
+        let lasts = self.lasts(now, waited >= late / 2);
         let is_call = method == Some(Method::Invite);
-        let overloaded = waited >= late / 2
+        let overloaded = (lasts || careful)
+            && waited >= late / 2
             && (waited >= late * 2 || is_call && waited >= late || !self.is_home(now, source));
         if overloaded {
             let shed_before = self.behind.map_or(self.shed, |behind| behind.shed_before);
@@ -241,6 +257,14 @@ impl Gate {
             self.shed += 1;
         }
         overloaded
+    }
+
+    /// Whether new requests have been late for longer than a rush lasts.
+    fn lasts(&mut self, now: Time, is_late: bool) -> bool {
+        let before = self.late.filter(|late| is_late && now.since(late.last) < RUSH);
+        let since = before.map_or(now, |late| late.since);
+        self.late = is_late.then_some(Late { since, last: now });
+        now.since(since) >= RUSH
     }
 
     /// The bans in force.
@@ -603,21 +627,43 @@ mod tests {
 
     #[test]
     fn the_last_of_what_can_be_done_is_for_those_who_are_known() {
-        let mut gate = gate(Patience { late_ms: 100, ..Patience::default() });
-        gate.settle(Time::ZERO, source(1));
-        let mut longest = |at_s, number, method| {
+        let longest = |number, method, is_careful| {
             let is_taken = |waited_ms: &u64| {
-                let waited = Duration::from_millis(*waited_ms);
-                !gate.is_overloaded(Time::from_secs(at_s), source(number), Some(method), waited)
+                let mut gate = gate(Patience { late_ms: 100, ..Patience::default() });
+                gate.settle(Time::ZERO, source(1));
+                let careful_until = Time::from_secs(u64::from(is_careful));
+                gate.behind = Some(Behind { careful_until, shed_before: 0 });
+                let mut is_overloaded = |at_ms| {
+                    let waited = Duration::from_millis(*waited_ms);
+                    gate.is_overloaded(Time::from_millis(at_ms), source(number), Some(method), waited)
+                };
+                let early = [700, 800].map(&mut is_overloaded);
+                assert!(is_careful || early == [false; 2], "a rush");
+                !is_overloaded(900)
             };
             (0..1_000).take_while(is_taken).count()
         };
-        assert_eq!(longest(10, 2, Method::Register), 50, "a stranger");
-        assert_eq!(longest(20, 1, Method::Register), 200);
-        assert_eq!(longest(30, 1, Method::Invite), 100);
-        assert_eq!(longest(31, 1, Method::Invite), 25, "less than two seconds later");
-        assert_eq!(longest(32, 1, Method::Register), 50);
-        assert_eq!(longest(33, 2, Method::Options), 13);
-        assert_eq!(longest(35, 1, Method::Invite), 100);
+        assert_eq!(longest(2, Method::Register, false), 50, "a stranger");
+        assert_eq!(longest(1, Method::Register, false), 200);
+        assert_eq!(longest(1, Method::Invite, false), 100);
+        assert_eq!(longest(1, Method::Invite, true), 25, "not long after");
+        assert_eq!(longest(1, Method::Register, true), 50);
+        assert_eq!(longest(2, Method::Options, true), 13);
+    }
+
+    #[test]
+    fn a_rush_that_is_over_soon_turns_nobody_away() {
+        let mut gate = gate(Patience::default());
+        let mut is_overloaded = |at_ms, waited_ms| {
+            let waited = Duration::from_millis(waited_ms);
+            gate.is_overloaded(Time::from_millis(at_ms), source(1), Some(Method::Invite), waited)
+        };
+        // Not run for a second; then what has come meanwhile, and what comes in time.
+        assert!((1_000..1_190).all(|at_ms| !is_overloaded(at_ms, 1_000)));
+        assert!(!is_overloaded(1_190, 0));
+        assert!(!is_overloaded(1_200, 1_000), "another one");
+        assert!(!is_overloaded(5_000, 1_000), "and another one, with nothing in between");
+        assert!(!is_overloaded(5_100, 1_000));
+        assert!(is_overloaded(5_200, 1_000), "this one lasts");
     }
 }

@@ -87,6 +87,17 @@ impl Bench {
         self.give(Input::Message { flow, bytes: message.as_bytes(), waited: self.waited });
     }
 
+    /// Messages wait so long, and have done so for longer than a rush lasts.
+    fn fall_behind(&mut self, waited: Duration) {
+        self.waited = waited;
+        let mut somebody = Phone::new("7009");
+        for _ in 0..2 {
+            let request = somebody.register("3600");
+            self.say(&somebody, &request);
+            self.pass(Duration::from_millis(100));
+        }
+    }
+
     fn command(&mut self, what: What) -> Answer {
         self.give(Input::Command(Command { id: 1, what }));
         match self.events.pop() {

@@ -280,7 +280,7 @@ fn what_is_answered_without_a_look_is_limited_too() {
 fn nobody_is_banned_for_a_rush() {
     let patience = Patience { burst: 4, per_second: 1, ..Patience::default() };
     let mut bench = Bench::with(Config { patience, ..Config::default() });
-    bench.waited = Duration::from_millis(100);
+    bench.fall_behind(Duration::from_millis(100));
     let mut strangers = [Phone::new("7001"), Phone::new("7002")];
     for _ in 0..100 {
         for phone in &mut strangers {
@@ -298,7 +298,7 @@ fn too_much_is_answered_early_and_cheaply() {
     let mut phones = bench.ready();
     let (answered, _) = talking(&mut bench, &mut phones);
     // Behind by longer than a new call may wait: what stands is served, registrations too.
-    bench.waited = Duration::from_millis(200);
+    bench.fall_behind(Duration::from_millis(200));
     let first = bench.inbox[&phones[2].address].len();
     let invite = phones[2].invite("7001", "late", "");
     bench.say(&phones[2], &invite);
