@@ -11,8 +11,8 @@ use super::{Shared, listed};
 use crate::web::json::{Asked, Body, Named, Told};
 use crate::web::problem::Problem;
 
-/// The most characters of any other text.
-const MOST_CHARACTERS: usize = 256;
+/// The most bytes of any other text.
+const MOST_BYTES: usize = 256;
 /// Shorter passwords are taken with a warning.
 const GOOD_LENGTH: usize = 16;
 
@@ -112,8 +112,8 @@ fn shown(extension: &ExtensionView) -> Value {
 /// Texts stand in headers of messages: they hold no line ends and no other control characters.
 fn check_texts(value: &Value) -> Result<(), Problem> {
     match value {
-        Value::String(text) if text.chars().nth(MOST_CHARACTERS).is_some() => {
-            Err(Problem::bad_request(format!("a text has {MOST_CHARACTERS} characters at most")))
+        Value::String(text) if text.len() > MOST_BYTES => {
+            Err(Problem::bad_request(format!("a text has {MOST_BYTES} bytes at most")))
         }
         Value::String(text) if text.contains(char::is_control) => {
             Err(Problem::bad_request("a text holds no control characters"))
