@@ -14,7 +14,12 @@
 //! * **No panic** can be reached from bytes.
 #![forbid(unsafe_code)]
 
+pub mod cdp;
+pub mod dhcp;
+pub mod dns;
 pub mod event;
+pub mod icmp;
+pub mod lldp;
 pub mod pcap;
 pub mod rng;
 pub mod rtp;
@@ -22,6 +27,7 @@ pub mod sdp;
 pub mod sip;
 pub mod syslog;
 pub mod text;
+pub mod tftp;
 pub mod time;
 
 pub use rng::Rng;
