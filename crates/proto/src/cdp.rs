@@ -79,13 +79,18 @@ mod tests {
     fn a_switch_names_its_voice_vlan() {
         let bytes = b"\x02\xb4\0\0\0\x01\0\x07sw1\0\x03\0\x08Fa0/\0\x0a\0\x06\0\x01\0\x0e\0\x07\x01\0\x64";
         let advert = Advert::parse(bytes).expect("an advert");
-        assert_eq!((advert.device.as_deref(), advert.voice_vlan, advert.native_vlan), (Some("sw1"), Some(100), Some(1)));
+        assert_eq!(
+            (advert.device.as_deref(), advert.voice_vlan, advert.native_vlan),
+            (Some("sw1"), Some(100), Some(1))
+        );
         assert!(!advert.is_phone());
     }
 
     #[test]
     fn lengths_that_lie_end_it() {
-        for bytes in [&b"\x02\xb4\0\0\0\x01\0\0sw"[..], b"\x02\xb4\0\0\0\x01\0\xffsw", b"\x02\xb4\0\0\0\x01\0\x03sw"] {
+        for bytes in
+            [&b"\x02\xb4\0\0\0\x01\0\0sw"[..], b"\x02\xb4\0\0\0\x01\0\xffsw", b"\x02\xb4\0\0\0\x01\0\x03sw"]
+        {
             assert_eq!(Advert::parse(bytes).and_then(|advert| advert.device), None);
         }
         assert_eq!(Advert::parse(b"\x07\xb4\0\0"), None);

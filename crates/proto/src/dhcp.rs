@@ -127,7 +127,9 @@ impl<'a> Message<'a> {
     /// All options in the order of writing, those of the overloaded fields last.
     pub fn options(&self) -> impl Iterator<Item = (u8, &'a [u8])> + use<'a> {
         let overload = self.overload();
-        let field = |bit: u8, range: std::ops::Range<usize>| if overload & bit == 0 { &[] } else { &self.bytes[range] };
+        let field = |bit: u8, range: std::ops::Range<usize>| {
+            if overload & bit == 0 { &[] } else { &self.bytes[range] }
+        };
         let (file, name) = (field(1, 108..236), field(2, 44..108));
         Pieces(&self.bytes[FIXED_BYTES..]).chain(Pieces(file)).chain(Pieces(name))
     }

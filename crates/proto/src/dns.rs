@@ -138,7 +138,10 @@ mod tests {
         let question = b"\x03pbx\x07example\x00\x00\x01\x00\x01";
         let asked = [&b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00"[..], question].concat();
         let message = Message::parse(&asked).expect("a query");
-        assert_eq!((message.name.as_str(), message.kind_name().as_str(), message.is_response), ("pbx.example", "A", false));
+        assert_eq!(
+            (message.name.as_str(), message.kind_name().as_str(), message.is_response),
+            ("pbx.example", "A", false)
+        );
         let told = [
             &b"\x12\x34\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00"[..],
             question,

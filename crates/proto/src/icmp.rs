@@ -107,7 +107,9 @@ mod tests {
 
     #[test]
     fn what_is_cut_or_no_error_is_none() {
-        for bytes in [&b""[..], b"\x03", b"\x03\x03\0\0\0\0\0\0", b"\x08\0\0\0\0\0\0\0", b"\x03\x03\0\0\0\0\0\0\x41\0"] {
+        for bytes in
+            [&b""[..], b"\x03", b"\x03\x03\0\0\0\0\0\0", b"\x08\0\0\0\0\0\0\0", b"\x03\x03\0\0\0\0\0\0\x41\0"]
+        {
             assert_eq!(Undelivered::parse(bytes), None);
             assert_eq!(Undelivered::parse_v6(bytes), None);
         }

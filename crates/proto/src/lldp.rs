@@ -60,7 +60,9 @@ impl Advert {
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let mut pieces = Pieces(bytes);
         let (chassis, port, ttl) = (pieces.next()?, pieces.next()?, pieces.next()?);
-        let ([1, 2, 3], Some(ttl)) = ([chassis.0, port.0, ttl.0], ttl.1.first_chunk::<2>()) else { return None };
+        let ([1, 2, 3], Some(ttl)) = ([chassis.0, port.0, ttl.0], ttl.1.first_chunk::<2>()) else {
+            return None;
+        };
         let mut advert = Self {
             chassis: identifier(chassis.1, 4)?,
             port: identifier(port.1, 3)?,
@@ -160,7 +162,10 @@ mod tests {
         let head = b"\x02\x06\x05\x01\xc0\xa8\x32\x36\x04\x07\x03\x00\x21\xf2\x22\xb0\x21\x06\x02\x00\xb4";
         let med = b"\xfe\x07\x00\x12\xbb\x01\x00\x33\x03\xfe\x08\x00\x12\xbb\x02\x01\x80\x00\x00\x00\x00";
         let phone = Advert::parse(&[&head[..], med].concat()).expect("an advert");
-        assert_eq!((phone.chassis.as_str(), phone.port.as_str(), phone.ttl_s), ("192.168.50.54", "0021f222b021", 180));
+        assert_eq!(
+            (phone.chassis.as_str(), phone.port.as_str(), phone.ttl_s),
+            ("192.168.50.54", "0021f222b021", 180)
+        );
         assert!(phone.is_phone() && phone.policies[0].unknown && phone.voice_vlan().is_none());
         // Application voice, tagged, VLAN 50, priority 5, DSCP 46.
         let told = b"\xfe\x08\x00\x12\xbb\x02\x01\x40\x65\x6e\x00\x00";
@@ -171,7 +176,9 @@ mod tests {
 
     #[test]
     fn what_is_cut_or_lies_is_none_or_left_out() {
-        for bytes in [&b""[..], b"\x02", b"\x02\xff\x05", b"\x04\x02\x05a", b"\x02\x02\x07a\x04\x02\x05b\x06\x01\0"] {
+        for bytes in
+            [&b""[..], b"\x02", b"\x02\xff\x05", b"\x04\x02\x05a", b"\x02\x02\x07a\x04\x02\x05b\x06\x01\0"]
+        {
             assert_eq!(Advert::parse(bytes), None, "{bytes:?}");
         }
         let whole = b"\x02\x02\x07a\x04\x02\x05b\x06\x02\0\x78\x0a\xffname";

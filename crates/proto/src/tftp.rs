@@ -82,7 +82,8 @@ fn number(bytes: &[u8]) -> Option<(u16, &[u8])> {
 fn asked(rest: &[u8]) -> Option<Asked<'_>> {
     let (file, rest) = text(rest)?;
     let (mode, options) = text(rest)?;
-    let is_mode = ["octet", "netascii", "mail"].iter().any(|known| mode.eq_ignore_ascii_case(known.as_bytes()));
+    let is_mode =
+        ["octet", "netascii", "mail"].iter().any(|known| mode.eq_ignore_ascii_case(known.as_bytes()));
     (is_mode && !file.is_empty()).then_some(Asked { file, mode, options })
 }
 
@@ -109,7 +110,16 @@ mod tests {
 
     #[test]
     fn what_is_cut_or_foreign_is_none() {
-        for bytes in [&b""[..], b"\0", b"\0\x01", b"\0\x01a", b"\0\x01a\0", b"\0\x01a\0b\0", b"\0\x09", b"\x80\x08\0\0"] {
+        for bytes in [
+            &b""[..],
+            b"\0",
+            b"\0\x01",
+            b"\0\x01a",
+            b"\0\x01a\0",
+            b"\0\x01a\0b\0",
+            b"\0\x09",
+            b"\x80\x08\0\0",
+        ] {
             assert_eq!(Packet::parse(bytes), None, "{bytes:?}");
         }
     }
