@@ -4,9 +4,23 @@
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Packet<'a> {
     /// A file is asked for.
-    Read(Asked<'a>),
+    Read {
+        /// The file.
+        file: &'a [u8],
+        /// `octet`, `netascii`.
+        mode: &'a [u8],
+        /// Names and values, each ended by a zero: see [`options`].
+        options: &'a [u8],
+    },
     /// A file is offered.
-    Write(Asked<'a>),
+    Write {
+        /// The file.
+        file: &'a [u8],
+        /// `octet`, `netascii`.
+        mode: &'a [u8],
+        /// Names and values, each ended by a zero: see [`options`].
+        options: &'a [u8],
+    },
     /// A block of the file.
     Data {
         /// Its number, from 1; it wraps.
@@ -33,24 +47,13 @@ pub enum Packet<'a> {
     },
 }
 
-/// What a request names.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Asked<'a> {
-    /// The file.
-    pub file: &'a [u8],
-    /// `octet`, `netascii`.
-    pub mode: &'a [u8],
-    /// Names and values, each ended by a zero.
-    pub options: &'a [u8],
-}
-
 impl<'a> Packet<'a> {
     /// Reads a datagram's payload; `None` where it is no TFTP.
     pub fn parse(bytes: &'a [u8]) -> Option<Self> {
         let (operation, rest) = number(bytes)?;
         Some(match operation {
-            1 => Self::Read(asked(rest)?),
-            2 => Self::Write(asked(rest)?),
+            1 => asked(rest).map(|(file, mode, options)| Self::Read { file, mode, options })?,
+            2 => asked(rest).map(|(file, mode, options)| Self::Write { file, mode, options })?,
             3 => number(rest).map(|(block, bytes)| Self::Data { block, bytes })?,
             4 => number(rest).filter(|(_, rest)| rest.is_empty()).map(|(block, _)| Self::Ack { block })?,
             5 => {
@@ -79,12 +82,13 @@ fn number(bytes: &[u8]) -> Option<(u16, &[u8])> {
     Some((u16::from_be_bytes(*number), rest))
 }
 
-fn asked(rest: &[u8]) -> Option<Asked<'_>> {
+/// File, mode and options of a request.
+fn asked(rest: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let (file, rest) = text(rest)?;
     let (mode, options) = text(rest)?;
     let is_mode =
         ["octet", "netascii", "mail"].iter().any(|known| mode.eq_ignore_ascii_case(known.as_bytes()));
-    (is_mode && !file.is_empty()).then_some(Asked { file, mode, options })
+    (is_mode && !file.is_empty()).then_some((file, mode, options))
 }
 
 fn text(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -98,10 +102,11 @@ mod tests {
 
     #[test]
     fn each_kind_is_read() {
-        let asked = Asked { file: b"0021f222b021.cfg", mode: b"octet", options: b"blksize\x001428\x00" };
+        let taken = b"blksize\x001428\x00";
+        let asked = Packet::Read { file: b"0021f222b021.cfg", mode: b"octet", options: taken };
         let bytes = b"\x00\x010021f222b021.cfg\x00octet\x00blksize\x001428\x00";
-        assert_eq!(Packet::parse(bytes), Some(Packet::Read(asked)));
-        assert_eq!(options(asked.options).collect::<Vec<_>>(), [(&b"blksize"[..], &b"1428"[..])]);
+        assert_eq!(Packet::parse(bytes), Some(asked));
+        assert_eq!(options(taken).collect::<Vec<_>>(), [(&b"blksize"[..], &b"1428"[..])]);
         assert_eq!(Packet::parse(b"\0\x03\0\x01abc"), Some(Packet::Data { block: 1, bytes: b"abc" }));
         assert_eq!(Packet::parse(b"\0\x04\0\x07"), Some(Packet::Ack { block: 7 }));
         let missing = Packet::Error { code: 1, message: b"File not found" };

@@ -1,0 +1,3 @@
+//! TFTP (RFC 1350).
+
+pub mod packet;
