@@ -16,7 +16,7 @@ use offhook::sound::tap::MediaWriter;
 use offhook::sound::thread::{SoundThread, probe_ports};
 use offhook::sound::{Config, Engine, Silence, Sine, Sink, Source};
 use proto::sdp::offer_answer::{Agreed, Codec};
-use roles::sound::SoundCommand;
+use roles::sound::{BeforeAck, SoundCommand};
 
 /// Allocations of watched threads while [`COUNTING`].
 static COUNT: AtomicUsize = AtomicUsize::new(0);
@@ -131,7 +131,12 @@ fn the_media_thread_allocates_nothing_while_people_talk() {
     for (thread, phone, local, remote) in [(&thread, 1, a, b), (&far_thread, 2, b, a)] {
         for command in [
             SoundCommand::Open { session: 1, local },
-            SoundCommand::Agree { session: 1, agreed: agreed(remote), held: false },
+            SoundCommand::Agree {
+                session: 1,
+                agreed: agreed(remote),
+                held: false,
+                before_ack: BeforeAck::Acknowledged,
+            },
             SoundCommand::Focus(vec![1]),
         ] {
             thread.command(phone, command).expect("told");
@@ -144,7 +149,12 @@ fn the_media_thread_allocates_nothing_while_people_talk() {
     // The far end changes to other codings that both have named, without a word before.
     for (codec, number) in [(Codec::Pcmu, 0), (Codec::G722, 9), (Codec::Pcma, 8)] {
         let changed = Agreed { codec, send_payload_type: number, receive_payload_type: number, ..*agreed(a) };
-        let change = SoundCommand::Agree { session: 1, agreed: Box::new(changed), held: false };
+        let change = SoundCommand::Agree {
+            session: 1,
+            agreed: Box::new(changed),
+            held: false,
+            before_ack: BeforeAck::Acknowledged,
+        };
         far_thread.command(2, change).expect("told");
         loud += frames(&heard, 170);
     }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+pub use proto::rtp::session::BeforeAck;
 use proto::sdp::offer_answer::Agreed;
 use serde::Serialize;
 
@@ -26,6 +27,10 @@ pub enum SoundCommand {
         agreed: Box<Agreed>,
         /// Whether this phone holds the call: nothing is heard or said, music or silence is sent.
         held: bool,
+        /// How much may be sent while the far end's ACK to our 200 is awaited. A call that answers by
+        /// itself says `Nothing`, any other call `OneSecond` as long as its ACK is missing; the command
+        /// is given again with `Acknowledged` when the ACK comes.
+        before_ack: BeforeAck,
     },
     /// Send digits by RFC 4733, or as tones in the sound.
     Dtmf {

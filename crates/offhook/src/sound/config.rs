@@ -4,7 +4,7 @@ use media::tone::{Country, Segment, Tone as Melody};
 use media::{Codec, NARROWBAND_HZ, WIDEBAND_HZ};
 use proto::rtp::Impairment;
 use proto::rtp::jitter::Delay;
-use proto::rtp::session::{Direction, Format, SessionConfig};
+use proto::rtp::session::{BeforeAck, Direction, Format, SessionConfig};
 use proto::rtp::srtp::{MasterKey, Suite};
 use proto::sdp::offer_answer::{Agreed, AgreedSrtp, Codec as AgreedCodec};
 use roles::settings::{RtpSettings, SoundSettings};
@@ -135,6 +135,7 @@ pub(super) fn session_config(agreed: &Agreed, own: &Config, cname: &str) -> Resu
         remote_rtcp: agreed.remote_rtcp,
         rtcp_mux: false,
         symmetric: own.symmetric,
+        before_ack: BeforeAck::Acknowledged,
         srtp_send,
         srtp_receive,
         impairment: (agreed.codec != AgreedCodec::G722).then_some(Impairment::G711_CONCEALED),

@@ -86,10 +86,10 @@ impl Engine {
     pub fn command(&mut self, now: Time, command: SoundCommand, out: &mut impl Outlet) {
         match command {
             SoundCommand::Open { session, .. } => self.open(session, out),
-            SoundCommand::Agree { session, agreed, held } => {
+            SoundCommand::Agree { session, agreed, held, before_ack } => {
                 let identity = (self.cname.as_str(), &mut self.rng);
                 let Some(leg) = self.legs.get_mut(&session) else { return };
-                if let Err(reason) = leg.agree(now, &agreed, held, &self.config, identity) {
+                if let Err(reason) = leg.agree(now, &agreed, (held, before_ack), &self.config, identity) {
                     out.tell(SoundEvent::Failed { session, reason });
                 }
             }

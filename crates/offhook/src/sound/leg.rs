@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use media::Codec;
 use proto::rtp::Digit;
-use proto::rtp::session::{Received, RtpSession};
+use proto::rtp::session::{BeforeAck, Received, RtpSession, SessionConfig};
 use proto::sdp::offer_answer::Agreed;
 use proto::{Rng, Time};
 use roles::sound::Figures;
@@ -51,12 +51,12 @@ impl Leg {
         &mut self,
         now: Time,
         agreed: &Agreed,
-        held: bool,
+        (held, before_ack): (bool, BeforeAck),
         config: &Config,
         identity: (&str, &mut Rng),
     ) -> Result<(), String> {
         let (cname, rng) = identity;
-        let session = session_config(agreed, config, cname)?;
+        let session = SessionConfig { before_ack, ..session_config(agreed, config, cname)? };
         let (codec, packet_ms) = (codec(agreed.codec), packet_ms(agreed));
         let formats = formats(agreed);
         match &mut self.talk {

@@ -8,7 +8,7 @@ use media::detect::{dtmf_keys, level_of_frequency_db};
 use media::level::is_silent;
 use proto::sdp::offer_answer::{Agreed, AgreedSrtp, Codec, Suite};
 use proto::{Rng, Time};
-use roles::sound::{Figures, SessionId, SoundCommand, SoundEvent, Tone};
+use roles::sound::{BeforeAck, Figures, SessionId, SoundCommand, SoundEvent, Tone};
 
 use super::engine::SESSIONS_LIMIT;
 use super::speech::KEYS_LIMIT;
@@ -77,7 +77,17 @@ impl World {
     }
 
     fn agree(&mut self, phone: usize, session: SessionId, agreed: Agreed, held: bool) {
-        self.tell(phone, SoundCommand::Agree { session, agreed: Box::new(agreed), held });
+        self.agree_before_ack(phone, session, agreed, (held, BeforeAck::Acknowledged));
+    }
+
+    fn agree_before_ack(
+        &mut self,
+        phone: usize,
+        session: SessionId,
+        agreed: Agreed,
+        (held, before_ack): (bool, BeforeAck),
+    ) {
+        self.tell(phone, SoundCommand::Agree { session, agreed: Box::new(agreed), held, before_ack });
     }
 
     /// A call between two sessions, opened, agreed and in focus.
@@ -446,4 +456,14 @@ proptest::proptest! {
         }
         proptest::prop_assert!(world.figures(0, 1).tx_packets.unwrap() > 0);
     }
+}
+
+#[test]
+fn a_call_that_awaits_its_ack_is_not_heard_and_then_it_is() {
+    let mut world = World::call(Config::NARROWBAND, |_, _| {});
+    world.agree_before_ack(0, 1, plain(address(1, 1)), (false, BeforeAck::Nothing));
+    world.check_silent(1);
+    world.check_hears(0, 8_000, 1_000.0);
+    world.agree(0, 1, plain(address(1, 1)), false);
+    world.check_hears(1, 8_000, 440.0);
 }

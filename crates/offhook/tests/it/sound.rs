@@ -9,7 +9,7 @@ use offhook::sound::argument::Audio;
 use offhook::sound::thread::{PhoneId, SoundThread, probe_ports};
 use offhook::sound::{Config, Engine, Silence, Sine, Sink, Source};
 use proto::sdp::offer_answer::{Agreed, Codec};
-use roles::sound::{Figures, SoundCommand, SoundEvent};
+use roles::sound::{BeforeAck, Figures, SoundCommand, SoundEvent};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 const HOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -39,7 +39,10 @@ impl Lab {
     fn call(&self, phone: PhoneId, local: SocketAddr, remote: SocketAddr) {
         self.tell(phone, SoundCommand::Open { session: 1, local });
         let agreed = Box::new(agreed(remote));
-        self.tell(phone, SoundCommand::Agree { session: 1, agreed, held: false });
+        self.tell(
+            phone,
+            SoundCommand::Agree { session: 1, agreed, held: false, before_ack: BeforeAck::Acknowledged },
+        );
         self.tell(phone, SoundCommand::Focus(vec![1]));
     }
 

@@ -21,11 +21,14 @@ use std::time::Duration;
 mod config;
 mod stats;
 
-pub use config::{Direction, Format, SessionConfig};
+pub use config::{BeforeAck, Direction, Format, SessionConfig};
 pub use stats::{DirectionStats, Stats};
 
 /// Mean time between two of our reports, RFC 3550 §6.2.
 const REPORT_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Sound that may be sent to an address that has sent nothing, under [`BeforeAck::OneSecond`].
+const UNHEARD_LIMIT_MS: u32 = 1_000;
 
 /// What a datagram meant.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -97,6 +100,8 @@ pub struct RtpSession {
     far: FarEnd,
     next_report: Time,
     packets_at_report: u64,
+    /// Sound that went to addresses that had sent nothing, under [`BeforeAck::OneSecond`].
+    unheard_ms: u32,
     stats: Stats,
 }
 
@@ -136,6 +141,7 @@ impl RtpSession {
             far: FarEnd::default(),
             next_report: now,
             packets_at_report: 0,
+            unheard_ms: 0,
             stats: Stats::default(),
             config,
         };
@@ -195,7 +201,7 @@ impl RtpSession {
         if let Some(to) = self.send_event(now, timestamp, out) {
             return Some(to);
         }
-        let to = self.remote.address().filter(|_| self.config.direction.sends())?;
+        let to = self.destination().filter(|_| self.config.direction.sends())?;
         let marker = marker || !self.sender.talking;
         self.sender.talking = true;
         self.emit(now, self.config.send.payload_type, timestamp, marker, payload, out).then_some(to)
@@ -414,7 +420,7 @@ impl RtpSession {
 impl RtpSession {
     fn send_event(&mut self, now: Time, timestamp: u32, out: &mut Vec<u8>) -> Option<SocketAddr> {
         let payload_type = self.config.dtmf_send?;
-        let to = self.remote.address().filter(|_| self.config.direction.sends())?;
+        let to = self.destination().filter(|_| self.config.direction.sends())?;
         let EventPacket { marker, timestamp, payload } = self.dtmf_sender.next_packet(timestamp)?;
         self.emit(now, payload_type, timestamp, marker, &payload, out).then_some(to)
     }
@@ -435,6 +441,9 @@ impl RtpSession {
             out.clear();
             return false;
         }
+        if self.config.before_ack == BeforeAck::OneSecond && !self.remote.is_locked() {
+            self.unheard_ms = self.unheard_ms.saturating_add(self.config.ptime_ms);
+        }
         self.sender.sequence = sequence.wrapping_add(1);
         self.sender.rtp_sent = Some((now, self.sender.timestamp));
         let sent = &mut self.stats.sent;
@@ -445,8 +454,18 @@ impl RtpSession {
         true
     }
 
+    /// Where packets may go now.
+    fn destination(&self) -> Option<SocketAddr> {
+        let allowed = match self.config.before_ack {
+            BeforeAck::Acknowledged => true,
+            BeforeAck::OneSecond => self.remote.is_locked() || self.unheard_ms < UNHEARD_LIMIT_MS,
+            BeforeAck::Nothing => false,
+        };
+        self.remote.address().filter(|_| allowed)
+    }
+
     fn rtcp_address(&self) -> Option<SocketAddr> {
-        let rtp = self.remote.address()?;
+        let rtp = self.destination()?;
         if self.config.rtcp_mux {
             return Some(rtp);
         }

@@ -12,7 +12,7 @@ use proto::rtp::srtp::{MasterKey, Suite};
 use proto::sdp::offer_answer::Agreed;
 use proto::{Rng, Time};
 
-use crate::sound::{Figures, SessionId, SoundCommand, SoundEvent};
+use crate::sound::{BeforeAck, Figures, SessionId, SoundCommand, SoundEvent};
 
 /// What ears do.
 #[derive(Clone, Debug)]
@@ -89,10 +89,16 @@ impl ToneEars {
         }
     }
 
-    fn agree(&mut self, now: Time, id: SessionId, agreed: &Agreed, out: &mut Vec<Sound>) {
+    fn agree(
+        &mut self,
+        now: Time,
+        id: SessionId,
+        (agreed, before_ack): (&Agreed, BeforeAck),
+        out: &mut Vec<Sound>,
+    ) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let config = match session_config(agreed) {
-            Ok(config) => config,
+            Ok(config) => SessionConfig { before_ack, ..config },
             Err(reason) => return out.push(Sound::Tell(SoundEvent::Failed { session: id, reason })),
         };
         match &mut leg.agreed {
@@ -162,7 +168,9 @@ impl Ears for ToneEars {
             SoundCommand::Open { session, local } => {
                 self.legs.insert(session, Leg { local, agreed: None, tones: (Time::ZERO, Vec::new()) });
             }
-            SoundCommand::Agree { session, agreed, .. } => self.agree(now, session, &agreed, out),
+            SoundCommand::Agree { session, agreed, before_ack, .. } => {
+                self.agree(now, session, (&agreed, before_ack), out);
+            }
             SoundCommand::Dtmf { session, digits, .. } => self.press(session, &digits),
             SoundCommand::Focus(sessions) => self.focus = sessions,
             SoundCommand::Mute(muted) => self.muted = muted,
@@ -346,7 +354,12 @@ mod tests {
         let local = local.parse().expect("an address");
         for command in [
             SoundCommand::Open { session: 1, local },
-            SoundCommand::Agree { session: 1, agreed: agreed(remote), held: false },
+            SoundCommand::Agree {
+                session: 1,
+                agreed: agreed(remote),
+                held: false,
+                before_ack: BeforeAck::Acknowledged,
+            },
             SoundCommand::Focus(vec![1]),
         ] {
             ears.command(Time::ZERO, command, &mut Vec::new());

@@ -29,6 +29,8 @@ pub struct SessionConfig {
     pub rtcp_mux: bool,
     /// Answer to where packets come from and not to where SDP says (RFC 4961).
     pub symmetric: bool,
+    /// How much may be sent while the far end's ACK is awaited.
+    pub before_ack: BeforeAck,
     /// Our key; what is sent is SRTP.
     pub srtp_send: Option<MasterKey>,
     /// The far end's key; what is received must be SRTP.
@@ -53,6 +55,7 @@ impl SessionConfig {
             remote_rtcp: None,
             rtcp_mux: false,
             symmetric: true,
+            before_ack: BeforeAck::Acknowledged,
             srtp_send: None,
             srtp_receive: None,
             impairment: Some(Impairment::G711_CONCEALED),
@@ -76,6 +79,23 @@ pub struct Format {
     pub payload_type: u8,
     /// Units of the timestamp in a second.
     pub clock_rate_hz: u32,
+}
+
+/// How much may be sent before the far end has acknowledged the call.
+///
+/// An INVITE needs no true source address and names where sound is to go. Without a limit one datagram
+/// has a stream of sound sent to anybody, until the missing ACK ends the call after 32 s (RFC 3261
+/// §13.3.1.4).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum BeforeAck {
+    /// No limit: the ACK has come, or the call is our own and was answered.
+    #[default]
+    Acknowledged,
+    /// One second in all while nothing has come from the address that is sent to; no limit once
+    /// something has.
+    OneSecond,
+    /// Nothing, neither RTP nor RTCP: for calls that nobody here answered by hand.
+    Nothing,
 }
 
 /// The direction attribute of SDP, seen from here.

@@ -335,3 +335,40 @@ proptest! {
         prop_assert!(stats.received.mos.is_none_or(|mos| (1.0..=4.5).contains(&mos)));
     }
 }
+
+/// Packets of sound that go out in three seconds, with a key in between; then what follows one packet of
+/// the far end.
+#[track_caller]
+fn check_before_ack(before_ack: BeforeAck, unheard: usize, heard: usize) {
+    let mut pair = Pair::new(|a, _| a.before_ack = before_ack);
+    let mut three_seconds = |pair: &mut Pair| {
+        let steps = pair.steps(150);
+        steps.iter().filter(|step| *step != "unsent").count()
+    };
+    pair.a.press(Digit::from_char('4').unwrap(), 60).unwrap();
+    assert_eq!(three_seconds(&mut pair), unheard, "{before_ack:?}");
+    pair.now = pair.now.max(pair.a.next_deadline());
+    let report = pair.a.tick(pair.now, &mut pair.rng, &mut pair.out);
+    assert_eq!(report.is_some(), before_ack == BeforeAck::Acknowledged, "{before_ack:?}");
+
+    pair.b.send(pair.now, &[0xd5; 160], false, &mut pair.out).unwrap();
+    pair.a.receive(pair.now, address(B), &mut pair.out);
+    assert_eq!(three_seconds(&mut pair), heard, "{before_ack:?}");
+}
+
+#[test]
+fn before_the_ack_an_address_that_sent_nothing_gets_one_second_of_sound() {
+    check_before_ack(BeforeAck::Acknowledged, 150, 150);
+    check_before_ack(BeforeAck::OneSecond, 50, 150);
+    check_before_ack(BeforeAck::Nothing, 0, 0);
+}
+
+#[test]
+fn another_address_before_the_ack_gets_no_further_second() {
+    let mut pair = Pair::new(|a, _| a.before_ack = BeforeAck::OneSecond);
+    pair.steps(60);
+    pair.a.reconfigure(SessionConfig { remote: Some(address("127.0.0.9:9")), ..pair.a.config().clone() });
+    assert_eq!(pair.step(), "unsent");
+    pair.a.reconfigure(SessionConfig { before_ack: BeforeAck::Acknowledged, ..pair.a.config().clone() });
+    assert_ne!(pair.step(), "unsent");
+}
