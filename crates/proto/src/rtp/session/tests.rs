@@ -341,7 +341,7 @@ proptest! {
 #[track_caller]
 fn check_before_ack(before_ack: BeforeAck, unheard: usize, heard: usize) {
     let mut pair = Pair::new(|a, _| a.before_ack = before_ack);
-    let mut three_seconds = |pair: &mut Pair| {
+    let three_seconds = |pair: &mut Pair| {
         let steps = pair.steps(150);
         steps.iter().filter(|step| *step != "unsent").count()
     };
