@@ -3,6 +3,7 @@
 //! Exit status: 0 done and as expected, 1 it did not work, 2 wrong usage. Standard output carries the
 //! answer (with `--json` nothing but JSON), standard error everything for people.
 
+mod config;
 mod lab;
 mod lines;
 mod phone;
@@ -42,6 +43,7 @@ Exit status: 0 done and as expected; 1 it did not work; 2 wrong usage.";
 /// Each is described where its arguments are.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Config(config::Arguments),
     Lab(lab::Arguments),
     Phone(Box<phone::Arguments>),
     Serve(Box<serve::Arguments>),
@@ -99,6 +101,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let ended = match arguments.command {
         None => lab::run(&lab::Arguments::default()),
+        Some(Command::Config(arguments)) => config::run(&arguments),
         Some(Command::Lab(arguments)) => lab::run(&arguments),
         Some(Command::Phone(arguments)) => phone::run(*arguments),
         Some(Command::Serve(arguments)) => serve::run(*arguments),
@@ -129,4 +132,9 @@ async fn interrupted() -> io::Result<()> {
     }
     #[cfg(not(unix))]
     tokio::signal::ctrl_c().await
+}
+
+/// A reader who has seen enough (`| head`) is no failure.
+fn if_read(told: io::Result<()>) -> io::Result<()> {
+    told.or_else(|error| if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
 }

@@ -35,6 +35,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("reboot", &["reboot"]),
     ("set KEY VALUE [KEY VALUE…]", &["set a 1", "set a 1 b \"two words\""]),
     ("get KEY", &["get a"]),
+    ("get PATTERN", &["get a.*"]),
     ("status", &["status"]),
     ("quit", &["quit"]),
 ];
@@ -67,7 +68,7 @@ fn events() -> Vec<(&'static str, &'static [&'static str], EventKind)> {
             &["id", "message", "possible"],
             E::Error { id: None, message: text(), possible: Vec::new() },
         ),
-        ("value", &["key", "value", "source"], E::Value { key: text(), value: text(), source: Source::Api }),
+        ("value", &["key", "value", "source"], E::Value { key: text(), value: text(), source: Source::Api, about: None }),
         ("registered", &["account", "expires_s"], E::Registered { account: 1, expires_s: 60 }),
         (
             "registration_failed",

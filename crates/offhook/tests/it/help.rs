@@ -22,6 +22,7 @@ fn check(name: &str, arguments: &[&str]) {
 #[test]
 fn help_is_as_written() {
     check("offhook", &["--help"]);
+    check("config", &["config", "--help"]);
     check("lab", &["lab", "--help"]);
     check("phone", &["phone", "--help"]);
     check("serve", &["serve", "--help"]);

@@ -1,6 +1,7 @@
 //! Real sockets on the loopback, real files, the program as a person runs it.
 
 mod cli;
+mod config;
 mod conformance;
 mod contract;
 mod dns;

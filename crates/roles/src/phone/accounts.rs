@@ -48,8 +48,6 @@ impl AccountState {
 #[derive(Debug)]
 pub(super) struct Account {
     pub(super) line: Line,
-    /// What the settings said when it began.
-    pub(super) as_set: Box<AccountSettings>,
     pub(super) state: AccountState,
     registration: Option<Registration>,
     /// Begin, or begin anew with the first server.
@@ -73,7 +71,6 @@ impl Account {
         model: &Model,
     ) -> Self {
         Self {
-            as_set: Box::new(settings.clone()),
             line: Line::new(settings, general, place, model),
             state: AccountState::Unregistered,
             registration: None,
@@ -88,9 +85,13 @@ impl Account {
     }
 
     /// Takes settings that leave the registration as it is.
-    pub(super) fn take_settings(&mut self, settings: AccountSettings, place: &Place) {
-        *self.as_set = settings.clone();
-        self.line.take_settings(settings, place);
+    pub(super) fn take_settings(
+        &mut self,
+        settings: AccountSettings,
+        general: &PhoneSettings,
+        place: &Place,
+    ) {
+        self.line.take_settings(settings, general, place);
     }
 
     /// The account's number, from 1.
@@ -160,6 +161,14 @@ impl Lines {
                 AccountSettings { number: 0, user, domain: Some(place.ip.to_string()), ..settings };
             Box::new(Line::new(settings, general, place, model))
         });
+    }
+
+    /// Takes what has changed for the whole phone to the line for calls from address to address.
+    pub(super) fn take_general(&mut self, general: &PhoneSettings, place: &Place) {
+        if let Some(line) = &mut self.direct {
+            let settings = line.settings.clone();
+            line.take_settings(*settings, general, place);
+        }
     }
 
     /// An account that was changed or switched off: its binding is taken back beside the new one.

@@ -78,6 +78,9 @@ pub enum EventKind {
         value: String,
         /// Who said so.
         source: crate::settings::Source,
+        /// What there is to know of it; none where many are told at once.
+        #[serde(flatten, skip_serializing_if = "Option::is_none")]
+        about: Option<Box<crate::settings::About>>,
     },
     /// The answer to `status`.
     Status(Box<View>),

@@ -47,7 +47,7 @@ pub use lamps::{Colour, Lamp, Meaning, Rhythm};
 pub use view::{Shown, View};
 
 use crate::role::{Input, Role};
-use crate::settings::{AccountSettings, KeyKind, KeySettings, PhoneSettings, Settings};
+use crate::settings::{AccountSettings, AtStart, KeyKind, KeySettings, PhoneSettings, Settings};
 use crate::sound::{SoundCommand, SoundEvent};
 
 /// How long a message stays on the screen.
@@ -60,6 +60,8 @@ const GOODBYE: Duration = Duration::from_secs(2);
 pub struct Phone {
     desk: Desk,
     settings: Settings,
+    /// What waits for a restart.
+    at_start: AtStart,
     general: Box<PhoneSettings>,
     lines: Lines,
     calls: Calls,
@@ -97,6 +99,7 @@ impl Phone {
         Self {
             desk,
             settings,
+            at_start: AtStart::default(),
             general,
             lines: Lines::new(),
             calls: Calls::default(),
@@ -116,14 +119,18 @@ impl Phone {
         &self.settings
     }
 
-    /// Takes other settings: what a downloaded file says, for example. Accounts and keys that have
-    /// changed begin anew, others go on undisturbed.
+    /// Takes other settings: what a downloaded file says, for example. What takes effect when is told by
+    /// each parameter's row ([`crate::settings::When`]).
     pub fn apply_settings(&mut self, now: Time, settings: Settings, out: &mut Vec<Out>) {
         self.desk.now = now;
-        self.settings = settings;
-        self.reread();
+        self.take_settings(settings);
         self.settle();
         self.desk.flush(out);
+    }
+
+    /// The parameters whose change waits for a restart.
+    pub fn waits_for_restart(&self) -> impl Iterator<Item = crate::settings::Key> {
+        self.at_start.waiting()
     }
 
     /// Its own address.
@@ -150,25 +157,38 @@ impl Phone {
         self.desk.note("***system booting***");
         let product = self.product();
         self.desk.note(&format!("SW:{product}"));
-        self.reread();
+        self.at_start = AtStart::default();
+        self.reread(&[]);
     }
 
-    /// Brings accounts and keys in line with the settings.
-    fn reread(&mut self) {
-        *self.general = PhoneSettings::read(&self.settings);
+    /// Puts other settings into force, each parameter at its moment.
+    fn take_settings(&mut self, settings: Settings) {
+        let before = std::mem::replace(&mut self.settings, settings);
+        self.at_start.note(&before, &self.settings);
+        self.reread(&self.settings.changed_since(&before));
+    }
+
+    /// Brings accounts and keys in line with the settings, of which `changed` are other ones now.
+    fn reread(&mut self, changed: &[crate::settings::Key]) {
+        let settings = self.at_start.in_force(&self.settings).into_owned();
+        *self.general = PhoneSettings::read(&settings);
         self.desk.log.set_level(self.general.syslog.level);
         self.reread_keys();
-        self.reread_accounts();
+        self.reread_accounts(&settings, changed);
     }
 
-    fn reread_accounts(&mut self) {
-        let wanted: Vec<AccountSettings> = AccountSettings::read_all(&self.settings)
+    fn reread_accounts(&mut self, settings: &Settings, changed: &[crate::settings::Key]) {
+        let wanted: Vec<AccountSettings> = AccountSettings::read_all(settings)
             .into_iter()
             .filter(AccountSettings::can_register)
             .collect();
         self.end_calls_of_others(&wanted);
         let before = std::mem::take(&mut self.lines.accounts);
-        let stays = |account: &Account| wanted.iter().any(|wanted| wanted.registers_like(&account.as_set));
+        let stays = |account: &Account| {
+            let number = account.number();
+            let anew = changed.iter().any(|key| key.registers_anew(number));
+            !anew && wanted.iter().any(|wanted| wanted.number == number)
+        };
         let (mut kept, gone): (Vec<_>, Vec<_>) = before.into_iter().partition(stays);
         for account in gone {
             self.lines.leave(&mut self.desk, account);
@@ -176,7 +196,7 @@ impl Phone {
         let spread_s = self.general.sip.start_delay_s;
         for settings in wanted {
             if let Some(account) = kept.iter_mut().find(|account| account.number() == settings.number) {
-                account.take_settings(settings, &self.desk.place);
+                account.take_settings(settings, &self.general, &self.desk.place);
                 continue;
             }
             let mut account = Account::new(settings, &self.general, &self.desk.place, self.settings.model());
@@ -185,6 +205,7 @@ impl Phone {
         }
         kept.sort_by_key(Account::number);
         self.lines.accounts = kept;
+        self.lines.take_general(&self.general, &self.desk.place);
     }
 
     /// Hangs up the calls of accounts that are about to be switched off: nobody could do so afterwards.

@@ -6,7 +6,8 @@ use super::desk::Change;
 use super::event::{By, EventKind};
 use super::{Phone, Refused};
 use crate::settings::{
-    AccountSettings, Fault, FaultKind, Forwards, Key, Secret, Settings, Source, Switch, nearest_key,
+    AccountSettings, Fault, FaultKind, Forwards, Key, Secret, Settings, Source, Switch, Value,
+    nearest_key,
 };
 
 impl Phone {
@@ -231,24 +232,35 @@ impl Phone {
             settings.set(key, value, source).map_err(|fault| refused(key, fault))?;
         }
         let codes = anonymous_codes(&self.settings, &settings);
-        self.settings = settings;
         for (key, value) in assignments {
             self.desk.keep(Change::Setting { key: key.clone(), value: Secret::new(value), source });
         }
-        self.reread();
+        self.take_settings(settings);
         for (account, code) in codes {
             self.tell_server_by(code, Some(account));
         }
         Ok(())
     }
 
-    fn get(&mut self, key: &str) -> Result<(), Refused> {
-        let value = self.settings.get(key).map_err(|fault| refused(key, fault))?;
-        let told = EventKind::Value {
+    /// Tells a parameter and all about it, or the values of all whose names fit a pattern.
+    fn get(&mut self, name: &str) -> Result<(), Refused> {
+        let told = |value: Value<'_>, about| EventKind::Value {
             key: value.key().to_string(),
             value: value.shown().to_owned(),
             source: value.source(),
+            about,
         };
+        if name.contains('*') {
+            let values: Vec<_> = self.settings.matching(name).map(|value| told(value, None)).collect();
+            if values.is_empty() {
+                return Err(Refused::new(format!("no parameter fits {name}"), &["get account.1.*", "get *"]));
+            }
+            values.into_iter().for_each(|value| self.desk.tell(value));
+            return Ok(());
+        }
+        let value = self.settings.get(name).map_err(|fault| refused(name, fault))?;
+        let about = Box::new(self.settings.about(value.key()));
+        let told = told(value, Some(about));
         self.desk.tell(told);
         Ok(())
     }

@@ -5,6 +5,7 @@ mod changing;
 mod chaos;
 mod features;
 mod fields;
+mod holding;
 mod registering;
 mod replacing;
 mod screen;

@@ -169,39 +169,6 @@ impl AccountSettings {
         (1..=settings.model().accounts).map(|number| Self::read(settings, number)).collect()
     }
 
-    /// Whether a change from `other` to this leaves the registration and the subscriptions as they are:
-    /// nothing differs but what holds at once for the next call.
-    pub fn registers_like(&self, other: &Self) -> bool {
-        let at_once = Self {
-            label: self.label.clone(),
-            hold: self.hold.clone(),
-            dtmf: self.dtmf.clone(),
-            srtp: self.srtp,
-            srtp_lifetime: self.srtp_lifetime,
-            codecs: self.codecs.clone(),
-            ptime_ms: self.ptime_ms,
-            session_timer: self.session_timer.clone(),
-            caller_from: self.caller_from.clone(),
-            called_from: self.called_from.clone(),
-            honour_privacy: self.honour_privacy,
-            read_preferred_identity: self.read_preferred_identity,
-            refresh_identity: self.refresh_identity,
-            refer_to_contact: self.refer_to_contact,
-            own_forwards: self.own_forwards.clone(),
-            dnd: self.dnd.clone(),
-            anonymous: self.anonymous.clone(),
-            auto_answer: self.auto_answer,
-            hotline: self.hotline.clone(),
-            log_missed: self.log_missed,
-            calls_at_once: self.calls_at_once,
-            ring_tone: self.ring_tone.clone(),
-            ring_by_alert_info: self.ring_by_alert_info,
-            pickup: self.pickup.clone(),
-            ..other.clone()
-        };
-        *self == at_once
-    }
-
     /// Whether it has all it needs to register: it is enabled and has a number and a server.
     pub fn can_register(&self) -> bool {
         self.enabled && !self.user.is_empty() && self.servers[0].server.is_set()

@@ -117,7 +117,7 @@ mod tests {
 
     fn account(argument: &str) -> Result<AccountSettings, String> {
         let mut settings = Settings::default();
-        let (_, faults) = settings.apply(&parse_account(argument, 1)?);
+        let faults = settings.apply(&parse_account(argument, 1)?).faults;
         assert!(faults.is_empty(), "{faults:?}");
         Ok(AccountSettings::read(&settings, 1))
     }

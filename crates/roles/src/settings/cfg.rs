@@ -98,6 +98,10 @@ pub struct Fault {
     pub severity: Severity,
     /// What is wrong.
     pub kind: FaultKind,
+    /// The parameter, as it was written; none where it is not about one.
+    pub key: Option<String>,
+    /// The known name that is nearest to an unknown one.
+    pub nearest: Option<String>,
     /// For people: what is wrong.
     pub message: String,
     /// For people: what to do about it.
@@ -118,7 +122,8 @@ impl std::error::Error for Fault {}
 
 impl Fault {
     pub(super) fn new(severity: Severity, kind: FaultKind, message: impl Into<String>) -> Self {
-        Self { line: None, severity, kind, message: message.into(), hint: None }
+        let (line, key, nearest, hint) = Default::default();
+        Self { line, severity, kind, key, nearest, message: message.into(), hint }
     }
 
     pub(super) fn with_hint(mut self, hint: impl Into<String>) -> Self {
@@ -131,8 +136,13 @@ impl Fault {
         self
     }
 
+    pub(super) fn about(mut self, key: impl Into<String>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
     pub(super) fn bad_value(key: Key, why: &str) -> Self {
-        Self::new(Severity::Error, FaultKind::BadValue, format!("{key}: {why}"))
+        Self::new(Severity::Error, FaultKind::BadValue, format!("{key}: {why}")).about(key.to_string())
     }
 
     pub(super) fn beyond_model(key: Key, model: &Model) -> Self {
@@ -142,6 +152,7 @@ impl Fault {
             FaultKind::BeyondModel,
             format!("{key}: the {name} has {line_keys} line keys and {accounts} accounts"),
         )
+        .about(key.to_string())
     }
 }
 
@@ -243,7 +254,8 @@ impl Reader {
     fn note_duplicate(&mut self, key: Key) {
         if let Some(before) = self.lines_of_keys.insert(key, self.line) {
             let message = format!("{key} stands in line {before} too, and this line counts");
-            self.warn(FaultKind::Duplicate, &message, "remove one of the two");
+            let fault = Fault::new(Severity::Warning, FaultKind::Duplicate, message);
+            self.say(fault.with_hint("remove one of the two").about(key.to_string()));
         }
     }
 

@@ -2,10 +2,12 @@
 
 use std::fmt::Write as _;
 
+use serde::Serialize;
+
 use super::cfg::{Fault, FaultKind, Severity};
 use super::key::{BadKey, Key, without_static};
 use super::row::{Effect, Origin, Row};
-use super::store::Settings;
+use super::store::{Settings, Source, Value};
 use super::table::{TABLE, find};
 
 /// Longest name for which a similar one is looked up, in bytes.
@@ -22,7 +24,68 @@ pub fn explain(name: &str) -> Result<String, Fault> {
     Ok(text_of(id.row()))
 }
 
+/// What a program is told of a parameter beside its value.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct About {
+    /// What it is for, in one sentence.
+    pub help: &'static str,
+    /// Which values it takes, in words.
+    pub takes: String,
+    /// The factory's value.
+    pub default: &'static str,
+    /// From which moment a change holds: `at once`, `with a new registration`, `after a restart`.
+    pub holds: &'static str,
+    /// Why it does nothing here; none where it acts.
+    pub kept: Option<&'static str>,
+    /// The web page that shows it.
+    pub page: &'static str,
+    /// Its label there.
+    pub label: &'static str,
+    /// What each layer says, the one in force first.
+    pub layers: Vec<Layer>,
+}
+
+/// What one layer says of a parameter.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Layer {
+    /// The layer.
+    pub source: Source,
+    /// Its value; a secret is not shown.
+    pub value: String,
+}
+
+impl About {
+    /// What there is to know of `row`, without the values of a phone.
+    pub fn of(row: &Row) -> Self {
+        let kept = match row.effect {
+            Effect::Acts => None,
+            Effect::Kept { why } => Some(why),
+        };
+        Self {
+            help: row.help,
+            takes: row.kind.expects(),
+            default: row.default,
+            holds: row.when.words(),
+            kept,
+            page: row.page,
+            label: row.label,
+            layers: Vec::new(),
+        }
+    }
+}
+
+impl From<Value<'_>> for Layer {
+    fn from(value: Value<'_>) -> Self {
+        Self { source: value.source(), value: value.shown().to_owned() }
+    }
+}
+
 impl Settings {
+    /// All about a parameter, with what each layer says of it.
+    pub fn about(&self, key: Key) -> About {
+        About { layers: self.layers(key).map(Layer::from).collect(), ..About::of(key.row()) }
+    }
+
     /// As [`explain`], and for a name with its index the value that is in force with its source.
     ///
     /// # Errors
@@ -61,13 +124,17 @@ pub(super) fn fault_of_key(name: &str, bad: &BadKey) -> Fault {
     match bad {
         BadKey::Index { most } => {
             let message = format!("{shown}: the index goes from 1 to {most}");
-            Fault::new(Severity::Error, FaultKind::BadIndex, message)
+            Fault::new(Severity::Error, FaultKind::BadIndex, message).about(shown)
         }
         BadKey::Unknown => {
             let message = format!("no parameter is called {shown}");
-            let fault = Fault::new(Severity::Warning, FaultKind::UnknownKey, message);
+            let fault = Fault::new(Severity::Warning, FaultKind::UnknownKey, message).about(shown);
             match nearest_key(name) {
-                Some(near) => fault.with_hint(format!("did you mean {near}?")),
+                Some(near) => Fault {
+                    hint: Some(format!("did you mean {near}?")),
+                    nearest: Some(near),
+                    ..fault
+                },
                 None => fault.with_hint("a phone ignores this line"),
             }
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::model::{MOST_ACCOUNTS, MOST_LINE_KEYS, Model};
-use super::row::Row;
+use super::row::{Row, When};
 use super::table::{TABLE, find};
 
 /// The place of a row in [`TABLE`].
@@ -79,6 +79,25 @@ impl Key {
     /// The first index: account, line key, …; 0 where there is none.
     pub fn index(self) -> u8 {
         self.first
+    }
+
+    /// Every parameter of this row that the model has.
+    pub(super) fn all_of(row: RowId, model: &Model) -> impl Iterator<Item = Key> {
+        let pattern = row.row().key;
+        let letters = pattern.split('.').filter(|segment| is_letter(segment)).count();
+        let range = |place: usize| {
+            if place < letters { 1..=most_index(pattern, place) } else { 0..=0 }
+        };
+        let second = range(1);
+        let keys = range(0).flat_map(move |first| second.clone().map(move |second| row.at(first, second)));
+        keys.filter(|key| key.fits(model))
+    }
+
+    /// Whether a change of it makes that account register anew.
+    pub fn registers_anew(self, account: u8) -> bool {
+        let row = self.row();
+        let concerns = !is_of_account(row.key) || self.first == account;
+        row.acts() && row.when == When::NewRegistration && concerns
     }
 
     /// Whether that model has this account or line key.

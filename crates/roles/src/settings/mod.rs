@@ -9,7 +9,10 @@
 mod account;
 mod account_argument;
 mod account_views;
+mod at_start;
+mod bulk;
 mod cfg;
+mod diff;
 mod explain;
 mod key;
 mod keys;
@@ -26,8 +29,11 @@ mod write;
 pub use account::AccountSettings;
 pub use account_argument::parse_account;
 pub use account_views::*;
+pub use at_start::AtStart;
+pub use bulk::fits;
 pub use cfg::{Assignment, Fault, FaultKind, Given, Severity, parse_cfg};
-pub use explain::{distance, explain, nearest_key};
+pub use diff::{Difference, diff};
+pub use explain::{About, Layer, distance, explain, nearest_key};
 pub use key::{Key, RowId};
 pub use keys::{KeyKind, KeySettings};
 pub use kind::Kind;
@@ -36,7 +42,7 @@ pub use phone::PhoneSettings;
 pub use phone_views::*;
 pub use row::{Effect, Origin, Row, When};
 pub use secret::Secret;
-pub use store::{Difference, Settings, Source, Value, diff};
+pub use store::{Applied, Settings, Source, Value};
 pub use table::TABLE;
 pub use write::Secrets;
 
@@ -45,10 +51,12 @@ mod tests {
     use super::*;
 
     /// All that the phone can read.
-    type Views = (Vec<AccountSettings>, Vec<KeySettings>, PhoneSettings);
+    type Views = (Vec<AccountSettings>, Vec<KeySettings>, PhoneSettings, bool);
 
     fn views(settings: &Settings) -> Views {
-        (AccountSettings::read_all(settings), KeySettings::read_all(settings), PhoneSettings::read(settings))
+        let accounts = AccountSettings::read_all(settings);
+        let keys = KeySettings::read_all(settings);
+        (accounts, keys, PhoneSettings::read(settings), settings.protects_own())
     }
 
     /// Settings under which every value matters: those that need another's switch have it.

@@ -1,7 +1,7 @@
 //! Settings as a configuration file.
 
 use super::cfg::HEADER;
-use super::store::{Settings, Source};
+use super::store::{Settings, Source, Value};
 
 /// Whether secrets stand in a file that is written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -26,15 +26,26 @@ impl Settings {
                 text.push_str(&format!("\n## {}\n", source.words()));
             }
             let key = value.key();
-            let written = if value.expose().is_empty() { "%NULL%" } else { value.expose() };
             if key.row().is_secret() && secrets == Secrets::LeftOut {
                 text.push_str(&format!("# {key} is a secret\n"));
             } else {
-                text.push_str(&format!("{key} = {written}\n"));
+                text.push_str(&line(value));
             }
         }
         text
     }
+
+    /// What one layer says, secrets included, as a file that [`super::parse_cfg`] reads: so a downloaded
+    /// file outlives the program.
+    pub fn layer_to_cfg(&self, source: Source) -> String {
+        let lines: String = self.layer(source).map(line).collect();
+        format!("{HEADER}1.0.0.1\n{lines}")
+    }
+}
+
+fn line(value: Value<'_>) -> String {
+    let written = if value.expose().is_empty() { "%NULL%" } else { value.expose() };
+    format!("{} = {written}\n", value.key())
 }
 
 #[cfg(test)]

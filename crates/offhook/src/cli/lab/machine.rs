@@ -165,7 +165,7 @@ impl PhoneBox {
     pub(super) async fn switch_on(&self, room: &Room, sink: Box<dyn Sink>) -> io::Result<Machine> {
         let net = room.bind(SocketAddr::new(self.place.ip, self.place.udp_port), true).await?;
         let mut settings = self.settings.clone();
-        memory::recall(&mut settings, &self.store)?;
+        memory::recall(&mut settings, &self.store, false)?;
         let dscp = PhoneSettings::read(&settings).rtp.audio_dscp;
         let own = sound::Config::NARROWBAND;
         let source = Box::new(Sine::new(self.tone_hz, own.rate_hz));

@@ -21,7 +21,7 @@ use roles::lab::{Case, Link, Passed, Simulated};
 use roles::settings::distance;
 use serde_json::json;
 
-use super::Failure;
+use super::{Failure, if_read};
 use crate::sound::Recording;
 use ears::{EngineEars, Listener};
 use paint::Paint;
@@ -150,11 +150,6 @@ fn play(case: &Case, arguments: &Arguments) -> Result<(), Failure> {
         true => Ok(()),
         false => Err(Failure::Failed(format!("{} did not go as the case says", case.slug))),
     }
-}
-
-/// A reader who has seen enough (`| head`) changes nothing about how the case ended.
-fn if_read(told: io::Result<()>) -> io::Result<()> {
-    told.or_else(|error| if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
 }
 
 /// A case that is over, and what is left of it.

@@ -4,7 +4,7 @@ use std::io;
 
 use proto::Rng;
 use roles::phone::{Change, HistoryEntry, MOST_CALLS};
-use roles::settings::{OUI, Secret, Settings, Source};
+use roles::settings::{Key, OUI, Secret, Settings, Source, parse_cfg};
 use serde::{Deserialize, Serialize};
 
 use super::settings::parse_mac;
@@ -25,12 +25,25 @@ enum By {
     Api,
 }
 
-/// Puts back what was set at the phone.
+/// The row that holds what the file of `--config` said last; no parameter has this name.
+const FILE: &str = "--config";
+
+/// Puts back what was set at the phone and, where a file is given again, what that file said last.
 ///
 /// # Errors
 /// The store cannot be read. A row that is no parameter of this model is told and left out.
-pub(in crate::cli) fn recall(settings: &mut Settings, store: &dyn Store) -> io::Result<()> {
+pub(in crate::cli) fn recall(
+    settings: &mut Settings,
+    store: &dyn Store,
+    has_file: bool,
+) -> io::Result<()> {
     for row in store.reader().load(Table::Setting)? {
+        if row.key == FILE {
+            if has_file {
+                settings.apply(&parse_cfg(&row.value, Source::MacCfg).0);
+            }
+            continue;
+        }
         if let Err(fault) = put_back(settings, &row.key, &row.value) {
             eprintln!("offhook: warning: what was set for {} is left out: {fault}", row.key);
         }
@@ -45,6 +58,14 @@ fn put_back(settings: &mut Settings, key: &str, value: &str) -> Result<(), Strin
         By::Api => Source::Api,
     };
     settings.set(key, &kept.value, source).map(|_| ()).map_err(|fault| fault.to_string())
+}
+
+/// What a file said, so that the next start knows what is news in it, without the rows of which it took
+/// the place.
+pub(super) fn file_rows(settings: &Settings, dropped: &[Key]) -> Vec<store::Change> {
+    let keep = store::Change::set(Table::Setting, FILE, settings.layer_to_cfg(Source::MacCfg));
+    let remove = dropped.iter().map(|key| store::Change::remove(Table::Setting, key.to_string()));
+    remove.chain([keep]).collect()
 }
 
 /// Makes rows of what is to be kept. Calls take turns in as many rows as a phone remembers calls, so that
@@ -154,10 +175,34 @@ mod tests {
         ];
         store.commit(changes.into_iter().filter_map(|change| Rows::default().row(change)).collect());
         let mut settings = Settings::default();
-        recall(&mut settings, &store).unwrap();
+        recall(&mut settings, &store, false).unwrap();
         let user = settings.get("account.1.user_name").unwrap();
         assert_eq!((user.expose(), user.source()), ("7001", Source::Api));
         assert_eq!(settings.get("account.1.display_name").unwrap().expose(), "", "files say it anew");
+    }
+
+    #[test]
+    fn what_was_set_at_the_phone_outlives_a_file_that_says_nothing_new() {
+        let mut store = Memory::default();
+        let mut rows = Rows::default();
+        let mut start = |file: &str, set: Option<&str>| {
+            let mut settings = Settings::default();
+            recall(&mut settings, &store, true).unwrap();
+            let file = format!("#!version:1.0.0.1\naccount.1.label = {file}\n");
+            let applied = settings.replace(Source::MacCfg, &parse_cfg(&file, Source::MacCfg).0);
+            store.commit(file_rows(&settings, &applied.dropped));
+            let set = set.map(|text| Change::Setting {
+                key: "account.1.label".to_owned(),
+                value: Secret::new(text),
+                source: Source::Api,
+            });
+            store.commit(set.into_iter().filter_map(|change| rows.row(change)).collect());
+            settings.get("account.1.label").unwrap().expose().to_owned()
+        };
+        assert_eq!(start("A", Some("page")), "A");
+        assert_eq!(start("A", None), "page", "the file says nothing new");
+        assert_eq!(start("B", None), "B", "it does now");
+        assert_eq!(start("B", None), "B", "and what was set is forgotten");
     }
 
     #[test]

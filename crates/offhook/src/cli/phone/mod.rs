@@ -8,6 +8,8 @@ mod packets;
 mod roam;
 mod settings;
 
+pub(super) use settings::parse_model;
+
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -131,7 +133,7 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     let clock = Clock::start();
     let mut rng = Rng::new(clock::seed()?);
     let mut store = store::open(arguments.dir.as_deref())?;
-    let mut settings = settings::gather(&arguments, &*store)?;
+    let mut settings = settings::gather(&arguments, &mut *store)?;
     let general = PhoneSettings::read(&settings);
     let capture = arguments.pcap.as_deref().map(Capture::create).transpose()?;
     let (mut net, mut place) = stand(&arguments, &settings, &general, clock, &mut *store, &mut rng)?;

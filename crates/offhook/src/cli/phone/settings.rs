@@ -3,21 +3,22 @@
 use std::fs;
 use std::path::Path;
 
-use roles::settings::{AccountSettings, MODELS, Model, Settings, Severity, Source, parse_account, parse_cfg};
+use roles::settings::{AccountSettings, Key, MODELS, Model, Settings, Source, parse_account, parse_cfg};
 
 use super::{Arguments, memory};
-use crate::cli::{Failure, secrets};
+use crate::cli::{Failure, config, secrets};
 use crate::store::Store;
 
 /// Lays what the phone remembers, its file and its command line over each other.
 ///
 /// # Errors
 /// A file that cannot be read, or an account that cannot be.
-pub(super) fn gather(arguments: &Arguments, store: &dyn Store) -> Result<Settings, Failure> {
+pub(super) fn gather(arguments: &Arguments, store: &mut dyn Store) -> Result<Settings, Failure> {
     let mut settings = Settings::new(arguments.model);
-    memory::recall(&mut settings, store)?;
+    memory::recall(&mut settings, store, arguments.config.is_some())?;
     if let Some(path) = &arguments.config {
-        apply_file(&mut settings, path)?;
+        let dropped = apply_file(&mut settings, path)?;
+        store.commit(memory::file_rows(&settings, &dropped));
     }
     for argument in &arguments.accounts {
         add_account(&mut settings, argument)?;
@@ -30,24 +31,17 @@ pub(super) fn gather(arguments: &Arguments, store: &dyn Store) -> Result<Setting
     Ok(settings)
 }
 
-/// Tells every fault of the file with its line; what is right in it is taken.
-fn apply_file(settings: &mut Settings, path: &Path) -> Result<(), Failure> {
+/// Tells every fault of the file with its line; what is right in it is taken. Returns the parameters of
+/// which the file took the place of what had been set at the phone.
+fn apply_file(settings: &mut Settings, path: &Path) -> Result<Vec<Key>, Failure> {
     let bytes = fs::read(path)
         .map_err(|error| Failure::Failed(format!("--config: {} cannot be read: {error}", path.display())))?;
     let text = String::from_utf8_lossy(&bytes);
     let (assignments, mut faults) = parse_cfg(&text, Source::MacCfg);
-    let (_, beyond) = settings.apply(&assignments);
-    faults.extend(beyond);
-    faults.sort_by_key(|fault| fault.line);
-    for fault in &faults {
-        let severity = match fault.severity {
-            Severity::Info => "note",
-            Severity::Warning => "warning",
-            Severity::Error => "error",
-        };
-        eprintln!("{}: {severity}: {fault}", path.display());
-    }
-    Ok(())
+    let applied = settings.replace(Source::MacCfg, &assignments);
+    faults.extend(applied.faults);
+    config::tell(path, &mut faults);
+    Ok(applied.dropped)
 }
 
 /// Makes the argument the first account that nobody has set yet.

@@ -51,11 +51,7 @@ impl Line {
                 contact: String::new(),
                 user_agent: user_agent(&settings, general, place, model),
                 allow: ALLOW,
-                supported: if settings.reliable_provisional {
-                    "100rel,replaces,timer"
-                } else {
-                    "replaces,timer"
-                },
+                supported: supported(&settings),
                 rport: settings.nat.rport != RPort::Disable,
             },
             auth: (settings.number > 0).then(|| digest::Client::new(credentials, false)),
@@ -68,8 +64,17 @@ impl Line {
     }
 
     /// Takes settings that say the same of servers and identity.
-    pub(in super::super) fn take_settings(&mut self, settings: AccountSettings, place: &Place) {
-        *self.settings = with_option_120(settings, place);
+    pub(in super::super) fn take_settings(
+        &mut self,
+        settings: AccountSettings,
+        general: &PhoneSettings,
+        place: &Place,
+    ) {
+        let settings = with_option_120(settings, place);
+        self.identity.supported = supported(&settings);
+        self.pound_as_23 = general.sip.pound_as_23;
+        self.by_outbound = general.sip.outbound_in_dialog && settings.outbound[0].is_set();
+        *self.settings = settings;
     }
 
     /// Lends everything that a usage needs to speak for this line.
@@ -230,6 +235,11 @@ impl Line {
             host
         }
     }
+}
+
+/// The extensions that are offered (RFC 3261 §20.37).
+fn supported(settings: &AccountSettings) -> &'static str {
+    if settings.reliable_provisional { "100rel,replaces,timer" } else { "replaces,timer" }
 }
 
 /// Where an account listens: at its own signal port where that is open, else at the phone's.

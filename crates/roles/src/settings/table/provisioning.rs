@@ -31,6 +31,8 @@ rows! { ROWS:
 "configuration.url" "Configuration File" URI "" AtOnce NO_FETCH "A whole configuration that is fetched once.";
 "custom_factory_configuration.url" "Custom Factory Configuration" URI "" AtOnce NO_FETCH "The values that a factory reset goes back to.";
 "features.custom_factory_config.enable" "Custom Factory Settings" BOOL "0" AtOnce NO_FETCH "Whether a factory reset goes back to those.";
+[Relative "Administration > Provision"]
+"auto_provision.custom.protect" "Protect Own Settings" BOOL "0" AtOnce ACTS "Whether what was set at the phone stays where a file says something else.";
 [Ours "Administration > Provision"]
 "auto_provision.advanced.resync_from_sip" "Resync from SIP" BOOL "1" AtOnce ACTS "Whether a NOTIFY check-sync or resync is obeyed.";
 "auto_provision.advanced.enable" "Provision Enable" BOOL "1" AtOnce NO_FETCH "Whether the phone fetches its settings at all.";

@@ -1,0 +1,78 @@
+#![allow(clippy::disallowed_methods, reason = "a test writes the files that it checks")]
+//! `offhook config`: files checked, explained, compared and converted.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::program::{offhook, text};
+
+fn file(dir: &Path, name: &str, lines: &str) -> PathBuf {
+    let path = dir.join(name);
+    std::fs::write(&path, format!("#!version:1.0.0.1\n{lines}")).expect("written");
+    path
+}
+
+fn run(arguments: &[&str]) -> (i32, String, String) {
+    let ended = offhook(&[&["config"], arguments].concat(), "");
+    (ended.status.code().unwrap_or(-1), text(&ended.stdout), text(&ended.stderr))
+}
+
+fn json(arguments: &[&str]) -> Value {
+    serde_json::from_str(&run(arguments).1).expect("one document")
+}
+
+#[test]
+fn a_check_names_line_key_and_nearest_name() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let bad = file(dir.path(), "a.cfg", "account.1.label = x\nacount.1.pasword = y\naccount.1.ptime = 25\n");
+    let good = file(dir.path(), "b.cfg", "account.1.label = x\n");
+    let (bad, good) = (bad.to_string_lossy(), good.to_string_lossy());
+    let (status, out, _) = run(&["check", &bad, &good]);
+    assert_eq!(status, 1, "{out}");
+    assert!(out.contains("a.cfg: warning: line 3: ") && out.contains("a.cfg: error: line 4: "), "{out}");
+    let told = json(&["check", "--json", &bad, &good]);
+    let faults = told["faults"].as_array().expect("a list");
+    assert_eq!(faults.len(), 2, "{told}");
+    assert_eq!(faults[0]["nearest"], "account.1.password");
+    assert_eq!((&faults[1]["line"], &faults[1]["severity"]), (&4.into(), &"error".into()));
+    assert_eq!(faults[1]["key"], "account.1.ptime");
+    assert!(faults[1]["message"].as_str().is_some_and(|it| it.contains("expected one of")), "{told}");
+    assert_eq!(run(&["check", &good]).0, 0);
+    assert_eq!(run(&["check", "/nowhere/at-all.cfg"]).0, 1);
+}
+
+#[test]
+fn a_parameter_is_explained_and_listed() {
+    let (status, out, _) = run(&["explain", "account.2.blf.subscribe_period"]);
+    assert!(status == 0 && out.contains("3600") && out.contains("with a new registration"), "{out}");
+    let (status, _, err) = run(&["explain", "acount.1.label"]);
+    assert!(status == 1 && err.contains("did you mean account.1.label?"), "{err}");
+    let all = json(&["list", "--json"]);
+    let of = |flag| json(&["list", flag, "--json"]).as_array().map(Vec::len);
+    let all = all.as_array().expect("a list");
+    assert_eq!(of("--acts").zip(of("--kept")).map(|(acts, kept)| acts + kept), Some(all.len()));
+    assert!(all.iter().all(|row| row["acts"] == row["kept"].is_null()), "a reason for each kept one");
+    let page = json(&["list", "--page", "administration > provision", "--json"]);
+    assert!(page.as_array().is_some_and(|rows| rows.len() > 10), "{page}");
+    let (status, _, err) = run(&["list", "--page", "Kitchen"]);
+    assert!(status == 2 && err.contains("Administration > Provision"), "{err}");
+}
+
+#[test]
+fn files_are_compared_and_converted_there_and_back() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let one = file(dir.path(), "a.cfg", "account.1.label = a = b\naccount.1.password = swordfish\n");
+    let two = file(dir.path(), "b.cfg", "account.1.label = a = b\naccount.1.password = other\n");
+    let (one, two) = (one.to_string_lossy(), two.to_string_lossy());
+    let (status, out, _) = run(&["diff", &one, &two]);
+    assert_eq!((status, out.as_str()), (0, "account.1.password: (hidden) -> (hidden)\n"));
+    let (_, made, _) = run(&["convert", &one, "--to", "json"]);
+    assert!(made.contains("\"account.1.password\": \"swordfish\""), "{made}");
+    let path = dir.path().join("c.json");
+    std::fs::write(&path, made).expect("written");
+    let third = path.to_string_lossy();
+    assert_eq!(run(&["diff", &one, &third]).1, "");
+    let (status, cfg, _) = run(&["convert", &third, "--to", "cfg"]);
+    assert!(status == 0 && cfg.contains("account.1.label = a = b\n"), "{cfg}");
+}
