@@ -8,7 +8,7 @@ mod packets;
 mod roam;
 mod settings;
 
-pub(super) use settings::parse_model;
+pub(in crate::cli) use settings::parse_model;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

@@ -89,7 +89,7 @@ pub(super) fn parse_mac(text: &str) -> Result<[u8; 6], String> {
 }
 
 /// A model by name.
-pub(super) fn parse_model(name: &str) -> Result<&'static Model, String> {
+pub(in crate::cli) fn parse_model(name: &str) -> Result<&'static Model, String> {
     Model::named(name).ok_or_else(|| {
         let names: Vec<_> = MODELS.iter().map(|model| model.name).collect();
         format!("there are {}", names.join(", "))
