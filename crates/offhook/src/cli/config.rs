@@ -12,8 +12,8 @@ use roles::settings::{
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Failure, if_read};
 use super::phone::parse_model;
+use super::{Failure, if_read};
 
 /// Configuration files: what a phone makes of them, what a parameter means, what differs.
 ///

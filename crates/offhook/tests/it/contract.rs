@@ -68,7 +68,11 @@ fn events() -> Vec<(&'static str, &'static [&'static str], EventKind)> {
             &["id", "message", "possible"],
             E::Error { id: None, message: text(), possible: Vec::new() },
         ),
-        ("value", &["key", "value", "source"], E::Value { key: text(), value: text(), source: Source::Api, about: None }),
+        (
+            "value",
+            &["key", "value", "source"],
+            E::Value { key: text(), value: text(), source: Source::Api, about: None },
+        ),
         ("registered", &["account", "expires_s"], E::Registered { account: 1, expires_s: 60 }),
         (
             "registration_failed",

@@ -178,10 +178,8 @@ impl Phone {
     }
 
     fn reread_accounts(&mut self, settings: &Settings, changed: &[crate::settings::Key]) {
-        let wanted: Vec<AccountSettings> = AccountSettings::read_all(settings)
-            .into_iter()
-            .filter(AccountSettings::can_register)
-            .collect();
+        let wanted: Vec<AccountSettings> =
+            AccountSettings::read_all(settings).into_iter().filter(AccountSettings::can_register).collect();
         self.end_calls_of_others(&wanted);
         let before = std::mem::take(&mut self.lines.accounts);
         let stays = |account: &Account| {

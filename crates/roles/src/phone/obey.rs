@@ -6,8 +6,7 @@ use super::desk::Change;
 use super::event::{By, EventKind};
 use super::{Phone, Refused};
 use crate::settings::{
-    AccountSettings, Fault, FaultKind, Forwards, Key, Secret, Settings, Source, Switch, Value,
-    nearest_key,
+    AccountSettings, Fault, FaultKind, Forwards, Key, Secret, Settings, Source, Switch, Value, nearest_key,
 };
 
 impl Phone {

@@ -130,11 +130,9 @@ pub(super) fn fault_of_key(name: &str, bad: &BadKey) -> Fault {
             let message = format!("no parameter is called {shown}");
             let fault = Fault::new(Severity::Warning, FaultKind::UnknownKey, message).about(shown);
             match nearest_key(name) {
-                Some(near) => Fault {
-                    hint: Some(format!("did you mean {near}?")),
-                    nearest: Some(near),
-                    ..fault
-                },
+                Some(near) => {
+                    Fault { hint: Some(format!("did you mean {near}?")), nearest: Some(near), ..fault }
+                }
                 None => fault.with_hint("a phone ignores this line"),
             }
         }

@@ -32,11 +32,7 @@ const FILE: &str = "--config";
 ///
 /// # Errors
 /// The store cannot be read. A row that is no parameter of this model is told and left out.
-pub(in crate::cli) fn recall(
-    settings: &mut Settings,
-    store: &dyn Store,
-    has_file: bool,
-) -> io::Result<()> {
+pub(in crate::cli) fn recall(settings: &mut Settings, store: &dyn Store, has_file: bool) -> io::Result<()> {
     for row in store.reader().load(Table::Setting)? {
         if row.key == FILE {
             if has_file {

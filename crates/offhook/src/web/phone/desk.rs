@@ -193,13 +193,12 @@ mod tests {
     /// A phone that answers each command with a value and `done`.
     async fn answer_one(commands: &mut mpsc::Receiver<Command>, ear: &mut Ear) -> Vec<Event> {
         let command = commands.recv().await.unwrap();
-        let value =
-            EventKind::Value {
-                key: "k".into(),
-                value: "v".into(),
-                source: roles::settings::Source::Api,
-                about: None,
-            };
+        let value = EventKind::Value {
+            key: "k".into(),
+            value: "v".into(),
+            source: roles::settings::Source::Api,
+            about: None,
+        };
         let mut elsewhere = ear.hear(event(value));
         elsewhere.extend(ear.hear(event(EventKind::Log {
             line: "log".into(),
