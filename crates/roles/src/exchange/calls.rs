@@ -15,7 +15,7 @@ mod station;
 mod transfer;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
 
 use proto::Time;
@@ -78,6 +78,10 @@ pub(super) struct Leg {
     pub(super) holds: bool,
     /// What it had said of its media before the offer that the other side has not answered yet.
     pub(super) said_before: Option<Vec<u8>>,
+    /// Whose call it was made for: the caller's, whoever it rings.
+    cause: Option<ExtensionId>,
+    /// What it holds of messages, in bytes, as it was counted.
+    held_bytes: usize,
     alarm: Option<Time>,
 }
 
@@ -98,6 +102,8 @@ pub(super) struct Bridge {
     pub(super) b: Vec<LegId>,
     pub(super) caller: Peer,
     pub(super) callee: Peer,
+    /// Whose call it is, whoever it rings.
+    cause: Option<ExtensionId>,
     started_at: Time,
     answered_at: Option<Time>,
     place: Place,
@@ -228,6 +234,10 @@ pub(super) struct Calls {
     closing: BTreeMap<RelayId, u64>,
     /// Which call waits at which parking place; bounded by the places.
     pub(super) parked: BTreeMap<ExtensionId, CallId>,
+    /// How many legs each extension is the cause of, those that have handed their call over among them.
+    caused: BTreeMap<ExtensionId, usize>,
+    /// What the legs hold of messages, in bytes.
+    held_bytes: usize,
 }
 
 impl Calls {
@@ -321,6 +331,36 @@ impl Calls {
         })
     }
 
+    /// The other calls of an extension, by its legs.
+    fn others_of(&self, legs: &[LegId], call: CallId) -> BTreeSet<CallId> {
+        let calls = legs.iter().filter_map(|leg| self.legs.get(leg)?.call);
+        calls.filter(|other| *other != call).collect()
+    }
+
+    /// How many of these calls ring for `caller`.
+    fn ringing_for(&self, calls: &BTreeSet<CallId>, caller: &str) -> usize {
+        let bridges = calls.iter().filter_map(|call| self.bridges.get(call));
+        bridges.filter(|bridge| bridge.answered_at.is_none() && bridge.caller.number == caller).count()
+    }
+
+    /// How many legs an extension is the cause of.
+    fn caused_by(&self, extension: ExtensionId) -> usize {
+        self.caused.get(&extension).copied().unwrap_or_default()
+    }
+
+    /// What the legs hold of messages, in bytes.
+    #[cfg(test)]
+    pub(super) const fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
+    /// Counts what a leg holds now.
+    fn recount(&mut self, id: LegId) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let now_bytes = leg.bytes();
+        self.held_bytes = self.held_bytes + now_bytes - std::mem::replace(&mut leg.held_bytes, now_bytes);
+    }
+
     /// The leg at the other side.
     pub(super) fn peer(&self, id: LegId) -> Option<LegId> {
         let bridge = self.bridges.get(&self.legs.get(&id)?.call?)?;
@@ -336,6 +376,23 @@ impl Calls {
             [only] => Some(*only),
             _ => None,
         })
+    }
+}
+
+impl Leg {
+    /// What it holds of messages, in bytes.
+    fn bytes(&self) -> usize {
+        let dialog = self.machine.dialog();
+        let texts = [
+            &dialog.call_id,
+            &dialog.local.uri,
+            &dialog.local.tag,
+            &dialog.remote.uri,
+            &dialog.remote.tag,
+            &dialog.target,
+        ];
+        let texts = texts.into_iter().chain(&dialog.routes).map(String::len).sum::<usize>();
+        texts + self.remote_sdp.len() + self.said_before.as_ref().map_or(0, Vec::len)
     }
 }
 
@@ -465,12 +522,21 @@ impl Exchange {
         }
     }
 
-    /// An INVITE of theirs was cancelled.
+    /// A CANCEL of an INVITE of theirs. Whoever has seen the branch may know it; the caller alone sits where
+    /// the INVITE came from, maybe at another port since (NATs rebind).
     pub(super) fn on_cancel(&mut self, now: Time, flow: Flow, invite: ServerId, message: &Message<'_>) {
-        let Some(id) = self.calls.invites.get(&invite).copied() else { return };
-        // Whoever has seen the branch may know it; the caller alone sits where the INVITE came from.
-        let at_home = |leg: &Leg| leg.flow.remote.ip() == flow.remote.ip();
-        if self.calls.legs.get(&id).is_some_and(at_home) {
+        let source = flow.remote.ip().to_canonical();
+        let origin = self.endpoint.origin(invite);
+        if origin.is_none_or(|origin| origin.remote.ip().to_canonical() != source) {
+            self.turn_away(now, flow, message, Reply::new(481));
+            return;
+        }
+        let sent = self.wire.len();
+        let is_news = self.endpoint.cancelled(flow, message, invite, &mut self.wire);
+        if !is_news {
+            return self.limit_answers(now, flow, sent);
+        }
+        if let Some(id) = self.calls.invites.get(&invite).copied() {
             self.with_leg(now, id, |call, ctx| call.on_cancel(ctx, invite, message));
         }
     }

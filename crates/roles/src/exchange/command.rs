@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::blocks::Blocked;
 use super::calls::{CallRecord, CallView};
-use super::directory::{Binding, Devices, Encryption, Entry, Extension, Forward, Messages};
+use super::directory::{Binding, Devices, Encryption, Entry, Extension, Forward, Intercom, Messages};
 use super::edit::Edit;
 use super::figures::Figures;
 use super::guard::Ban;
@@ -180,6 +180,8 @@ pub struct ExtensionView {
     pub pickup_group: Option<String>,
     /// Who may watch it; `None`: every extension.
     pub watched_by: Option<Vec<String>>,
+    /// Who may make its phones answer by themselves.
+    pub intercom: Intercom,
     /// How many devices are registered.
     pub devices: usize,
     /// How many of them answer.
@@ -205,6 +207,7 @@ impl ExtensionView {
             do_not_disturb: entry.extension.do_not_disturb,
             pickup_group: entry.extension.pickup_group.clone(),
             watched_by: entry.extension.watchers.clone(),
+            intercom: entry.extension.intercom.clone(),
             devices: entry.bindings.len(),
             reachable: entry.bindings.iter().filter(|device| device.reachable).count(),
             legs: entry.legs.len(),

@@ -17,6 +17,8 @@ use super::lamps::SubscriptionId;
 /// The longest number, and the longest other text of an extension, in bytes.
 const MAX_NUMBER_BYTES: usize = 32;
 const MAX_TEXT_BYTES: usize = 256;
+/// The most numbers that may make an extension's phones answer.
+const MAX_CALLERS: usize = 1_000;
 
 /// One extension as it is kept.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -43,6 +45,9 @@ pub struct Extension {
     pub pickup_group: Option<String>,
     /// Who may watch it and pick up its calls; `None`: every extension.
     pub watchers: Option<Vec<String>>,
+    /// Who may make its phones answer by themselves.
+    #[serde(default)]
+    pub intercom: Intercom,
     /// Whether its calls are encrypted.
     #[serde(default)]
     pub encryption: Encryption,
@@ -66,6 +71,7 @@ impl Extension {
             do_not_disturb: false,
             pickup_group: None,
             watchers: None,
+            intercom: Intercom::default(),
             encryption: Encryption::default(),
             messages: Messages::default(),
         }
@@ -80,7 +86,11 @@ impl Extension {
         let forward = &self.forward;
         let targets = [&forward.always, &forward.busy, &forward.no_answer].into_iter().flatten();
         let texts = [&self.username, &self.display].into_iter().chain(&self.pickup_group).chain(targets);
-        for text in texts.chain(self.watchers.iter().flatten()) {
+        let callers: &[String] = if let Intercom::Numbers(numbers) = &self.intercom { numbers } else { &[] };
+        if callers.len() > MAX_CALLERS {
+            return Err(format!("the list of intercom callers of {} has more than {MAX_CALLERS}", self.number));
+        }
+        for text in texts.chain(self.watchers.iter().flatten()).chain(callers) {
             if text.len() > MAX_TEXT_BYTES || text.contains(char::is_control) {
                 return Err(format!(
                     "a text of extension {} has more than {MAX_TEXT_BYTES} bytes or control characters",
@@ -91,20 +101,55 @@ impl Extension {
         Ok(())
     }
 
+    /// Whether `number` may make its phones answer by themselves by the code of intercom.
+    pub fn may_be_opened_by(&self, number: &str) -> bool {
+        match &self.intercom {
+            Intercom::ByCode => self.may_be_watched_by(number),
+            Intercom::Nobody => false,
+            Intercom::Everybody => true,
+            Intercom::Numbers(numbers) => numbers.iter().any(|known| known == number),
+        }
+    }
+
+    /// Whether `number` may also do so by headers of its own call, as paging programs and intercom keys do:
+    /// only where that is said expressly.
+    pub fn may_be_opened_by_headers_of(&self, number: &str) -> bool {
+        self.intercom != Intercom::ByCode && self.may_be_opened_by(number)
+    }
+
     /// Whether `number` may watch this extension and pick up its calls.
     pub fn may_be_watched_by(&self, number: &str) -> bool {
         number == self.number || self.watchers.as_ref().is_none_or(|list| list.iter().any(|n| n == number))
     }
 }
 
-/// A number stands in URIs and is dialled: it holds nothing that would have to be escaped.
+/// Who may make the phones of an extension answer by themselves, which opens a microphone there.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Intercom {
+    /// Whoever may watch it, by dialling the code of intercom alone: what a caller's own headers ask for is
+    /// left out.
+    #[default]
+    ByCode,
+    /// Nobody.
+    Nobody,
+    /// Every extension, by the code or by headers of its own.
+    Everybody,
+    /// These extensions, by the code or by headers of their own.
+    Numbers(Vec<String>),
+}
+
+/// A number stands in URIs and is dialled: it holds nothing that would have to be escaped. `.` and `..` are
+/// none, since in the path of a URL they mean something else (RFC 3986 §5.2.4).
 ///
 /// # Errors
 /// It does; says what a number is.
 pub fn check_number(number: &str) -> Result<(), &'static str> {
     let sound = |c: char| c.is_ascii_alphanumeric() || matches!(c, '*' | '+' | '-' | '.' | '_');
-    let fits = !number.is_empty() && number.len() <= MAX_NUMBER_BYTES && number.chars().all(sound);
-    if fits { Ok(()) } else { Err("a number has 1 to 32 letters, digits and signs of *+-._") }
+    let is_path = matches!(number, "." | "..");
+    let fits =
+        !number.is_empty() && number.len() <= MAX_NUMBER_BYTES && number.chars().all(sound) && !is_path;
+    if fits { Ok(()) } else { Err("a number has 1 to 32 letters, digits and signs of *+-._, and is not . or ..") }
 }
 
 /// How many messages wait in somebody's mailbox (RFC 3842).
@@ -237,6 +282,13 @@ impl Binding {
 /// Names an extension for as long as the exchange runs.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) struct ExtensionId(u32);
+
+impl ExtensionId {
+    /// As a number for others, who need not know what an extension is.
+    pub(super) const fn number(self) -> u32 {
+        self.0
+    }
+}
 
 /// An extension and what goes on with it.
 #[derive(Debug)]
@@ -386,7 +438,7 @@ mod tests {
     fn numbers_and_texts_are_such_as_can_stand_in_messages() {
         assert!(["7001", "*04", "+49-30.1", "lobby_1"].iter().all(|number| check_number(number).is_ok()));
         let long = "7".repeat(33);
-        for wrong in ["", "70 01", "7001@x", "7001;x", "ü", "#1", "<b>", &long] {
+        for wrong in ["", ".", "..", "70 01", "7001@x", "7001;x", "ü", "#1", "<b>", &long] {
             assert!(check_number(wrong).is_err(), "{wrong}");
         }
         let mut extension = Extension::new("7001", "offhook", "secret");

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::Exchange;
 use super::command::Answer;
-use super::directory::{Devices, Encryption, Extension, Forward, Messages, Secret};
+use super::directory::{Devices, Encryption, Extension, Forward, Intercom, Messages, Secret};
 use crate::object::Object;
 
 /// What of an extension is to be different.
@@ -48,6 +48,9 @@ pub struct Edit {
     /// Who may watch it and pick up its calls; `null` for everybody.
     #[serde(deserialize_with = "named")]
     pub watchers: Option<Option<Vec<String>>>,
+    /// Who may make its phones answer by themselves.
+    #[serde(deserialize_with = "named")]
+    pub intercom: Option<Intercom>,
 }
 
 /// A password on its way to its hashes; never shown.
@@ -110,6 +113,7 @@ impl Edit {
         set(&mut to.do_not_disturb, self.do_not_disturb);
         set(&mut to.pickup_group, self.pickup_group);
         set(&mut to.watchers, self.watchers);
+        set(&mut to.intercom, self.intercom);
     }
 }
 

@@ -23,6 +23,13 @@ use super::{Alarm, Change, Exchange, Output, Owner};
 /// The most subscriptions in all, and of one extension's lamps.
 const MAX_SUBSCRIPTIONS: usize = 200_000;
 const MAX_WATCHERS: usize = 2_000;
+/// The most subscriptions of one extension to one thing of another: two for each device that it may have by
+/// default. The oldest makes room, since a device that has lost its memory subscribes anew.
+const MAX_OF_ONE_TO_ONE: usize = 16;
+/// The most subscriptions of one extension in all: eight consoles with 500 lamps each.
+const MAX_OF_ONE: usize = 4_000;
+/// The most bytes of the texts of one subscription.
+const MAX_TEXTS_BYTES: usize = 2_048;
 /// Seconds of a subscription: where none are asked for, the least, the most.
 const DEFAULT_S: u32 = 3_600;
 pub(super) const MIN_S: u32 = 60;
@@ -105,6 +112,16 @@ pub struct Subscription {
     pub routes: Vec<String>,
 }
 
+impl Subscription {
+    /// What its texts hold, in bytes.
+    fn texts_bytes(&self) -> usize {
+        let uris = [&self.local_uri, &self.remote_uri, &self.target, &self.call_id];
+        let tags = [&self.local_tag, &self.remote_tag];
+        let texts = uris.into_iter().chain(tags).chain(&self.event_id).chain(&self.routes);
+        texts.map(String::len).sum()
+    }
+}
+
 #[derive(Debug)]
 struct Lamp {
     kept: Arc<Subscription>,
@@ -116,6 +133,8 @@ struct Lamp {
     stale: bool,
     unanswered: u8,
     alarm: Time,
+    /// What its texts held when it was made, in bytes.
+    counted_bytes: usize,
     /// The dialogs that were told last; `None` where everything is to be told.
     told: Option<Vec<DialogEntry>>,
 }
@@ -126,11 +145,21 @@ pub(super) struct Lamps {
     last: u64,
     all: BTreeMap<SubscriptionId, Lamp>,
     tags: HashMap<String, SubscriptionId>,
+    /// How many subscriptions each extension has.
+    by_watcher: HashMap<String, usize>,
+    /// What the texts of all hold, in bytes.
+    held_bytes: usize,
 }
 
 impl Lamps {
     pub(super) fn find_by_tag(&self, tag: &str) -> Option<SubscriptionId> {
         self.tags.get(tag).copied()
+    }
+
+    /// What the texts of all hold, in bytes.
+    #[cfg(test)]
+    pub(super) const fn held_bytes(&self) -> usize {
+        self.held_bytes
     }
 
     /// All of them.
@@ -178,6 +207,10 @@ impl Exchange {
             remote: flow.remote,
             routes: dialog.routes.clone(),
         };
+        if kept.texts_bytes() > MAX_TEXTS_BYTES {
+            return self.answer(now, flow, message, Reply::new(513));
+        }
+        self.make_room_for_lamp(now, &kept, watched);
         let reply = accepted(flow, &kept.watched, expires_s).to_tag(tag);
         self.answer(now, flow, message, reply);
         let lamp = self.add_lamp(kept, dialog, watched);
@@ -209,10 +242,28 @@ impl Exchange {
             return Err(Reply::new(403));
         }
         let expires_s = asked_s(message)?;
-        if entry.watchers.len() >= MAX_WATCHERS || self.lamps.all.len() >= MAX_SUBSCRIPTIONS {
+        let own = self.lamps.by_watcher.get(&self.directory.number(id)).copied().unwrap_or_default();
+        let is_full = entry.watchers.len() >= MAX_WATCHERS
+            || self.lamps.all.len() >= MAX_SUBSCRIPTIONS
+            || self.lamps.held_bytes >= self.config.limits.subscriptions_bytes
+            || own >= MAX_OF_ONE;
+        if is_full {
             return Err(Reply::new(503).header(Name::RetryAfter, 60));
         }
         Ok((package, watched, expires_s))
+    }
+
+    /// A watcher has no more than its share of what one extension tells: its oldest subscription ends.
+    fn make_room_for_lamp(&mut self, now: Time, new: &Subscription, watched: ExtensionId) {
+        let Some(entry) = self.directory.get(watched) else { return };
+        let is_like = |id: &&SubscriptionId| {
+            let lamp = self.lamps.all.get(id);
+            lamp.is_some_and(|lamp| lamp.kept.watcher == new.watcher && lamp.kept.package == new.package)
+        };
+        let alike: Vec<SubscriptionId> = entry.watchers.iter().filter(is_like).copied().collect();
+        if let Some(oldest) = alike.first().filter(|_| alike.len() >= MAX_OF_ONE_TO_ONE) {
+            self.on_subscription_over(now, *oldest, "rejected");
+        }
     }
 
     fn add_lamp(&mut self, kept: Subscription, dialog: Dialog, watched: ExtensionId) -> SubscriptionId {
@@ -221,10 +272,14 @@ impl Exchange {
         let alarm = Time::from_secs(kept.expires_at_s);
         self.alarms.insert((alarm, Alarm::Lamp(id)));
         self.lamps.tags.insert(kept.local_tag.clone(), id);
+        let counted_bytes = kept.texts_bytes();
+        self.lamps.held_bytes += counted_bytes;
+        *self.lamps.by_watcher.entry(kept.watcher.clone()).or_default() += 1;
         if let Some(entry) = self.directory.get_mut(watched) {
             entry.watchers.push(id);
         }
         let lamp = Lamp {
+            counted_bytes,
             kept: Arc::new(kept),
             dialog,
             watched,
@@ -288,6 +343,9 @@ impl Exchange {
         let Some(lamp) = self.lamps.all.get_mut(&id) else { return };
         if lamp.dialog.receive(message).is_err() {
             return self.answer(now, flow, message, Reply::new(500).reason("CSeq Out Of Order"));
+        }
+        if lamp.dialog.target.len() > MAX_TEXTS_BYTES {
+            lamp.dialog.target.clone_from(&lamp.kept.target);
         }
         let kept = Arc::make_mut(&mut lamp.kept);
         kept.remote_cseq = lamp.dialog.remote_cseq;
@@ -562,6 +620,13 @@ impl Exchange {
         let Some(lamp) = self.lamps.all.remove(&id) else { return };
         self.alarms.remove(&(lamp.alarm, Alarm::Lamp(id)));
         self.lamps.tags.remove(&lamp.kept.local_tag);
+        self.lamps.held_bytes = self.lamps.held_bytes.saturating_sub(lamp.counted_bytes);
+        if let Some(count) = self.lamps.by_watcher.get_mut(&lamp.kept.watcher) {
+            *count -= 1;
+            if *count == 0 {
+                self.lamps.by_watcher.remove(&lamp.kept.watcher);
+            }
+        }
         if let Some(entry) = self.directory.get_mut(lamp.watched) {
             entry.watchers.retain(|other| *other != id);
         }

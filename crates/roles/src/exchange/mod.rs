@@ -23,6 +23,7 @@ mod ports;
 mod qualify;
 mod registrar;
 mod router;
+mod size;
 
 #[cfg(test)]
 mod tests;
@@ -49,7 +50,7 @@ use self::ports::Ports;
 pub use self::blocks::{Area, Block, Blocked};
 pub use self::calls::{CallRecord, CallView};
 pub use self::command::{Answer, Command, ExtensionView, Party, What};
-pub use self::directory::{Binding, Devices, Encryption, Extension, Forward, Messages, Secret, check_number};
+pub use self::directory::{Binding, Devices, Encryption, Extension, Forward, Intercom, Messages, Secret, check_number};
 pub use self::edit::{Edit, Password};
 pub use self::figures::Figures;
 pub use self::guard::{Ban, Patience};
@@ -57,12 +58,16 @@ pub use self::lamps::{Package, Subscription};
 pub use self::ports::RelayPorts;
 pub use self::registrar::Terms;
 pub use self::router::Codes;
+pub use self::size::Limits;
 
 /// What an exchange does with others' requests.
 const ALLOW: &str =
     "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, SUBSCRIBE, NOTIFY, REFER, INFO, UPDATE, PRACK";
 /// The extensions of SIP that both legs understand.
 const SUPPORTED: &str = "replaces, timer, 100rel, path";
+
+/// What somebody is told to wait who holds as much memory as he may, in seconds.
+const FULL_RETRY_S: u32 = 10;
 
 /// What an exchange is told once.
 #[derive(Clone, Debug)]
@@ -89,6 +94,8 @@ pub struct Config {
     pub music: bool,
     /// The most calls at a time; above it callers get 503 with Retry-After.
     pub max_calls: usize,
+    /// The most bytes that peers can make it keep.
+    pub limits: Limits,
     /// The most records of calls that are kept; the oldest make room.
     pub max_records: usize,
     /// How long a called extension rings, in seconds.
@@ -115,6 +122,7 @@ impl Default for Config {
             parking: Parking::default(),
             music: false,
             max_calls: 20_000,
+            limits: Limits::default(),
             max_records: 10_000,
             ring_s: 60,
             session_s: None,
@@ -391,7 +399,16 @@ impl Exchange {
         config.codes = restored.codes.unwrap_or(config.codes);
         let mut rng = Rng::new(seed);
         let product = Some(config.user_agent.as_str().into());
-        let endpoint = Endpoint::new(EndpointConfig { product, ..EndpointConfig::default() }, rng.fork());
+        let limits = &config.limits;
+        let endpoint = EndpointConfig {
+            product,
+            max_server_bytes: limits.requests_bytes,
+            max_source_bytes: limits.source_bytes,
+            max_account_bytes: limits.account_bytes,
+            max_client_bytes: limits.own_requests_bytes,
+            ..EndpointConfig::default()
+        };
+        let endpoint = Endpoint::new(endpoint, rng.fork());
         let digest = guard::digest(&config.realm, config.offers_sha256, &mut rng);
         let gate = Gate::new(digest, config.patience.clone(), restored.bans);
         let ports = Ports::new(config.relay);
@@ -474,6 +491,13 @@ impl Exchange {
             }
             return;
         }
+        if size::is_too_large(&message) {
+            // A response that large is no answer: its request ends by its own time.
+            if let Some(reply) = size::refusal(&message) {
+                self.turn_away(now, flow, &message, reply);
+            }
+            return;
+        }
         let sent = self.wire.len();
         match self.endpoint.receive(now, flow, &message, &mut self.wire) {
             Received::Nothing | Received::Merged if message.is_request() => {
@@ -482,7 +506,7 @@ impl Exchange {
             Received::Nothing | Received::Merged | Received::StrayResponse => {}
             Received::NewRequest => self.on_request(now, flow, &message, waited),
             Received::Ack => self.on_ack(now, &message),
-            Received::Cancelled(invite) => self.on_cancel(now, flow, invite, &message),
+            Received::Cancel(invite) => self.on_cancel(now, flow, invite, &message),
             Received::Response { id, owner } => match owner {
                 Owner::Leg(leg) => self.on_leg_response(now, leg, id, &message),
                 Owner::Lamp(lamp) => self.on_notify_response(now, lamp, message.status()),
@@ -499,6 +523,10 @@ impl Exchange {
             return;
         }
         let Some(id) = self.authenticate(now, flow, message) else { return };
+        if !self.endpoint.charge(id.number()) {
+            self.turn_away(now, flow, message, Reply::new(503).header(Name::RetryAfter, FULL_RETRY_S));
+            return;
+        }
         if let Some(reply) = abilities::unsupported(message) {
             return self.answer(now, flow, message, reply);
         }

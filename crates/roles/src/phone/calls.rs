@@ -361,7 +361,22 @@ impl Phone {
     }
 
     /// The CANCEL of a call that rings here, or of a change of one.
-    pub(super) fn on_cancel(&mut self, id: proto::sip::endpoint::ServerId, request: &Message<'_>) {
+    /// A CANCEL, which counts where it comes from the address of its INVITE: whoever else knows the branch
+    /// changes nothing by it.
+    pub(super) fn on_cancel(
+        &mut self,
+        flow: proto::sip::Flow,
+        id: proto::sip::endpoint::ServerId,
+        request: &Message<'_>,
+    ) {
+        let desk = &mut self.desk;
+        let source = flow.remote.ip().to_canonical();
+        if desk.endpoint.origin(id).is_none_or(|origin| origin.remote.ip().to_canonical() != source) {
+            return desk.endpoint.refuse(flow, request, &proto::sip::Reply::new(481), &mut desk.transmits);
+        }
+        if !desk.endpoint.cancelled(flow, request, id, &mut desk.transmits) {
+            return;
+        }
         let Some(number) = self.calls.invited_by(request) else { return };
         let event = self.speak(number, |call, context| call.on_cancel(context, id, request)).flatten();
         self.on_call_event(number, event);

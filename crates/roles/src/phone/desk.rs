@@ -22,6 +22,8 @@ use crate::sound::SoundCommand;
 const MAX_CLIENTS: usize = 512;
 /// The most requests of others that are remembered.
 const MAX_SERVERS: usize = 512;
+/// The most bytes that others' requests and the answers to them hold.
+const MAX_REQUESTS_BYTES: usize = 4 << 20;
 
 /// Where a phone stands and what it is; told by whoever drives it.
 #[derive(Clone, Debug)]
@@ -144,7 +146,9 @@ impl Desk {
             udp_limit_bytes: 1_472,
             max_clients: MAX_CLIENTS,
             max_servers: MAX_SERVERS,
+            max_server_bytes: MAX_REQUESTS_BYTES,
             product: Some(product.into()),
+            ..Config::default()
         };
         let endpoint = Endpoint::new(config, rng.fork());
         let process = 300 + rng.below(32_000) as u16;

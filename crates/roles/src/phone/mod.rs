@@ -251,7 +251,7 @@ impl Phone {
         match desk.endpoint.receive(desk.now, flow, &message, &mut desk.transmits) {
             Received::NewRequest => self.on_request(flow, &message),
             Received::Response { id, owner } => self.on_response(flow, owner, id, &message),
-            Received::Cancelled(id) => self.on_cancel(id, &message),
+            Received::Cancel(id) => self.on_cancel(flow, id, &message),
             Received::Ack => {
                 if let Some(number) = self.calls.owner_of(&message) {
                     self.on_call_request(number, None, &message);

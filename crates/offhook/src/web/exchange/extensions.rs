@@ -100,6 +100,7 @@ fn shown(extension: &ExtensionView) -> Value {
         "do_not_disturb": extension.do_not_disturb,
         "pickup_group": extension.pickup_group,
         "watchers": extension.watched_by,
+        "intercom": extension.intercom,
         "now": {
             "devices": extension.devices,
             "reachable": extension.reachable,

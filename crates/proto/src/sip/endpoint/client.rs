@@ -20,7 +20,8 @@ use crate::sip::{Flow, Message, Method, Request, Target, Transmit};
 pub enum SendError {
     /// Nobody said where to: the name has no address.
     NoTarget,
-    /// We have as many transactions open as [`Config::max_clients`](super::Config::max_clients).
+    /// We have as many transactions open as [`Config::max_clients`](super::Config::max_clients), or they
+    /// hold as many bytes as [`Config::max_client_bytes`](super::Config::max_client_bytes).
     Full,
 }
 
@@ -40,6 +41,8 @@ pub(super) struct Clients<O> {
     transactions: Slab<Transaction<O>>,
     failed: VecDeque<SlotId>,
     failed_at: Time,
+    /// Of the requests that have no final answer.
+    held_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -48,6 +51,8 @@ struct Transaction<O> {
     nonce: u64,
     machine: Machine,
     sent: Sent,
+    /// How many bytes of it count, until the final answer.
+    held_bytes: u32,
     /// Those that have not been tried.
     targets: VecDeque<Target>,
     /// Whether the present target has answered.
@@ -65,7 +70,7 @@ enum Machine {
 
 impl<O: Copy> Clients<O> {
     pub(super) const fn new() -> Self {
-        Self { transactions: Slab::new(), failed: VecDeque::new(), failed_at: Time::ZERO }
+        Self { transactions: Slab::new(), failed: VecDeque::new(), failed_at: Time::ZERO, held_bytes: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -83,7 +88,7 @@ impl<O: Copy> Clients<O> {
         owner: O,
         out: &mut Vec<Transmit>,
     ) -> Result<SlotId, SendError> {
-        if self.len() >= shared.config.max_clients {
+        if self.len() >= shared.config.max_clients || self.held_bytes >= shared.config.max_client_bytes {
             return Err(SendError::Full);
         }
         let mut sent = Sent::draft(shared, request, local);
@@ -95,6 +100,7 @@ impl<O: Copy> Clients<O> {
             nonce: shared.rng.u64(),
             machine,
             sent,
+            held_bytes: 0,
             targets,
             heard: false,
             failing: false,
@@ -351,6 +357,7 @@ impl<O: Copy> Clients<O> {
         if status >= 200 {
             transaction.targets = VecDeque::new();
             transaction.sent.bytes = Bytes::new();
+            self.held_bytes -= std::mem::take(&mut transaction.held_bytes) as usize;
         }
         Received::Response { id: ClientId(id), owner: transaction.owner }
     }
@@ -377,6 +384,9 @@ impl<O: Copy> Clients<O> {
         if let Some(transaction) = self.transactions.get_mut(id) {
             transaction.sent.stamp(shared, Branch { slot: id.slot, nonce: transaction.nonce });
             out.push(transaction.sent.transmit());
+            let bytes = transaction.sent.bytes.len() as u32;
+            self.held_bytes -= std::mem::replace(&mut transaction.held_bytes, bytes) as usize;
+            self.held_bytes += bytes as usize;
         }
         self.arm(shared, id);
     }
@@ -384,6 +394,7 @@ impl<O: Copy> Clients<O> {
     fn remove(&mut self, shared: &mut Shared, id: SlotId) -> Option<Transaction<O>> {
         let mut transaction = self.transactions.remove(id)?;
         transaction.alarm.clear(&mut shared.timers);
+        self.held_bytes -= transaction.held_bytes as usize;
         Some(transaction)
     }
 

@@ -47,6 +47,11 @@ impl Head {
         Self { bytes, to_end, core_end, timestamp_end }
     }
 
+    /// How many bytes it has.
+    pub(super) const fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The room that it took.
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.bytes

@@ -13,6 +13,7 @@
 mod client;
 mod derived;
 mod head;
+mod held;
 mod invite;
 mod sent;
 mod server;
@@ -45,6 +46,15 @@ pub struct Config {
     /// The most server transactions at a time; then the oldest that is answered is forgotten, and
     /// where none is, requests are answered with 503.
     pub max_servers: usize,
+    /// The most bytes that all server transactions hold; then the oldest that is answered is forgotten.
+    pub max_server_bytes: usize,
+    /// The most bytes that the server transactions of one source hold; then its own oldest answers are
+    /// forgotten, and where it has none, it is answered with 503.
+    pub max_source_bytes: usize,
+    /// The same for one account; see [`Endpoint::charge`].
+    pub max_account_bytes: usize,
+    /// The most bytes that requests of ours hold which have no final answer yet.
+    pub max_client_bytes: usize,
     /// Who the endpoint says it is in messages that it writes by itself.
     pub product: Option<Arc<str>>,
 }
@@ -56,6 +66,10 @@ impl Default for Config {
             udp_limit_bytes: 1_300,
             max_clients: 200_000,
             max_servers: 1_000_000,
+            max_server_bytes: 512 << 20,
+            max_source_bytes: 32 << 20,
+            max_account_bytes: 2 << 20,
+            max_client_bytes: 256 << 20,
             product: None,
         }
     }
@@ -81,8 +95,10 @@ pub enum Received<O> {
     Merged,
     /// The ACK of a 2xx, or of nothing; its dialog knows, and calls [`acked`](Endpoint::acked).
     Ack,
-    /// The INVITE is cancelled, and the CANCEL answered; the owner replies 487 to the INVITE.
-    Cancelled(ServerId),
+    /// A CANCEL of this INVITE. Nothing is changed or answered yet: the owner looks at where it came from
+    /// ([`origin`](Endpoint::origin)), then [`cancelled`](Endpoint::cancelled) or
+    /// [`refuse`](Endpoint::refuse) it with 481.
+    Cancel(ServerId),
     /// A response to a request of ours.
     Response {
         /// Which transaction.
@@ -151,6 +167,30 @@ impl<O: Copy> Endpoint<O> {
     /// Opens the server transaction of a [`Received::NewRequest`]; an ACK or CANCEL has none.
     pub fn accept(&mut self, now: Time, flow: Flow, request: &Message<'_>) -> ServerId {
         ServerId(self.servers.accept(&mut self.shared, now, flow, request))
+    }
+
+    /// Charges the request that has just come up to an account besides its source, to be called before
+    /// [`accept`](Self::accept). False where the account holds as much as it may and nothing of it can be
+    /// forgotten: the request is to be refused.
+    pub fn charge(&mut self, account: u32) -> bool {
+        self.servers.charge(&self.shared.config, account)
+    }
+
+    /// Where the replies to a request go; the address is the one that it came from.
+    pub fn origin(&self, id: ServerId) -> Option<Flow> {
+        self.servers.origin(id.0)
+    }
+
+    /// Answers a [`Received::Cancel`] with 200. True where its INVITE has no final answer and was not
+    /// cancelled before: the owner then replies 487 to the INVITE.
+    pub fn cancelled(
+        &mut self,
+        flow: Flow,
+        cancel: &Message<'_>,
+        id: ServerId,
+        out: &mut Vec<Transmit>,
+    ) -> bool {
+        self.servers.cancelled(&mut self.shared, flow, cancel, id.0, out)
     }
 
     /// Answers a request, provisionally or finally. A To tag is added where `reply` has none.
@@ -256,6 +296,7 @@ impl<O: Copy> Endpoint<O> {
         }
         if self.clients.len() == 0 && self.servers.len() == 0 {
             self.shared.rest();
+            self.servers.rest();
         }
         None
     }
@@ -281,6 +322,11 @@ impl<O: Copy> Endpoint<O> {
     /// How many server transactions there are.
     pub fn server_count(&self) -> usize {
         self.servers.len()
+    }
+
+    /// How many bytes the server transactions hold.
+    pub fn server_bytes(&self) -> usize {
+        self.servers.held_bytes()
     }
 }
 

@@ -7,7 +7,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 use bytes::Bytes;
 
 use super::head::{Head, reply_flow};
-use super::{Alarm, Received, ServerId, Shared, Whose};
+use super::held::{Charge, Ledger};
+use super::{Alarm, Config, Received, ServerId, Shared, Whose};
 use crate::Time;
 use crate::sip::header::Via;
 use crate::sip::transaction::key::sixteen_digits;
@@ -44,6 +45,7 @@ pub(super) struct Servers {
     fresh: Option<Fresh>,
     /// Those that may be forgotten where room is needed, oldest first; names of the gone among them.
     pub(super) settled: VecDeque<SlotId>,
+    ledger: Ledger,
 }
 
 /// Its keys are hashes already.
@@ -57,6 +59,7 @@ struct Fresh {
     key: u64,
     merge: Option<u64>,
     reply_flow: Flow,
+    account: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -70,6 +73,7 @@ struct Transaction {
     head: Option<Box<Head>>,
     /// The latest response.
     response: Bytes,
+    charge: Charge,
     alarm: Alarm,
 }
 
@@ -87,7 +91,27 @@ impl Servers {
             merged: HashSet::default(),
             fresh: None,
             settled: VecDeque::new(),
+            ledger: Ledger::default(),
         }
+    }
+
+    pub(super) const fn held_bytes(&self) -> usize {
+        self.ledger.bytes()
+    }
+
+    pub(super) fn rest(&mut self) {
+        self.ledger.rest();
+    }
+
+    pub(super) fn charge(&mut self, config: &Config, account: u32) -> bool {
+        if let Some(fresh) = &mut self.fresh {
+            fresh.account = Some(account);
+        }
+        !self.ledger.is_account_full(account, config)
+    }
+
+    pub(super) fn origin(&self, id: SlotId) -> Option<Flow> {
+        self.transactions.get(id).map(|transaction| transaction.flow)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -144,8 +168,9 @@ impl Servers {
             },
             _ => Machine::Other { machine: Server::start(timing, reliable), tag: Box::default() },
         };
-        let Fresh { key, merge, reply_flow, .. } = fresh;
+        let Fresh { key, merge, reply_flow, account, .. } = fresh;
         let head = Head::copy(request, flow.remote, std::mem::take(&mut shared.spare));
+        let charge = self.ledger.open(flow.remote.ip(), account, head.len());
         let id = self.transactions.insert(Transaction {
             flow: reply_flow,
             key,
@@ -153,6 +178,7 @@ impl Servers {
             machine,
             head: Some(Box::new(head)),
             response: Bytes::new(),
+            charge,
             alarm: Alarm::default(),
         });
         self.by_key.insert(key, id);
@@ -185,6 +211,8 @@ impl Servers {
             self.finish(shared, id, reply.status);
         }
         self.arm(shared, id);
+        self.recount(id);
+        self.forget_excess(shared, id);
         Ok(())
     }
 
@@ -195,12 +223,48 @@ impl Servers {
             return false;
         };
         let first = machine.awaits_ack();
-        machine.on_ack(now);
+        let step = machine.on_ack(now);
         if first {
-            self.settled.push_back(id);
-            self.arm(shared, id);
+            self.confirm(shared, id, step);
         }
         first
+    }
+
+    /// The final answer of an INVITE is acknowledged: it is not sent again (RFC 6026 §7.1), so nothing of it is
+    /// kept. What was refused may be forgotten since then already.
+    fn confirm(&mut self, shared: &mut Shared, id: SlotId, step: ServerStep) {
+        if let Some(transaction) = self.transactions.get_mut(id) {
+            transaction.response = Bytes::new();
+        }
+        self.recount(id);
+        if step == ServerStep::Ack {
+            self.settle(id);
+        }
+        self.arm(shared, id);
+    }
+
+    /// A transaction may be forgotten from now on where room is needed.
+    fn settle(&mut self, id: SlotId) {
+        self.settled.push_back(id);
+        if let Some(transaction) = self.transactions.get(id) {
+            self.ledger.settle(&transaction.charge, id);
+        }
+    }
+
+    /// Charges what a transaction holds now.
+    fn recount(&mut self, id: SlotId) {
+        if let Some(transaction) = self.transactions.get_mut(id) {
+            let head_bytes = transaction.head.as_ref().map_or(0, |head| head.len());
+            self.ledger.change(&mut transaction.charge, head_bytes + transaction.response.len());
+        }
+    }
+
+    /// Forgets the oldest answers of whoever pays for this transaction and holds too much.
+    fn forget_excess(&mut self, shared: &mut Shared, id: SlotId) {
+        let Some(charge) = self.transactions.get(id).map(|transaction| transaction.charge) else { return };
+        while let Some(oldest) = self.ledger.excess(&charge, &shared.config) {
+            self.remove(shared, oldest);
+        }
     }
 
     /// True where a 2xx was never acknowledged.
@@ -223,6 +287,7 @@ impl Servers {
                 let trying = shared.own_reply(100);
                 transaction.write_response(shared, &trying);
                 transaction.transmit(out);
+                self.recount(id);
             }
             ServerStep::AckMissing | ServerStep::TimedOut | ServerStep::Terminated => {
                 self.remove(shared, id);
@@ -247,13 +312,12 @@ impl Servers {
         let first = machine.awaits_ack();
         let step = machine.on_ack(now);
         if first {
-            self.settled.push_back(id);
-            self.arm(shared, id);
+            self.confirm(shared, id, step);
         }
         if step == ServerStep::Ack { Received::Ack } else { Received::Nothing }
     }
 
-    /// A CANCEL is answered anew each time, so it needs no transaction of its own.
+    /// A CANCEL has no transaction of its own: the owner looks at where it came from first.
     fn receive_cancel<O>(
         &mut self,
         shared: &mut Shared,
@@ -262,21 +326,39 @@ impl Servers {
         found: Option<SlotId>,
         out: &mut Vec<Transmit>,
     ) -> Received<O> {
-        let invite = found.and_then(|id| Some((id, self.transactions.get_mut(id)?)));
-        let Some((id, Transaction { machine: Machine::Invite { machine, tag, cancelled }, .. })) = invite
-        else {
-            let reply = shared.own_reply(481);
-            shared.answer(flow, request, &reply, out);
-            return Received::Nothing;
+        let is_invite = |id: &SlotId| {
+            let transaction = self.transactions.get(*id);
+            transaction.is_some_and(|it| matches!(it.machine, Machine::Invite { .. }))
         };
+        match found.filter(is_invite) {
+            Some(id) => Received::Cancel(ServerId(id)),
+            None => {
+                let reply = shared.own_reply(481);
+                shared.answer(flow, request, &reply, out);
+                Received::Nothing
+            }
+        }
+    }
+
+    /// A CANCEL is answered anew each time (RFC 3261 §9.2).
+    pub(super) fn cancelled(
+        &mut self,
+        shared: &mut Shared,
+        flow: Flow,
+        request: &Message<'_>,
+        id: SlotId,
+        out: &mut Vec<Transmit>,
+    ) -> bool {
+        let invite = self.transactions.get_mut(id).map(|transaction| &mut transaction.machine);
+        let Some(Machine::Invite { machine, tag, cancelled }) = invite else { return false };
         // One tag for both answers (RFC 3261 §9.2).
         if tag.is_empty() {
             *tag = shared.keys.tag(request).into();
         }
         let reply = shared.own_reply(200).to_tag(&**tag);
-        let news = machine.is_open() && !std::mem::replace(cancelled, true);
+        let is_news = machine.is_open() && !std::mem::replace(cancelled, true);
         shared.answer(flow, request, &reply, out);
-        if news { Received::Cancelled(ServerId(id)) } else { Received::Nothing }
+        is_news
     }
 
     fn receive_copy(&self, id: SlotId, out: &mut Vec<Transmit>) {
@@ -303,7 +385,9 @@ impl Servers {
             shared.answer(flow, request, &reply, out);
             return Received::Merged;
         }
-        if self.len() >= shared.config.max_servers && !self.has_settled() {
+        let is_full = self.len() >= shared.config.max_servers || self.ledger.is_full(&shared.config);
+        let source = flow.remote.ip();
+        if is_full && !self.has_settled() || self.ledger.is_source_full(source, &shared.config) {
             let reply = shared.own_reply(503).header(Name::RetryAfter, BUSY_RETRY_S);
             shared.answer(flow, request, &reply, out);
             return Received::Nothing;
@@ -324,8 +408,8 @@ impl Servers {
         {
             self.merged.remove(&merge);
         }
-        if matches!(transaction.machine, Machine::Other { .. }) {
-            self.settled.push_back(id);
+        if matches!(transaction.machine, Machine::Other { .. }) || status >= 300 {
+            self.settle(id);
         }
         self.trim_settled();
     }
@@ -346,7 +430,7 @@ impl Servers {
     }
 
     fn make_room(&mut self, shared: &mut Shared) {
-        if self.len() >= shared.config.max_servers
+        while (self.len() >= shared.config.max_servers || self.ledger.is_full(&shared.config))
             && self.has_settled()
             && let Some(oldest) = self.settled.pop_front()
         {
@@ -361,6 +445,8 @@ impl Servers {
         if let Some(merge) = transaction.merge {
             self.merged.remove(&merge);
         }
+        let Self { ledger, transactions, .. } = self;
+        ledger.close(&transaction.charge, |id| transactions.get(id).is_some());
     }
 
     fn arm(&mut self, shared: &mut Shared, id: SlotId) {
@@ -377,7 +463,7 @@ const BUSY_RETRY_S: u32 = 10;
 impl Fresh {
     fn new(shared: &Shared, flow: Flow, request: &Message<'_>, via: &Via<'_>, key: u64) -> Self {
         let merge = shared.keys.merge(request);
-        Self { origin: origin(flow, request), key, merge, reply_flow: reply_flow(flow, via) }
+        Self { origin: origin(flow, request), key, merge, reply_flow: reply_flow(flow, via), account: None }
     }
 
     fn find_out(shared: &Shared, flow: Flow, request: &Message<'_>, method: Method) -> Self {
@@ -386,7 +472,7 @@ impl Fresh {
                 let key = shared.keys.transaction(request, &via, method);
                 Self::new(shared, flow, request, &via, key)
             }
-            None => Self { origin: origin(flow, request), key: 0, merge: None, reply_flow: flow },
+            None => Self { origin: origin(flow, request), key: 0, merge: None, reply_flow: flow, account: None },
         }
     }
 }

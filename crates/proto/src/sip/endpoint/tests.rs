@@ -46,6 +46,15 @@ impl Bench {
         self.endpoint.accept(Time::from_millis(at_ms), flow, &message)
     }
 
+    /// A CANCEL of somebody who may cancel; whether that is news.
+    fn cancel(&mut self, at_ms: u64, text: &str) -> bool {
+        let Received::Cancel(id) = self.receive(at_ms, text) else { panic!("no INVITE to be cancelled") };
+        let message = Message::parse(text.as_bytes()).expect("sound");
+        let is_news = self.endpoint.cancelled(udp(), &message, id, &mut self.out);
+        self.note_sent(at_ms);
+        is_news
+    }
+
     fn reply(&mut self, at_ms: u64, id: ServerId, status: u16) -> Result<(), ReplyError> {
         let reply = Reply::new(status).to_tag("t");
         let result = self.endpoint.reply(Time::from_millis(at_ms), id, &reply, &mut self.out);

@@ -1,4 +1,5 @@
-//! `Via = SIP/2.0/transport sent-by *(;params)` (RFC 3261 §20.42).
+//! `Via = SIP/2.0/transport sent-by *(;params)` (RFC 3261 §20.42). A hop of another version of SIP is read
+//! too, so that it can be told that its version is not known (RFC 4475 §3.1.2.16).
 
 use super::Params;
 use crate::sip::uri::host_port;
@@ -6,6 +7,8 @@ use crate::sip::uri::host_port;
 /// One hop.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Via<'a> {
+    /// The version of SIP; `2.0` unless the sender is from another time.
+    pub version: &'a str,
     /// `UDP`, `TCP`, `TLS` or another, as written.
     pub transport: &'a str,
     /// The host of sent-by, IPv6 in its brackets.
@@ -24,12 +27,14 @@ impl<'a> Via<'a> {
         let params = text.get(end + 1..).unwrap_or_default();
         let (name, rest) = cut(&text[..end], |b| b == b'/')?;
         let (version, rest) = cut(rest, |b| b == b'/')?;
-        if !name.eq_ignore_ascii_case("SIP") || version != "2.0" {
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let is_version = version.split_once('.').is_some_and(|(major, minor)| is_number(major) && is_number(minor));
+        if !name.eq_ignore_ascii_case("SIP") || !is_version {
             return None;
         }
         let (transport, sent_by) = cut(rest, |b| b.is_ascii_whitespace())?;
         let (host, port) = host_port(sent_by)?;
-        Some(Self { transport, host, port, params: Params(params) })
+        Some(Self { version, transport, host, port, params: Params(params) })
     }
 
     /// The branch; empty where an RFC 2543 peer sent none.
@@ -69,7 +74,8 @@ mod tests {
         let via = Via::parse(b"SIP / 2.0 / TLS  [2001:db8::1]:5061 ; received = 192.0.2.1").expect("sound");
         assert_eq!((via.transport, via.host, via.port), ("TLS", "[2001:db8::1]", Some(5061)));
         assert!(!via.has_magic_cookie());
-        assert!(Via::parse(b"SIP/7.0/UDP a").is_none());
+        assert_eq!(Via::parse(b"SIP/7.0/UDP a").map(|via| via.version), Some("7.0"));
+        assert!(Via::parse(b"SIP/x/UDP a").is_none());
         assert!(Via::parse(b"SIP/2.0/UDP").is_none());
     }
 }

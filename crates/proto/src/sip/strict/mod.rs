@@ -99,8 +99,10 @@ impl Message<'_> {
                     report(Flaw { at: self.position(value), kind })
                 }
             };
+        let is_known = |via: Via<'_>| via.version == "2.0";
         let hops = |_: &[u8]| {
-            self.via().is_some() && self.values(Name::Via).skip(1).all(|via| Via::parse(via).is_some())
+            self.via().is_some_and(is_known)
+                && self.values(Name::Via).skip(1).all(|via| Via::parse(via).is_some_and(is_known))
         };
         let some = |value: &[u8]| !value.is_empty() && std::str::from_utf8(value).is_ok();
         expect(Name::Via, FlawKind::MissingVia, FlawKind::Via, &hops)?;

@@ -7,7 +7,7 @@ use proto::sip::{Name, Reply};
 
 use super::keys::Half;
 use super::{CallId, LegId, Service};
-use crate::exchange::directory::{Extension, ExtensionId};
+use crate::exchange::directory::{Entry, Extension, ExtensionId};
 use crate::exchange::router::{ForwardKind, Route};
 use crate::exchange::{Change, Exchange, Output};
 
@@ -57,7 +57,9 @@ impl Exchange {
 
     /// Calls somebody whose phone is to answer by itself; not one who is on a call.
     fn on_intercom(&mut self, now: Time, leg: LegId, caller: ExtensionId, callee: ExtensionId) {
-        if !self.may_speak_up(caller, callee) {
+        let number = self.directory.number(caller);
+        let may_open = |entry: &Entry| entry.extension.may_be_opened_by(&number);
+        if !self.directory.get(callee).is_some_and(may_open) {
             return self.refuse_leg(now, leg, Reply::new(403));
         }
         let Some(entry) = self.directory.get(callee) else { return };
@@ -74,10 +76,10 @@ impl Exchange {
         }
     }
 
-    /// Whether a caller may make a phone of somebody answer by itself.
-    pub(super) fn may_speak_up(&self, caller: ExtensionId, callee: ExtensionId) -> bool {
+    /// Whether a caller may make a phone of somebody answer by headers of its own call.
+    pub(super) fn may_open_by_headers(&self, caller: ExtensionId, callee: ExtensionId) -> bool {
         let number = self.directory.number(caller);
-        self.directory.get(callee).is_some_and(|entry| entry.extension.may_be_watched_by(&number))
+        self.directory.get(callee).is_some_and(|entry| entry.extension.may_be_opened_by_headers_of(&number))
     }
 
     fn on_forward_code(

@@ -19,18 +19,23 @@ use crate::exchange::{Alarm, Event, Exchange, Output};
 const MAX_FORWARDS: usize = 5;
 /// The least session interval that is accepted, in seconds (RFC 4028 §5).
 const MIN_SE_S: u32 = 90;
-/// Headers of a caller that the called sees as they are.
-const PASSED_ON: [Name; 7] = [
+/// Of how many legs a caller may be the cause, for each call that it may have: as many as an extension has
+/// devices by default, twice. Legs that were cancelled and not answered yet count.
+const LEGS_FOR_EACH_CALL: usize = 16;
+/// Headers of a caller that the called sees as they are. Diversion is not among them: who was called before
+/// is what the exchange itself has seen.
+const PASSED_ON: [Name; 6] = [
     Name::AlertInfo,
     Name::CallInfo,
     Name::AnswerMode,
     Name::PrivAnswerMode,
     Name::Subject,
     Name::Privacy,
-    Name::Diversion,
 ];
-/// Those of them that can make a phone answer without its person.
-const ANSWERS_ITSELF: [Name; 4] = [Name::AlertInfo, Name::CallInfo, Name::AnswerMode, Name::PrivAnswerMode];
+/// Words by which Alert-Info and Call-Info ask phones of any maker to answer without their person; blanks and
+/// signs between their letters do not count.
+const ANSWERING_WORDS: [&str; 8] =
+    ["answer", "auto", "intercom", "handsfree", "speaker", "paging", "delay0", "pushtotalk"];
 
 impl Exchange {
     /// An INVITE of an extension whose password was right.
@@ -63,7 +68,7 @@ impl Exchange {
         match self.route(message.request_uri()) {
             Route::Extension(callee) => {
                 let number = self.directory.number(callee);
-                let headers = passed_on(message, self.may_speak_up(caller, callee));
+                let headers = passed_on(message, self.may_open_by_headers(caller, callee));
                 if let Some(call) = self.open_call(now, leg, caller, &number, headers) {
                     self.ring(now, call, callee);
                 }
@@ -80,10 +85,16 @@ impl Exchange {
         if let Err(fault) = message.check_body(&[body::SDP]) {
             return Some(fault.reply(&[body::SDP]));
         }
-        if self.calls.bridges.len() >= self.config.max_calls {
+        let is_full = self.calls.bridges.len() >= self.config.max_calls
+            || self.calls.held_bytes >= self.config.limits.calls_bytes;
+        if is_full {
             return Some(Reply::new(503).header(Name::RetryAfter, 5));
         }
         let entry = self.directory.get(caller)?;
+        let most_legs = LEGS_FOR_EACH_CALL * usize::from(entry.extension.max_calls.max(1));
+        if self.calls.caused_by(caller) >= most_legs {
+            return Some(Reply::new(503).header(Name::RetryAfter, 5));
+        }
         let full = entry.legs.len() >= usize::from(entry.extension.max_calls);
         full.then(|| Reply::new(486).reason("Too Many Calls"))
     }
@@ -131,6 +142,7 @@ impl Exchange {
             b: Vec::new(),
             caller: self.peer_of(caller),
             callee: Peer { number: callee.to_owned(), display: String::new() },
+            cause: Some(caller),
             started_at: now,
             answered_at: None,
             place,
@@ -170,12 +182,15 @@ impl Exchange {
         let extension = &entry.extension;
         bridge.visited.push(extension.number.clone());
         bridge.callee = Peer { number: extension.number.clone(), display: extension.display.clone() };
-        entry.last_caller = Some(bridge.caller.number.clone()).filter(|_| !hidden);
+        let caller = bridge.caller.number.clone();
+        entry.last_caller = Some(caller.clone()).filter(|_| !hidden);
         let forward = extension.forward.clone();
-        let legs = entry.legs.iter().filter_map(|leg| self.calls.legs.get(leg));
-        let busy_legs = legs.filter(|leg| leg.call.is_some_and(|other| other != call)).count();
-        let busy = busy_legs > 0;
-        let full = busy_legs >= usize::from(extension.max_calls);
+        let others = self.calls.others_of(&entry.legs, call);
+        let busy = !others.is_empty();
+        // One caller leaves room for others: half of the calls may ring for him.
+        let most = usize::from(extension.max_calls);
+        let for_caller = self.calls.ringing_for(&others, &caller);
+        let full = others.len() >= most || for_caller >= most.div_ceil(2);
         let refused = (!extension.enabled || extension.do_not_disturb).then_some(480);
         if let Some(target) = forward.always {
             return self.forward(now, call, &target, "unconditional");
@@ -372,10 +387,25 @@ impl Exchange {
 
 /// What the called sees of the caller's headers; those that make a phone answer by itself only where
 /// the caller may do that.
-fn passed_on(message: &Message<'_>, may_speak_up: bool) -> Vec<(Name, String)> {
-    let names = PASSED_ON.iter().filter(|name| may_speak_up || !ANSWERS_ITSELF.contains(name));
-    let values = names.flat_map(|name| message.headers(*name).map(move |value| (*name, value)));
+fn passed_on(message: &Message<'_>, may_open: bool) -> Vec<(Name, String)> {
+    let values = PASSED_ON.iter().flat_map(|name| message.headers(*name).map(move |value| (*name, value)));
+    let values = values.filter(|(name, value)| may_open || !asks_for_answer(*name, value));
     values.map(|(name, value)| (name, String::from_utf8_lossy(value).into_owned())).collect()
+}
+
+/// Whether a header can make a phone answer without its person (RFC 5373, `answer-after`, Alert-Info of many
+/// makers). Those that only name a ring tone or a picture do not.
+fn asks_for_answer(name: Name, value: &[u8]) -> bool {
+    match name {
+        Name::AnswerMode | Name::PrivAnswerMode => true,
+        Name::AlertInfo | Name::CallInfo => {
+            let text = String::from_utf8_lossy(value);
+            let letters = proto::sip::uri::unescape(&text).to_ascii_lowercase();
+            let letters: String = letters.chars().filter(char::is_ascii_alphanumeric).collect();
+            ANSWERING_WORDS.iter().any(|word| letters.contains(word))
+        }
+        _ => false,
+    }
 }
 
 /// What the caller is told of a refusal. A challenge or a loop behind the device is not his affair.

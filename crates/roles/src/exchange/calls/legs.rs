@@ -64,6 +64,7 @@ impl Exchange {
             leg.remote_sdp = message.session_description().unwrap_or_default().to_vec();
             leg.hidden = wants_no_name(message);
         }
+        self.calls.recount(id);
         Some(id)
     }
 
@@ -79,7 +80,7 @@ impl Exchange {
         let bridge = self.calls.bridges.get(&call)?;
         let (flow, host) = (binding.flow(), proto::sip::uri::host_of(binding.local.ip()));
         let (tag, call_id) = (self.rng.hex(TAG_DIGITS), self.rng.hex(24));
-        let other = self.calls.shown_to_callee(bridge);
+        let (cause, other) = (bridge.cause, self.calls.shown_to_callee(bridge));
         let hidden = matches!(&other, Cow::Owned(_));
         let user = proto::sip::uri::escape(&other.number);
         let uri = if hidden { ANONYMOUS_URI.to_owned() } else { format!("sip:{user}@{host}") };
@@ -104,7 +105,7 @@ impl Exchange {
         };
         let mut machine = Call::dial(&mut ctx, dialog, vec![binding.target()], invitation).ok()?;
         machine.pin_to(binding.target());
-        self.insert_leg(id, machine, identity, flow, Some(extension), &tag, Side::B);
+        self.insert_leg(id, machine, identity, flow, Some(extension), cause, &tag, Side::B);
         if let Some(leg) = self.calls.legs.get_mut(&id) {
             leg.call = Some(call);
         }
@@ -121,7 +122,7 @@ impl Exchange {
         side: Side,
     ) -> LegId {
         let id = self.calls.next_leg();
-        self.insert_leg(id, machine, identity, flow, extension, tag, side);
+        self.insert_leg(id, machine, identity, flow, extension, extension, tag, side);
         id
     }
 
@@ -133,6 +134,7 @@ impl Exchange {
         identity: Identity,
         flow: Flow,
         extension: Option<ExtensionId>,
+        cause: Option<ExtensionId>,
         tag: &str,
         side: Side,
     ) {
@@ -157,10 +159,16 @@ impl Exchange {
             ringing: false,
             holds: false,
             said_before: None,
+            cause,
+            held_bytes: 0,
             alarm: None,
         };
         self.calls.tags.insert(tag.into(), id);
         self.calls.legs.insert(id, leg);
+        if let Some(cause) = cause {
+            *self.calls.caused.entry(cause).or_default() += 1;
+        }
+        self.calls.recount(id);
         if let Some(entry) = extension.and_then(|extension| self.directory.get_mut(extension)) {
             entry.legs.push(id);
         }
@@ -199,6 +207,7 @@ impl Exchange {
             owner: Owner::Leg(id),
         };
         let result = act(&mut leg.machine, &mut ctx);
+        self.calls.recount(id);
         self.settle(id);
         Some(result)
     }
@@ -223,6 +232,15 @@ impl Exchange {
 
     fn remove_leg(&mut self, id: LegId) {
         let Some(leg) = self.calls.legs.remove(&id) else { return };
+        self.calls.held_bytes -= leg.held_bytes;
+        if let Some(cause) = leg.cause
+            && let Some(count) = self.calls.caused.get_mut(&cause)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.calls.caused.remove(&cause);
+            }
+        }
         self.calls.tags.remove(&leg.tag);
         if let Some(invite) = leg.invite {
             self.calls.invites.remove(&invite);
@@ -262,6 +280,11 @@ impl Exchange {
         }
         if !same_flow(leg.flow, flow) && !self.follow(now, id, flow, message) {
             return;
+        }
+        let extension = self.calls.legs.get(&id).and_then(|leg| leg.extension);
+        if let Some(extension) = extension {
+            // Whatever it holds, what stands can be ended.
+            let _ = self.endpoint.charge(extension.number());
         }
         if let Some(reply) = unsupported(message) {
             return self.answer(now, flow, message, reply);

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::calls::{ringing, talking};
+use super::lamps::subscribe;
 use super::*;
 
 /// A request of 7001 with a line more.
@@ -105,8 +106,7 @@ fn a_stranger_neither_cancels_nor_ends_a_call() {
     let mut bench = Bench::new();
     let mut phones = bench.ready();
     let (invite, _) = ringing(&mut bench, &mut phones);
-    let cancel = invite.replace("INVITE", "CANCEL").split("Content-Type").next().expect("a head").to_owned();
-    let cancel = format!("{cancel}Content-Length: 0\r\n\r\n");
+    let cancel = cancel_of(&invite);
     let mut thief = Phone::new("7003");
     thief.address.set_ip([203, 0, 113, 9].into());
     bench.say(&thief, &cancel);
@@ -327,6 +327,164 @@ fn too_much_is_answered_early_and_cheaply() {
     bench.say(&phones[2], &invite);
     let answer = &bench.inbox[&phones[2].address][first + 3];
     assert!(!answer.starts_with("SIP/2.0 503"), "{answer}");
+}
+
+/// The CANCEL of an INVITE.
+fn cancel_of(invite: &str) -> String {
+    let head = invite.replace("INVITE", "CANCEL").split("Content-Type").next().expect("a head").to_owned();
+    format!("{head}Content-Length: 0\r\n\r\n")
+}
+
+#[test]
+fn a_forged_cancel_disarms_no_true_one() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (invite, _) = ringing(&mut bench, &mut phones);
+    let cancel = cancel_of(&invite);
+    let mut forger = Phone::new("7003");
+    forger.address.set_ip([203, 0, 113, 9].into());
+    bench.say(&forger, &cancel);
+    assert!(bench.inbox.values().flatten().all(|text| !text.starts_with("SIP/2.0 200") || !text.contains("CANCEL")));
+    bench.ladder.clear();
+    // The caller's own, from another port of its address, since its NAT has bound it anew.
+    phones[0].address.set_port(40_001);
+    bench.say(&phones[0], &cancel);
+    bench.check("7001>s CANCEL; s>7001 200; s>7001 487; s>7002 CANCEL");
+}
+
+#[test]
+fn a_request_of_another_version_of_sip_is_told_so() {
+    // RFC 4475 §3.1.2.16.
+    let request = "OPTIONS sip:t.watson@example.org SIP/7.0\r\n\
+        Via:     SIP/7.0/UDP c.example.com;branch=z9hG4bKkdjuw\r\nMax-Forwards:     70\r\n\
+        From:    A. Bell <sip:a.g.bell@example.com>;tag=qweoiqpe\r\nTo:      T. Watson <sip:t.watson@example.org>\r\n\
+        Call-ID: badvers.31417@c.example.com\r\nCSeq:    1 OPTIONS\r\nl: 0\r\n\r\n";
+    let (mut bench, phone) = (Bench::new(), Phone::new("7001"));
+    let flow = flow_from(phone.address);
+    let mut out = Vec::new();
+    bench.exchange.handle(bench.now, Input::Message { flow, bytes: request.as_bytes(), waited: Duration::ZERO }, &mut out);
+    let sent = out.iter().find_map(|output| match output {
+        Output::Transmit(transmit) => Some(String::from_utf8_lossy(&transmit.bytes).into_owned()),
+        _ => None,
+    });
+    let answer = sent.expect("an answer");
+    assert!(answer.starts_with("SIP/2.0 505 "), "{answer}");
+}
+
+#[test]
+fn headers_and_bodies_larger_than_any_devices_are_refused_before_they_are_kept() {
+    let mut bench = Bench::new();
+    let [mut phone, ..] = bench.ready();
+    let before = bench.exchange.endpoint.server_bytes();
+    let long = "x".repeat(30_000);
+    for field in [format!("Subject: {long}\r\n"), format!("Record-Route: <sip:{long};lr>\r\n"), format!("Via: SIP/2.0/UDP {long}\r\n")] {
+        for method in ["OPTIONS", "SUBSCRIBE", "REGISTER", "INVITE"] {
+            let to = "<sip:7002@192.0.2.100>";
+            let request = phone.request(method, "sip:7002@192.0.2.100", to, "", &format!("{method}{}", phone.cseq), &field, "");
+            bench.say(&phone, &request);
+            assert!(bench.inbox[&phone.address].last().is_some_and(|text| text.starts_with("SIP/2.0 513")), "{method}");
+        }
+    }
+    let invite = phone.invite_with("7002", "long-body", &format!("{SDP}a={long}\r\n"));
+    bench.say(&phone, &invite);
+    bench.heard(&phone, "SIP/2.0 413");
+    assert_eq!((bench.exchange.endpoint.server_bytes(), bench.exchange.calls.legs.len()), (before, 0));
+}
+
+/// What the server transactions of one account hold after many requests with long headers.
+fn held_after(method: &str, callee: &str) -> usize {
+    let limits = Limits { account_bytes: 100_000, ..Limits::default() };
+    let mut bench = Bench::with(Config { limits, ..Config::default() });
+    let [mut phone, ..] = bench.ready();
+    let field = format!("Subject: x\r\nRecord-Route: <sip:{};lr>\r\n", "x".repeat(7_000));
+    let to = format!("<sip:{callee}@192.0.2.100>");
+    let mut most = 0;
+    for serial in 0..100 {
+        let uri = format!("sip:{callee}@192.0.2.100");
+        let request = phone.request(method, &uri, &to, "", &format!("{method}-{serial}"), &field, "");
+        bench.say(&phone, &request);
+        bench.inbox.clear();
+        most = most.max(bench.exchange.endpoint.server_bytes());
+    }
+    most
+}
+
+#[test]
+fn one_account_fills_no_memory() {
+    for (method, callee) in [("OPTIONS", "7002"), ("INVITE", "7999"), ("SUBSCRIBE", "7999"), ("MESSAGE", "7002")] {
+        let held = held_after(method, callee);
+        assert!((50_000..120_000).contains(&held), "{method}: {held}");
+    }
+}
+
+#[test]
+fn legs_that_one_caller_is_the_cause_of_are_bounded() {
+    let mut bench = Bench::new();
+    let [mut caller, ..] = bench.ready();
+    for serial in 0..400 {
+        let invite = caller.invite("7002", &format!("fickle-{serial}"), "");
+        bench.say(&caller, &invite);
+        bench.say(&caller, &cancel_of(&invite));
+    }
+    // 7002 answers nothing, so that each leg to it waits.
+    let most = 16 * usize::from(Extension::new("7001", "offhook", "secret").max_calls);
+    assert!((100..=most + 1).contains(&bench.exchange.calls.legs.len()), "{}", bench.exchange.calls.legs.len());
+    bench.heard(&caller, "SIP/2.0 503");
+    bench.wait(60);
+    assert!(bench.exchange.calls.legs.is_empty());
+    assert_eq!(bench.exchange.calls.held_bytes(), 0);
+}
+
+#[test]
+fn one_caller_leaves_room_for_others_at_a_phone() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    for serial in 0..8 {
+        let invite = phones[0].invite("7002", &format!("busy-{serial}"), "");
+        bench.say(&phones[0], &invite);
+    }
+    assert_eq!(bench.ladder.iter().filter(|step| *step == "s>7001 486").count(), 4);
+    bench.ladder.clear();
+    let invite = phones[2].invite("7002", "another", "");
+    bench.say(&phones[2], &invite);
+    bench.check("7003>s INVITE; s>7003 100; s>7002 INVITE");
+}
+
+#[test]
+fn one_watcher_leaves_room_for_others() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    for serial in 0..3_000 {
+        phones[0].address.set_port(10_000 + serial);
+        subscribe(&mut bench, &mut phones[0], "7002", "dialog", 3_600);
+        bench.inbox.clear();
+    }
+    let held = |bench: &Bench| bench.exchange.lamps.iter().count();
+    assert_eq!(held(&bench), 16);
+    subscribe(&mut bench, &mut phones[2], "7002", "dialog", 3_600);
+    assert!(bench.heard(&phones[2], "SIP/2.0 200").contains("Expires: 3600"));
+    assert_eq!(held(&bench), 17);
+}
+
+#[test]
+fn subscriptions_are_bounded_in_bytes() {
+    let limits = Limits { subscriptions_bytes: 10_000, ..Limits::default() };
+    let mut bench = Bench::with(Config { limits, ..Config::default() });
+    let mut phones = bench.ready();
+    for serial in 0..16 {
+        for phone in &mut phones {
+            phone.address.set_port(10_000 + serial);
+            for watched in ["7001", "7002", "7003"] {
+                subscribe(&mut bench, phone, watched, "dialog", 3_600);
+            }
+        }
+    }
+    let texts = bench.exchange.lamps.held_bytes();
+    assert!((10_000..12_048).contains(&texts), "{texts}");
+    let long = format!("dialog;id={}", "x".repeat(3_000));
+    subscribe(&mut bench, &mut phones[0], "7002", &long, 3_600);
+    bench.wait(8_000);
+    assert_eq!(bench.exchange.lamps.held_bytes(), 0);
 }
 
 proptest! {

@@ -286,10 +286,21 @@ fn a_watcher_that_never_answers_ages_out() {
 fn watchers_are_limited() {
     let mut bench = Bench::new();
     let [.., mut phone] = bench.ready();
-    for _ in 0..=2_000 {
-        subscribe(&mut bench, &mut phone, "7002", "dialog", 3_600);
-        bench.ladder.clear();
-    }
+    subscribe(&mut bench, &mut phone, "7002", "dialog", 3_600);
+    let kept = bench.changes.iter().rev().find_map(|change| match change {
+        Change::Subscription(kept) => Some(Subscription::clone(kept)),
+        _ => None,
+    });
+    let kept = kept.expect("a subscription is kept");
+    let of_many = |number: usize| {
+        let (watcher, local_tag) = (format!("8{:03}", number / 16), format!("tag-{number}"));
+        Subscription { watcher, local_tag, ..kept.clone() }
+    };
+    let extensions = ["7001", "7002", "7003"].map(|n| Extension::new(n, "offhook", "secret")).to_vec();
+    let subscriptions = (0..2_000).map(of_many).collect();
+    let restored = Restored { extensions, subscriptions, ..Restored::default() };
+    let mut bench = Bench::restored(Config::default(), restored);
+    subscribe(&mut bench, &mut phone, "7002", "dialog", 3_600);
     assert!(bench.heard(&phone, "SIP/2.0 503").contains("Retry-After: 60\r\n"));
 }
 

@@ -233,19 +233,71 @@ fn an_intercom_call_answers_itself_where_that_is_allowed() {
     bench.heard(&phones[2], "SIP/2.0 403");
 }
 
-#[test]
-fn nobody_opens_a_microphone_who_may_not() {
+/// What 7002 is told of a header of 7001, where 7002 says who may make its phones answer.
+fn told_by(intercom: Intercom, field: &str) -> bool {
     let mut bench = Bench::new();
-    let mut guarded = Extension::new("7002", "offhook", "secret");
-    guarded.watchers = Some(Vec::new());
-    bench.command(What::SetExtension(Box::new(guarded)));
     let mut phones = bench.ready();
-    let fields = "Call-Info: <sip:x>;answer-after=0\r\nAnswer-Mode: Auto\r\nSubject: hello\r\n";
-    let invite = phones[0].invite("7002", "call-1", fields);
+    let mut guarded = Extension::new("7002", "offhook", "secret");
+    guarded.intercom = intercom;
+    assert!(matches!(bench.command(What::SetExtension(Box::new(guarded))), Answer::Ok));
+    let invite = phones[0].invite("7002", "call-1", &format!("{field}\r\nSubject: hello\r\n"));
     bench.say(&phones[0], &invite);
     let asked = bench.heard(&phones[1], "INVITE");
-    assert!(!asked.contains("answer-after") && !asked.contains("Answer-Mode"), "{asked}");
     assert!(asked.contains("Subject: hello\r\n"), "{asked}");
+    asked.contains(&format!("{field}\r\n"))
+}
+
+#[test]
+fn nobody_opens_a_microphone_who_may_not() {
+    let named = |number: &str| Intercom::Numbers(vec![number.to_owned()]);
+    for field in [
+        "Answer-Mode: Auto",
+        "Priv-Answer-Mode: Auto;require",
+        "Call-Info: <sip:x>;answer-after=0",
+        "Call-Info: <sip:x>; Answer-After = 0",
+        "Alert-Info: <http://x>;info=alert-autoanswer;delay=0",
+        "Alert-Info: Auto Answer",
+        "Alert-Info: <http://x>;info=Ring%20Answer",
+        "Alert-Info: intercom=true",
+    ] {
+        for intercom in [Intercom::default(), Intercom::Nobody, named("7003")] {
+            assert!(!told_by(intercom.clone(), field), "{field} {intercom:?}");
+        }
+        for intercom in [Intercom::Everybody, named("7001")] {
+            assert!(told_by(intercom.clone(), field), "{field} {intercom:?}");
+        }
+    }
+    for field in ["Alert-Info: <http://x/ring2.wav>;info=ring2", "Call-Info: <http://x/face.png>;purpose=icon"] {
+        assert!(told_by(Intercom::Nobody, field), "{field}");
+    }
+}
+
+#[test]
+fn the_code_of_intercom_asks_the_same_permission() {
+    for (intercom, heard) in [
+        (Intercom::ByCode, "SIP/2.0 100"),
+        (Intercom::Everybody, "SIP/2.0 100"),
+        (Intercom::Numbers(vec!["7001".into()]), "SIP/2.0 100"),
+        (Intercom::Numbers(vec!["7003".into()]), "SIP/2.0 403"),
+        (Intercom::Nobody, "SIP/2.0 403"),
+    ] {
+        let mut bench = Bench::new();
+        let mut phones = bench.ready();
+        let mut guarded = Extension::new("7002", "offhook", "secret");
+        guarded.intercom = intercom.clone();
+        bench.command(What::SetExtension(Box::new(guarded)));
+        let invite = phones[0].invite("*807002", "intercom", "");
+        bench.say(&phones[0], &invite);
+        let answers = &bench.inbox[&phones[0].address];
+        assert!(answers.last().is_some_and(|text| text.starts_with(heard)), "{intercom:?}");
+    }
+}
+
+#[test]
+fn nobody_says_by_himself_who_sent_him_or_who_he_is() {
+    for field in ["Diversion: <sip:7003@192.0.2.100>;reason=unconditional", "P-Asserted-Identity: <sip:7003@h>", "Remote-Party-ID: <sip:7003@h>"] {
+        assert!(!told_by(Intercom::Everybody, field), "{field}");
+    }
 }
 
 #[test]
