@@ -88,7 +88,10 @@ impl Extension {
         let texts = [&self.username, &self.display].into_iter().chain(&self.pickup_group).chain(targets);
         let callers: &[String] = if let Intercom::Numbers(numbers) = &self.intercom { numbers } else { &[] };
         if callers.len() > MAX_CALLERS {
-            return Err(format!("the list of intercom callers of {} has more than {MAX_CALLERS}", self.number));
+            return Err(format!(
+                "the list of intercom callers of {} has more than {MAX_CALLERS}",
+                self.number
+            ));
         }
         for text in texts.chain(self.watchers.iter().flatten()).chain(callers) {
             if text.len() > MAX_TEXT_BYTES || text.contains(char::is_control) {
@@ -149,7 +152,11 @@ pub fn check_number(number: &str) -> Result<(), &'static str> {
     let is_path = matches!(number, "." | "..");
     let fits =
         !number.is_empty() && number.len() <= MAX_NUMBER_BYTES && number.chars().all(sound) && !is_path;
-    if fits { Ok(()) } else { Err("a number has 1 to 32 letters, digits and signs of *+-._, and is not . or ..") }
+    if fits {
+        Ok(())
+    } else {
+        Err("a number has 1 to 32 letters, digits and signs of *+-._, and is not . or ..")
+    }
 }
 
 /// How many messages wait in somebody's mailbox (RFC 3842).

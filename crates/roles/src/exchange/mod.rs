@@ -50,7 +50,9 @@ use self::ports::Ports;
 pub use self::blocks::{Area, Block, Blocked};
 pub use self::calls::{CallRecord, CallView};
 pub use self::command::{Answer, Command, ExtensionView, Party, What};
-pub use self::directory::{Binding, Devices, Encryption, Extension, Forward, Intercom, Messages, Secret, check_number};
+pub use self::directory::{
+    Binding, Devices, Encryption, Extension, Forward, Intercom, Messages, Secret, check_number,
+};
 pub use self::edit::{Edit, Password};
 pub use self::figures::Figures;
 pub use self::guard::{Ban, Patience};

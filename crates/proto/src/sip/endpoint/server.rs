@@ -472,7 +472,9 @@ impl Fresh {
                 let key = shared.keys.transaction(request, &via, method);
                 Self::new(shared, flow, request, &via, key)
             }
-            None => Self { origin: origin(flow, request), key: 0, merge: None, reply_flow: flow, account: None },
+            None => {
+                Self { origin: origin(flow, request), key: 0, merge: None, reply_flow: flow, account: None }
+            }
         }
     }
 }

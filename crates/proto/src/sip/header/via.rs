@@ -28,7 +28,8 @@ impl<'a> Via<'a> {
         let (name, rest) = cut(&text[..end], |b| b == b'/')?;
         let (version, rest) = cut(rest, |b| b == b'/')?;
         let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        let is_version = version.split_once('.').is_some_and(|(major, minor)| is_number(major) && is_number(minor));
+        let is_version =
+            version.split_once('.').is_some_and(|(major, minor)| is_number(major) && is_number(minor));
         if !name.eq_ignore_ascii_case("SIP") || !is_version {
             return None;
         }

@@ -24,14 +24,8 @@ const MIN_SE_S: u32 = 90;
 const LEGS_FOR_EACH_CALL: usize = 16;
 /// Headers of a caller that the called sees as they are. Diversion is not among them: who was called before
 /// is what the exchange itself has seen.
-const PASSED_ON: [Name; 6] = [
-    Name::AlertInfo,
-    Name::CallInfo,
-    Name::AnswerMode,
-    Name::PrivAnswerMode,
-    Name::Subject,
-    Name::Privacy,
-];
+const PASSED_ON: [Name; 6] =
+    [Name::AlertInfo, Name::CallInfo, Name::AnswerMode, Name::PrivAnswerMode, Name::Subject, Name::Privacy];
 /// Words by which Alert-Info and Call-Info ask phones of any maker to answer without their person; blanks and
 /// signs between their letters do not count.
 const ANSWERING_WORDS: [&str; 8] =

@@ -344,7 +344,13 @@ fn a_forged_cancel_disarms_no_true_one() {
     let mut forger = Phone::new("7003");
     forger.address.set_ip([203, 0, 113, 9].into());
     bench.say(&forger, &cancel);
-    assert!(bench.inbox.values().flatten().all(|text| !text.starts_with("SIP/2.0 200") || !text.contains("CANCEL")));
+    assert!(
+        bench
+            .inbox
+            .values()
+            .flatten()
+            .all(|text| !text.starts_with("SIP/2.0 200") || !text.contains("CANCEL"))
+    );
     bench.ladder.clear();
     // The caller's own, from another port of its address, since its NAT has bound it anew.
     phones[0].address.set_port(40_001);
@@ -362,7 +368,11 @@ fn a_request_of_another_version_of_sip_is_told_so() {
     let (mut bench, phone) = (Bench::new(), Phone::new("7001"));
     let flow = flow_from(phone.address);
     let mut out = Vec::new();
-    bench.exchange.handle(bench.now, Input::Message { flow, bytes: request.as_bytes(), waited: Duration::ZERO }, &mut out);
+    bench.exchange.handle(
+        bench.now,
+        Input::Message { flow, bytes: request.as_bytes(), waited: Duration::ZERO },
+        &mut out,
+    );
     let sent = out.iter().find_map(|output| match output {
         Output::Transmit(transmit) => Some(String::from_utf8_lossy(&transmit.bytes).into_owned()),
         _ => None,
@@ -377,12 +387,27 @@ fn headers_and_bodies_larger_than_any_devices_are_refused_before_they_are_kept()
     let [mut phone, ..] = bench.ready();
     let before = bench.exchange.endpoint.server_bytes();
     let long = "x".repeat(30_000);
-    for field in [format!("Subject: {long}\r\n"), format!("Record-Route: <sip:{long};lr>\r\n"), format!("Via: SIP/2.0/UDP {long}\r\n")] {
+    for field in [
+        format!("Subject: {long}\r\n"),
+        format!("Record-Route: <sip:{long};lr>\r\n"),
+        format!("Via: SIP/2.0/UDP {long}\r\n"),
+    ] {
         for method in ["OPTIONS", "SUBSCRIBE", "REGISTER", "INVITE"] {
             let to = "<sip:7002@192.0.2.100>";
-            let request = phone.request(method, "sip:7002@192.0.2.100", to, "", &format!("{method}{}", phone.cseq), &field, "");
+            let request = phone.request(
+                method,
+                "sip:7002@192.0.2.100",
+                to,
+                "",
+                &format!("{method}{}", phone.cseq),
+                &field,
+                "",
+            );
             bench.say(&phone, &request);
-            assert!(bench.inbox[&phone.address].last().is_some_and(|text| text.starts_with("SIP/2.0 513")), "{method}");
+            assert!(
+                bench.inbox[&phone.address].last().is_some_and(|text| text.starts_with("SIP/2.0 513")),
+                "{method}"
+            );
         }
     }
     let invite = phone.invite_with("7002", "long-body", &format!("{SDP}a={long}\r\n"));
@@ -411,7 +436,9 @@ fn held_after(method: &str, callee: &str) -> usize {
 
 #[test]
 fn one_account_fills_no_memory() {
-    for (method, callee) in [("OPTIONS", "7002"), ("INVITE", "7999"), ("SUBSCRIBE", "7999"), ("MESSAGE", "7002")] {
+    for (method, callee) in
+        [("OPTIONS", "7002"), ("INVITE", "7999"), ("SUBSCRIBE", "7999"), ("MESSAGE", "7002")]
+    {
         let held = held_after(method, callee);
         assert!((50_000..120_000).contains(&held), "{method}: {held}");
     }
@@ -428,7 +455,11 @@ fn legs_that_one_caller_is_the_cause_of_are_bounded() {
     }
     // 7002 answers nothing, so that each leg to it waits.
     let most = 16 * usize::from(Extension::new("7001", "offhook", "secret").max_calls);
-    assert!((100..=most + 1).contains(&bench.exchange.calls.legs.len()), "{}", bench.exchange.calls.legs.len());
+    assert!(
+        (100..=most + 1).contains(&bench.exchange.calls.legs.len()),
+        "{}",
+        bench.exchange.calls.legs.len()
+    );
     bench.heard(&caller, "SIP/2.0 503");
     bench.wait(60);
     assert!(bench.exchange.calls.legs.is_empty());

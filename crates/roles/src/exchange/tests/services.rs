@@ -267,7 +267,9 @@ fn nobody_opens_a_microphone_who_may_not() {
             assert!(told_by(intercom.clone(), field), "{field} {intercom:?}");
         }
     }
-    for field in ["Alert-Info: <http://x/ring2.wav>;info=ring2", "Call-Info: <http://x/face.png>;purpose=icon"] {
+    for field in
+        ["Alert-Info: <http://x/ring2.wav>;info=ring2", "Call-Info: <http://x/face.png>;purpose=icon"]
+    {
         assert!(told_by(Intercom::Nobody, field), "{field}");
     }
 }
@@ -295,7 +297,11 @@ fn the_code_of_intercom_asks_the_same_permission() {
 
 #[test]
 fn nobody_says_by_himself_who_sent_him_or_who_he_is() {
-    for field in ["Diversion: <sip:7003@192.0.2.100>;reason=unconditional", "P-Asserted-Identity: <sip:7003@h>", "Remote-Party-ID: <sip:7003@h>"] {
+    for field in [
+        "Diversion: <sip:7003@192.0.2.100>;reason=unconditional",
+        "P-Asserted-Identity: <sip:7003@h>",
+        "Remote-Party-ID: <sip:7003@h>",
+    ] {
         assert!(!told_by(Intercom::Everybody, field), "{field}");
     }
 }

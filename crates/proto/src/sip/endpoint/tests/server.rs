@@ -85,7 +85,11 @@ fn a_cancel_is_answered_and_told_once() {
     let (invite, cancel) = (incoming("INVITE", "z9hG4bK1"), incoming("CANCEL", "z9hG4bK1"));
     let id = bench.accept(0, &invite);
     bench.reply(10, id, 180).expect("open");
-    assert_eq!(bench.receive(19, &cancel), Received::Cancel(id), "not answered before its owner knows whose it is");
+    assert_eq!(
+        bench.receive(19, &cancel),
+        Received::Cancel(id),
+        "not answered before its owner knows whose it is"
+    );
     assert!(bench.cancel(20, &cancel));
     assert!(bench.last().contains(";tag=t\r\n"), "one tag for the INVITE and its CANCEL");
     assert!(!bench.cancel(30, &cancel));
@@ -229,11 +233,9 @@ proptest! {
 
 /// A request whose headers are long, of one of many callers.
 fn long(method: &str, number: usize) -> String {
-    incoming(method, &format!("z9hG4bK{number}")).replace("Call-ID: ", &format!("Call-ID: {number}")).replacen(
-        "From: <sip:",
-        &format!("From: \"{}\" <sip:", "x".repeat(10_000)),
-        1,
-    )
+    incoming(method, &format!("z9hG4bK{number}"))
+        .replace("Call-ID: ", &format!("Call-ID: {number}"))
+        .replacen("From: <sip:", &format!("From: \"{}\" <sip:", "x".repeat(10_000)), 1)
 }
 
 #[test]
