@@ -6,15 +6,17 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::net::IpAddr;
 
 use proto::Time;
 use proto::sip::locate::{Answer, Query};
 use proto::sip::{Flow, Transmit};
-use roles::role::{Input, Output, Role};
+use roles::role::{Fetched, Input, InputOf, Network, Output, OutputOf, Role};
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
 use crate::net::dns::Dns;
+use crate::net::fetch::Fetcher;
 use crate::net::{Net, NetEvent};
 use crate::store::{Change, Progress, Store};
 
@@ -22,6 +24,9 @@ use crate::store::{Change, Progress, Store};
 const MESSAGES_A_TURN: usize = 256;
 /// Commands that may wait for the role; whoever sends more waits.
 pub const COMMANDS_WAITING: usize = 256;
+
+/// What is told where a role sends a link-layer frame.
+const NO_FRAMES: &str = "a link-layer frame was not sent: this program has no socket for frames";
 
 /// What a role's own driver does for it beyond network, DNS and store.
 pub trait Hands<R: Role> {
@@ -33,6 +38,13 @@ pub trait Hands<R: Role> {
     fn heard(&mut self) -> impl Future<Output = R::Heard>;
     /// What is to be kept, as a row; none where it is kept nowhere.
     fn row(&mut self, change: R::Change) -> Option<Change>;
+    /// Does what the role wishes of the program. Never waits; what is done at the end of the role's life
+    /// is told by [`Hands::is_over`].
+    fn grant(&mut self, wish: R::Wish);
+    /// What is known of the network now that this machine has another address.
+    fn network(&self, ip: IpAddr) -> Network {
+        Network::at(ip)
+    }
     /// Takes what is for the operator alone: a connection refused, a store in trouble.
     fn note(&mut self, text: &str);
     /// Sees the role after each turn, to publish what it shows.
@@ -49,6 +61,8 @@ pub struct Means<R: Role, H> {
     pub net: Net,
     /// The resolver.
     pub dns: Dns,
+    /// Performs downloads.
+    pub fetcher: Fetcher,
     /// Where rows are kept.
     pub store: Box<dyn Store>,
     /// Tells the time.
@@ -63,7 +77,7 @@ pub struct Means<R: Role, H> {
 pub struct Driver<R: Role, H> {
     role: R,
     means: Means<R, H>,
-    out: Vec<Output<R::Event, R::Media, R::Change>>,
+    out: Vec<OutputOf<R>>,
     held: Held,
 }
 
@@ -72,6 +86,7 @@ enum Happening<C, H> {
     Net(NetEvent),
     Command(C),
     Resolved(Query, Answer),
+    Fetched(Fetched),
     Heard(H),
     Deadline,
     Stored,
@@ -94,8 +109,11 @@ impl<R: Role, H: Hands<R>> Driver<R, H> {
         &mut self.means.hands
     }
 
-    /// Puts another role in the place of this one, as when a phone restarts.
+    /// Puts another role in the place of this one, as when a phone restarts: its sockets are closed, its
+    /// downloads broken off.
     pub fn replace(&mut self, role: R) {
+        self.means.net.close_sockets();
+        self.means.fetcher.forget_all();
         self.role = role;
     }
 
@@ -123,7 +141,7 @@ impl<R: Role, H: Hands<R>> Driver<R, H> {
 
     /// Waits for whatever comes first. While the store is behind, only for the store.
     async fn wait(&mut self) -> Happening<R::Command, R::Heard> {
-        let Means { net, dns, store, clock, commands, hands } = &mut self.means;
+        let Means { net, dns, fetcher, store, clock, commands, hands } = &mut self.means;
         let deadline = self.role.next_deadline().map(|(at, _)| at);
         let takes_work = !store.is_saturated();
         tokio::select! {
@@ -133,6 +151,7 @@ impl<R: Role, H: Hands<R>> Driver<R, H> {
             Some(command) = commands.recv(), if takes_work => Happening::Command(command),
             heard = hands.heard(), if takes_work => Happening::Heard(heard),
             (query, answer) = dns.next(), if takes_work => Happening::Resolved(query, answer),
+            fetched = fetcher.next(), if takes_work => Happening::Fetched(fetched),
             event = net.next(), if takes_work => Happening::Net(event),
         }
     }
@@ -143,6 +162,7 @@ impl<R: Role, H: Hands<R>> Driver<R, H> {
             Happening::Net(event) => return self.drain(event),
             Happening::Command(command) => self.turn(Input::Command(command)),
             Happening::Resolved(query, answer) => self.turn(Input::Resolved { query, answer }),
+            Happening::Fetched(fetched) => self.turn(Input::Fetched(Box::new(fetched))),
             Happening::Heard(heard) => self.turn(Input::Heard(heard)),
             Happening::Deadline => self.turn(Input::Wake),
             Happening::Stored => {}
@@ -174,7 +194,11 @@ impl<R: Role, H: Hands<R>> Driver<R, H> {
             NetEvent::Failed(error) => self.flow_failed(error.flow, error.text),
             NetEvent::Closed(flow) => self.flow_failed(flow, "the connection was closed".to_owned()),
             NetEvent::Refused(refusal) => self.means.hands.note(&refusal.text),
-            NetEvent::Moved(ip) => self.turn(Input::LocalAddress(ip)),
+            NetEvent::Datagram { socket, from, bytes } => {
+                self.turn(Input::Datagram { socket, from, bytes: &bytes });
+            }
+            NetEvent::Socket { socket, event } => self.turn(Input::Socket { socket, event }),
+            NetEvent::Moved(ip) => self.turn(Input::Network(Box::new(self.means.hands.network(ip)))),
             NetEvent::NotMoved(error) => {
                 self.means.hands.note(&format!("the address of this machine has changed, but: {error}"));
             }
@@ -185,23 +209,28 @@ impl<R: Role, H: Hands<R>> Driver<R, H> {
         self.turn(Input::FlowFailed { flow, reason });
     }
 
-    fn turn(&mut self, input: Input<'_, R::Command, R::Heard>) {
+    fn turn(&mut self, input: InputOf<'_, R>) {
         let now = self.means.clock.now();
         self.role.handle(now, input, &mut self.out);
     }
 
     /// Performs what one turn asked for.
     fn end_turn(&mut self) {
-        let Means { net, dns, store, hands, .. } = &mut self.means;
+        let Means { net, dns, fetcher, store, hands, .. } = &mut self.means;
         let mut changes = Vec::new();
         for output in self.out.drain(..) {
             match output {
                 Output::Transmit(transmit) => self.held.push(transmit),
                 Output::Vouch(flow) => net.vouch(&flow),
                 Output::Close(flow) => net.close(&flow),
+                Output::Socket { socket, request } => net.socket(socket, request),
+                Output::SendDatagram { socket, to, bytes } => net.send_datagram(socket, to, &bytes),
+                Output::SendFrame(_) => hands.note(NO_FRAMES),
                 Output::Resolve(query) => dns.ask(query),
+                Output::Fetch(fetch) => fetcher.ask(fetch),
                 Output::Event(event) => hands.tell(event),
                 Output::Media(command) => hands.media(command),
+                Output::Wish(wish) => hands.grant(wish),
                 Output::Store(change) => changes.extend(hands.row(change)),
             }
         }

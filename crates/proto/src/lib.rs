@@ -29,6 +29,7 @@ pub mod syslog;
 pub mod text;
 pub mod tftp;
 pub mod time;
+pub mod url;
 
 pub use rng::Rng;
 pub use time::Time;

@@ -4,11 +4,26 @@
 //! [`Role::handle`], and performs the outputs without waiting. The simulated wire does the same with
 //! a clock of its own; a role cannot tell the two apart.
 
+mod fetch;
+mod network;
+mod socket;
+
+use std::convert::Infallible;
+use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
 use proto::Time;
 use proto::sip::flow::{Flow, Transmit};
 use proto::sip::locate::{Answer, Query};
+
+pub use fetch::{Fetch, FetchFault, FetchFaultKind, FetchId, Fetched, Found, Known, Login, TlsRules};
+pub use network::{Network, Vlan, VlanSource};
+pub use socket::{SocketEvent, SocketId, SocketPlan, SocketRequest};
+
+/// What a role has no use for: no value of it exists.
+pub type Nothing = Infallible;
 
 /// A part of the product that decides: phone, exchange.
 pub trait Role {
@@ -22,22 +37,29 @@ pub trait Role {
     type Heard;
     /// What it wants kept.
     type Change;
+    /// What it can be set to while it lives.
+    type Settings;
+    /// What it asks of the program around it: to start it again, to write a file.
+    type Wish;
+    /// Why it waits.
+    type Why: Copy + fmt::Debug + fmt::Display;
 
     /// Takes one input at `now`, appends what is to be done.
-    fn handle(
-        &mut self,
-        now: Time,
-        input: Input<'_, Self::Command, Self::Heard>,
-        out: &mut Vec<Output<Self::Event, Self::Media, Self::Change>>,
-    );
+    fn handle(&mut self, now: Time, input: InputOf<'_, Self>, out: &mut Vec<OutputOf<Self>>);
 
     /// When it wants to be woken by [`Input::Wake`], and why.
-    fn next_deadline(&self) -> Option<(Time, &'static str)>;
+    fn next_deadline(&self) -> Option<(Time, Self::Why)>;
 }
+
+/// What a role is told.
+pub type InputOf<'a, R> = Input<'a, <R as Role>::Command, <R as Role>::Heard, <R as Role>::Settings>;
+/// What a role answers.
+pub type OutputOf<R> =
+    Output<<R as Role>::Event, <R as Role>::Media, <R as Role>::Change, <R as Role>::Wish>;
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
-pub enum Input<'a, C, H> {
+pub enum Input<'a, C, H, S = Nothing> {
     /// Power is on: the first input of every role.
     Start,
     /// A SIP message, whole: one datagram, or one message framed out of a stream.
@@ -56,6 +78,24 @@ pub enum Input<'a, C, H> {
         /// What went wrong, in words that name the remedy.
         reason: String,
     },
+    /// A datagram came to a socket of the role's own ([`Output::Socket`]).
+    Datagram {
+        /// The socket.
+        socket: SocketId,
+        /// Who sent it.
+        from: SocketAddr,
+        /// What it holds.
+        bytes: &'a [u8],
+    },
+    /// A socket of the role's own is open, or cannot be used.
+    Socket {
+        /// The socket.
+        socket: SocketId,
+        /// What happened to it.
+        event: SocketEvent,
+    },
+    /// A link-layer frame, from its destination address on and without its checksum.
+    Frame(&'a [u8]),
     /// The answer to [`Output::Resolve`].
     Resolved {
         /// What was asked.
@@ -63,31 +103,57 @@ pub enum Input<'a, C, H> {
         /// What is known; empty where nothing is.
         answer: Answer,
     },
+    /// The answer to [`Output::Fetch`].
+    Fetched(Box<Fetched>),
+    /// The network gives other facts than before: another address, another server.
+    Network(Box<Network>),
+    /// Other settings hold from now on.
+    Settings(S),
     /// A person or program asks.
     Command(C),
     /// The media side tells.
     Heard(H),
     /// The deadline has come.
     Wake,
-    /// Another address is ours now (address change, interface change).
-    LocalAddress(std::net::IpAddr),
 }
 
 /// One thing to be done.
 #[derive(Clone, Debug)]
-pub enum Output<E, M, S> {
+pub enum Output<E, M, K, W = Nothing> {
     /// Send this. Not before the changes of the same turn are kept.
     Transmit(Transmit),
     /// Whoever is at the other end of this flow has shown who he is: a connection of his may stand idle.
     Vouch(Flow),
     /// Nothing of whoever is at the other end of this flow will be read: a connection of his is closed.
     Close(Flow),
+    /// Open or close a socket for datagrams that are not SIP of the role's own flows.
+    Socket {
+        /// The socket.
+        socket: SocketId,
+        /// What is to become of it.
+        request: SocketRequest,
+    },
+    /// Send a datagram from a socket of the role's own; nothing where that is not open.
+    SendDatagram {
+        /// The socket.
+        socket: SocketId,
+        /// Where to.
+        to: SocketAddr,
+        /// What it holds.
+        bytes: Bytes,
+    },
+    /// Send a link-layer frame, from its destination address on and without its checksum.
+    SendFrame(Bytes),
     /// Ask the DNS.
     Resolve(Query),
+    /// Download a file; [`Input::Fetched`] answers, once.
+    Fetch(Box<Fetch>),
     /// Tell whoever listens.
     Event(E),
     /// Tell the media side.
     Media(M),
     /// Keep this, before the turn's messages leave.
-    Store(S),
+    Store(K),
+    /// Something that only the program around the role can do.
+    Wish(W),
 }

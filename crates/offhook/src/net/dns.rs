@@ -1,7 +1,7 @@
 //! Names to records: the answers that [`proto::sip::locate`] asks for, from the system's resolver.
 
 use std::future::pending;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
@@ -20,8 +20,7 @@ const ATTEMPTS: usize = 2;
 
 /// Asks the DNS for one role.
 pub struct Dns {
-    /// None where this system names no DNS server that can be asked.
-    resolver: Option<TokioResolver>,
+    names: Names,
     asking: JoinSet<(Query, Answer)>,
     refused: Vec<(Query, Answer)>,
 }
@@ -47,12 +46,17 @@ impl Dns {
     }
 
     fn new(resolver: Option<TokioResolver>) -> Self {
-        Self { resolver, asking: JoinSet::new(), refused: Vec::new() }
+        Self { names: Names(resolver), asking: JoinSet::new(), refused: Vec::new() }
+    }
+
+    /// The same servers for whoever waits for addresses by himself.
+    pub(super) fn names(&self) -> Names {
+        self.names.clone()
     }
 
     /// Begins to ask; the answer comes out of [`Dns::next`].
     pub fn ask(&mut self, query: Query) {
-        match &self.resolver {
+        match &self.names.0 {
             Some(resolver) if self.asking.len() < QUESTIONS => {
                 self.asking.spawn(look_up(resolver.clone(), query));
             }
@@ -73,6 +77,25 @@ impl Dns {
                 Some(Err(_)) => {}
                 None => pending().await,
             }
+        }
+    }
+}
+
+/// Looks addresses of hosts up. None where this system names no DNS server that can be asked.
+#[derive(Clone)]
+pub(super) struct Names(Option<TokioResolver>);
+
+impl Names {
+    /// The addresses of a host.
+    ///
+    /// # Errors
+    /// There are none; true where the DNS failed rather than knew none.
+    pub(super) async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, bool> {
+        let resolver = self.0.as_ref().ok_or(true)?;
+        let name = name_of(host).ok_or(false)?;
+        match resolver.lookup_ip(name).await {
+            Ok(found) => Ok(found.iter().take(MAX_RECORDS).collect()),
+            Err(error) => Err(!error.is_no_records_found()),
         }
     }
 }

@@ -6,9 +6,11 @@
 
 pub mod dns;
 mod error;
+pub mod fetch;
 mod listen;
 #[cfg(target_os = "linux")]
 pub mod relay;
+mod sockets;
 mod stream;
 pub mod tls;
 mod udp;
@@ -31,6 +33,8 @@ pub use error::{FlowError, FlowErrorKind};
 pub(crate) use listen::bind_media;
 
 use crate::clock::Clock;
+use roles::role::{SocketEvent, SocketId, SocketRequest};
+use sockets::Sockets;
 use stream::Streams;
 use udp::UdpPorts;
 
@@ -131,6 +135,22 @@ pub enum NetEvent {
     Failed(FlowError),
     /// The connection of this flow ended without an error of its own.
     Closed(Flow),
+    /// A datagram came to a socket that the role has opened.
+    Datagram {
+        /// The socket.
+        socket: SocketId,
+        /// Who sent it.
+        from: SocketAddr,
+        /// What it holds.
+        bytes: Bytes,
+    },
+    /// A socket that the role has opened stands, or cannot be used.
+    Socket {
+        /// The socket.
+        socket: SocketId,
+        /// What happened to it.
+        event: SocketEvent,
+    },
     /// A connection to us was not taken up; nothing is held for it.
     Refused(Refusal),
     /// Everything is bound to this address now, at the ports of before; connections were closed.
@@ -154,6 +174,7 @@ pub struct Refusal {
 pub struct Net {
     udp: UdpPorts,
     streams: Streams,
+    sockets: Sockets,
     pending: VecDeque<NetEvent>,
     wire: Wire,
     streams_first: bool,
@@ -174,6 +195,7 @@ impl Net {
         Ok(Self {
             udp,
             streams,
+            sockets: Sockets::new(),
             pending: VecDeque::new(),
             wire,
             streams_first: false,
@@ -244,6 +266,21 @@ impl Net {
         }
     }
 
+    /// Opens or closes a socket of the role's own; [`NetEvent::Socket`] tells how it went.
+    pub fn socket(&mut self, id: SocketId, request: SocketRequest) {
+        self.sockets.obey(id, request);
+    }
+
+    /// Sends a datagram from a socket of the role's own; nothing where that is not open.
+    pub fn send_datagram(&mut self, id: SocketId, to: SocketAddr, bytes: &Bytes) {
+        self.sockets.send(id, to, bytes, &mut self.wire);
+    }
+
+    /// Closes all sockets that the role has opened, as when it starts again.
+    pub fn close_sockets(&mut self) {
+        self.sockets.close_all();
+    }
+
     /// The connection of a flow may stand idle for long; see [`Limits::stranger`].
     pub fn vouch(&mut self, flow: &Flow) {
         self.streams.vouch(flow);
@@ -280,6 +317,9 @@ impl Net {
                 Ok(()) => NetEvent::Moved(ip),
                 Err(error) => NetEvent::NotMoved(error),
             });
+        }
+        if let Poll::Ready(event) = self.sockets.poll_next(context, &mut self.wire) {
+            return Poll::Ready(event);
         }
         self.streams_first = !self.streams_first;
         if self.streams_first {

@@ -2,6 +2,7 @@
 
 mod certificate;
 mod explain;
+mod verify;
 
 use std::io;
 use std::path::PathBuf;
@@ -15,7 +16,8 @@ use rustls::pki_types::ServerName;
 use super::{FlowError, FlowErrorKind};
 
 pub use certificate::{server_from_files, server_self_made};
-pub(super) use explain::{explain_accept, explain_connect};
+pub(super) use explain::{explain_accept, explain_connect, explain_https};
+pub(super) use verify::Identity;
 
 /// Whose certificates are believed when we connect (RFC 5922).
 #[derive(Clone, Debug)]

@@ -7,10 +7,15 @@ use offhook::clock::Clock;
 use offhook::drive::{Driver, Hands, Means};
 use offhook::net::Net;
 use offhook::net::dns::Dns;
+use offhook::net::fetch::Fetcher;
+use offhook::net::tls::Trust;
 use offhook::store::{Change, Memory, Reader, Store, Table};
 use proto::Time;
 use proto::sip::{Flow, Transmit};
-use roles::role::{Input, Output, Role};
+use roles::role::{
+    Fetch, FetchFaultKind, FetchId, Fetched, Found, Input, Nothing, Output, Role, SocketEvent, SocketId, SocketPlan,
+    SocketRequest, TlsRules,
+};
 use tokio::sync::mpsc;
 
 use crate::net::{config, flow, message, run, transmit};
@@ -32,7 +37,11 @@ enum Told {
     Moved,
 }
 
-type Out = Output<Told, &'static str, String>;
+/// The echo has nothing more to say.
+#[derive(Debug)]
+struct Wish;
+
+type Out = Output<Told, &'static str, String, Wish>;
 
 impl Role for Echo {
     type Command = &'static str;
@@ -40,6 +49,9 @@ impl Role for Echo {
     type Media = &'static str;
     type Heard = &'static str;
     type Change = String;
+    type Settings = Nothing;
+    type Wish = Wish;
+    type Why = &'static str;
 
     fn handle(&mut self, now: Time, input: Input<'_, &'static str, &'static str>, out: &mut Vec<Out>) {
         match input {
@@ -61,7 +73,7 @@ impl Role for Echo {
                 out.push(Output::Event(Told::Rang));
             }
             Input::Heard(sound) => out.push(Output::Event(Told::Heard(sound))),
-            Input::LocalAddress(_) => out.push(Output::Event(Told::Moved)),
+            Input::Network(_) => out.push(Output::Event(Told::Moved)),
             Input::FlowFailed { .. } => out.push(Output::Event(Told::FlowFailed)),
             _ => {}
         }
@@ -89,6 +101,10 @@ impl Hands<Echo> for Ears {
     fn tell(&mut self, event: Told) {
         self.left = self.left.saturating_sub(1);
         self.told.send(event).expect("the test listens");
+    }
+
+    fn grant(&mut self, _: Wish) {
+        self.left = 0;
     }
 
     fn media(&mut self, command: &'static str) {
@@ -130,6 +146,7 @@ fn driven(net: Net, events: usize) -> Parts {
     let hands = Ears { told: teller, sounds: Vec::new(), left: events };
     let means = Means {
         net,
+        fetcher: Fetcher::new(&Dns::with_servers(&[]), Trust::default()),
         dns: Dns::with_servers(&[]),
         store: Box::new(store),
         clock: Clock::start(),

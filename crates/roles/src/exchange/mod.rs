@@ -24,6 +24,7 @@ mod qualify;
 mod registrar;
 mod router;
 mod size;
+mod why;
 
 #[cfg(test)]
 mod tests;
@@ -39,7 +40,7 @@ use proto::{Rng, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::relay::{RelayCommand, RelayEvent, RelayFigures};
-use crate::role::{Input, Output, Role};
+use crate::role::{Input, Nothing, Output, Role};
 
 use self::calls::{Calls, LegId};
 use self::directory::{Directory, ExtensionId};
@@ -61,6 +62,7 @@ pub use self::ports::RelayPorts;
 pub use self::registrar::Terms;
 pub use self::router::Codes;
 pub use self::size::Limits;
+pub use self::why::Why;
 
 /// What an exchange does with others' requests.
 const ALLOW: &str =
@@ -359,16 +361,16 @@ enum Alarm {
 }
 
 impl Alarm {
-    const fn why(self) -> &'static str {
+    const fn why(self) -> Why {
         match self {
-            Self::Leg(_) => "a leg of a call",
-            Self::NoAnswer(_) => "no answer",
-            Self::ServiceOver(_) => "a parked call, or the end of a confirmation",
-            Self::Leftover(_) => "a leg without a call",
-            Self::Expiry(_) => "the end of a registration",
-            Self::Lamp(_) => "the end of a subscription",
-            Self::Qualify(_) => "a device to be asked",
-            Self::Careful => "the end of an overload",
+            Self::Leg(_) => Why::Leg,
+            Self::NoAnswer(_) => Why::NoAnswer,
+            Self::ServiceOver(_) => Why::ServiceOver,
+            Self::Leftover(_) => Why::Leftover,
+            Self::Expiry(_) => Why::Expiry,
+            Self::Lamp(_) => Why::Lamp,
+            Self::Qualify(_) => Why::Qualify,
+            Self::Careful => Why::Careful,
         }
     }
 }
@@ -624,6 +626,9 @@ impl Role for Exchange {
     type Media = RelayCommand;
     type Heard = RelayEvent;
     type Change = Change;
+    type Settings = Nothing;
+    type Wish = Nothing;
+    type Why = Why;
 
     fn handle(&mut self, now: Time, input: Input<'_, Command, RelayEvent>, out: &mut Vec<Out>) {
         match input {
@@ -631,7 +636,10 @@ impl Role for Exchange {
             Input::FlowFailed { flow, .. } => self.endpoint.flow_failed(now, flow),
             Input::Command(command) => self.obey(now, command),
             Input::Heard(event) => self.on_relay(now, event),
-            Input::Start | Input::Wake | Input::Resolved { .. } | Input::LocalAddress(_) => {}
+            Input::Settings(never) => match never {},
+            Input::Start | Input::Wake | Input::Resolved { .. } | Input::Network(_) => {}
+            // It opens no socket of its own and downloads nothing.
+            Input::Datagram { .. } | Input::Socket { .. } | Input::Frame(_) | Input::Fetched(_) => {}
         }
         self.run_due(now);
         self.tell_lamps(now);
@@ -639,9 +647,9 @@ impl Role for Exchange {
         out.extend(self.wire.drain(..).map(Output::Transmit));
     }
 
-    fn next_deadline(&self) -> Option<(Time, &'static str)> {
+    fn next_deadline(&self) -> Option<(Time, Why)> {
         let alarm = self.alarms.first().map(|(at, alarm)| (*at, alarm.why()));
-        let timer = self.endpoint.next_deadline().map(|(at, _)| (at, "a transaction"));
+        let timer = self.endpoint.next_deadline().map(|(at, timer)| (at, Why::Transaction(timer)));
         [alarm, timer].into_iter().flatten().min()
     }
 }

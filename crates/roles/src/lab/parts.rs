@@ -15,7 +15,7 @@ use super::relay::SimRelay;
 use crate::exchange::{self, Ban, Binding, CallRecord, Exchange, Extension, Restored, Subscription};
 use crate::phone::{self, Command, Phone, Place};
 use crate::relay::RelayCommand;
-use crate::role::{Input, Output, Role};
+use crate::role::{Input, InputOf, Network, Output, Role};
 use crate::settings::Settings;
 use crate::sound::SoundCommand;
 
@@ -125,7 +125,7 @@ impl PhonePart {
         }
     }
 
-    fn input(&mut self, now: Time, input: Input<'_, Command, crate::sound::SoundEvent>, out: &mut Vec<Does>) {
+    fn input(&mut self, now: Time, input: InputOf<'_, Phone>, out: &mut Vec<Does>) {
         let mut outputs = Vec::new();
         self.phone.handle(now, input, &mut outputs);
         for output in outputs {
@@ -140,6 +140,7 @@ impl PhonePart {
                 Output::Media(command) => self.play(now, command, out),
                 // Settings live in the phone itself and come along when it is restarted.
                 Output::Store(phone::Change::Setting { .. } | phone::Change::Call(_)) => {}
+                _ => {}
             }
         }
     }
@@ -196,8 +197,8 @@ impl Party for PhonePart {
             Happens::Command(line) => self.command(now, line, out),
             Happens::Wake => self.wake(now, out),
             Happens::Address(ip) => {
-                self.place.ip = ip;
-                self.input(now, Input::LocalAddress(ip), out);
+                self.place.network = Network::at(ip);
+                self.input(now, Input::Network(Box::new(Network::at(ip))), out);
             }
         }
     }
@@ -343,6 +344,7 @@ impl ExchangePart {
                 Output::Event(event) => out.push(Does::Tell(told(&event))),
                 Output::Media(command) => self.relay(now, command, out),
                 Output::Store(change) => self.kept.change(change),
+                _ => {}
             }
         }
     }

@@ -9,6 +9,7 @@ use proto::Time;
 use proto::sip::usage::register::Registration;
 use serde::Serialize;
 
+use super::Why;
 use super::desk::{Desk, Place};
 use crate::settings::{AccountSettings, Model, PhoneSettings};
 
@@ -105,11 +106,11 @@ impl Account {
     }
 
     /// When [`on_deadline`](Self::on_deadline) wants to be called, and why.
-    pub(super) fn next_deadline(&self) -> Option<(Time, &'static str)> {
-        let begin = self.begin_at.map(|at| (at, "registration begins"));
-        let keep_alive = self.keep_alive_at.map(|at| (at, "keep-alive"));
+    pub(super) fn next_deadline(&self) -> Option<(Time, Why)> {
+        let begin = self.begin_at.map(|at| (at, Why::RegistrationBegins));
+        let keep_alive = self.keep_alive_at.map(|at| (at, Why::KeepAlive));
         let registration = self.registration.as_ref().and_then(Registration::next_deadline);
-        let registration = registration.map(|(at, _)| (at, "registration"));
+        let registration = registration.map(|(at, why)| (at, Why::Registration(why)));
         [begin, keep_alive, registration].into_iter().flatten().min()
     }
 }
@@ -158,7 +159,7 @@ impl Lines {
             let settings = AccountSettings::read(&crate::settings::Settings::default(), 1);
             let user = place.mac_text();
             let settings =
-                AccountSettings { number: 0, user, domain: Some(place.ip.to_string()), ..settings };
+                AccountSettings { number: 0, user, domain: Some(place.ip().to_string()), ..settings };
             Box::new(Line::new(settings, general, place, model))
         });
     }

@@ -24,7 +24,7 @@ use proto::sip::usage::Context;
 use proto::sip::usage::call::{self, Call};
 use serde::Serialize;
 
-use super::Phone;
+use super::{Phone, Why};
 use super::desk::Owner;
 use super::event::{By, CallRef, EventKind};
 use super::locating::Way;
@@ -216,10 +216,10 @@ impl Conversation {
         self.timers.clear();
     }
 
-    fn next_deadline(&self) -> Option<(Time, &'static str)> {
-        let timer = self.timers.iter().map(|(at, _)| (*at, "call")).min();
+    fn next_deadline(&self) -> Option<(Time, Why)> {
+        let timer = self.timers.iter().map(|(at, _)| (*at, Why::Call)).min();
         let signalling = self.signalling.as_ref().and_then(|call| call.next_deadline());
-        [timer, signalling.map(|(at, _)| (at, "call signalling"))].into_iter().flatten().min()
+        [timer, signalling.map(|(at, why)| (at, Why::Signalling(why)))].into_iter().flatten().min()
     }
 }
 
@@ -246,10 +246,10 @@ impl Calls {
     }
 
     /// When [`Phone::advance_calls`] wants to be called, and why.
-    pub(super) fn next_deadline(&self) -> Option<(Time, &'static str)> {
+    pub(super) fn next_deadline(&self) -> Option<(Time, Why)> {
         let calls = self.table.values().filter_map(Conversation::next_deadline);
-        let busy = self.busy_until.map(|at| (at, "busy tone"));
-        let redial = self.auto_redial.as_ref().map(|redial| (redial.at, "auto redial"));
+        let busy = self.busy_until.map(|at| (at, Why::BusyTone));
+        let redial = self.auto_redial.as_ref().map(|redial| (redial.at, Why::AutoRedial));
         calls.chain(busy).chain(redial).min()
     }
 

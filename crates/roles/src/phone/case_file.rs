@@ -223,7 +223,7 @@ impl Phone {
         line(text, format_args!("- Model: {}", self.settings.model().name));
         line(text, format_args!("- Firmware: {}", self.desk.place.version));
         line(text, format_args!("- MAC: {}", self.desk.place.mac_text()));
-        line(text, format_args!("- Address: {}", self.desk.place.ip));
+        line(text, format_args!("- Address: {}", self.desk.place.ip()));
         line(text, format_args!("- Up: {up_s} s"));
         line(text, format_args!("- Restarts: {count}"));
         line(

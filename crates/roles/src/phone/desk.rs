@@ -12,9 +12,10 @@ use proto::syslog::Severity;
 use proto::{Rng, Time};
 
 use super::calls::{CallNumber, HistoryEntry};
+use super::case_file::Topic;
 use super::event::{Event, EventKind};
 use super::log::Log;
-use crate::role::Output;
+use crate::role::{Network, Output};
 use crate::settings::{PhoneSettings, Secret};
 use crate::sound::SoundCommand;
 
@@ -28,8 +29,8 @@ const MAX_REQUESTS_BYTES: usize = 4 << 20;
 /// Where a phone stands and what it is; told by whoever drives it.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// Its address.
-    pub ip: IpAddr,
+    /// What it knows of its network: its address, and what DHCP and the switch told.
+    pub network: Network,
     /// Where it listens for SIP over UDP.
     pub udp_port: u16,
     /// Where it listens for SIP over TCP.
@@ -42,8 +43,6 @@ pub struct Place {
     pub mac: [u8; 6],
     /// Its firmware's version.
     pub version: Arc<str>,
-    /// The SIP server that DHCP names in option 120 (RFC 3361), and its port; 0 asks the DNS.
-    pub dhcp_sip_server: Option<(String, u16)>,
     /// Further ports at which it listens for SIP: signal ports of single accounts.
     pub signal_ports: Vec<u16>,
     /// How many lines of its log and calls of its history it keeps.
@@ -54,17 +53,21 @@ impl Place {
     /// A phone at `ip` with the usual ports.
     pub fn new(ip: IpAddr) -> Self {
         Self {
-            ip,
+            network: Network::at(ip),
             udp_port: 5_060,
             tcp_port: 5_060,
             tls_port: 5_061,
             rtp_ports: 10_000..=10_099,
             mac: [0x00, 0x21, 0xf2, 0, 0, 1],
             version: env!("CARGO_PKG_VERSION").into(),
-            dhcp_sip_server: None,
             signal_ports: Vec::new(),
             most_log_lines: 500,
         }
+    }
+
+    /// Its address.
+    pub fn ip(&self) -> IpAddr {
+        self.network.ip
     }
 
     /// Where it listens for that transport.
@@ -74,7 +77,7 @@ impl Place {
             Transport::Tcp => self.tcp_port,
             Transport::Tls => self.tls_port,
         };
-        SocketAddr::new(self.ip, port)
+        SocketAddr::new(self.ip(), port)
     }
 
     /// The MAC address as files and headers write it: `0021f222b021`.
@@ -99,6 +102,26 @@ pub enum Change {
     Call(HistoryEntry),
 }
 
+/// What a phone asks of the program around it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Wish {
+    /// To be started again, with the settings that it has.
+    Restart,
+    /// To be switched off: it has said goodbye to its servers.
+    SwitchOff,
+    /// A support bundle, and the answer to the command that asks for it.
+    Bundle {
+        /// The command's own name.
+        id: Option<String>,
+        /// The file.
+        file: String,
+        /// What the case is about.
+        topic: Topic,
+        /// When it was asked for.
+        at: Time,
+    },
+}
+
 /// Whose a request of ours is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Owner {
@@ -115,7 +138,7 @@ pub(super) enum Owner {
 }
 
 /// What a phone hands out.
-pub(super) type Out = Output<Event, SoundCommand, Change>;
+pub(super) type Out = Output<Event, SoundCommand, Change, Wish>;
 
 /// What every part of a phone works with.
 #[derive(Debug)]
@@ -190,6 +213,18 @@ impl Desk {
         if let Some(line) = self.log.write(self.now, severity, text) {
             self.tell(EventKind::Log { line, severity });
         }
+    }
+
+    /// Asks the program around the phone.
+    pub(super) fn wish(&mut self, wish: Wish) {
+        self.out.push(Output::Wish(wish));
+    }
+
+    /// Starts the phone again, and says why.
+    pub(super) fn restart(&mut self, why: &str) {
+        self.fault(&format!("Reboot, {why}"));
+        self.tell(EventKind::Reboot { why: why.to_owned() });
+        self.wish(Wish::Restart);
     }
 
     /// Tells the media side.

@@ -5,7 +5,6 @@ use proto::syslog::Severity;
 use serde::{Serialize, Serializer};
 
 use super::calls::HistoryEntry;
-use super::case_file::Topic;
 use super::lamps::{Colour, Meaning, Rhythm};
 use super::view::{Contact, Shown, SoftKey, View};
 use crate::sound::Figures;
@@ -253,27 +252,16 @@ pub enum EventKind {
         #[serde(serialize_with = "word", skip_serializing_if = "is_ordinary")]
         severity: Severity,
     },
-    /// The program is to write a support bundle.
-    Bundle {
-        /// The command's own name.
-        id: Option<String>,
-        /// The file.
-        file: String,
-        /// What the case is about.
-        topic: Topic,
-    },
     /// The phone is to fetch its configuration.
     Resync {
         /// Who asked for it.
         why: String,
     },
-    /// The phone is to restart.
+    /// The phone starts again.
     Reboot {
         /// Who asked for it.
         why: String,
     },
-    /// The phone has said goodbye to its servers and can be switched off.
-    Quit,
 }
 
 fn word<S: Serializer>(severity: &Severity, serializer: S) -> Result<S::Ok, S::Error> {

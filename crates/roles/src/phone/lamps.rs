@@ -8,7 +8,7 @@ use proto::sip::message::Message;
 use proto::sip::usage::subscribe::{Config, Event, Subscription};
 use serde::Serialize;
 
-use super::Phone;
+use super::{Phone, Why};
 use super::accounts::Line;
 use super::calls::Phase;
 use super::desk::{Desk, Owner};
@@ -147,9 +147,9 @@ impl Key {
         Self { settings, lamp: None, watched: None }
     }
 
-    pub(super) fn next_deadline(&self) -> Option<(Time, &'static str)> {
-        let (at, _) = self.watched.as_ref()?.subscription.next_deadline()?;
-        Some((at, "subscription of a lamp"))
+    pub(super) fn next_deadline(&self) -> Option<(Time, Why)> {
+        let (at, why) = self.watched.as_ref()?.subscription.next_deadline()?;
+        Some((at, Why::Lamp(why)))
     }
 
     /// Who is called by whom, for the screen: `7007 <- 7001`.
@@ -460,10 +460,10 @@ impl Phone {
     }
 
     /// When a subscription wants to be woken, and why.
-    pub(super) fn next_subscription_deadline(&self) -> Option<(Time, &'static str)> {
+    pub(super) fn next_subscription_deadline(&self) -> Option<(Time, Why)> {
         let boxes =
             self.mailboxes.iter().filter_map(|mailbox| mailbox.subscription.as_ref()?.next_deadline());
-        let boxes = boxes.map(|(at, _)| (at, "subscription to messages"));
+        let boxes = boxes.map(|(at, why)| (at, Why::Messages(why)));
         self.keys.iter().filter_map(Key::next_deadline).chain(boxes).min()
     }
 

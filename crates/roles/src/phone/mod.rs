@@ -19,6 +19,7 @@ mod locating;
 mod log;
 mod obey;
 mod requests;
+mod why;
 
 #[cfg(test)]
 mod tests;
@@ -41,12 +42,13 @@ use lamps::{Key, Mailbox};
 pub use accounts::AccountState;
 pub use calls::{CallNumber, HistoryEntry, HistoryKind, MOST_ENTRIES as MOST_CALLS, Phase};
 pub use command::{Command, CommandError, CommandKind};
-pub use desk::{Change, Place};
+pub use desk::{Change, Place, Wish};
 pub use event::{Event, EventKind};
 pub use lamps::{Colour, Lamp, Meaning, Rhythm};
 pub use view::{Shown, View};
+pub use why::Why;
 
-use crate::role::{Input, Role};
+use crate::role::{Input, InputOf, Network, Role};
 use crate::settings::{AccountSettings, AtStart, KeyKind, KeySettings, PhoneSettings, Settings};
 use crate::sound::{SoundCommand, SoundEvent};
 
@@ -119,13 +121,9 @@ impl Phone {
         &self.settings
     }
 
-    /// Takes other settings: what a downloaded file says, for example. What takes effect when is told by
-    /// each parameter's row ([`crate::settings::When`]).
-    pub fn apply_settings(&mut self, now: Time, settings: Settings, out: &mut Vec<Out>) {
-        self.desk.now = now;
-        self.take_settings(settings);
-        self.settle();
-        self.desk.flush(out);
+    /// What it knows of its network.
+    pub fn network(&self) -> &Network {
+        &self.desk.place.network
     }
 
     /// The parameters whose change waits for a restart.
@@ -135,7 +133,7 @@ impl Phone {
 
     /// Its own address.
     pub fn ip(&self) -> std::net::IpAddr {
-        self.desk.place.ip
+        self.desk.place.ip()
     }
 
     /// A server that it speaks to and the address that it speaks from, where a server is known.
@@ -182,10 +180,12 @@ impl Phone {
             AccountSettings::read_all(settings).into_iter().filter(AccountSettings::can_register).collect();
         self.end_calls_of_others(&wanted);
         let before = std::mem::take(&mut self.lines.accounts);
+        let place = &self.desk.place;
         let stays = |account: &Account| {
             let number = account.number();
             let anew = changed.iter().any(|key| key.registers_anew(number));
-            !anew && wanted.iter().any(|wanted| wanted.number == number)
+            let wanted = wanted.iter().find(|wanted| wanted.number == number);
+            !anew && wanted.is_some_and(|wanted| account.line.has_servers_of(wanted, place))
         };
         let (mut kept, gone): (Vec<_>, Vec<_>) = before.into_iter().partition(stays);
         for account in gone {
@@ -332,13 +332,20 @@ impl Phone {
         self.on_call_resolved(query, answer);
     }
 
-    /// The phone has another address: it registers anew and moves its calls.
-    fn on_local_address(&mut self, ip: std::net::IpAddr) {
-        if ip == self.desk.place.ip {
-            return;
+    /// The network gives other facts. With another address the phone registers anew and moves its calls;
+    /// with another SIP server of option 120 the accounts that follow it register there.
+    fn on_network(&mut self, network: Network) {
+        let before = std::mem::replace(&mut self.desk.place.network, network);
+        if self.desk.place.ip() != before.ip {
+            self.on_new_address();
         }
-        self.desk.note(&format!("IP address changed to {ip}"));
-        self.desk.place.ip = ip;
+        if self.desk.place.network.option_120 != before.option_120 {
+            self.reread(&[]);
+        }
+    }
+
+    fn on_new_address(&mut self) {
+        self.desk.note(&format!("IP address changed to {}", self.desk.place.ip()));
         for account in &mut self.lines.accounts {
             account.restart(&mut self.desk);
         }
@@ -379,7 +386,7 @@ impl Phone {
         let now = self.desk.now;
         let gone = self.lines.have_left() && self.calls.live().next().is_none();
         if self.quitting.take_if(|until| gone || *until <= now).is_some() {
-            self.desk.tell(EventKind::Quit);
+            self.desk.wish(Wish::SwitchOff);
         }
     }
 
@@ -406,8 +413,11 @@ impl Role for Phone {
     type Media = SoundCommand;
     type Heard = SoundEvent;
     type Change = Change;
+    type Settings = Settings;
+    type Wish = Wish;
+    type Why = Why;
 
-    fn handle(&mut self, now: Time, input: Input<'_, Command, SoundEvent>, out: &mut Vec<Out>) {
+    fn handle(&mut self, now: Time, input: InputOf<'_, Self>, out: &mut Vec<Out>) {
         self.desk.now = now;
         match input {
             Input::Start => self.start(),
@@ -420,18 +430,20 @@ impl Role for Phone {
             Input::Command(command) => self.on_command(command),
             Input::Heard(event) => self.on_sound(event),
             Input::Wake => {}
-            Input::LocalAddress(ip) => self.on_local_address(ip),
+            Input::Network(network) => self.on_network(*network),
+            Input::Settings(settings) => self.take_settings(settings),
+            Input::Datagram { .. } | Input::Socket { .. } | Input::Frame(_) | Input::Fetched(_) => {}
         }
         self.advance();
         self.settle();
         self.desk.flush(out);
     }
 
-    fn next_deadline(&self) -> Option<(Time, &'static str)> {
-        let endpoint = self.desk.endpoint.next_deadline().map(|(at, _)| (at, "transaction"));
+    fn next_deadline(&self) -> Option<(Time, Why)> {
+        let endpoint = self.desk.endpoint.next_deadline().map(|(at, timer)| (at, Why::Transaction(timer)));
         let accounts = self.lines.accounts.iter().filter_map(Account::next_deadline);
-        let message = self.message.as_ref().map(|(_, until)| (*until, "message on the screen"));
-        let quitting = self.quitting.map(|until| (until, "goodbye"));
+        let message = self.message.as_ref().map(|(_, until)| (*until, Why::Screen));
+        let quitting = self.quitting.map(|until| (until, Why::Goodbye));
         let calls = self.calls.next_deadline();
         let subscriptions = self.next_subscription_deadline();
         accounts.chain(endpoint).chain(calls).chain(subscriptions).chain(message).chain(quitting).min()

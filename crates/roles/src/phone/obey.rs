@@ -2,7 +2,7 @@
 
 use super::calls::{CallNumber, Cause, Phase, Purpose};
 use super::command::{Command, CommandKind, ForwardWhen, Which};
-use super::desk::Change;
+use super::desk::{Change, Wish};
 use super::event::{By, EventKind};
 use super::{Phone, Refused};
 use crate::settings::{
@@ -14,7 +14,7 @@ impl Phone {
         let Command { id, what } = command;
         // Only the program can write files: it answers the command when the bundle is written.
         if let CommandKind::Bundle { file, topic } = what {
-            return self.desk.tell(EventKind::Bundle { id, file, topic });
+            return self.desk.wish(Wish::Bundle { id, file, topic, at: self.desk.now });
         }
         let told = match self.obey(what) {
             Ok(()) => EventKind::Done { id },
@@ -57,8 +57,7 @@ impl Phone {
                 Ok(())
             }
             K::Reboot => {
-                self.desk.fault("Reboot, command");
-                self.desk.tell(EventKind::Reboot { why: "command".into() });
+                self.desk.restart("command");
                 Ok(())
             }
             K::Set(assignments) => self.set(&assignments, Source::Api),

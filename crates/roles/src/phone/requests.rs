@@ -209,11 +209,10 @@ impl Phone {
         self.answer(flow, request, Reply::new(200));
         let why = format!("NOTIFY check-sync from {}", flow.remote);
         if reboot {
-            self.desk.fault(&format!("Reboot, {why}"))
-        } else {
-            self.desk.note(&why)
+            return self.desk.restart(&why);
         }
-        self.desk.tell(if reboot { EventKind::Reboot { why } } else { EventKind::Resync { why } });
+        self.desk.note(&why);
+        self.desk.tell(EventKind::Resync { why });
     }
 
     /// Answers in a transaction of its own.

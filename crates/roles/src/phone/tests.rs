@@ -20,7 +20,7 @@ use proto::Time;
 use proto::sip::flow::{Flow, Transport};
 use proto::sip::message::{Message, Method, Name};
 
-use super::{Command, Event, EventKind, Phone, Place};
+use super::{Command, Event, EventKind, Phone, Place, Wish};
 use crate::role::{Input, Output, Role};
 use crate::settings::{Model, Settings, Source};
 use crate::sound::{SoundCommand, SoundEvent};
@@ -39,6 +39,7 @@ struct Bench {
     ladder: Vec<String>,
     sent: VecDeque<Vec<u8>>,
     events: Vec<EventKind>,
+    wishes: Vec<Wish>,
     played: Vec<SoundCommand>,
     cseq: u32,
     /// What the DNS was asked, and where the last message went.
@@ -63,8 +64,8 @@ impl Bench {
         let now = Time::from_secs(1_641_377_386);
         let place = Place::new([192, 168, 80, 20].into());
         let phone = Phone::new(all, place, [7; 32], now);
-        let (ladder, sent, events, played) = Default::default();
-        Self { phone, now, ladder, sent, events, played, cseq: 100, asked: Vec::new(), last_to: None }
+        let (ladder, sent, events, wishes, played) = Default::default();
+        Self { phone, now, ladder, sent, events, wishes, played, cseq: 100, asked: Vec::new(), last_to: None }
     }
 
     /// A phone that is switched on and registered, its ladder forgotten.
@@ -118,7 +119,8 @@ impl Bench {
                     }
                 }
                 Output::Resolve(query) => self.asked.push(query),
-                Output::Store(_) | Output::Vouch(_) | Output::Close(_) => {}
+                Output::Wish(wish) => self.wishes.push(wish),
+                _ => {}
             }
         }
     }

@@ -210,7 +210,7 @@ impl Phone {
             dnd,
             forwards,
             network: NetworkView {
-                ip: self.desk.place.ip.to_string(),
+                ip: self.desk.place.ip().to_string(),
                 mac: self.desk.place.mac_text(),
                 model: self.settings.model().name,
                 version: self.desk.place.version.to_string(),

@@ -8,6 +8,7 @@ use proto::sip::Transport;
 use proto::{Rng, Time};
 use roles::exchange::{Config as ExchangeConfig, Exchange};
 use roles::phone::{Command, CommandError, Phone, Place};
+use roles::role::Nothing;
 use roles::relay::{RelayCommand, RelayEvent};
 use roles::settings::{PhoneSettings, Settings};
 use roles::sound::{SoundCommand, SoundEvent};
@@ -23,6 +24,8 @@ use crate::cli::serve::{Relaying, keep};
 use crate::clock::{self, Clock};
 use crate::drive::{self, COMMANDS_WAITING, Driver, Means};
 use crate::net::dns::Dns;
+use crate::net::fetch::Fetcher;
+use crate::net::tls::Trust;
 use crate::net::{Config, Net, Tap};
 use crate::sound::tap::Seen;
 use crate::sound::{self, Engine, Sine, Sink};
@@ -163,20 +166,22 @@ impl PhoneBox {
     /// # Errors
     /// A port that another program uses, or the system gives no thread: the text names the address.
     pub(super) async fn switch_on(&self, room: &Room, sink: Box<dyn Sink>) -> io::Result<Machine> {
-        let net = room.bind(SocketAddr::new(self.place.ip, self.place.udp_port), true).await?;
+        let net = room.bind(SocketAddr::new(self.place.ip(), self.place.udp_port), true).await?;
         let mut settings = self.settings.clone();
         memory::recall(&mut settings, &self.store, false)?;
         let dscp = PhoneSettings::read(&settings).rtp.audio_dscp;
         let own = sound::Config::NARROWBAND;
         let source = Box::new(Sine::new(self.tone_hz, own.rate_hz));
         let engine = Engine::new(own, source, sink, clock::seed()?);
-        let sound = Sound::start(engine, dscp, room.clock, room.media_tap(self.place.ip))?;
+        let sound = Sound::start(engine, dscp, room.clock, room.media_tap(self.place.ip()))?;
         let (commander, commands) = mpsc::channel(COMMANDS_WAITING);
         let (rows, _) = Rows::recall(&self.store)?;
         let hands = PhoneHands { name: self.name.clone(), room: room.clone(), sound, rows, end: None };
+        let dns = Dns::system();
         let means = Means {
             net,
-            dns: Dns::system(),
+            fetcher: Fetcher::new(&dns, Trust::default()),
+            dns,
             store: Box::new(self.store.clone()),
             clock: room.clock,
             commands,
@@ -220,12 +225,18 @@ struct PhoneHands {
 
 impl drive::Hands<Phone> for PhoneHands {
     fn tell(&mut self, event: phone::Event) {
-        self.end = match event.what {
-            phone::EventKind::Quit => Some(End::Quit),
-            phone::EventKind::Reboot { .. } => self.end.or(Some(End::Restart)),
-            _ => self.end,
-        };
         self.room.tell(&self.name, &event);
+    }
+
+    fn grant(&mut self, wish: phone::Wish) {
+        match wish {
+            phone::Wish::SwitchOff => self.end = Some(End::Quit),
+            phone::Wish::Restart => self.end = self.end.or(Some(End::Restart)),
+            phone::Wish::Bundle { id, .. } => {
+                let message = "a phone of the lab writes no bundle; start one by `offhook phone`";
+                self.room.tell(&self.name, &json!({ "event": "error", "id": id, "message": message }));
+            }
+        }
     }
 
     fn media(&mut self, command: SoundCommand) {
@@ -293,9 +304,11 @@ impl ExchangeBox {
         let relaying = Relaying::start(room.clock, Vec::new())?;
         let (commander, commands) = mpsc::channel(COMMANDS_WAITING);
         let hands = ExchangeHands { name: self.name.clone(), room: room.clone(), relaying };
+        let dns = Dns::system();
         let means = Means {
             net,
-            dns: Dns::system(),
+            fetcher: Fetcher::new(&dns, Trust::default()),
+            dns,
             store: Box::new(self.store.clone()),
             clock: room.clock,
             commands,
@@ -317,6 +330,10 @@ struct ExchangeHands {
 impl drive::Hands<Exchange> for ExchangeHands {
     fn tell(&mut self, event: exchange::Event) {
         self.room.tell(&self.name, &event);
+    }
+
+    fn grant(&mut self, wish: Nothing) {
+        match wish {}
     }
 
     fn media(&mut self, command: RelayCommand) {

@@ -103,7 +103,7 @@ impl Loopback {
         }
         let tones: Vec<u16> = case.desks.iter().map(|desk| desk.tone_hz).collect();
         let phones = case.desks.iter().map(|desk| seat(desk, &tones)).collect::<Result<Vec<_>, _>>()?;
-        let all = phones.iter().map(|seat| SocketAddr::new(seat.desk.place.ip, seat.desk.place.udp_port));
+        let all = phones.iter().map(|seat| SocketAddr::new(seat.desk.place.ip(), seat.desk.place.udp_port));
         for at in exchanges.iter().map(|exchange| exchange.sip).chain(all) {
             is_free(&runtime, at, clock)?;
         }
@@ -277,11 +277,11 @@ impl Stage for Loopback {
     fn ip(&self, who: &str) -> IpAddr {
         let phone = self.phones.iter().find(|seat| seat.desk.name == who);
         let exchange = self.exchanges.iter().find(|exchange| exchange.name == who);
-        phone.map(|seat| seat.desk.place.ip).or(exchange.map(|it| it.sip.ip())).unwrap_or(EXCHANGE_IP)
+        phone.map(|seat| seat.desk.place.ip()).or(exchange.map(|it| it.sip.ip())).unwrap_or(EXCHANGE_IP)
     }
 
     fn name(&self, ip: IpAddr) -> String {
-        let phone = self.phones.iter().find(|seat| seat.desk.place.ip == ip).map(|seat| &seat.desk.name);
+        let phone = self.phones.iter().find(|seat| seat.desk.place.ip() == ip).map(|seat| &seat.desk.name);
         let exchange = self.exchanges.iter().find(|it| it.sip.ip() == ip).map(|it| &it.name);
         phone.or(exchange).cloned().unwrap_or_else(|| ip.to_string())
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use proto::Time;
 use proto::syslog::Severity;
 use roles::phone::case_file::Topic;
-use roles::phone::{Change, Event, EventKind, Phone};
+use roles::phone::{Change, Event, EventKind, Phone, Wish};
 use roles::settings::{PhoneSettings, Settings};
 use roles::sound::{SoundCommand, SoundEvent};
 use serde_json::json;
@@ -113,16 +113,14 @@ impl drive::Hands<Phone> for Hands {
         if let EventKind::Log { line, severity } = &event.what {
             self.lines.push((event.at, *severity, line.clone()));
         }
-        match event.what {
-            EventKind::Quit => self.end = Some(End::Quit),
-            EventKind::Bundle { id, file, topic } => {
-                self.bundle = Some(Wanted { id, file, topic, at: event.at });
-            }
-            EventKind::Reboot { .. } => {
-                self.end = self.end.or(Some(End::Restart));
-                self.teller.tell(event);
-            }
-            _ => self.teller.tell(event),
+        self.teller.tell(event);
+    }
+
+    fn grant(&mut self, wish: Wish) {
+        match wish {
+            Wish::SwitchOff => self.end = Some(End::Quit),
+            Wish::Restart => self.end = self.end.or(Some(End::Restart)),
+            Wish::Bundle { id, file, topic, at } => self.bundle = Some(Wanted { id, file, topic, at }),
         }
     }
 

@@ -30,6 +30,7 @@ use crate::capture::Capture;
 use crate::clock::{self, Clock};
 use crate::drive::{COMMANDS_WAITING, Driver, Means};
 use crate::net::dns::Dns;
+use crate::net::fetch::Fetcher;
 use crate::net::tls::Trust;
 use crate::net::{Config, Limits, Net};
 use crate::sound;
@@ -145,20 +146,22 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     });
     let packets = Packets::default();
     net.set_tap(packets.tap(capture.as_ref().map(Capture::tap)));
-    let journal = Journal::start(arguments.dir.as_deref(), place.ip)?;
+    let journal = Journal::start(arguments.dir.as_deref(), place.ip())?;
     let papers = Papers { journal, packets, before: settings.clone(), restarts: 0 };
     let (commander, commands) = mpsc::channel(COMMANDS_WAITING);
-    let web = arguments.web.open(place.ip, !arguments.stdio, arguments.dir.as_deref(), &mut rng)?;
+    let web = arguments.web.open(place.ip(), !arguments.stdio, arguments.dir.as_deref(), &mut rng)?;
     let desk = web.as_ref().map(|_| Desk::new(commander.clone(), clock));
     let teller = Teller::new(arguments.stdio || arguments.json, desk.clone().map(Ear::new))?;
-    let ready_at = SocketAddr::new(place.ip, place.udp_port);
+    let ready_at = SocketAddr::new(place.ip(), place.udp_port);
     let (own, dscp) = (sound_config(&settings, &general), general.rtp.audio_dscp);
     let (source, sink) = arguments.audio.open(own.rate_hz)?;
     let engine = sound::Engine::new(own, source, sink, rng.fork());
     let sound = Sound::start(engine, dscp, clock, capture.map(|capture| capture.media_tap()))?;
     let (rows, history) = memory::Rows::recall(&*store)?;
     let hands = Hands::new(teller, sound, rows, papers, compass);
-    let means = Means { net, dns: Dns::system(), store, clock, commands, hands };
+    let dns = Dns::system();
+    let fetcher = Fetcher::new(&dns, trust(&arguments));
+    let means = Means { net, dns, fetcher, store, clock, commands, hands };
     let mut phone = Phone::new(settings.clone(), place.clone(), rng.fork(), clock.now());
     phone.restore_history(history);
     let mut driver = Driver::new(phone, means);
@@ -176,7 +179,7 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
         let before = std::mem::replace(&mut settings, driver.role().settings().clone());
         driver.hands().restarted(&before);
         let history = driver.role().history().cloned().collect();
-        place.ip = driver.role().ip();
+        place.network = driver.role().network().clone();
         let mut phone = Phone::new(settings.clone(), place.clone(), rng.fork(), clock.now());
         phone.restore_history(history);
         driver.replace(phone);
@@ -208,6 +211,11 @@ fn quit() -> Command {
     Command { id: None, what: CommandKind::Quit }
 }
 
+/// Whose certificates the phone believes.
+fn trust(arguments: &Arguments) -> Trust {
+    Trust { system: true, ca_files: arguments.ca.clone() }
+}
+
 /// Opens the phone's sockets and says where it stands.
 fn stand(
     arguments: &Arguments,
@@ -229,7 +237,7 @@ fn stand(
     let config = |at: SocketAddr| Config {
         udp: places(at),
         tcp: places(at),
-        trust: Trust { system: true, ca_files: arguments.ca.clone() },
+        trust: trust(arguments),
         dscp: general.rtp.signal_dscp,
         // A server or a peer that calls directly proves nothing to a phone.
         limits: Limits { stranger: Limits::default().idle, ..Limits::default() },

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use proto::Time;
 use roles::exchange::{Change, Command, Event, Exchange};
+use roles::role::Nothing;
 use roles::relay::{RelayCommand, RelayEvent};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -75,6 +76,10 @@ impl drive::Hands<Exchange> for Hands {
         }
         let time = at.get(11..19).unwrap_or_default();
         self.teller.say(|| fields.to_string(), || format!("{time}  {}", words(&event)));
+    }
+
+    fn grant(&mut self, wish: Nothing) {
+        match wish {}
     }
 
     fn media(&mut self, command: RelayCommand) {

@@ -26,6 +26,7 @@ use crate::capture::Capture;
 use crate::clock::{self, Clock};
 use crate::drive::{COMMANDS_WAITING, Driver, Means};
 use crate::net::dns::Dns;
+use crate::net::fetch::Fetcher;
 use crate::net::{self, Net, tls};
 use crate::store::{self, Store};
 use crate::web::exchange::serve as serve_web;
@@ -236,7 +237,9 @@ pub(super) fn exchange(
     let exchange = Exchange::new(config, restored, clock::seed()?, clock.now());
     let (commander, commands) = mpsc::channel(COMMANDS_WAITING);
     let hands = Hands::new(teller, Relaying::start(clock, music)?, store.outlives_program(), commander);
-    let means = Means { net, dns: Dns::system(), store, clock, commands, hands };
+    let dns = Dns::system();
+    let fetcher = Fetcher::new(&dns, tls::Trust::default());
+    let means = Means { net, dns, fetcher, store, clock, commands, hands };
     Ok(Driver::new(exchange, means))
 }
 

@@ -29,9 +29,7 @@ const VALID_YEARS: i32 = 10;
 /// # Errors
 /// A file that cannot be read or holds no such thing, or a key that does not belong to the certificate.
 pub fn server_from_files(certificate: &Path, key: &Path) -> io::Result<Arc<ServerConfig>> {
-    let chain = read_certificates(certificate)?;
-    let private = PrivateKeyDer::from_pem_slice(&read(key)?)
-        .map_err(|error| fault(key, &format!("holds no private key in PEM form ({error})")))?;
+    let (chain, private) = pair(certificate, key)?;
     let builder = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?;
@@ -39,6 +37,17 @@ pub fn server_from_files(certificate: &Path, key: &Path) -> io::Result<Arc<Serve
         fault(key, &format!("does not fit the certificate {}: {error}", certificate.display()))
     })?;
     Ok(Arc::new(config))
+}
+
+/// A certificate (chain) and its key.
+pub(super) fn pair(
+    certificate: &Path,
+    key: &Path,
+) -> io::Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
+    let chain = read_certificates(certificate)?;
+    let private = PrivateKeyDer::from_pem_slice(&read(key)?)
+        .map_err(|error| fault(key, &format!("holds no private key in PEM form ({error})")))?;
+    Ok((chain, private))
 }
 
 /// TLS with a certificate of our own for `names` (domains and addresses), kept in `dir`.

@@ -35,6 +35,31 @@ pub(in crate::net) fn explain_connect(flow: Flow, name: &ServerName<'_>, error: 
     FlowError::new(flow, kind, text)
 }
 
+/// Why the handshake for a download failed.
+pub(in crate::net) fn explain_https(
+    remote: SocketAddr,
+    name: &ServerName<'_>,
+    error: &io::Error,
+) -> roles::role::FetchFault {
+    use roles::role::{FetchFault, FetchFaultKind};
+    // The sentences are about the other end alone.
+    let flow = Flow { transport: proto::sip::Transport::Tls, local: remote, remote };
+    let fault = match tls_error(error) {
+        Some(Error::InvalidMessage(_)) => {
+            let text = format!("{remote} does not speak TLS at this port; check the port, or write http://");
+            return FetchFault::new(FetchFaultKind::Certificate, text);
+        }
+        Some(Error::AlertReceived(AlertDescription::CertificateRequired)) => {
+            let text = format!("{remote} wants a certificate of this phone, and it has none to show");
+            return FetchFault::new(FetchFaultKind::Denied, text);
+        }
+        _ => explain_connect(flow, name, error),
+    };
+    let is_cut = matches!(fault.kind, Kind::TimedOut | Kind::Broken | Kind::Refused | Kind::Unreachable);
+    let kind = if is_cut { FetchFaultKind::Broken } else { FetchFaultKind::Certificate };
+    FetchFault::new(kind, fault.text)
+}
+
 /// Why a client's handshake with us failed.
 pub(in crate::net) fn explain_accept(client: SocketAddr, error: &io::Error) -> String {
     match tls_error(error) {

@@ -192,7 +192,28 @@ impl Client {
         if !from_server && !self.any_realm {
             return Err(Refusal::OtherSource);
         }
-        let challenge = self.choose(side, response, name)?;
+        self.take_challenge(attempt, side, response.headers(name))
+    }
+
+    /// The same for a 401 of HTTP, of which only the `WWW-Authenticate` values are known.
+    ///
+    /// # Errors
+    /// As [`challenged`](Self::challenged).
+    pub fn challenged_by<'m>(
+        &mut self,
+        attempt: &mut Attempt,
+        values: impl Iterator<Item = &'m [u8]>,
+    ) -> Result<(), Refusal> {
+        self.take_challenge(attempt, 0, values)
+    }
+
+    fn take_challenge<'m>(
+        &mut self,
+        attempt: &mut Attempt,
+        side: usize,
+        values: impl Iterator<Item = &'m [u8]>,
+    ) -> Result<(), Refusal> {
+        let challenge = self.choose(side, values)?;
         match attempt.answered[side] {
             0 => {}
             _ if !challenge.stale => return Err(Refusal::WrongPassword),
@@ -240,15 +261,19 @@ impl Client {
         self.sessions = [None, None];
     }
 
-    fn choose<'m>(&self, side: usize, response: &Message<'m>, name: Name) -> Result<Challenge<'m>, Refusal> {
-        let readable = || response.headers(name).filter_map(Challenge::parse);
-        let first = readable().next().ok_or(Refusal::Unknown)?;
+    fn choose<'m>(
+        &self,
+        side: usize,
+        values: impl Iterator<Item = &'m [u8]>,
+    ) -> Result<Challenge<'m>, Refusal> {
+        let readable: Vec<Challenge<'m>> = values.filter_map(Challenge::parse).collect();
+        let first = readable.first().ok_or(Refusal::Unknown)?;
         let pinned = self.sessions[side].as_ref().map(|session| session.realm.as_str());
         let expected = match self.credentials.realm.as_deref().or(pinned) {
             Some(realm) if !self.any_realm => realm,
             _ => first.realm,
         };
-        Challenge::best(readable().filter(|challenge| challenge.realm == expected)).ok_or_else(|| {
+        Challenge::best(readable.iter().copied().filter(|challenge| challenge.realm == expected)).ok_or_else(|| {
             Refusal::OtherRealm { named: first.realm.to_owned(), expected: expected.to_owned() }
         })
     }

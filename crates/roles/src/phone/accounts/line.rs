@@ -77,6 +77,12 @@ impl Line {
         *self.settings = settings;
     }
 
+    /// Whether its servers are those that the settings and DHCP name.
+    pub(in super::super) fn has_servers_of(&self, as_set: &AccountSettings, place: &Place) -> bool {
+        let wanted = with_option_120(as_set.clone(), place).servers;
+        wanted.iter().map(|way| &way.server).eq(self.settings.servers.iter().map(|way| &way.server))
+    }
+
     /// Lends everything that a usage needs to speak for this line.
     pub(in super::super) fn context<'a>(
         &'a mut self,
@@ -255,7 +261,7 @@ fn listen(settings: &AccountSettings, place: &Place, transport: Transport) -> So
 /// The server that DHCP names takes the place of the proxy server where the account allows it (deck,
 /// Allow DHCP Option 120 to Override SIP Server).
 fn with_option_120(mut settings: AccountSettings, place: &Place) -> AccountSettings {
-    if let Some((host, port)) = place.dhcp_sip_server.clone().filter(|_| settings.advanced.dhcp_option_120) {
+    if let Some((host, port)) = place.network.option_120.clone().filter(|_| settings.advanced.dhcp_option_120) {
         settings.servers[0].server = crate::settings::Server { host, port };
     }
     settings

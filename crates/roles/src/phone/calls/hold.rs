@@ -116,7 +116,7 @@ impl Phone {
     /// The phone's address has changed: every call is told where it is now, one that is not answered yet
     /// with its answer or after it.
     pub(in super::super) fn move_calls(&mut self) {
-        let ip = self.desk.place.ip;
+        let ip = self.desk.place.ip();
         let live: Vec<_> = self.calls.live().map(|(number, _)| number).collect();
         for number in live {
             let Some(call) = self.calls.table.get_mut(&number) else { continue };

@@ -28,7 +28,7 @@ impl Phone {
         let local = local(&line.settings, &mut self.desk, port);
         let talk = OfferAnswer::new(local, self.desk.now.as_secs());
         call.sound = Some(Box::new(Sound { session, port, talk }));
-        let local = std::net::SocketAddr::new(self.desk.place.ip, port);
+        let local = std::net::SocketAddr::new(self.desk.place.ip(), port);
         self.desk.sound(SoundCommand::Open { session, local });
         true
     }
@@ -189,7 +189,7 @@ fn has_early_media(call: &Conversation) -> bool {
 
 /// What a call of that account can do and wants.
 fn local(settings: &AccountSettings, desk: &mut Desk, port: u16) -> Local {
-    let mut local = Local::new(desk.place.ip, port);
+    let mut local = Local::new(desk.place.ip(), port);
     local.codecs = settings.codecs.iter().map(|&name| codec(name)).collect();
     let by_rtp = matches!(settings.dtmf.kind, DtmfType::Rfc2833 | DtmfType::Rfc2833AndInfo);
     local.dtmf_payload_type = by_rtp.then_some(settings.dtmf.payload_type);

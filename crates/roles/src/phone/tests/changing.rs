@@ -119,7 +119,7 @@ fn a_challenged_request_inside_a_call_is_sent_again() {
 /// A move that comes while a hold is under way, or before the call stands, is told afterwards.
 #[test]
 fn no_call_forgets_that_the_phone_has_moved() {
-    let to = |ip: [u8; 4]| Input::LocalAddress(ip.into());
+    let to = |ip: [u8; 4]| Input::Network(Box::new(crate::role::Network::at(ip.into())));
     let mut bench = Bench::registered(&[("sip.rfc2543_hold", "0")]);
     bench.talk("7006");
     bench.command("hold");

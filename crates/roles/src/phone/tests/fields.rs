@@ -52,7 +52,7 @@ fn a_signal_port_is_used_where_it_is_open() {
 fn option_120_takes_the_proxy_server_s_place_where_it_may() {
     let check = |allowed: &str, server: &str| {
         let settings = [("account.1.advanced.dhcp_option_120_override", allowed)];
-        let bench = placed(&settings, |place| place.dhcp_sip_server = Some(("192.168.50.77".into(), 5_060)));
+        let bench = placed(&settings, |place| place.network.option_120 = Some(("192.168.50.77".into(), 5_060)));
         assert!(bench.last().starts_with(&format!("REGISTER sip:{server} ")), "{}", bench.last());
         assert_eq!(bench.phone.view().accounts[0].server, server);
     };
@@ -276,7 +276,7 @@ fn another_address_moves_calls_and_lamps() {
     bench.talk("7006");
     bench.forget();
     bench.sent.clear();
-    bench.input(Input::LocalAddress([192, 168, 80, 77].into()));
+    bench.input(Input::Network(Box::new(crate::role::Network::at([192, 168, 80, 77].into()))));
     let invite = bench.take(Method::Invite).expect("a re-INVITE");
     let text = String::from_utf8_lossy(&invite).into_owned();
     assert!(text.contains("Contact: <sip:7002@192.168.80.77:5060>\r\n"), "{text}");

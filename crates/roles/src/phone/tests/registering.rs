@@ -175,7 +175,7 @@ fn behind_a_nat_direct_process_registers_the_address_that_the_server_sees() {
 #[test]
 fn another_address_is_registered_at_once() {
     let mut bench = Bench::registered(&[]);
-    bench.input(Input::LocalAddress([192, 168, 80, 77].into()));
+    bench.input(Input::Network(Box::new(crate::role::Network::at([192, 168, 80, 77].into()))));
     assert!(bench.last().contains("Contact: <sip:7002@192.168.80.77:5060>"), "{}", bench.last());
 }
 
@@ -199,7 +199,8 @@ fn quit_takes_the_binding_back() {
     bench.command("quit");
     bench.serve_registration();
     bench.check("p>s REGISTER(expires 0); s>p 200");
-    bench.check_events("done unregistered quit");
+    bench.check_events("done unregistered");
+    assert_eq!(bench.wishes, [Wish::SwitchOff]);
 }
 
 #[test]
@@ -207,7 +208,8 @@ fn quit_does_not_wait_for_a_dead_server() {
     let mut bench = Bench::registered(&[]);
     bench.command("quit");
     bench.wait_ms(2_000);
-    bench.check_events("done quit");
+    bench.check_events("done");
+    assert_eq!(bench.wishes, [Wish::SwitchOff]);
 }
 
 #[test]

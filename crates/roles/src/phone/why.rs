@@ -1,0 +1,54 @@
+//! Why a phone waits.
+
+use std::fmt;
+
+use proto::sip::transaction::Timer;
+use proto::sip::usage;
+
+/// What a phone's next deadline is for.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Why {
+    /// A transaction: a copy to send, or an answer that does not come.
+    Transaction(Timer),
+    /// An account's first registration, spread over time.
+    RegistrationBegins,
+    /// An account's registration.
+    Registration(usage::Why),
+    /// A packet that keeps a way through a NAT open.
+    KeepAlive,
+    /// A limit of a call: how long it rings, when it is answered by itself.
+    Call,
+    /// A call's signalling.
+    Signalling(usage::Why),
+    /// The end of the busy tone.
+    BusyTone,
+    /// A busy number that is dialled again.
+    AutoRedial,
+    /// The subscription of a line key.
+    Lamp(usage::Why),
+    /// The subscription to waiting messages.
+    Messages(usage::Why),
+    /// A message leaves the screen.
+    Screen,
+    /// The end of saying goodbye to the servers.
+    Goodbye,
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Transaction(timer) => write!(f, "transaction, timer {timer:?}"),
+            Self::RegistrationBegins => f.write_str("a registration begins"),
+            Self::Registration(why) => write!(f, "registration, {why:?}"),
+            Self::KeepAlive => f.write_str("keep-alive"),
+            Self::Call => f.write_str("a limit of a call"),
+            Self::Signalling(why) => write!(f, "call, {why:?}"),
+            Self::BusyTone => f.write_str("busy tone"),
+            Self::AutoRedial => f.write_str("auto redial"),
+            Self::Lamp(why) => write!(f, "lamp, {why:?}"),
+            Self::Messages(why) => write!(f, "waiting messages, {why:?}"),
+            Self::Screen => f.write_str("message on the screen"),
+            Self::Goodbye => f.write_str("goodbye"),
+        }
+    }
+}
