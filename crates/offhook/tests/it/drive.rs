@@ -13,7 +13,7 @@ use offhook::store::{Change, Memory, Reader, Store, Table};
 use proto::Time;
 use proto::sip::{Flow, Transmit};
 use roles::role::{
-    Fetch, FetchFaultKind, FetchId, Fetched, Found, Input, Nothing, Output, Role, SocketEvent, SocketId, SocketPlan,
+    Fetch, FetchFaultKind, FetchId, Input, Nothing, Output, Role, SocketEvent, SocketId, SocketPlan,
     SocketRequest, TlsRules,
 };
 use tokio::sync::mpsc;
@@ -35,6 +35,8 @@ enum Told {
     Heard(&'static str),
     FlowFailed,
     Moved,
+    Datagram(String),
+    Fetched(Option<FetchFaultKind>),
 }
 
 /// The echo has nothing more to say.
@@ -65,6 +67,19 @@ impl Role for Echo {
                 out.push(Output::Transmit(echo(flow, bytes)));
                 out.push(Output::Store(String::from_utf8_lossy(bytes).into_owned()));
             }
+            Input::Command("socket") => {
+                let request = SocketRequest::Open(SocketPlan::ephemeral([127, 0, 0, 1].into()));
+                out.push(Output::Socket { socket: SocketId(1), request });
+            }
+            Input::Command("fetch") => out.push(Output::Fetch(Box::new(nowhere()))),
+            Input::Command("end") => out.push(Output::Wish(Wish)),
+            Input::Socket { socket, event: SocketEvent::Opened(local) } => {
+                out.push(Output::SendDatagram { socket, to: local, bytes: Bytes::from_static(b"ping") });
+            }
+            Input::Datagram { bytes, .. } => {
+                out.push(Output::Event(Told::Datagram(String::from_utf8_lossy(bytes).into_owned())));
+            }
+            Input::Fetched(fetched) => out.push(Output::Event(Told::Fetched(fetched.result.map_err(|fault| fault.kind).err()))),
             Input::Command(sound) => {
                 self.bell = Some(now + Duration::from_millis(20));
                 out.push(Output::Media(sound));
@@ -81,6 +96,21 @@ impl Role for Echo {
 
     fn next_deadline(&self) -> Option<(Time, &'static str)> {
         self.bell.map(|at| (at, "bell"))
+    }
+}
+
+fn nowhere() -> Fetch {
+    Fetch {
+        id: FetchId(1),
+        url: "nonsense".to_owned(),
+        from: [127, 0, 0, 1].into(),
+        user_agent: String::new(),
+        login: None,
+        known: None,
+        most_redirects: 0,
+        most_bytes: 0,
+        patience_ms: 1_000,
+        tls: TlsRules::default(),
     }
 }
 
@@ -154,6 +184,28 @@ fn driven(net: Net, events: usize) -> Parts {
         hands,
     };
     Parts { driver: Driver::new(Echo::default(), means), commands, told, reader }
+}
+
+#[test]
+fn a_role_has_sockets_downloads_and_wishes() {
+    run(async {
+        let mut parts = driven(Net::bind(config()).expect("bound"), 99);
+        for command in ["socket", "fetch"] {
+            parts.commands.send(command).await.expect("room");
+        }
+        let mut told = Vec::new();
+        let listen = async {
+            while told.len() < 3 {
+                told.push(parts.told.recv().await.expect("told"));
+            }
+            parts.commands.send("end").await.expect("room");
+        };
+        // The wish ends it, although more could be told.
+        tokio::join!(parts.driver.run(), listen);
+        assert_eq!(told[0], Told::Started);
+        assert!(told.contains(&Told::Datagram("ping".to_owned())), "{told:?}");
+        assert!(told.contains(&Told::Fetched(Some(FetchFaultKind::BadUrl))), "{told:?}");
+    });
 }
 
 #[test]

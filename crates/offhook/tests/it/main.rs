@@ -6,6 +6,7 @@ mod conformance;
 mod contract;
 mod dns;
 mod drive;
+mod fetch;
 mod help;
 #[cfg(target_os = "linux")]
 mod killed;
