@@ -131,7 +131,7 @@ impl Bench {
                 Output::Event(event) => self.events.push(event),
                 Output::Vouch(flow) => self.vouched.push(flow),
                 Output::Close(flow) => self.closed.push(flow),
-                Output::Resolve(query) => panic!("an exchange asks no DNS: {query:?}"),
+                other => panic!("an exchange asks for no such thing: {other:?}"),
             }
         }
     }

@@ -21,7 +21,7 @@ use proto::sip::flow::{Flow, Transport};
 use proto::sip::message::{Message, Method, Name};
 
 use super::{Command, Event, EventKind, Phone, Place, Wish};
-use crate::role::{Input, Output, Role};
+use crate::role::{Input, InputOf, Output, Role};
 use crate::settings::{Model, Settings, Source};
 use crate::sound::{SoundCommand, SoundEvent};
 
@@ -98,7 +98,7 @@ impl Bench {
         }
     }
 
-    fn input(&mut self, input: Input<'_, Command, SoundEvent>) {
+    fn input(&mut self, input: InputOf<'_, Phone>) {
         let mut out = Vec::new();
         self.phone.handle(self.now, input, &mut out);
         for output in out {
