@@ -61,7 +61,8 @@ impl Url {
         if text.len() > MAX_BYTES {
             return Err(Flaw::TooLong);
         }
-        let is_bad = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '<' | '>' | '\\' | '^');
+        let is_bad =
+            |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '<' | '>' | '\\' | '^');
         if text.contains(is_bad) {
             return Err(Flaw::BadSign);
         }
@@ -80,7 +81,13 @@ impl Url {
         let (host, port) = host_and_port(place)?;
         let path = path.split('#').next().unwrap_or_default();
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-        Ok(Self { scheme: scheme.to_ascii_lowercase(), login: login.map(user_and_password), host, port, path })
+        Ok(Self {
+            scheme: scheme.to_ascii_lowercase(),
+            login: login.map(user_and_password),
+            host,
+            port,
+            path,
+        })
     }
 
     /// The port, the scheme's own where none is named; 0 for schemes that are not known here.

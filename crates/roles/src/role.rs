@@ -54,8 +54,7 @@ pub trait Role {
 /// What a role is told.
 pub type InputOf<'a, R> = Input<'a, <R as Role>::Command, <R as Role>::Heard, <R as Role>::Settings>;
 /// What a role answers.
-pub type OutputOf<R> =
-    Output<<R as Role>::Event, <R as Role>::Media, <R as Role>::Change, <R as Role>::Wish>;
+pub type OutputOf<R> = Output<<R as Role>::Event, <R as Role>::Media, <R as Role>::Change, <R as Role>::Wish>;
 
 /// One thing that happened.
 #[derive(Clone, Debug)]

@@ -251,7 +251,9 @@ mod tests {
         let limit = MOST_SOCKETS as u32 + 1;
         sockets.obey(SocketId(limit), SocketRequest::Open(SocketPlan::ephemeral([127, 0, 0, 1].into())));
         let last = sockets.events.pop_back();
-        let Some(NetEvent::Socket { event: SocketEvent::Failed(text), .. }) = last else { panic!("{last:?}") };
+        let Some(NetEvent::Socket { event: SocketEvent::Failed(text), .. }) = last else {
+            panic!("{last:?}")
+        };
         assert!(text.contains("sockets are open already"), "{text}");
         sockets.obey(SocketId(limit - 1), SocketRequest::Close);
         assert!(!sockets.events.iter().any(|event| is_of(event, SocketId(limit - 1))));

@@ -79,7 +79,9 @@ impl Role for Echo {
             Input::Datagram { bytes, .. } => {
                 out.push(Output::Event(Told::Datagram(String::from_utf8_lossy(bytes).into_owned())));
             }
-            Input::Fetched(fetched) => out.push(Output::Event(Told::Fetched(fetched.result.map_err(|fault| fault.kind).err()))),
+            Input::Fetched(fetched) => {
+                out.push(Output::Event(Told::Fetched(fetched.result.map_err(|fault| fault.kind).err())))
+            }
             Input::Command(sound) => {
                 self.bell = Some(now + Duration::from_millis(20));
                 out.push(Output::Media(sound));

@@ -120,7 +120,11 @@ fn a_server_that_asks_who_we_are_is_told_once() {
     assert!(matches!(fetched(right.clone()), Ok(Found::File { .. })));
     assert!(!server.asked.recv().expect("asked").contains("Authorization"));
     let proof = server.asked.recv().expect("asked");
-    assert!(proof.contains("Authorization: Digest username=\"Mufasa\", realm=\"r\", nonce=\"n\", uri=\"/mac.cfg\""));
+    assert!(
+        proof.contains(
+            "Authorization: Digest username=\"Mufasa\", realm=\"r\", nonce=\"n\", uri=\"/mac.cfg\""
+        )
+    );
     let (kind, text) = fetched(right).expect_err("refused");
     assert_eq!(kind, Kind::Denied);
     assert!(text.contains("does not accept user `Mufasa`") && !text.contains("Circle"), "{text}");
@@ -144,7 +148,8 @@ fn a_password_leaves_in_clear_only_where_that_is_set() {
 #[test]
 fn redirects_are_followed_to_a_limit_and_tell_no_secret() {
     let other = server(&[&file("x")]);
-    let moved = format!("HTTP/1.1 302 Found\r\nLocation: http://{}/y.cfg\r\nContent-Length: 0\r\n\r\n", other.at);
+    let moved =
+        format!("HTTP/1.1 302 Found\r\nLocation: http://{}/y.cfg\r\nContent-Length: 0\r\n\r\n", other.at);
     let first = server(&[&moved]);
     let mut fetch = fetch(&format!("http://phone:secret@{}/x.cfg", first.at));
     let Ok(Found::File { url, .. }) = fetched(fetch.clone()) else { panic!("no file") };
@@ -157,7 +162,8 @@ fn redirects_are_followed_to_a_limit_and_tell_no_secret() {
     assert!(kind == Kind::Redirects && text.contains("more than 3 times"), "{text}");
     assert_eq!(circle.asked.try_iter().count(), 4);
 
-    let elsewhere = server(&["HTTP/1.1 302 Found\r\nLocation: tftp://10.0.0.1/\r\nContent-Length: 0\r\n\r\n"; 2]);
+    let elsewhere =
+        server(&["HTTP/1.1 302 Found\r\nLocation: tftp://10.0.0.1/\r\nContent-Length: 0\r\n\r\n"; 2]);
     fetch.url = format!("http://{}/mac", elsewhere.at);
     assert_eq!(fetched(fetch.clone()).expect_err("another scheme").0, Kind::Redirects);
     fetch.most_redirects = 0;
@@ -202,7 +208,8 @@ fn downloads_wait_for_their_turn_and_are_bounded() {
     run(async {
         let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
         let url = format!("http://{}/x", listener.local_addr().expect("bound"));
-        let mut fetcher = Fetcher::new(&Dns::with_servers(&[]), Trust { system: false, ca_files: Vec::new() });
+        let mut fetcher =
+            Fetcher::new(&Dns::with_servers(&[]), Trust { system: false, ca_files: Vec::new() });
         for id in 0..=68 {
             fetcher.ask(Box::new(Fetch { id: FetchId(id), patience_ms: 20, ..fetch(&url) }));
         }
@@ -254,7 +261,10 @@ mod https {
         let (kind, text) = by(strangers(), true, true).expect_err("an unknown authority");
         assert!(kind == Kind::Certificate && text.contains("not trusted here"), "{text}");
         let (kind, text) = by(trusting.clone(), true, true).expect_err("another name");
-        assert!(kind == Kind::Certificate && text.contains("is not for 127.0.0.1 but for localhost"), "{text}");
+        assert!(
+            kind == Kind::Certificate && text.contains("is not for 127.0.0.1 but for localhost"),
+            "{text}"
+        );
         assert!(by(trusting, true, false).is_ok(), "the name is not looked at");
         assert_eq!(by(strangers(), true, false).expect_err("still unknown").0, Kind::Certificate);
         assert_eq!(by(strangers(), false, true).expect_err("still another name").0, Kind::Certificate);

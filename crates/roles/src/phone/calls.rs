@@ -24,10 +24,10 @@ use proto::sip::usage::Context;
 use proto::sip::usage::call::{self, Call};
 use serde::Serialize;
 
-use super::{Phone, Why};
 use super::desk::Owner;
 use super::event::{By, CallRef, EventKind};
 use super::locating::Way;
+use super::{Phone, Why};
 use crate::sound::{Figures, SessionId, SoundCommand};
 
 pub(super) use history::History;

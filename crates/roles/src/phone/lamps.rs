@@ -8,11 +8,11 @@ use proto::sip::message::Message;
 use proto::sip::usage::subscribe::{Config, Event, Subscription};
 use serde::Serialize;
 
-use super::{Phone, Why};
 use super::accounts::Line;
 use super::calls::Phase;
 use super::desk::{Desk, Owner};
 use super::event::EventKind;
+use super::{Phone, Why};
 use crate::settings::{KeyKind, KeySettings};
 
 /// The colour of a lamp.

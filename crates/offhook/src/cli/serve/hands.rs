@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 
 use proto::Time;
 use roles::exchange::{Change, Command, Event, Exchange};
-use roles::role::Nothing;
 use roles::relay::{RelayCommand, RelayEvent};
+use roles::role::Nothing;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 

@@ -160,10 +160,12 @@ impl Asked<'_> {
         match status.as_u16() {
             200 => self.body(response).await.map(Answer::Found),
             304 if self.known.is_some() => Ok(Answer::Found(Found::Unchanged)),
-            301 | 302 | 303 | 307 | 308 => text_of(&response, header::LOCATION).map(Answer::Moved).ok_or_else(|| {
-                let text = format!("{url} redirects ({status}) and does not say where to");
-                FetchFault::new(Kind::Redirects, text).with_status(status.as_u16())
-            }),
+            301 | 302 | 303 | 307 | 308 => {
+                text_of(&response, header::LOCATION).map(Answer::Moved).ok_or_else(|| {
+                    let text = format!("{url} redirects ({status}) and does not say where to");
+                    FetchFault::new(Kind::Redirects, text).with_status(status.as_u16())
+                })
+            }
             _ => Err(refusal(url, status)),
         }
     }
@@ -225,7 +227,9 @@ fn refusal(url: &Url, status: StatusCode) -> FetchFault {
         404 | 410 => (Kind::NotFound, format!("{url} is not there ({status}); check its name and folder")),
         401 => (
             Kind::Denied,
-            format!("{url} needs a user and password ({status}); set them for provisioning, or write them into the address"),
+            format!(
+                "{url} needs a user and password ({status}); set them for provisioning, or write them into the address"
+            ),
         ),
         403 => (Kind::Denied, format!("the server does not give {url} to us ({status})")),
         _ => (Kind::Server, format!("{url} was answered {status}, which is no file")),
@@ -255,7 +259,12 @@ impl<'a> Proof<'a> {
     fn new(login: &'a Login) -> Self {
         let secret = Secret::Password(login.password.expose().to_owned());
         let credentials = Credentials { username: login.user.clone(), secret, realm: None };
-        Self { login, digest: Client::new(credentials, false), attempt: Attempt::default(), basic_was_sent: false }
+        Self {
+            login,
+            digest: Client::new(credentials, false),
+            attempt: Attempt::default(),
+            basic_was_sent: false,
+        }
     }
 
     /// The `Authorization` for another try.
@@ -265,7 +274,8 @@ impl<'a> Proof<'a> {
         let wrong = || {
             denied(format!("{url}: the server does not accept user `{}` with this password", self.login.user))
         };
-        let is_basic = |value: &[u8]| value.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"basic"));
+        let is_basic =
+            |value: &[u8]| value.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"basic"));
         let value = match self.digest.challenged_by(&mut self.attempt, asked()) {
             Ok(()) => {
                 let seed = clock::seed().map_err(|error| FetchFault::new(Kind::Broken, error.to_string()))?;

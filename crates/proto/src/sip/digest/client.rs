@@ -273,9 +273,9 @@ impl Client {
             Some(realm) if !self.any_realm => realm,
             _ => first.realm,
         };
-        Challenge::best(readable.iter().copied().filter(|challenge| challenge.realm == expected)).ok_or_else(|| {
-            Refusal::OtherRealm { named: first.realm.to_owned(), expected: expected.to_owned() }
-        })
+        Challenge::best(readable.iter().copied().filter(|challenge| challenge.realm == expected)).ok_or_else(
+            || Refusal::OtherRealm { named: first.realm.to_owned(), expected: expected.to_owned() },
+        )
     }
 
     fn begin(&self, challenge: &Challenge<'_>) -> Session {

@@ -261,7 +261,8 @@ fn listen(settings: &AccountSettings, place: &Place, transport: Transport) -> So
 /// The server that DHCP names takes the place of the proxy server where the account allows it (deck,
 /// Allow DHCP Option 120 to Override SIP Server).
 fn with_option_120(mut settings: AccountSettings, place: &Place) -> AccountSettings {
-    if let Some((host, port)) = place.network.option_120.clone().filter(|_| settings.advanced.dhcp_option_120) {
+    if let Some((host, port)) = place.network.option_120.clone().filter(|_| settings.advanced.dhcp_option_120)
+    {
         settings.servers[0].server = crate::settings::Server { host, port };
     }
     settings

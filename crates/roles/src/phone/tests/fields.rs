@@ -52,7 +52,8 @@ fn a_signal_port_is_used_where_it_is_open() {
 fn option_120_takes_the_proxy_server_s_place_where_it_may() {
     let check = |allowed: &str, server: &str| {
         let settings = [("account.1.advanced.dhcp_option_120_override", allowed)];
-        let bench = placed(&settings, |place| place.network.option_120 = Some(("192.168.50.77".into(), 5_060)));
+        let bench =
+            placed(&settings, |place| place.network.option_120 = Some(("192.168.50.77".into(), 5_060)));
         assert!(bench.last().starts_with(&format!("REGISTER sip:{server} ")), "{}", bench.last());
         assert_eq!(bench.phone.view().accounts[0].server, server);
     };
