@@ -10,5 +10,6 @@ pub mod relay;
 pub mod role;
 pub mod settings;
 pub mod sound;
+pub mod trace;
 
 pub use role::{Input, Output, Role};

@@ -4,11 +4,10 @@
 //! * [`Party`] is whoever stands on it; [`ears`] and [`relay`] are the sound of phones and exchange.
 //! * [`Part`] is a phone or an exchange of ours as a party.
 //! * [`Case`] is a scenario; [`script::play`] plays it on any [`script::Stage`], [`Simulated`] is one.
-//! * [`ladder`] prints what passed and holds it against the deck's ladders.
+//! * What passed is printed and held against the deck's ladders by [`crate::trace`].
 
 mod cases;
 pub mod ears;
-pub mod ladder;
 mod nat;
 mod parts;
 mod party;
@@ -24,5 +23,5 @@ pub use parts::{ExchangePart, Part, PhonePart};
 pub use party::{Does, Happens, Party};
 pub use script::{Case, Desk, Outcome, Step};
 pub use stage::Simulated;
-pub use wire::{Fate, Link, Passed};
+pub use wire::{Fate, Link, Passed, captured_at};
 pub use world::{SeatId, Stuck, Told, World};

@@ -10,10 +10,10 @@ use std::time::Duration;
 use proto::Time;
 use serde_json::Value;
 
-use super::ladder::{self, Sight};
 use super::wire::Passed;
 use crate::exchange::{Config, Extension};
 use crate::settings::{Model, Settings, Source};
+use crate::trace::{self, Act, End, Kind, Row, Sight};
 
 /// The exchange of every case: its name and address.
 pub const EXCHANGE: &str = "exchange";
@@ -55,6 +55,11 @@ pub struct Case {
     pub steps: &'static [Step],
     /// Which ladders of the deck must have been seen between which phone and its server.
     pub ladders: &'static [(&'static str, &'static str)],
+    /// What the doctor finds in the capture: code and subject of each finding above `info`; nothing where all is
+    /// healthy.
+    pub verdict: &'static [(&'static str, &'static str)],
+    /// At which machine the capture is taken that the doctor judges.
+    pub capture_at: &'static str,
     /// Every message from beginning to end, as it is printed; empty where the case is played for another
     /// reason than its messages.
     pub whole: &'static str,
@@ -234,8 +239,8 @@ pub trait Stage {
 pub struct Outcome {
     /// What was not as the case says; empty where all was.
     pub faults: Vec<String>,
-    /// All SIP messages.
-    pub ladder: String,
+    /// All that passed and was done, but for the sound.
+    pub ladder: Vec<Row>,
     /// Who told what.
     pub events: Vec<(String, Value)>,
 }
@@ -250,38 +255,49 @@ impl Outcome {
 /// Plays a case to its end. After the first step that fails no other is played.
 pub fn play(case: &Case, stage: &mut dyn Stage) -> Outcome {
     let start = stage.now();
-    let mut play = Play { stage, events: Vec::new(), unread: Vec::new(), unread_log: Vec::new() };
+    let mut play =
+        Play { stage, acts: Vec::new(), events: Vec::new(), unread: Vec::new(), unread_log: Vec::new() };
     let failed = case.steps.iter().enumerate().find_map(|(at, step)| {
         let fault = play.step(step).err()?;
         Some(format!("step {}: {fault}", at + 1))
     });
-    let Play { stage, events, .. } = play;
+    let Play { stage, acts, events, .. } = play;
     stage.settle();
     let ended = failed.is_none();
     let mut faults: Vec<String> = failed.into_iter().collect();
+    let sights = trace::merged(stage.passed().iter().map(sight), &acts);
     for (who, name) in case.ladders {
-        faults.extend(missing(stage, who, name));
+        faults.extend(missing(&sights, stage.ip(who), who, name));
     }
-    let sights = stage.passed().iter().map(Sight::from);
-    let ladder = ladder::print(sights, start, |ip| stage.name(ip));
+    let ladder = trace::rows(sights, start, |end| name_of(stage, end));
     if ended && stage.keeps_order() && !case.whole.is_empty() {
-        faults.extend(ladder::first_difference(case.whole, &ladder));
+        faults.extend(trace::first_difference(case.whole, &trace::text(&ladder)));
     }
     Outcome { faults, ladder, events }
 }
 
+fn sight(passed: &Passed) -> Sight<'_> {
+    let kind = Kind::recognise(passed.transport, passed.from, passed.to, &passed.bytes);
+    let (from, to) = (passed.from.into(), passed.to.into());
+    Sight { at: passed.at, from, to, kind, place: None, bytes: &passed.bytes }
+}
+
+fn name_of(stage: &dyn Stage, end: &End) -> String {
+    end.ip().map_or_else(|| end.to_string(), |ip| stage.name(ip))
+}
+
 /// What is wrong with one of the ladders that the case names.
-fn missing(stage: &dyn Stage, who: &str, name: &str) -> Option<String> {
-    let Some(expected) = ladder::deck().get(name) else {
+fn missing(sights: &[Sight<'_>], phone: IpAddr, who: &str, name: &str) -> Option<String> {
+    let Some(expected) = trace::deck().get(name) else {
         return Some(format!("the deck has no ladder `{name}`"));
     };
-    let sights = stage.passed().iter().map(Sight::from);
-    let difference = ladder::check(expected, sights, stage.ip(who)).err()?;
+    let difference = trace::check(expected, sights.iter().copied(), phone).err()?;
     Some(format!("ladder {name} at {who}: {difference}"))
 }
 
 struct Play<'a> {
     stage: &'a mut dyn Stage,
+    acts: Vec<Act>,
     events: Vec<(String, Value)>,
     unread: Vec<(String, Value)>,
     unread_log: Vec<(String, String)>,
@@ -291,9 +307,18 @@ impl Play<'_> {
     fn step(&mut self, step: &Step) -> Result<(), String> {
         match *step {
             Step::On(who) => self.stage.switch(who, true),
-            Step::Off(who) => self.stage.switch(who, false),
-            Step::Restart(who) => self.stage.restart(who),
-            Step::Forget(who) => return needs_wire(self.stage.forget(who)),
+            Step::Off(who) => {
+                self.act(who, "power cut");
+                self.stage.switch(who, false);
+            }
+            Step::Restart(who) => {
+                self.act(who, "restart");
+                self.stage.restart(who);
+            }
+            Step::Forget(who) => {
+                self.act(who, "restart, all but its extensions is lost");
+                return needs_wire(self.stage.forget(who));
+            }
             Step::Hide(who) => return needs_wire(self.stage.hide(who)),
             Step::DropSound(from, to) => return needs_wire(self.stage.drop_sound(from, to)),
             Step::Say(who, line) => return self.say(who, line),
@@ -316,7 +341,15 @@ impl Play<'_> {
         Ok(())
     }
 
+    /// Notes what somebody does, for the ladder.
+    fn act(&mut self, who: &str, text: &str) {
+        let (at, ip) = (self.stage.now(), self.stage.ip(who));
+        let after = self.stage.keeps_order().then(|| self.stage.passed().len());
+        self.acts.push(Act { at, ip, after, text: text.to_owned() });
+    }
+
     fn say(&mut self, who: &str, line: &str) -> Result<(), String> {
+        self.act(who, line);
         self.stage.say(who, line);
         let answered = |event: &Value| event["event"] == "done" || event["event"] == "error";
         match self.find(who, PATIENCE_MS, false, answered) {
@@ -410,6 +443,11 @@ impl Play<'_> {
         let told = self.stage.next_told(within);
         let came = told.is_some();
         match told {
+            Some((who, told)) if told["event"] == "reboot" => {
+                self.act(&who, &format!("restart: {}", text(&told["why"])));
+                self.events.push((who.clone(), told.clone()));
+                self.unread.push((who, told));
+            }
             Some((who, told)) if told["event"] == "log" => {
                 self.unread_log.push((who, text(&told["line"])));
             }

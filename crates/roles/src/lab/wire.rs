@@ -1,6 +1,6 @@
 //! What a link does to packets, and what has passed.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -75,7 +75,7 @@ pub enum Fate {
     Undeliverable,
 }
 
-/// One packet that passed the wire, as seen where it left.
+/// One packet that passed the wire.
 #[derive(Clone, Debug)]
 pub struct Passed {
     /// When it was sent.
@@ -90,6 +90,31 @@ pub struct Passed {
     pub bytes: Bytes,
     /// What became of it.
     pub fate: Fate,
+    /// The sender's own address, where a machine of the wire sent it: behind a NAT not the one that others see.
+    pub sent_by: Option<SocketAddr>,
+    /// When and at which address of its own each receiver got it; nothing where it was lost.
+    pub got: Vec<(Time, SocketAddr)>,
+}
+
+impl Passed {
+    /// As the machine at `ip` saw it, when it sent it or when it came: time, from, to. A packet that was lost
+    /// stands at its sender alone, one that came twice stands twice.
+    pub fn seen_at(&self, ip: IpAddr) -> Vec<(Time, SocketAddr, SocketAddr)> {
+        let sent = self.sent_by.filter(|own| own.ip() == ip).map(|own| (self.at, own, self.to));
+        let got = self.got.iter().filter(|(_, own)| own.ip() == ip).map(|&(at, own)| (at, self.from, own));
+        sent.into_iter().chain(got).collect()
+    }
+}
+
+/// What a capture at the machine at `ip` holds, in its order: the packets as that machine sent and got them.
+pub fn captured_at(passed: &[Passed], ip: IpAddr) -> Vec<Passed> {
+    let seen = passed.iter().flat_map(|packet| {
+        let as_seen = move |(at, from, to)| Passed { at, from, to, ..packet.clone() };
+        packet.seen_at(ip).into_iter().map(as_seen)
+    });
+    let mut captured: Vec<Passed> = seen.collect();
+    captured.sort_by_key(|packet| packet.at);
+    captured
 }
 
 #[cfg(test)]

@@ -99,6 +99,8 @@ enum Coming {
         from: SocketAddr,
         to: SocketAddr,
         bytes: Bytes,
+        /// Its place among those that have passed, where they are kept.
+        kept: Option<usize>,
     },
     /// Over a connection, to a party.
     Piece {
@@ -106,6 +108,7 @@ enum Coming {
         flow: Flow,
         connection: u64,
         bytes: Bytes,
+        kept: Option<usize>,
     },
     Failed {
         to: usize,
@@ -286,7 +289,7 @@ impl<P: Party> World<P> {
 
     /// Sends a datagram from anywhere, as a stranger does.
     pub fn inject(&mut self, from: SocketAddr, to: SocketAddr, bytes: Bytes) {
-        self.send_datagram(from, to, bytes);
+        self.send_datagram(from, to, bytes, None);
     }
 
     /// Lets time pass.
@@ -341,8 +344,9 @@ impl<P: Party> World<P> {
 
     fn deliver(&mut self, key: (Time, u64)) {
         match self.coming.remove(&key) {
-            Some(Coming::Datagram { from, to, bytes }) => self.deliver_datagram(from, to, &bytes),
-            Some(Coming::Piece { to, flow, connection, bytes }) if self.streams.stands(connection) => {
+            Some(Coming::Datagram { from, to, bytes, kept }) => self.deliver_datagram(from, to, &bytes, kept),
+            Some(Coming::Piece { to, flow, connection, bytes, kept }) if self.streams.stands(connection) => {
+                self.note_arrival(kept, flow.local);
                 self.tell(to, Happens::Packet { flow, bytes: &bytes });
             }
             Some(Coming::Failed { to, flow, reason }) => self.tell(to, Happens::Failed { flow, reason }),
@@ -358,11 +362,20 @@ impl<P: Party> World<P> {
         }
     }
 
-    fn deliver_datagram(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8]) {
+    fn deliver_datagram(&mut self, from: SocketAddr, to: SocketAddr, bytes: &[u8], kept: Option<usize>) {
         let Some((seat, local)) = self.inside(from, to) else { return };
+        if self.seats[seat].is_on {
+            self.note_arrival(kept, local);
+        }
         if self.seats[seat].is_on && self.seats[seat].party.listens(Transport::Udp, local) {
             let flow = Flow { transport: Transport::Udp, local, remote: from };
             self.tell(seat, Happens::Packet { flow, bytes });
+        }
+    }
+
+    fn note_arrival(&mut self, kept: Option<usize>, local: SocketAddr) {
+        if let Some(packet) = kept.and_then(|at| self.passed.get_mut(at)) {
+            packet.got.push((self.now, local));
         }
     }
 
@@ -419,7 +432,8 @@ impl<P: Party> World<P> {
             Some(nat) => self.nats[nat].outbound(self.now, flow.local, flow.remote),
             None => flow.local,
         };
-        if self.send_datagram(from, flow.remote, bytes) == Fate::Undeliverable && self.refuses(flow.remote) {
+        let fate = self.send_datagram(from, flow.remote, bytes, Some(flow.local));
+        if fate == Fate::Undeliverable && self.refuses(flow.remote) {
             let reason = format!(
                 "nothing listens at {} (port unreachable): check the server's address and port",
                 flow.remote
@@ -434,25 +448,35 @@ impl<P: Party> World<P> {
         self.seats.iter().any(|seat| seat.ip == remote.ip() && seat.is_on && seat.nat.is_none())
     }
 
-    fn send_datagram(&mut self, from: SocketAddr, to: SocketAddr, bytes: Bytes) -> Fate {
+    fn send_datagram(
+        &mut self,
+        from: SocketAddr,
+        to: SocketAddr,
+        bytes: Bytes,
+        sent_by: Option<SocketAddr>,
+    ) -> Fate {
         let walled =
             to.port() != Transport::Udp.default_port() && self.firewalls.contains(&(from.ip(), to.ip()));
-        let fate = if walled {
-            Fate::Lost
-        } else if self.can_arrive(to) {
-            let arrivals = self.link_of(from.ip(), to.ip()).arrivals(self.now, &mut self.rng);
-            for &at in &arrivals {
-                self.arrive(at, Coming::Datagram { from, to, bytes: bytes.clone() });
-            }
-            match arrivals.len() {
-                0 => Fate::Lost,
-                1 => Fate::Arrived,
-                _ => Fate::Doubled,
-            }
-        } else {
-            Fate::Undeliverable
+        let arrivals = match walled || !self.can_arrive(to) {
+            true => Vec::new(),
+            false => self.link_of(from.ip(), to.ip()).arrivals(self.now, &mut self.rng),
         };
-        self.keep(Passed { at: self.now, from, to, transport: Transport::Udp, bytes, fate });
+        let fate = match arrivals.len() {
+            _ if !walled && !self.can_arrive(to) => Fate::Undeliverable,
+            0 => Fate::Lost,
+            1 => Fate::Arrived,
+            _ => Fate::Doubled,
+        };
+        let (at, transport, bytes_sent, got) = (self.now, Transport::Udp, bytes.clone(), Vec::new());
+        let kept = self.keep(Passed { at, from, to, transport, bytes: bytes_sent, fate, sent_by, got });
+        for at in arrivals {
+            self.arrive(at, Coming::Datagram { from, to, bytes: bytes.clone(), kept });
+        }
+        // Whoever is there gets what it refuses, too.
+        if fate == Fate::Undeliverable && self.refuses(to) {
+            let at = self.now + Duration::from_micros(self.link.latency_us);
+            self.arrive(at, Coming::Datagram { from, to, bytes, kept });
+        }
         fate
     }
 
@@ -474,11 +498,12 @@ impl<P: Party> World<P> {
         let (from, to) = (way.seen_from, flow.remote);
         let delay = self.link_of(from.ip(), to.ip()).delay(&mut self.rng);
         let arrives = self.streams.in_order(way.connection, at, self.now + delay);
-        let piece =
-            Coming::Piece { to: way.to, flow: way.flow, connection: way.connection, bytes: bytes.clone() };
-        self.arrive(arrives, piece);
-        let fate = Fate::Arrived;
-        self.keep(Passed { at: self.now, from, to, transport: flow.transport, bytes, fate });
+        let (transport, fate, got) = (flow.transport, Fate::Arrived, Vec::new());
+        let sent_by = Some(SocketAddr::new(flow.local.ip(), from.port()));
+        let passed = Passed { at: self.now, from, to, transport, bytes: bytes.clone(), fate, sent_by, got };
+        let kept = self.keep(passed);
+        let (to, flow, connection) = (way.to, way.flow, way.connection);
+        self.arrive(arrives, Coming::Piece { to, flow, connection, bytes, kept });
     }
 
     /// The connection that `flow` means; opened where none stands and somebody listens.
@@ -511,9 +536,11 @@ impl<P: Party> World<P> {
         self.coming.insert((at, self.count), coming);
     }
 
-    fn keep(&mut self, passed: Passed) {
-        if self.keeps_packets {
+    /// Keeps what passed; its place, where it is kept.
+    fn keep(&mut self, passed: Passed) -> Option<usize> {
+        self.keeps_packets.then(|| {
             self.passed.push(passed);
-        }
+            self.passed.len() - 1
+        })
     }
 }

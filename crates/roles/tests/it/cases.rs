@@ -3,9 +3,10 @@
 
 use std::path::Path;
 
-use roles::lab::ears::ToneEars;
-use roles::lab::script::play;
-use roles::lab::{Case, Link, Outcome, Simulated, case, cases};
+use roles::lab::ears::{Deaf, ToneEars};
+use roles::lab::script::{EXCHANGE, Stage, play};
+use roles::lab::{Case, Link, Outcome, Simulated, captured_at, case, cases};
+use roles::trace::text;
 
 fn run(case: &Case, link: Link, seed: u64) -> Outcome {
     let ears = |desk: &roles::lab::Desk, seed| Box::new(ToneEars::new(desk.tone_hz, seed)) as _;
@@ -17,7 +18,7 @@ fn run(case: &Case, link: Link, seed: u64) -> Outcome {
 fn every_case_ends_as_it_says() {
     let failed = cases().iter().filter_map(|case| {
         let outcome = run(case, Link::DESK, 1);
-        let report = || format!("{}: {}\n{}", case.slug, outcome.faults.join("\n"), outcome.ladder);
+        let report = || format!("{}: {}\n{}", case.slug, outcome.faults.join("\n"), text(&outcome.ladder));
         (!outcome.as_expected()).then(report)
     });
     let failed: Vec<String> = failed.collect();
@@ -31,12 +32,12 @@ fn a_case_has_the_ladder_that_is_written_for_every_seed() {
     for case in cases() {
         if std::env::var_os("UPDATE_LADDERS").is_some() {
             let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lab/cases/ladders");
-            let ladder = run(&Case { whole: "", ..*case }, Link::DESK, 1).ladder;
+            let ladder = text(&run(&Case { whole: "", ..*case }, Link::DESK, 1).ladder);
             std::fs::write(folder.join(format!("{}.txt", case.slug)), ladder).expect("written");
             continue;
         }
         for seed in 1..=8 {
-            let ladder = run(case, Link::DESK, seed).ladder;
+            let ladder = text(&run(case, Link::DESK, seed).ladder);
             assert_eq!(ladder, case.whole, "offhook lab {} --once --seed {seed}", case.slug);
         }
     }
@@ -62,4 +63,34 @@ fn a_case_that_does_not_happen_fails() {
     case.ladders = &[("7005", "register")];
     let outcome = run(&case, Link::DESK, 1);
     assert!(outcome.faults[0].contains("after 3 steps `s>p 200` was expected"), "{:?}", outcome.faults);
+}
+
+/// A capture holds what its machine sent and got; what a firewall swallows stands at the sender alone.
+#[test]
+fn a_capture_is_taken_at_a_machine() {
+    let case = case("one-way-audio").expect("a case");
+    let mut stage = Simulated::new(case, Link::DESK, 1, |_, _| Box::new(Deaf)).expect("a stage");
+    play(case, &mut stage);
+    let count = |who: &str, from: &str| {
+        let (at, from) = (stage.ip(who), stage.ip(from));
+        captured_at(stage.passed(), at).iter().filter(|packet| packet.from.ip() == from).count()
+    };
+    assert_eq!(count("7002", "7001"), 0, "the exchange stands between the phones");
+    let sip = |packet: &&roles::lab::Passed| packet.to.port() == 5060;
+    let told = captured_at(stage.passed(), stage.ip("7002"));
+    let times: Vec<_> = told.iter().map(|packet| packet.at).collect();
+    assert!(times.is_sorted() && told.iter().filter(sip).count() > 4);
+    assert_eq!(count("7002", EXCHANGE), told.iter().filter(|packet| packet.from.ip() == stage.ip(EXCHANGE)).count());
+}
+
+#[test]
+fn a_capture_behind_a_router_shows_the_phone_s_own_address() {
+    let case = case("reg-nat-no-rport").expect("a case");
+    let mut stage = Simulated::new(case, Link::DESK, 1, |_, _| Box::new(Deaf)).expect("a stage");
+    play(case, &mut stage);
+    let (phone, exchange) = (stage.ip("7001"), stage.ip(EXCHANGE));
+    let at_phone = captured_at(stage.passed(), phone);
+    assert!(at_phone.iter().all(|packet| packet.from.ip() == phone || packet.to.ip() == phone));
+    let at_exchange = captured_at(stage.passed(), exchange);
+    assert!(at_exchange.iter().all(|packet| packet.from.ip() != phone && packet.to.ip() != phone));
 }

@@ -34,6 +34,8 @@ const CASE: Case = Case {
     exchange: as_it_comes,
     steps: &[],
     ladders: &[],
+    verdict: &[],
+    capture_at: EXCHANGE,
     whole: "",
 };
 /// Longer than a call rings, than a registration and a subscription last, and than a retry waits.

@@ -19,6 +19,7 @@ use proto::sip::Transport;
 use roles::lab::script::{self, Outcome, Stage};
 use roles::lab::{Case, Link, Passed, Simulated};
 use roles::settings::distance;
+use roles::trace::Row;
 use serde_json::json;
 
 use super::{Failure, if_read};
@@ -185,14 +186,20 @@ fn tell(case: &Case, outcome: &Outcome, arguments: &Arguments) -> io::Result<()>
         let events: Vec<_> =
             outcome.events.iter().map(|(who, event)| json!({ "who": who, "event": event })).collect();
         let seed = (!arguments.real).then_some(arguments.seed);
+        let ladder: Vec<_> = outcome.ladder.iter().map(Row::to_json).collect();
+        let seen = if outcome.as_expected() { proven(case, arguments.real) } else { Vec::new() };
+        let findings = |(code, subject): &(&str, &str)| json!({ "code": code, "subject": subject });
+        let verdict: Vec<_> = case.verdict.iter().map(findings).collect();
         let document = json!({
-            "case": case.slug, "real": arguments.real, "seed": seed, "as_expected": outcome.as_expected(),
-            "faults": outcome.faults, "ladder": outcome.ladder.lines().collect::<Vec<_>>(), "events": events,
+            "case": case.slug, "topic": case.topic, "title": case.title, "deck": case.deck,
+            "explanation": case.teaches, "real": arguments.real, "seed": seed,
+            "as_expected": outcome.as_expected(), "faults": outcome.faults, "seen": seen, "ladder": ladder,
+            "capture_at": case.capture_at, "verdict": verdict, "events": events,
         });
         return writeln!(out, "{document}");
     }
     writeln!(out, "{}: {}\n", case.slug, case.title)?;
-    writeln!(out, "{}", outcome.ladder)?;
+    writeln!(out, "{}", roles::trace::text(&outcome.ladder))?;
     writeln!(out, "The deck: {}", case.deck)?;
     writeln!(out, "To learn: {}\n", case.teaches)?;
     let paint = Paint::of(&io::stdout());

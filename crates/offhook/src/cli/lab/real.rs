@@ -73,7 +73,8 @@ impl Packets {
         let mut packets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if packets.len() < MOST_PACKETS {
             let bytes = Bytes::copy_from_slice(bytes);
-            packets.push(Passed { at, from, to, transport, bytes, fate: Fate::Arrived });
+            let (fate, sent_by, got) = (Fate::Arrived, Some(from), vec![(at, to)]);
+            packets.push(Passed { at, from, to, transport, bytes, fate, sent_by, got });
         }
     }
 

@@ -18,5 +18,7 @@ pub(super) const CASE: Case = Case {
         Step::Log("7001", "0 Register Fail, 403 Forbidden"),
     ],
     ladders: &[("7001", "register-403")],
+    verdict: &[("reg.403", "7001")],
+    capture_at: "7001",
     whole: include_str!("ladders/account-disabled.txt"),
 };

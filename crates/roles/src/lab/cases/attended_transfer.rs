@@ -29,5 +29,7 @@ pub(super) const CASE: Case = Case {
         Step::Event("7002", "ended", &[], PATIENCE_MS),
     ],
     ladders: &[("7001", "attended-transfer")],
+    verdict: &[],
+    capture_at: EXCHANGE,
     whole: include_str!("ladders/attended-transfer.txt"),
 };

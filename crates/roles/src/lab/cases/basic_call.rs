@@ -29,5 +29,7 @@ pub(super) const CASE: Case = Case {
         Step::Pass(1000),
     ],
     ladders: &[("7001", "boot-register"), ("7002", "boot-register"), ("7002", "incoming-call")],
+    verdict: &[],
+    capture_at: EXCHANGE,
     whole: include_str!("ladders/basic-call.txt"),
 };

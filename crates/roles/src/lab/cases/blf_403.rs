@@ -19,5 +19,7 @@ pub(super) const CASE: Case = Case {
         Step::Log("7007", "BLF 7002 Fail, 403 Forbidden"),
     ],
     ladders: &[],
+    verdict: &[("blf.403", "7007")],
+    capture_at: "7007",
     whole: include_str!("ladders/blf-403.txt"),
 };

@@ -31,5 +31,7 @@ pub(super) const CASE: Case = Case {
         Step::Lamp("7007", "idle"),
     ],
     ladders: &[("7007", "blf")],
+    verdict: &[],
+    capture_at: "7007",
     whole: include_str!("ladders/blf-423.txt"),
 };

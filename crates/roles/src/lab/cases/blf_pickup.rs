@@ -26,5 +26,7 @@ pub(super) const CASE: Case = Case {
         Step::Event("7007", "ended", &[], PATIENCE_MS),
     ],
     ladders: &[],
+    verdict: &[],
+    capture_at: "7007",
     whole: include_str!("ladders/blf-pickup.txt"),
 };

@@ -29,5 +29,7 @@ pub(super) const CASE: Case = Case {
         Step::Event("7001", "ended", &[("status", "488")], PATIENCE_MS),
     ],
     ladders: &[],
+    verdict: &[("call.488-codec", "7002")],
+    capture_at: EXCHANGE,
     whole: include_str!("ladders/codec-mismatch.txt"),
 };

@@ -35,5 +35,7 @@ pub(super) const CASE: Case = Case {
         Step::Refused("7007", "dial 127.0.70.2"),
     ],
     ladders: &[],
+    verdict: &[("call.direct-ip", "127.0.70.7")],
+    capture_at: "7001",
     whole: include_str!("ladders/direct-ip-call.txt"),
 };

@@ -19,5 +19,7 @@ pub(super) const CASE: Case = Case {
         Step::Event("7001", "ended", &[("status", "480")], PATIENCE_MS),
     ],
     ladders: &[("7002", "dnd")],
+    verdict: &[],
+    capture_at: EXCHANGE,
     whole: include_str!("ladders/dnd.txt"),
 };

@@ -55,5 +55,7 @@ pub(super) const CASE: Case = Case {
         Step::Lamp("7001", "idle"),
     ],
     ladders: &[],
+    verdict: &[("reg.timeout", "7001")],
+    capture_at: "7001",
     whole: include_str!("ladders/failover.txt"),
 };

@@ -25,5 +25,7 @@ pub(super) const CASE: Case = Case {
         Step::Event("7007", "ended", &[], PATIENCE_MS),
     ],
     ladders: &[("7002", "forward-always")],
+    verdict: &[],
+    capture_at: EXCHANGE,
     whole: include_str!("ladders/forward-always.txt"),
 };

@@ -31,5 +31,7 @@ pub(super) const CASE: Case = Case {
         Step::Event("7007", "ended", &[], PATIENCE_MS),
     ],
     ladders: &[("7002", "forward-busy")],
+    verdict: &[],
+    capture_at: EXCHANGE,
     whole: include_str!("ladders/forward-busy.txt"),
 };

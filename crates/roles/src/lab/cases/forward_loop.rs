@@ -22,5 +22,7 @@ pub(super) const CASE: Case = Case {
         Step::Event("7001", "ended", &[("status", "482")], PATIENCE_MS),
     ],
     ladders: &[("7002", "forward-always"), ("7007", "forward-always")],
+    verdict: &[("forward.loop", "7002")],
+    capture_at: EXCHANGE,
     whole: include_str!("ladders/forward-loop.txt"),
 };

@@ -17,5 +17,7 @@ pub(super) const CASE: Case = Case {
         Step::Refused("7001", "dial 7002"),
     ],
     ladders: &[],
+    verdict: &[("reg.timeout", "7001")],
+    capture_at: "7001",
     whole: include_str!("ladders/not-registered-call.txt"),
 };

@@ -22,5 +22,7 @@ pub(super) const CASE: Case = Case {
         Step::Event("7002", "ended", &[("rtp.rx_packets", "0")], PATIENCE_MS),
     ],
     ladders: &[("7002", "incoming-call")],
+    verdict: &[("audio.oneway", "7002")],
+    capture_at: "7002",
     whole: include_str!("ladders/one-way-audio.txt"),
 };

@@ -25,5 +25,7 @@ pub(super) const CASE: Case = Case {
         Step::Event("7001", "ended", &[], PATIENCE_MS),
     ],
     ladders: &[],
+    verdict: &[("call.503", "7001")],
+    capture_at: EXCHANGE,
     whole: include_str!("ladders/overload.txt"),
 };

@@ -17,5 +17,7 @@ pub(super) const CASE: Case = Case {
         Step::Event("7001", "registered", &[("expires_s", "3600")], PATIENCE_MS),
     ],
     ladders: &[],
+    verdict: &[],
+    capture_at: EXCHANGE,
     whole: include_str!("ladders/reg-interval-too-brief.txt"),
 };

@@ -25,5 +25,7 @@ pub(super) const CASE: Case = Case {
         Step::Event("7001b", "ended", &[], PATIENCE_MS),
     ],
     ladders: &[("7001a", "boot-register"), ("7001b", "boot-register")],
+    verdict: &[],
+    capture_at: EXCHANGE,
     whole: include_str!("ladders/reg-multiple-devices.txt"),
 };

@@ -30,5 +30,7 @@ pub(super) const CASE: Case = Case {
         Step::Event("7001", "ended", &[], PATIENCE_MS),
     ],
     ladders: &[],
+    verdict: &[("nat.no-rport", "7001")],
+    capture_at: EXCHANGE,
     whole: include_str!("ladders/reg-nat-no-rport.txt"),
 };

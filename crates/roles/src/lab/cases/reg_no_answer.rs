@@ -21,5 +21,7 @@ pub(super) const CASE: Case = Case {
         Step::Event("7001", "registered", &[], 60_000),
     ],
     ladders: &[],
+    verdict: &[("reg.timeout", "7001")],
+    capture_at: "7001",
     whole: include_str!("ladders/reg-no-answer.txt"),
 };

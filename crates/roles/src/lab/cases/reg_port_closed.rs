@@ -17,5 +17,7 @@ pub(super) const CASE: Case = Case {
         Step::Event("7001", "registration_failed", &[("status", "null")], 40_000),
     ],
     ladders: &[],
+    verdict: &[("reg.icmp-port-unreachable", "7001")],
+    capture_at: "7001",
     whole: include_str!("ladders/reg-port-closed.txt"),
 };

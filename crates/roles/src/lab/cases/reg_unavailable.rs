@@ -17,5 +17,7 @@ pub(super) const CASE: Case = Case {
         Step::Event("7001", "registration_failed", &[("status", "503")], PATIENCE_MS),
     ],
     ladders: &[],
+    verdict: &[("reg.503", "7001")],
+    capture_at: "7001",
     whole: include_str!("ladders/reg-unavailable.txt"),
 };

@@ -18,5 +18,7 @@ pub(super) const CASE: Case = Case {
         Step::Log("7005", "0 Register Fail, 403 Forbidden"),
     ],
     ladders: &[("7005", "register-403")],
+    verdict: &[("reg.403", "7005")],
+    capture_at: "7005",
     whole: include_str!("ladders/reg-wrong-password.txt"),
 };

@@ -27,5 +27,7 @@ pub(super) const CASE: Case = Case {
         Step::Event("7002", "ended", &[], PATIENCE_MS),
     ],
     ladders: &[],
+    verdict: &[("sec.scanner", "127.0.70.7")],
+    capture_at: EXCHANGE,
     whole: include_str!("ladders/scanner.txt"),
 };

@@ -30,5 +30,7 @@ pub(super) const CASE: Case = Case {
         Step::Event("7001", "ended", &[("status", "null"), ("by", "remote")], 120_000),
     ],
     ladders: &[("7001", "boot-register")],
+    verdict: &[("call.dropped-session-timer", "7002")],
+    capture_at: EXCHANGE,
     whole: include_str!("ladders/session-timer.txt"),
 };

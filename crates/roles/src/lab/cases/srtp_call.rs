@@ -28,5 +28,7 @@ pub(super) const CASE: Case = Case {
         Step::Event("7002", "ended", &[], PATIENCE_MS),
     ],
     ladders: &[],
+    verdict: &[],
+    capture_at: EXCHANGE,
     whole: include_str!("ladders/srtp-call.txt"),
 };

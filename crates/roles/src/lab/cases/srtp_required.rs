@@ -18,5 +18,7 @@ pub(super) const CASE: Case = Case {
         Step::Event("7001", "ended", &[("status", "488")], PATIENCE_MS),
     ],
     ladders: &[],
+    verdict: &[("srtp.required", "7002")],
+    capture_at: EXCHANGE,
     whole: include_str!("ladders/srtp-required.txt"),
 };

@@ -23,5 +23,7 @@ pub(super) const CASE: Case = Case {
         Step::Event("7002", "ended", &[], PATIENCE_MS),
     ],
     ladders: &[],
+    verdict: &[("transfer.failed-404", "7001")],
+    capture_at: "7001",
     whole: include_str!("ladders/transfer-refused.txt"),
 };

@@ -2,14 +2,22 @@
 
 use proto::event::sipfrag::Sipfrag;
 use proto::sdp::attribute::Direction;
-use proto::sdp::description::Description;
+use proto::sdp::description::{Description, Media};
+use proto::sip::flow::Transport;
 use proto::sip::header::{Address, Diversion, Reason};
 use proto::sip::message::Message;
 use proto::sip::{Method, Name};
 
 /// `Request: REGISTER sip:192.168.50.19 (remove 1 binding)`, `Status: 401 Unauthorized (REGISTER)`.
 pub fn info(message: &Message<'_>) -> String {
-    let notes = notes(message).join(", ");
+    info_over(Transport::Udp, message)
+}
+
+/// The same; what does not come by UDP says how it comes.
+pub(super) fn info_over(transport: Transport, message: &Message<'_>) -> String {
+    let carried = (transport != Transport::Udp).then(|| transport.via_name().to_owned());
+    let notes: Vec<String> = carried.into_iter().chain(notes(message)).collect();
+    let notes = notes.join(", ");
     let notes = if notes.is_empty() { notes } else { format!(" ({notes})") };
     match message.status() {
         Some(status) => {
@@ -73,17 +81,53 @@ pub(super) fn removes(message: &Message<'_>) -> bool {
     by_contact.or_else(|| message.number(Name::Expires)) == Some(0)
 }
 
-/// Direction and address of the sound, where they are not the usual ones.
+/// Codecs of the sound, whether it is encrypted, and its direction and address where they are not the usual ones.
 fn sound(message: &Message<'_>) -> Option<String> {
     let description = description(message)?;
     let index = description.audio_index()?;
-    let direction = description.direction_of(index);
-    let empty = description.connection_of(index).is_some_and(|c| c.is_unspecified());
-    match (direction, empty) {
-        (Direction::SendRecv, false) => None,
-        (direction, false) => Some(direction.name().to_owned()),
-        (direction, true) => Some(format!("{}, c=0.0.0.0", direction.name())),
+    let media = description.media.get(index)?;
+    let mut notes = Vec::new();
+    notes.extend(codecs(media));
+    if media.port() == 0 {
+        notes.push("no audio".to_owned());
     }
+    if description.direction_of(index) != Direction::SendRecv {
+        notes.push(description.direction_of(index).name().to_owned());
+    }
+    if description.connection_of(index).is_some_and(|connection| connection.is_unspecified()) {
+        notes.push("c=0.0.0.0".to_owned());
+    }
+    (!notes.is_empty()).then(|| notes.join(", "))
+}
+
+/// `PCMA/PCMU`, `SAVP PCMA`: what is spoken in, telephone events aside.
+fn codecs(media: &Media) -> Option<String> {
+    let name = |number: u8| media.rtpmap(number).map(|map| map.encoding).or_else(|| static_name(number));
+    let speech = |name: &String| !name.eq_ignore_ascii_case("telephone-event");
+    let names: Vec<String> = media.payload_types().filter_map(name).filter(speech).collect();
+    let names = names.join("/");
+    let is_secure = media.protocol().contains("SAVP");
+    match (is_secure, names.is_empty()) {
+        (true, true) => Some("SAVP".to_owned()),
+        (true, false) => Some(format!("SAVP {names}")),
+        (false, true) => None,
+        (false, false) => Some(names),
+    }
+}
+
+/// The codec of a payload type that needs no `a=rtpmap` (RFC 3551 §6).
+fn static_name(payload_type: u8) -> Option<String> {
+    let name = match payload_type {
+        0 => "PCMU",
+        3 => "GSM",
+        4 => "G723",
+        8 => "PCMA",
+        9 => "G722",
+        15 => "G728",
+        18 => "G729",
+        _ => return None,
+    };
+    Some(name.to_owned())
 }
 
 /// The SDP of a message.
@@ -147,7 +191,7 @@ mod tests {
             "INVITE sip:7002@h SIP/2.0\nCSeq: 2 INVITE\nTo: <sip:a@b>;tag=1\nContent-Type: application/sdp",
             "v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=-\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\n\
              m=audio 4000 RTP/AVP 8\r\na=sendonly\r\n",
-            "Request: INVITE sip:7002@h, in-dialog (sendonly, c=0.0.0.0)",
+            "Request: INVITE sip:7002@h, in-dialog (PCMA, sendonly, c=0.0.0.0)",
         );
         check(
             "NOTIFY sip:7002@h SIP/2.0\nCSeq: 3 NOTIFY\nTo: <sip:a@b>;tag=1\nEvent: refer\n\

@@ -4,6 +4,10 @@
 //! notes in parentheses: what the message must say. `+10.0 s` before a step is the time since the step
 //! before it, `x3` after it a count, `then NAME` another ladder; words in brackets or parentheses before
 //! a step are for the reader.
+//!
+//! Steps without an arrow: `DISCOVER OFFER REQUEST ACK` are DHCP messages, `RRQ mac.cfg` is a file asked for
+//! by TFTP (`mac` is the phone's own), `reboot` is a restart, `PnP SUBSCRIBE` the phone's search for its
+//! profile. A step in parentheses may be missing.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -17,13 +21,21 @@ pub enum Actor {
     Server,
 }
 
-/// A request or an answer.
+/// What is sent or happens.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum What {
     /// A request by this method.
     Request(String),
     /// An answer with this status.
     Status(u16),
+    /// A DHCP message of this kind.
+    Dhcp(String),
+    /// A file asked for by TFTP.
+    Read(String),
+    /// The phone starts again.
+    Restart,
+    /// The phone asks everybody for its profile (SUBSCRIBE for `ua-profile`).
+    PlugAndPlay,
 }
 
 /// One message that must be seen.
@@ -37,18 +49,20 @@ pub struct Expected {
     pub notes: Vec<String>,
     /// Milliseconds since the message before it.
     pub after_ms: Option<u64>,
+    /// Whether it may be missing.
+    pub is_optional: bool,
     /// The step as written.
     pub text: String,
 }
 
-/// The ladders of the deck, by name. Those that are not of SIP messages alone are left out.
+/// The ladders of the deck, by name.
 pub fn deck() -> &'static BTreeMap<String, Vec<Expected>> {
     static DECK: LazyLock<BTreeMap<String, Vec<Expected>>> =
-        LazyLock::new(|| parse(include_str!("../ladders.txt")));
+        LazyLock::new(|| parse(include_str!("ladders.txt")));
     &DECK
 }
 
-/// Reads the notation. A line that is not of SIP messages alone is passed over.
+/// Reads the notation. A line that cannot be read is passed over.
 pub(super) fn parse(text: &str) -> BTreeMap<String, Vec<Expected>> {
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     let split = lines.filter_map(|line| line.split_once(char::is_whitespace));
@@ -94,13 +108,14 @@ impl<'a> FromIterator<&'a str> for Joined {
     }
 }
 
-/// One step, as many times as it says; `None` where it is no SIP message.
+/// One step, as many times as it says, or the several DHCP messages that it names; `None` where it is neither.
 fn step(text: &str) -> Option<Vec<Expected>> {
-    let (before, sender, rest) = ["p>s ", "s>p "].into_iter().find_map(|arrow| {
+    let arrow = ["p>s ", "s>p "].into_iter().find_map(|arrow| {
         let (before, rest) = text.split_once(arrow)?;
         let sender = if arrow.starts_with('p') { Actor::Phone } else { Actor::Server };
         Some((before, sender, rest))
-    })?;
+    });
+    let Some((before, sender, rest)) = arrow else { return beside_sip(text) };
     let (rest, count) = match rest.rsplit_once(" x") {
         Some((rest, count)) => (rest, count.parse().ok()?),
         None => (rest, 1),
@@ -115,8 +130,37 @@ fn step(text: &str) -> Option<Vec<Expected>> {
         Ok(status) => What::Status(status),
         Err(_) => What::Request(word.to_owned()),
     };
-    let one = Expected { sender, what, notes, after_ms: after_ms(before), text: text.to_owned() };
+    let after_ms = after_ms(before);
+    let one = Expected { sender, what, notes, after_ms, is_optional: false, text: text.to_owned() };
     Some(vec![one; count])
+}
+
+/// A step that is no SIP message of a dialog: DHCP, TFTP, a restart, plug and play.
+fn beside_sip(text: &str) -> Option<Vec<Expected>> {
+    let inside = text.strip_prefix('(').and_then(|text| text.strip_suffix(')'));
+    let one = |sender: Actor, what: What| Expected {
+        sender,
+        what,
+        notes: Vec::new(),
+        after_ms: None,
+        is_optional: inside.is_some(),
+        text: text.to_owned(),
+    };
+    let words: Vec<&str> = inside.unwrap_or(text).split_whitespace().collect();
+    match &words[..] {
+        ["reboot"] => Some(vec![one(Actor::Phone, What::Restart)]),
+        ["PnP", "SUBSCRIBE"] => Some(vec![one(Actor::Phone, What::PlugAndPlay)]),
+        ["RRQ", file] => Some(vec![one(Actor::Phone, What::Read((*file).to_owned()))]),
+        words => words.iter().map(|word| Some(one(dhcp_sender(word)?, What::Dhcp((*word).to_owned())))).collect(),
+    }
+}
+
+fn dhcp_sender(kind: &str) -> Option<Actor> {
+    match kind {
+        "DISCOVER" | "REQUEST" | "DECLINE" | "RELEASE" | "INFORM" => Some(Actor::Phone),
+        "OFFER" | "ACK" | "NAK" => Some(Actor::Server),
+        _ => None,
+    }
 }
 
 /// `+10.0 s` as milliseconds.
@@ -150,7 +194,19 @@ mod tests {
         check("forward-busy", 4, 0, request("INVITE"), &[], None);
         check("dnd", 5, 3, What::Status(480), &["Reason Q.850 18"], Some(1_000));
         check("forward-no-answer", 5, 3, What::Status(302), &["Diversion no-answer"], Some(10_000));
-        assert!(!deck().contains_key("provision-66"));
+        check("provision-66", 9, 1, What::Dhcp("OFFER".to_owned()), &[], None);
+        check("provision-66", 9, 4, What::Read("mac".to_owned()), &[], None);
+        check("provision-66", 9, 8, What::Read("mac.cfg".to_owned()), &[], None);
+        assert!(deck()["provision-66"][8].is_optional && !deck()["provision-66"][7].is_optional);
+        check("check-sync", 4, 0, request("NOTIFY"), &["check-sync;reboot=true"], None);
+        check("check-sync", 4, 2, What::Restart, &[], None);
+        check("check-sync", 4, 3, What::PlugAndPlay, &[], None);
+    }
+
+    #[test]
+    fn every_ladder_of_the_file_is_read() {
+        let lines = include_str!("ladders.txt").lines().filter(|line| !line.starts_with('#'));
+        assert_eq!(deck().len(), lines.filter(|line| !line.trim().is_empty()).count());
     }
 
     #[test]
