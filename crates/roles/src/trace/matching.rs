@@ -115,7 +115,7 @@ impl<'a> Step<'a> {
         self.message().and_then(|message| message.status())
     }
 
-    fn call_id(&self) -> Option<&'a [u8]> {
+    fn call_id(&self) -> Option<&'a str> {
         self.message().map(|message| message.call_id())
     }
 
@@ -488,7 +488,7 @@ mod tests {
         let own_cfg = b"\0\x010021f222b021.cfg\0octet\0".to_vec();
         let all = [option_66(), vec![("10.0.0.1:1", "10.0.0.3:69", Kind::Tftp, own_cfg)]].concat();
         assert_eq!(judge("provision-66", &all), Ok(()));
-        let without_offer: Vec<_> = option_66().into_iter().filter(|passed| passed.3[242..].first() != Some(&2) || passed.2 != Kind::Dhcp).collect();
+        let without_offer: Vec<_> = option_66().into_iter().filter(|passed| passed.3.get(242) != Some(&2) || passed.2 != Kind::Dhcp).collect();
         assert_eq!(judge("provision-66", &without_offer), Err("1 Some(\"DHCP REQUEST (000000000000)\")".to_owned()));
         let mut foreign = option_66();
         foreign[5].3[3] = b'7';

@@ -252,7 +252,8 @@ mod tests {
             b"\x80\x08",
             b"SIP/2.0 200 OK\r\nCSeq: 1 OPTIONS\r\n\r\n",
         ];
-        let ends = ["10.0.0.9:5060", "10.0.0.1:5060"].map(|text| text.parse().expect("an address"));
+        let ends: [SocketAddr; 2] =
+            ["10.0.0.9:5060", "10.0.0.1:5060"].map(|text| text.parse().expect("an address"));
         let sight = |(n, &bytes): (usize, &&'static [u8])| Sight {
             at: Time::from_millis(9_999 + n as u64),
             from: ends[n / 2].into(),
