@@ -151,7 +151,9 @@ fn beside_sip(text: &str) -> Option<Vec<Expected>> {
         ["reboot"] => Some(vec![one(Actor::Phone, What::Restart)]),
         ["PnP", "SUBSCRIBE"] => Some(vec![one(Actor::Phone, What::PlugAndPlay)]),
         ["RRQ", file] => Some(vec![one(Actor::Phone, What::Read((*file).to_owned()))]),
-        words => words.iter().map(|word| Some(one(dhcp_sender(word)?, What::Dhcp((*word).to_owned())))).collect(),
+        words => {
+            words.iter().map(|word| Some(one(dhcp_sender(word)?, What::Dhcp((*word).to_owned())))).collect()
+        }
     }
 }
 

@@ -57,9 +57,7 @@ pub fn check<'a>(
     let sights: Vec<Sight<'a>> = sights.into_iter().collect();
     let seen = fold(&sights, phone, ladder);
     let wanted = without_notify_answers(ladder);
-    if let Some(bad) =
-        seen.iter().find(|step| step.answers(Method::Notify) && step.status() != Some(200))
-    {
+    if let Some(bad) = seen.iter().find(|step| step.answers(Method::Notify) && step.status() != Some(200)) {
         return Err(difference(0, "200 to each NOTIFY", Some(bad), &seen, phone));
     }
     let mut seen: Vec<Step<'_>> = seen.into_iter().filter(|step| !step.answers(Method::Notify)).collect();
@@ -152,7 +150,8 @@ fn fold<'a>(sights: &[Sight<'a>], phone: IpAddr, ladder: &[Expected]) -> Vec<Ste
         let step = Step { sight: *sight, sender, said };
         let is_new = sight.kind == Kind::Act || copies.insert((sight.from, sight.to, sight.bytes));
         let ring = |message: &Message<'a>| (message.call_id(), message.cseq().map(|cseq| cseq.number));
-        let rings_again = step.status() == Some(180) && !step.message().is_none_or(|it| rung.insert(ring(it)));
+        let rings_again =
+            step.status() == Some(180) && !step.message().is_none_or(|it| rung.insert(ring(it)));
         if is_new && !rings_again && !step.is_of(Method::Options) {
             steps.push(step);
         }
@@ -488,8 +487,14 @@ mod tests {
         let own_cfg = b"\0\x010021f222b021.cfg\0octet\0".to_vec();
         let all = [option_66(), vec![("10.0.0.1:1", "10.0.0.3:69", Kind::Tftp, own_cfg)]].concat();
         assert_eq!(judge("provision-66", &all), Ok(()));
-        let without_offer: Vec<_> = option_66().into_iter().filter(|passed| passed.3.get(242) != Some(&2) || passed.2 != Kind::Dhcp).collect();
-        assert_eq!(judge("provision-66", &without_offer), Err("1 Some(\"DHCP REQUEST (000000000000)\")".to_owned()));
+        let without_offer: Vec<_> = option_66()
+            .into_iter()
+            .filter(|passed| passed.3.get(242) != Some(&2) || passed.2 != Kind::Dhcp)
+            .collect();
+        assert_eq!(
+            judge("provision-66", &without_offer),
+            Err("1 Some(\"DHCP REQUEST (000000000000)\")".to_owned())
+        );
         let mut foreign = option_66();
         foreign[5].3[3] = b'7';
         foreign[6].3[3] = b'7';
@@ -506,8 +511,18 @@ mod tests {
                 ("10.0.0.9:5060", "10.0.0.1:5060", sip, notify.clone()),
                 ("10.0.0.1:5060", "10.0.0.9:5060", sip, text("SIP/2.0 200 OK|CSeq: 1 NOTIFY")),
                 ("10.0.0.1:0", "10.0.0.1:0", Kind::Act, restart.as_bytes().to_vec()),
-                ("10.0.0.1:5060", "10.0.0.9:5060", sip, text("REGISTER sip:h SIP/2.0|CSeq: 1 REGISTER|Expires: 0")),
-                ("10.0.0.1:5060", "224.0.1.75:5060", sip, text("SUBSCRIBE sip:MAC@224.0.1.75 SIP/2.0|CSeq: 1 SUBSCRIBE|Event: ua-profile;vendor=x")),
+                (
+                    "10.0.0.1:5060",
+                    "10.0.0.9:5060",
+                    sip,
+                    text("REGISTER sip:h SIP/2.0|CSeq: 1 REGISTER|Expires: 0"),
+                ),
+                (
+                    "10.0.0.1:5060",
+                    "224.0.1.75:5060",
+                    sip,
+                    text("SUBSCRIBE sip:MAC@224.0.1.75 SIP/2.0|CSeq: 1 SUBSCRIBE|Event: ua-profile;vendor=x"),
+                ),
             ]
         };
         assert_eq!(judge("check-sync", &passed("restart: check-sync")), Ok(()));

@@ -122,7 +122,9 @@ pub(super) fn lldp(bytes: &[u8]) -> Option<String> {
     match advert.voice_vlan() {
         Some(0) => notes.push("voice untagged".to_owned()),
         Some(vlan) => notes.push(format!("voice VLAN {vlan}")),
-        None if advert.policies.iter().any(|policy| policy.unknown) => notes.push("asks for a policy".to_owned()),
+        None if advert.policies.iter().any(|policy| policy.unknown) => {
+            notes.push("asks for a policy".to_owned())
+        }
         None => {}
     }
     notes.extend(advert.port_vlan.map(|vlan| format!("port VLAN {vlan}")));

@@ -80,7 +80,10 @@ fn a_capture_is_taken_at_a_machine() {
     let told = captured_at(stage.passed(), stage.ip("7002"));
     let times: Vec<_> = told.iter().map(|packet| packet.at).collect();
     assert!(times.is_sorted() && told.iter().filter(sip).count() > 4);
-    assert_eq!(count("7002", EXCHANGE), told.iter().filter(|packet| packet.from.ip() == stage.ip(EXCHANGE)).count());
+    assert_eq!(
+        count("7002", EXCHANGE),
+        told.iter().filter(|packet| packet.from.ip() == stage.ip(EXCHANGE)).count()
+    );
 }
 
 #[test]
