@@ -12,6 +12,7 @@ use proto::sip::Transport;
 
 use crate::net::Tap;
 use crate::sound::tap::Seen;
+use crate::store;
 
 /// A capture file that several parts of the program write to. Clones write to the same file.
 #[derive(Clone)]
@@ -32,7 +33,7 @@ impl Capture {
     /// The file cannot be written; the text names it.
     pub fn create(path: &Path) -> io::Result<Self> {
         let create = || {
-            let mut file = File::create(path)?;
+            let mut file = store::create(path)?;
             file.write_all(&pcap::file_header())?;
             Ok(file)
         };
@@ -81,7 +82,7 @@ impl Open {
         self.frames.clear();
         self.writer.write(at, from, to, transport, bytes, &mut self.frames);
         if let Err(error) = file.write_all(&self.frames) {
-            eprintln!("offhook: the capture {} ends here: {error}", self.path.display());
+            complain!("offhook: the capture {} ends here: {error}", self.path.display());
             self.file = None;
         }
     }

@@ -2,11 +2,13 @@
 //!
 //! It waits for the earliest of message, command, helper's answer and deadline, lets the role decide,
 //! and performs the outputs without waiting. It knows nothing of SIP. What was kept in a turn is
-//! durable before that turn's messages leave: they wait here until the store has acknowledged the turn.
+//! durable before that turn's messages leave and its events are told: they wait here until the store has
+//! acknowledged the turn. While nothing can be kept, a command that needs it is refused and not done.
 
 use std::collections::VecDeque;
 use std::future::Future;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use proto::Time;
 use proto::sip::locate::{Answer, Query};
@@ -17,8 +19,8 @@ use tokio::sync::{mpsc, watch};
 use crate::clock::Clock;
 use crate::net::dns::Dns;
 use crate::net::fetch::Fetcher;
-use crate::net::{Net, NetEvent};
-use crate::store::{Change, Progress, Store};
+use crate::net::{FlowErrorKind, Net, NetEvent};
+use crate::store::{Change, Memory, Progress, Store};
 
 /// Messages that make one turn at most; then deadlines and commands have their say.
 const MESSAGES_A_TURN: usize = 256;
@@ -47,6 +49,17 @@ pub trait Hands<R: Role> {
     }
     /// Takes what is for the operator alone: a connection refused, a store in trouble.
     fn note(&mut self, text: &str);
+    /// Whether a command asks for something that must be kept.
+    fn is_change(&self, _command: &R::Command) -> bool {
+        false
+    }
+    /// Whether somebody still waits for what comes of a command that is about to be done; if not, it is
+    /// dropped.
+    fn is_awaited(&mut self, _command: &R::Command) -> bool {
+        true
+    }
+    /// Refuses a command because nothing can be kept; `why` names the remedy.
+    fn refuse(&mut self, _command: R::Command, _why: &str) {}
     /// Sees the role after each turn, to publish what it shows.
     fn turned(&mut self, _role: &R) {}
     /// Whether the role has said its last.
@@ -78,7 +91,10 @@ pub struct Driver<R: Role, H> {
     role: R,
     means: Means<R, H>,
     out: Vec<OutputOf<R>>,
-    held: Held,
+    held: Held<R::Event>,
+    /// Commands that wait until the store has shown that it can keep something, and the turn by which it
+    /// does; those behind them keep their order.
+    waiting: VecDeque<(u64, R::Command)>,
 }
 
 /// One thing that ended the wait.
@@ -96,7 +112,7 @@ impl<R: Role, H: Hands<R>> Driver<R, H> {
     /// A driver at rest.
     pub fn new(role: R, means: Means<R, H>) -> Self {
         let held = Held::new(means.store.progress());
-        Self { role, means, out: Vec::new(), held }
+        Self { role, means, out: Vec::new(), held, waiting: VecDeque::new() }
     }
 
     /// The role.
@@ -134,6 +150,13 @@ impl<R: Role, H: Hands<R>> Driver<R, H> {
         }
     }
 
+    /// Closes the store and lets go what waited for it. Returns whether everything was kept.
+    pub fn settle(&mut self) -> bool {
+        self.means.store = Box::new(Memory::default());
+        self.let_go();
+        self.held.is_all_kept()
+    }
+
     /// Lets the sockets send what they hold, at most `wait` long, and closes everything.
     pub async fn finish(self, wait: std::time::Duration) {
         self.means.net.finish(wait).await;
@@ -144,11 +167,14 @@ impl<R: Role, H: Hands<R>> Driver<R, H> {
         let Means { net, dns, fetcher, store, clock, commands, hands } = &mut self.means;
         let deadline = self.role.next_deadline().map(|(at, _)| at);
         let takes_work = !store.is_saturated();
+        let takes_commands =
+            (takes_work || self.held.trouble().is_some()) && self.waiting.len() < COMMANDS_WAITING;
+        let heeds_store = !self.held.is_empty() || !takes_work || !self.waiting.is_empty();
         tokio::select! {
             biased;
-            () = self.held.progressed(), if !self.held.is_empty() || !takes_work => Happening::Stored,
+            () = self.held.progressed(), if heeds_store => Happening::Stored,
             () = until(clock, deadline), if takes_work => Happening::Deadline,
-            Some(command) = commands.recv(), if takes_work => Happening::Command(command),
+            Some(command) = commands.recv(), if takes_commands => Happening::Command(command),
             heard = hands.heard(), if takes_work => Happening::Heard(heard),
             (query, answer) = dns.next(), if takes_work => Happening::Resolved(query, answer),
             fetched = fetcher.next(), if takes_work => Happening::Fetched(fetched),
@@ -160,14 +186,64 @@ impl<R: Role, H: Hands<R>> Driver<R, H> {
     fn take(&mut self, happening: Happening<R::Command, R::Heard>) -> bool {
         match happening {
             Happening::Net(event) => return self.drain(event),
-            Happening::Command(command) => self.turn(Input::Command(command)),
+            Happening::Command(command) => self.take_command(command),
             Happening::Resolved(query, answer) => self.turn(Input::Resolved { query, answer }),
             Happening::Fetched(fetched) => self.turn(Input::Fetched(Box::new(fetched))),
             Happening::Heard(heard) => self.turn(Input::Heard(heard)),
             Happening::Deadline => self.turn(Input::Wake),
-            Happening::Stored => {}
+            Happening::Stored => self.take_waiting(),
         }
         false
+    }
+
+    /// Does a command, or has it wait until the store has shown that what it changes can be kept.
+    fn take_command(&mut self, command: R::Command) {
+        let is_change = self.means.hands.is_change(&command);
+        let turn = match self.waiting.back() {
+            _ if is_change && self.held.trouble().is_none() => self.means.store.probe(),
+            // What waits already is older.
+            Some((turn, _)) => *turn,
+            None => 0,
+        };
+        self.waiting.push_back((turn, command));
+        self.take_waiting();
+    }
+
+    /// Does what has waited for the store, or refuses it where the store is in trouble.
+    fn take_waiting(&mut self) {
+        while let Some((turn, command)) = self.waiting.pop_front() {
+            if !self.means.hands.is_change(&command) {
+                self.do_command(command);
+            } else if let Some(trouble) = self.held.trouble() {
+                self.means.hands.refuse(command, &trouble);
+            } else if self.held.committed() >= turn {
+                self.do_command(command);
+            } else {
+                return self.waiting.push_front((turn, command));
+            }
+        }
+    }
+
+    fn do_command(&mut self, command: R::Command) {
+        if !self.means.hands.is_awaited(&command) {
+            return;
+        }
+        self.turn(Input::Command(command));
+        if self.held.trouble().is_some() {
+            self.tell_at_once();
+        }
+    }
+
+    /// What a command that changes nothing tells waits for no store.
+    fn tell_at_once(&mut self) {
+        let (told, rest) =
+            self.out.drain(..).partition(|output| matches!(output, Output::Event(_))) as (Vec<_>, Vec<_>);
+        self.out = rest;
+        for output in told {
+            if let Output::Event(event) = output {
+                self.means.hands.tell(event);
+            }
+        }
     }
 
     /// Takes what has come, as far as it is there: one commit for many messages. Whether that was all of a
@@ -191,7 +267,12 @@ impl<R: Role, H: Hands<R>> Driver<R, H> {
                 let waited = self.means.clock.now().since(came);
                 self.turn(Input::Message { flow, bytes: &bytes, waited });
             }
-            NetEvent::Failed(error) => self.flow_failed(error.flow, error.text),
+            NetEvent::Failed(error) => {
+                if error.kind == FlowErrorKind::Overloaded {
+                    self.means.hands.note(&error.text);
+                }
+                self.flow_failed(error.flow, error.text);
+            }
             NetEvent::Closed(flow) => self.flow_failed(flow, "the connection was closed".to_owned()),
             NetEvent::Refused(refusal) => self.means.hands.note(&refusal.text),
             NetEvent::Datagram { socket, from, bytes } => {
@@ -220,7 +301,7 @@ impl<R: Role, H: Hands<R>> Driver<R, H> {
         let mut changes = Vec::new();
         for output in self.out.drain(..) {
             match output {
-                Output::Transmit(transmit) => self.held.push(transmit),
+                Output::Transmit(transmit) => self.held.push(Outward::Transmit(transmit)),
                 Output::Vouch(flow) => net.vouch(&flow),
                 Output::Close(flow) => net.close(&flow),
                 Output::Socket { socket, request } => net.socket(socket, request),
@@ -228,7 +309,7 @@ impl<R: Role, H: Hands<R>> Driver<R, H> {
                 Output::SendFrame(_) => hands.note(NO_FRAMES),
                 Output::Resolve(query) => dns.ask(query),
                 Output::Fetch(fetch) => fetcher.ask(fetch),
-                Output::Event(event) => hands.tell(event),
+                Output::Event(event) => self.held.push(Outward::Event(event)),
                 Output::Media(command) => hands.media(command),
                 Output::Wish(wish) => hands.grant(wish),
                 Output::Store(change) => changes.extend(hands.row(change)),
@@ -236,31 +317,62 @@ impl<R: Role, H: Hands<R>> Driver<R, H> {
         }
         let turn = (!changes.is_empty()).then(|| store.commit(changes));
         self.held.end_turn(turn);
-        self.held.release(|transmit| net.send(transmit));
+        self.let_go();
+        let hands = &mut self.means.hands;
         if let Some(trouble) = self.held.new_trouble() {
             hands.note(&trouble);
         }
         hands.turned(&self.role);
     }
+
+    /// Lets go what the store has made durable.
+    fn let_go(&mut self) {
+        let Means { net, hands, .. } = &mut self.means;
+        self.held.release(|outward| match outward {
+            Outward::Transmit(transmit) => net.send(transmit),
+            Outward::Event(event) => hands.tell(event),
+        });
+    }
 }
 
-/// Messages that wait for the store, oldest turn first. None overtakes another, so a stream keeps its
-/// order. The driver takes no new work while the store is saturated, which bounds the queue.
-struct Held {
+/// What leaves the program.
+enum Outward<E> {
+    Transmit(Transmit),
+    Event(E),
+}
+
+/// What waits for the store before it leaves the program, oldest turn first. Nothing overtakes another, so
+/// a stream keeps its order. The driver takes no new work while the store is saturated, which bounds the
+/// queue.
+struct Held<E> {
     progress: watch::Receiver<Progress>,
-    messages: VecDeque<Transmit>,
-    /// What each turn waits for, and how many of the messages are its own.
+    outwards: VecDeque<Outward<E>>,
+    /// What each turn waits for, and how many of the outwards are its own.
     turns: VecDeque<(u64, usize)>,
     last_turn: u64,
-    /// How many messages the turn has that is not over yet.
+    /// How many outwards the turn has that is not over yet.
     unended: usize,
-    trouble: bool,
+    is_in_trouble: bool,
 }
 
-impl Held {
+impl<E> Held<E> {
     fn new(progress: watch::Receiver<Progress>) -> Self {
-        let (messages, turns) = (VecDeque::new(), VecDeque::new());
-        Self { progress, messages, turns, last_turn: 0, unended: 0, trouble: false }
+        let (outwards, turns) = (VecDeque::new(), VecDeque::new());
+        Self { progress, outwards, turns, last_turn: 0, unended: 0, is_in_trouble: false }
+    }
+
+    /// Every turn up to this one is durable.
+    fn committed(&self) -> u64 {
+        self.progress.borrow().committed
+    }
+
+    fn is_all_kept(&self) -> bool {
+        self.committed() >= self.last_turn
+    }
+
+    /// Why nothing can be kept now.
+    fn trouble(&self) -> Option<Arc<str>> {
+        self.progress.borrow().trouble.clone()
     }
 
     fn is_empty(&self) -> bool {
@@ -274,13 +386,13 @@ impl Held {
         }
     }
 
-    /// Takes a message of this turn.
-    fn push(&mut self, transmit: Transmit) {
-        self.messages.push_back(transmit);
+    /// Takes something of this turn.
+    fn push(&mut self, outward: Outward<E>) {
+        self.outwards.push_back(outward);
         self.unended += 1;
     }
 
-    /// The messages of this turn wait for `turn`, or where nothing was kept for those before.
+    /// What this turn has waits for `turn`, or where nothing was kept for those before.
     fn end_turn(&mut self, turn: Option<u64>) {
         self.last_turn = turn.unwrap_or(self.last_turn);
         let count = std::mem::take(&mut self.unended);
@@ -289,23 +401,23 @@ impl Held {
         }
     }
 
-    fn release(&mut self, mut send: impl FnMut(Transmit)) {
+    fn release(&mut self, mut let_go: impl FnMut(Outward<E>)) {
         let committed = self.progress.borrow_and_update().committed;
         while let Some((_, count)) = self.turns.pop_front_if(|(turn, _)| *turn <= committed) {
-            self.messages.drain(..count.min(self.messages.len())).for_each(&mut send);
+            self.outwards.drain(..count.min(self.outwards.len())).for_each(&mut let_go);
         }
     }
 
     /// The store's trouble when it begins, once.
     fn new_trouble(&mut self) -> Option<String> {
-        let trouble = self.progress.borrow().trouble.clone();
-        let was = std::mem::replace(&mut self.trouble, trouble.is_some());
+        let trouble = self.trouble();
+        let was = std::mem::replace(&mut self.is_in_trouble, trouble.is_some());
         trouble.filter(|_| !was).map(|text| text.to_string())
     }
 }
 
 /// Sleeps until the deadline; for ever without one.
-async fn until(clock: &Clock, deadline: Option<Time>) {
+pub(crate) async fn until(clock: &Clock, deadline: Option<Time>) {
     match deadline {
         Some(at) => tokio::time::sleep_until(clock.instant(at).into()).await,
         None => std::future::pending().await,
@@ -325,9 +437,14 @@ mod tests {
         Transmit { flow, name: None, bytes: Bytes::from_static(text.as_bytes()) }
     }
 
-    fn released(held: &mut Held) -> Vec<Bytes> {
+    fn released(held: &mut Held<&'static str>) -> Vec<Bytes> {
         let mut sent = Vec::new();
-        held.release(|transmit| sent.push(transmit.bytes));
+        held.release(|outward| {
+            sent.push(match outward {
+                Outward::Transmit(transmit) => transmit.bytes,
+                Outward::Event(event) => event.into(),
+            });
+        });
         sent
     }
 
@@ -335,20 +452,21 @@ mod tests {
     fn messages_wait_for_their_turn_and_none_overtakes() {
         let (store, progress) = watch::channel(Progress::default());
         let mut held = Held::new(progress);
-        let turn = |held: &mut Held, turn, text| {
-            held.push(message(text));
+        let turn = |held: &mut Held<&'static str>, turn, text| {
+            held.push(Outward::Transmit(message(text)));
             held.end_turn(turn);
         };
         turn(&mut held, None, "options");
         assert_eq!(released(&mut held), ["options"], "nothing was kept, nothing to wait for");
-        held.push(message("100 to invite"));
+        held.push(Outward::Transmit(message("100 to invite")));
         turn(&mut held, Some(1), "200 to register");
+        held.push(Outward::Event("registered"));
         held.end_turn(None);
         turn(&mut held, None, "later");
         turn(&mut held, Some(2), "last");
         assert!(released(&mut held).is_empty());
         store.send_modify(|progress| progress.committed = 1);
-        assert_eq!(released(&mut held), ["100 to invite", "200 to register", "later"]);
+        assert_eq!(released(&mut held), ["100 to invite", "200 to register", "registered", "later"]);
         store.send_modify(|progress| progress.committed = 2);
         assert_eq!(released(&mut held), ["last"]);
         assert!(held.is_empty());
@@ -357,7 +475,7 @@ mod tests {
     #[test]
     fn trouble_is_told_once_each_time_it_begins() {
         let (store, progress) = watch::channel(Progress::default());
-        let mut held = Held::new(progress);
+        let mut held = Held::<()>::new(progress);
         for _ in 0..2 {
             assert_eq!(held.new_trouble(), None);
             store.send_modify(|progress| progress.trouble = Some("the disk is full".into()));

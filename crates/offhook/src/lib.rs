@@ -3,9 +3,18 @@
 //! The binary is a thin shell around this library, so that tests and benchmarks can reach the rooms.
 #![deny(unsafe_code)]
 
+/// Writes a line to standard error. `eprintln!` would panic where nobody reads it any more.
+macro_rules! complain {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($text)*);
+    }};
+}
+
 pub mod capture;
 pub mod cli;
 pub mod clock;
+mod crowd;
 pub mod drive;
 pub mod net;
 pub mod sound;

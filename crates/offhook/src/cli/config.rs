@@ -179,7 +179,7 @@ fn line(path: &Path, fault: &Fault) -> String {
 pub(super) fn tell(path: &Path, faults: &mut [Fault]) {
     faults.sort_by_key(|fault| fault.line);
     for fault in faults {
-        eprintln!("{}", line(path, fault));
+        complain!("{}", line(path, fault));
     }
 }
 

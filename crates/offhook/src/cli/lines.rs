@@ -5,15 +5,19 @@ use std::io::{self, BufRead, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
-use std::thread::{self, JoinHandle};
+use std::thread;
+use std::time::Duration;
 
 /// Lines that may wait for a slow reader.
 const LINES_WAITING: usize = 65_536;
+/// How long a reader may take for the last lines.
+const LAST_LINES: Duration = Duration::from_secs(5);
 
 /// Writes lines in their order. [`Lines::finish`] waits until all are written.
 pub(super) struct Lines {
     mouth: Mouth,
-    writer: JoinHandle<()>,
+    /// Told when all is written.
+    written: Receiver<()>,
 }
 
 /// Adds lines, from any thread.
@@ -32,17 +36,28 @@ impl Lines {
         Self::to(io::stdout())
     }
 
+    /// Lines for standard error.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub(super) fn stderr() -> io::Result<Self> {
+        Self::to(io::stderr())
+    }
+
     /// Lines for `output`.
     fn to(output: impl Write + Send + 'static) -> io::Result<Self> {
         let (queue, lines) = mpsc::sync_channel(LINES_WAITING);
         let is_unread = Arc::new(AtomicBool::new(false));
         let mouth = Mouth { queue, is_unread: is_unread.clone() };
-        let writer = thread::Builder::new().name("output".to_owned()).spawn(move || {
+        let (teller, written) = mpsc::channel();
+        thread::Builder::new().name("output".to_owned()).spawn(move || {
             if write_all(&lines, output).is_err() {
                 is_unread.store(true, Ordering::Release);
             }
+            // Nobody may wait for it.
+            let _ = teller.send(());
         })?;
-        Ok(Self { mouth, writer })
+        Ok(Self { mouth, written })
     }
 
     /// Whoever wants to say something.
@@ -50,12 +65,11 @@ impl Lines {
         self.mouth.clone()
     }
 
-    /// Waits until all is written that was said so far.
+    /// Waits until all is written that was said so far, but no longer than a reader may take.
     pub(super) fn finish(self) {
         // The end mark finds no room where nobody reads: then there is nothing to wait for.
         if self.mouth.queue.try_send(None).is_ok() {
-            // A panic there was printed there.
-            let _ = self.writer.join();
+            let _ = self.written.recv_timeout(LAST_LINES);
         }
     }
 }

@@ -8,6 +8,7 @@ mod lab;
 mod lines;
 mod phone;
 mod place;
+mod repeats;
 mod secrets;
 mod serve;
 mod web;
@@ -109,7 +110,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("offhook: {failure}");
+            complain!("offhook: {failure}");
             failure.code()
         }
     }
@@ -118,6 +119,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// The runtime of every command: one thread, for one task owns each role.
 fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+/// Something waited for the store when the program ended.
+fn unwritten() -> Failure {
+    Failure::Failed("what changed last could not be kept and is lost; look at the disk".to_owned())
 }
 
 /// Waits for Ctrl-C or, on Unix, the signal by which services are ended.

@@ -6,7 +6,7 @@ const GOOD_LENGTH: usize = 16;
 /// Warns on standard error where a secret is short enough to be guessed. It never shows the secret.
 pub(super) fn warn_if_short(whose: &str, secret: &str) {
     if let Some(warning) = warning(whose, secret) {
-        eprintln!("offhook: warning: {warning}");
+        complain!("offhook: warning: {warning}");
     }
 }
 

@@ -65,7 +65,7 @@ impl Arguments {
             None => match bind_usual(near(own)) {
                 Ok(listener) => listener,
                 Err(error) => {
-                    eprintln!("offhook: warning: {error}; this program goes on without");
+                    complain!("offhook: warning: {error}; this program goes on without");
                     return Ok(None);
                 }
             },
@@ -77,7 +77,7 @@ impl Arguments {
             None => shown(Token::generate(rng)),
         };
         if !at.ip().is_loopback() {
-            eprintln!(
+            complain!(
                 "offhook: warning: the HTTP API at {at} sends its token in clear; lead others there by TLS"
             );
         }
@@ -93,7 +93,7 @@ fn near(own: IpAddr) -> IpAddr {
 
 /// A token that is kept nowhere is shown once, to the person who started the program.
 fn shown(token: Token) -> Token {
-    eprintln!("HTTP API token, for this run alone: {}", token.expose());
+    complain!("HTTP API token, for this run alone: {}", token.expose());
     token
 }
 

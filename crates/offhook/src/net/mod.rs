@@ -51,9 +51,11 @@ pub type Tap = Box<dyn FnMut(Time, SocketAddr, SocketAddr, Transport, &[u8]) + S
 /// What a peer can make us hold, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections in all.
+    /// Connections in all. Where there are as many, one of a stranger is closed for each new one: the
+    /// oldest from the source that has the most.
     pub connections: usize,
-    /// Connections that one address opened to us.
+    /// Connections that one address, or one /64 of IPv6, opened to us; then the oldest of its strangers is
+    /// closed for each new one.
     pub connections_per_source: usize,
     /// Messages that wait for one slow reader.
     pub outgoing_messages: usize,
@@ -63,7 +65,7 @@ pub struct Limits {
     pub message: Duration,
     /// Silence after which a connection is closed.
     pub idle: Duration,
-    /// The same for a connection to us from somebody for whom nobody has vouched.
+    /// The same for a connection to us from somebody for whom nobody has vouched; pings do not count.
     pub stranger: Duration,
 }
 

@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -21,18 +21,30 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{Config, FlowError, FlowErrorKind, Limits, NetEvent, Refusal, Wire, listen, tls};
 use crate::clock::Clock;
+use crate::crowd::{self, Crowd};
 use connection::Endpoint;
 
 /// Reports of all connections that wait for the role; then their readers wait, and so do the peers.
 const REPORTS: usize = 256;
 /// How long the listener rests when the system has no file descriptor left.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
+/// How many strangers make room where the system has no file descriptor left.
+const GONE_AT_ONCE: usize = 32;
 
 /// All listeners and connections.
 pub(super) struct Streams {
     listeners: Vec<(Transport, SocketAddr)>,
     connections: HashMap<Flow, Connection>,
+    /// How many connections each source opened to us; see [`crowd::source`].
     per_source: HashMap<IpAddr, usize>,
+    /// Those for whom nobody has vouched, by the number of their connection.
+    strangers: Crowd<u64>,
+    /// The flows of strangers.
+    stranger_flows: HashMap<u64, Flow>,
+    /// Bytes of half messages that strangers have sent.
+    half_bytes: Arc<AtomicUsize>,
+    /// To be told before anything else.
+    events: VecDeque<NetEvent>,
     reports: mpsc::Receiver<Report>,
     reporter: mpsc::Sender<Report>,
     limits: Limits,
@@ -89,6 +101,10 @@ impl Streams {
             listeners: Vec::new(),
             connections: HashMap::new(),
             per_source: HashMap::new(),
+            strangers: Crowd::default(),
+            stranger_flows: HashMap::new(),
+            half_bytes: Arc::default(),
+            events: VecDeque::new(),
             reports,
             reporter,
             limits: config.limits,
@@ -142,6 +158,8 @@ impl Streams {
     pub(super) fn vouch(&mut self, flow: &Flow) {
         if let Some(connection) = self.connections.get(flow) {
             connection.vouched.store(true, Ordering::Relaxed);
+            self.strangers.remove(connection.id);
+            self.stranger_flows.remove(&connection.id);
         }
     }
 
@@ -170,6 +188,9 @@ impl Streams {
     }
 
     pub(super) fn poll_next(&mut self, context: &mut Context<'_>, wire: &mut Wire) -> Poll<NetEvent> {
+        if let Some(event) = self.events.pop_front() {
+            return Poll::Ready(event);
+        }
         while let Poll::Ready(Some(report)) = self.reports.poll_recv(context) {
             if let Some(event) = self.understand(report, wire) {
                 return Poll::Ready(event);
@@ -179,6 +200,9 @@ impl Streams {
     }
 
     pub(super) fn try_next(&mut self, wire: &mut Wire) -> Option<NetEvent> {
+        if let Some(event) = self.events.pop_front() {
+            return Some(event);
+        }
         while let Ok(report) = self.reports.try_recv() {
             if let Some(event) = self.understand(report, wire) {
                 return Some(event);
@@ -193,6 +217,11 @@ impl Streams {
                 self.take_up(Flow { transport, local, remote }, stream)
             }
             Report::NotAccepted { transport, local, error } => {
+                if is_out_of_files(&error) {
+                    let gone = std::iter::from_fn(|| self.evict(self.strangers.first_to_go()?));
+                    let gone: Vec<_> = gone.take(GONE_AT_ONCE).collect();
+                    self.events.extend(gone);
+                }
                 let text = format!("{local} ({transport}) cannot take up a connection: {error}");
                 Some(refusal(Flow { transport, local, remote: local }, text))
             }
@@ -242,37 +271,66 @@ impl Streams {
             }
         }
         self.per_source.clear();
+        self.strangers = Crowd::default();
+        self.stranger_flows.clear();
         Ok(self.connections.drain().map(|(flow, _)| flow).collect())
     }
 
     fn take_up(&mut self, flow: Flow, stream: TcpStream) -> Option<NetEvent> {
-        let source = flow.remote.ip();
-        if self.connections.len() >= self.limits.connections {
-            return Some(refusal(flow, format!("all {} connections are in use", self.limits.connections)));
-        }
-        if self.per_source.get(&source).is_some_and(|count| *count >= self.limits.connections_per_source) {
-            let most = self.limits.connections_per_source;
-            return Some(refusal(
-                flow,
-                format!("{source} has {most} connections, as many as one address may"),
-            ));
-        }
-        *self.per_source.entry(source).or_default() += 1;
+        let made_room = match self.make_room(flow.remote.ip()) {
+            Ok(made_room) => made_room,
+            Err(text) => return Some(refusal(flow, text)),
+        };
+        *self.per_source.entry(crowd::source(flow.remote.ip())).or_default() += 1;
         let endpoint = match (flow.transport, &self.acceptor) {
             (Transport::Tls, Some(acceptor)) => Endpoint::AcceptTls(stream, acceptor.clone()),
             _ => Endpoint::Accept(stream),
         };
         self.start(flow, endpoint);
-        None
+        made_room
+    }
+
+    /// Closes the connection of a stranger where there is no room for one more from this address. The error
+    /// says why there is none: all belong to peers that are known.
+    fn make_room(&mut self, from: IpAddr) -> Result<Option<NetEvent>, String> {
+        let most = self.limits.connections_per_source;
+        let (first, why) =
+            if self.per_source.get(&crowd::source(from)).is_some_and(|count| *count >= most) {
+                let why = format!("{from} has {most} connections, as many as one address may");
+                (self.strangers.oldest_of(from), why)
+            } else if self.connections.len() >= self.limits.connections {
+                let why = format!("all {} connections are in use", self.limits.connections);
+                (self.strangers.first_to_go(), why)
+            } else {
+                return Ok(None);
+            };
+        first.and_then(|id| self.evict(id)).map(Some).ok_or(why)
+    }
+
+    /// Closes a stranger's connection at once.
+    fn evict(&mut self, id: u64) -> Option<NetEvent> {
+        let flow = self.stranger_flows.get(&id).copied()?;
+        if let Some(connection) = self.connections.get(&flow) {
+            connection.task.abort();
+        }
+        self.forget(&flow);
+        let text = format!(
+            "{} on {} made room for others: it has shown no password, and no connection is free",
+            flow.remote, flow.transport
+        );
+        Some(NetEvent::Failed(FlowError::new(flow, FlowErrorKind::Overloaded, text)))
     }
 
     fn open(&mut self, flow: Flow, name: Option<Arc<str>>) -> Result<(), FlowError> {
         if self.connections.len() >= self.limits.connections && !self.connections.contains_key(&flow) {
-            let text = format!(
-                "all {} connections are in use, none is free to {}",
-                self.limits.connections, flow.remote
-            );
-            return Err(FlowError::new(flow, FlowErrorKind::Overloaded, text));
+            let Some(made_room) = self.strangers.first_to_go().and_then(|id| self.evict(id)) else {
+                let text = format!(
+                    "all {} connections are in use, none is free to {}",
+                    self.limits.connections, flow.remote
+                );
+                return Err(FlowError::new(flow, FlowErrorKind::Overloaded, text));
+            };
+            self.events.push_back(made_room);
         }
         let endpoint = match flow.transport {
             Transport::Tls => {
@@ -292,7 +350,11 @@ impl Streams {
         let came_in = endpoint.came_in();
         let reporter = connection::Reporter::new(flow, id, self.reporter.clone(), self.clock);
         let vouched = Arc::new(AtomicBool::new(!came_in));
-        let patience = connection::Patience { limits: self.limits, vouched: vouched.clone() };
+        let patience = connection::Patience {
+            limits: self.limits,
+            vouched: vouched.clone(),
+            half_bytes: self.half_bytes.clone(),
+        };
         let task = tokio::spawn(connection::run(endpoint, outgoing, reporter, patience, self.dscp));
         let connection = Connection {
             id,
@@ -303,19 +365,28 @@ impl Streams {
             task: task.abort_handle(),
             vouched,
         };
-        if self.connections.insert(flow, connection).is_some_and(|old| old.came_in) {
-            self.release(flow.remote.ip());
+        if let Some(old) = self.connections.insert(flow, connection) {
+            self.release(&flow, &old);
+        }
+        if came_in {
+            self.strangers.add(id, flow.remote.ip());
+            self.stranger_flows.insert(id, flow);
         }
     }
 
     fn forget(&mut self, flow: &Flow) {
-        if self.connections.remove(flow).is_some_and(|connection| connection.came_in) {
-            self.release(flow.remote.ip());
+        if let Some(connection) = self.connections.remove(flow) {
+            self.release(flow, &connection);
         }
     }
 
-    fn release(&mut self, source: IpAddr) {
-        if let Some(count) = self.per_source.get_mut(&source) {
+    fn release(&mut self, flow: &Flow, connection: &Connection) {
+        self.strangers.remove(connection.id);
+        self.stranger_flows.remove(&connection.id);
+        let source = crowd::source(flow.remote.ip());
+        if connection.came_in
+            && let Some(count) = self.per_source.get_mut(&source)
+        {
             *count = count.saturating_sub(1);
             if *count == 0 {
                 self.per_source.remove(&source);
@@ -340,6 +411,12 @@ impl Connection {
             wire.saw(local, flow.remote, flow.transport, &bytes);
         }
     }
+}
+
+/// The program or the system has as many files open as it may.
+fn is_out_of_files(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
 fn refusal(flow: Flow, text: String) -> NetEvent {

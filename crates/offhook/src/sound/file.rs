@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use media::wav::{HEADER_BYTES, header, samples_to_bytes};
 
 use super::Sink;
+use crate::store;
 
 /// Writes a WAV file of one channel with 16 bits.
 ///
@@ -28,7 +29,7 @@ impl Recorder {
     /// The file cannot be made; the error names it.
     pub fn create(path: &Path, rate_hz: u32) -> io::Result<Self> {
         let create = || {
-            let mut file = File::create(path)?;
+            let mut file = store::create(path)?;
             file.write_all(&header(rate_hz, 1, Some(0)))?;
             Ok(file)
         };

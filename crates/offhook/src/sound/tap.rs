@@ -102,7 +102,7 @@ impl Drop for MediaWriter {
             let _ = thread.join();
         }
         if self.missing() > 0 {
-            eprintln!("offhook: warning: {} media packets are missing from the capture", self.missing());
+            complain!("offhook: warning: {} media packets are missing from the capture", self.missing());
         }
     }
 }

@@ -37,12 +37,12 @@ impl Database {
         Ok(Self { connection, file: file.to_owned() })
     }
 
-    /// All changes or none.
-    pub(super) fn apply(&mut self, changes: &[Change]) -> io::Result<()> {
-        if changes.is_empty() {
+    /// All changes or none; with `is_probe` something is written even where nothing changes.
+    pub(super) fn apply(&mut self, changes: &[Change], is_probe: bool) -> io::Result<()> {
+        if changes.is_empty() && !is_probe {
             return Ok(());
         }
-        self.try_apply(changes).map_err(|error| explain(&self.file, &error))
+        self.try_apply(changes, is_probe).map_err(|error| explain(&self.file, &error))
     }
 
     pub(super) fn load(&self, table: Table) -> io::Result<Vec<Row>> {
@@ -59,8 +59,12 @@ impl Database {
         }
     }
 
-    fn try_apply(&mut self, changes: &[Change]) -> rusqlite::Result<()> {
+    fn try_apply(&mut self, changes: &[Change], is_probe: bool) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction()?;
+        if is_probe {
+            // The first page is written though its version stays the same.
+            transaction.pragma_update(None, "user_version", schema::VERSION)?;
+        }
         for Change { table, key, value } in changes {
             match value {
                 Some(value) => transaction.prepare_cached(&upsert(*table))?.execute([key, value])?,
@@ -150,19 +154,19 @@ mod tests {
     fn a_full_disk_takes_nothing_of_a_group_and_goes_on_when_there_is_room() {
         let dir = tempfile::tempdir().expect("a folder");
         let mut database = Database::open(&dir.path().join("full.db")).expect("opened");
-        database.apply(&[set(0)]).expect("room");
+        database.apply(&[set(0)], false).expect("room");
         let limit = |database: &Database, pages: u32| {
             let set = format!("PRAGMA max_page_count = {pages}");
             database.connection.query_row(&set, [], |row| row.get::<_, u32>(0)).expect("set");
         };
         limit(&database, 1);
         let group: Vec<Change> = (1..200).map(set).collect();
-        let error = database.apply(&group).expect_err("no room");
+        let error = database.apply(&group, false).expect_err("no room");
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
         assert!(error.to_string().contains("full.db") && error.to_string().contains("make room"), "{error}");
         assert_eq!(database.load(Table::Binding).expect("read").len(), 1);
         limit(&database, 1_000_000);
-        database.apply(&group).expect("room again");
+        database.apply(&group, false).expect("room again");
         assert_eq!(database.load(Table::Binding).expect("read").len(), 200);
     }
 }

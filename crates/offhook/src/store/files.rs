@@ -40,6 +40,39 @@ pub fn save(file: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Opens a file to be written from its beginning, readable by its owner alone; what was in it is gone.
+///
+/// # Errors
+/// The file cannot be written, or is somebody else's and can be read by others.
+pub fn create(file: &Path) -> io::Result<File> {
+    open_private(OpenOptions::new().write(true).truncate(true), file)
+}
+
+/// Opens a file to be written on at its end, readable by its owner alone.
+///
+/// # Errors
+/// As [`create`].
+pub fn append(file: &Path) -> io::Result<File> {
+    open_private(OpenOptions::new().append(true), file)
+}
+
+fn open_private(options: &mut OpenOptions, file: &Path) -> io::Result<File> {
+    options.create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    let opened = options.open(file)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // One that was there keeps its rights; pipes and devices are left alone.
+        let metadata = opened.metadata()?;
+        if metadata.is_file() && metadata.permissions().mode() & 0o077 != 0 {
+            opened.set_permissions(fs::Permissions::from_mode(0o600))?;
+        }
+    }
+    Ok(opened)
+}
+
 fn beside(file: &Path) -> PathBuf {
     let mut name = file.file_name().unwrap_or_default().to_owned();
     name.push(".new");
@@ -99,6 +132,26 @@ mod tests {
             use std::os::unix::fs::PermissionsExt;
             assert_eq!(fs::metadata(&file).expect("there").permissions().mode() & 0o777, 0o600);
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn files_that_are_written_are_for_their_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().expect("a folder");
+        let mode = |file: &Path| fs::metadata(file).expect("there").permissions().mode() & 0o777;
+        let open: [fn(&Path) -> io::Result<File>; 2] = [create, append];
+        for (number, open) in open.into_iter().enumerate() {
+            let [new, old] = ["new", "old"].map(|name| dir.path().join(format!("{name}{number}")));
+            fs::write(&old, "old").expect("written");
+            fs::set_permissions(&old, fs::Permissions::from_mode(0o644)).expect("set");
+            for file in [&new, &old] {
+                open(file).expect("opened").write_all(b"x").expect("written");
+                assert_eq!(mode(file), 0o600, "{}", file.display());
+            }
+            assert_eq!(fs::read_to_string(&old).expect("read"), ["x", "oldx"][number]);
+        }
+        assert!(create(Path::new("/dev/null")).is_ok(), "a device keeps its rights");
     }
 
     #[test]

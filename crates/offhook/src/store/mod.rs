@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-pub use files::{make_dir, save};
+pub use files::{append, create, make_dir, save};
 pub use memory::Memory;
 pub use sqlite::Sqlite;
 
@@ -119,6 +119,12 @@ pub trait Store: Send {
     /// Takes the changes of one turn, to be durable all or none; returns the turn's number, which
     /// rises by one. Never waits.
     fn commit(&mut self, changes: Vec<Change>) -> u64;
+
+    /// Tries whether anything can be kept now: a turn that changes nothing, but is written as one that does.
+    /// Returns its number. Never waits.
+    fn probe(&mut self) -> u64 {
+        self.commit(Vec::new())
+    }
 
     /// Tells each time how far the store has come.
     fn progress(&self) -> watch::Receiver<Progress>;

@@ -15,6 +15,9 @@ const STEPS: &[&str] = &["
     CREATE TABLE ban          (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 "];
 
+/// The version of the present shape.
+pub(super) const VERSION: u32 = STEPS.len() as u32;
+
 /// Why a database cannot be brought to the present shape.
 #[derive(Debug)]
 pub(super) enum SchemaError {

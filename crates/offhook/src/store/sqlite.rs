@@ -63,7 +63,13 @@ impl Sqlite {
 impl Store for Sqlite {
     fn commit(&mut self, changes: Vec<Change>) -> u64 {
         self.last_turn += 1;
-        self.tell(Command::Commit { turn: self.last_turn, changes });
+        self.tell(Command::Commit { turn: self.last_turn, changes, is_probe: false });
+        self.last_turn
+    }
+
+    fn probe(&mut self) -> u64 {
+        self.last_turn += 1;
+        self.tell(Command::Commit { turn: self.last_turn, changes: Vec::new(), is_probe: true });
         self.last_turn
     }
 
@@ -95,7 +101,7 @@ impl Drop for Sqlite {
 }
 
 enum Command {
-    Commit { turn: u64, changes: Vec<Change> },
+    Commit { turn: u64, changes: Vec<Change>, is_probe: bool },
     Read { question: Question, answer: mpsc::Sender<io::Result<Vec<Row>>> },
     Stop,
 }
@@ -135,6 +141,13 @@ impl Reader for Asker {
     }
 }
 
+/// Turns that are made durable together.
+struct Group {
+    last_turn: u64,
+    changes: Vec<Change>,
+    is_probe: bool,
+}
+
 /// What runs on the thread.
 struct Worker {
     database: Database,
@@ -149,9 +162,9 @@ impl Worker {
     fn run(mut self) {
         while let Some(command) = self.next.take().or_else(|| self.inbox.recv().ok()) {
             match command {
-                Command::Commit { turn, changes } => {
-                    let (turn, group) = self.gather(turn, changes);
-                    if !self.make_durable(turn, &group) {
+                Command::Commit { turn, changes, is_probe } => {
+                    let group = self.gather(Group { last_turn: turn, changes, is_probe });
+                    if !self.make_durable(&group) {
                         return;
                     }
                 }
@@ -163,13 +176,13 @@ impl Worker {
     }
 
     /// All turns that wait already, to be made durable by one commit.
-    fn gather(&mut self, first: u64, changes: Vec<Change>) -> (u64, Vec<Change>) {
-        let (mut last, mut group) = (first, changes);
+    fn gather(&mut self, mut group: Group) -> Group {
         for _ in 1..GROUP {
             match self.inbox.try_recv() {
-                Ok(Command::Commit { turn, changes }) => {
-                    last = turn;
-                    group.extend(changes);
+                Ok(Command::Commit { turn, changes, is_probe }) => {
+                    group.last_turn = turn;
+                    group.changes.extend(changes);
+                    group.is_probe |= is_probe;
                 }
                 Ok(other) => {
                     self.next = Some(other);
@@ -178,15 +191,15 @@ impl Worker {
                 Err(_) => break,
             }
         }
-        (last, group)
+        group
     }
 
     /// Tries until it works; false if the program ends before.
-    fn make_durable(&mut self, turn: u64, group: &[Change]) -> bool {
+    fn make_durable(&mut self, group: &Group) -> bool {
         loop {
-            match self.database.apply(group) {
+            match self.database.apply(&group.changes, group.is_probe) {
                 Ok(()) => {
-                    self.told.send_replace(Progress { committed: turn, trouble: None });
+                    self.told.send_replace(Progress { committed: group.last_turn, trouble: None });
                     return true;
                 }
                 Err(error) => {

@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::places::Place;
 use super::problem::Problem;
 use super::{Limits, Token};
 
@@ -61,7 +62,12 @@ impl Gate {
             return Ok(());
         }
         match bearer(headers) {
-            Some(presented) if self.token.is(presented) => Ok(()),
+            Some(presented) if self.token.is(presented) => {
+                if let Some(place) = request.extensions().get::<Arc<Place>>() {
+                    place.is_known();
+                }
+                Ok(())
+            }
             Some(_) => Err(unauthorized("this is not the token of this server")),
             None => Err(unauthorized("send the header `Authorization: Bearer TOKEN`")),
         }

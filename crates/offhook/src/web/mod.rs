@@ -15,6 +15,7 @@ mod gate;
 mod json;
 mod listen;
 pub mod phone;
+mod places;
 mod problem;
 mod routes;
 mod server;
@@ -30,8 +31,12 @@ pub use token::Token;
 /// How much of everything a server gives at a time.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections; more wait to be accepted.
+    /// Connections. Where there are as many, one that has shown no token is closed for each new one: the
+    /// oldest from the source that has the most; where all have shown it, new ones wait.
     pub connections: usize,
+    /// Connections from one address, or one /64 of IPv6, that have shown no token; then the oldest of them
+    /// is closed for each new one.
+    pub strangers_per_source: usize,
     /// Streams of events; one more is refused with 503.
     pub streams: usize,
     /// Bytes of a request's body; more is refused with 413.
@@ -46,6 +51,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 256,
+            strangers_per_source: 64,
             streams: 64,
             body_bytes: 64 * 1_024,
             head: Duration::from_secs(10),

@@ -1,21 +1,27 @@
 //! The server: one thread, its own runtime, a bounded number of connections.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 use super::gate::{Gate, guard};
+use super::places::{Place, Places};
 use super::routes::Routes;
 use super::{Limits, Token};
 
@@ -98,28 +104,29 @@ async fn serve(
     limits: Limits,
     stopped: oneshot::Receiver<()>,
 ) {
-    let places = Arc::new(Semaphore::new(limits.connections));
+    let places = Places::new(limits);
     let ending = GracefulShutdown::new();
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.head);
     let accept = async {
-        // The semaphore is never closed.
-        while let Ok(place) = places.clone().acquire_owned().await {
-            let stream = match listener.accept().await {
-                Ok((stream, _)) => stream,
+        loop {
+            places.may_accept().await;
+            let (stream, from) = match listener.accept().await {
+                Ok(accepted) => accepted,
                 Err(_) => {
                     tokio::time::sleep(NO_MORE_FILES).await;
                     continue;
                 }
             };
             prepare(&stream);
-            let service = TowerToHyperService::new(router.clone());
+            let place = places.take(from.ip());
+            let service = Placed { inner: TowerToHyperService::new(router.clone()), place: place.clone() };
             let connection = ending.watch(http.serve_connection(TokioIo::new(stream), service));
-            tokio::spawn(async move {
+            let task = tokio::spawn(async move {
                 // Whoever speaks no HTTP or goes away has ended the connection; nobody else cares.
                 let _ = connection.await;
-                drop(place);
             });
+            place.is_served_by(task.abort_handle());
         }
     };
     tokio::select! {
@@ -127,6 +134,23 @@ async fn serve(
         _ = stopped => {}
     }
     let _ = tokio::time::timeout(LAST_WORDS, ending.shutdown()).await;
+}
+
+/// Answers the requests of one connection; the gate finds its place among them.
+struct Placed {
+    inner: TowerToHyperService<Router>,
+    place: Arc<Place>,
+}
+
+impl Service<Request<Incoming>> for Placed {
+    type Response = axum::response::Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.place.clone());
+        Box::pin(self.inner.call(request))
+    }
 }
 
 /// Small answers leave at once, and a reader that takes nothing is given up by the system. Where these

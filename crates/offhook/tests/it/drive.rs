@@ -9,14 +9,14 @@ use offhook::net::Net;
 use offhook::net::dns::Dns;
 use offhook::net::fetch::Fetcher;
 use offhook::net::tls::Trust;
-use offhook::store::{Change, Memory, Reader, Store, Table};
+use offhook::store::{Change, Memory, Progress, Reader, Store, Table};
 use proto::Time;
 use proto::sip::{Flow, Transmit};
 use roles::role::{
     Fetch, FetchFaultKind, FetchId, Input, Nothing, Output, Role, SocketEvent, SocketId, SocketPlan,
     SocketRequest, TlsRules,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::net::{config, flow, message, run, transmit};
 
@@ -37,6 +37,8 @@ enum Told {
     Moved,
     Datagram(String),
     Fetched(Option<FetchFaultKind>),
+    Changed,
+    Answered,
 }
 
 /// The echo has nothing more to say.
@@ -82,6 +84,11 @@ impl Role for Echo {
             Input::Fetched(fetched) => {
                 out.push(Output::Event(Told::Fetched(fetched.result.map_err(|fault| fault.kind).err())))
             }
+            Input::Command("change") => {
+                out.push(Output::Event(Told::Changed));
+                out.push(Output::Store("change".to_owned()));
+            }
+            Input::Command("question") => out.push(Output::Event(Told::Answered)),
             Input::Command(sound) => {
                 self.bell = Some(now + Duration::from_millis(20));
                 out.push(Output::Media(sound));
@@ -127,6 +134,8 @@ struct Ears {
     told: mpsc::UnboundedSender<Told>,
     sounds: Vec<&'static str>,
     left: usize,
+    refused: Vec<(&'static str, String)>,
+    notes: Vec<String>,
 }
 
 impl Hands<Echo> for Ears {
@@ -155,7 +164,19 @@ impl Hands<Echo> for Ears {
     }
 
     fn note(&mut self, text: &str) {
-        panic!("nothing is to be noted here: {text}");
+        self.notes.push(text.to_owned());
+    }
+
+    fn is_change(&self, command: &&'static str) -> bool {
+        *command == "change"
+    }
+
+    fn is_awaited(&mut self, command: &&'static str) -> bool {
+        *command != "given up"
+    }
+
+    fn refuse(&mut self, command: &'static str, why: &str) {
+        self.refused.push((command, why.to_owned()));
     }
 
     fn is_over(&self) -> bool {
@@ -171,16 +192,20 @@ struct Parts {
 }
 
 fn driven(net: Net, events: usize) -> Parts {
-    let (commands, inbox) = mpsc::channel(4);
+    driven_with(net, events, Box::new(Memory::default()))
+}
+
+fn driven_with(net: Net, events: usize, store: Box<dyn Store>) -> Parts {
+    let (commands, inbox) = mpsc::channel(8);
     let (teller, told) = mpsc::unbounded_channel();
-    let store = Memory::default();
     let reader = store.reader();
-    let hands = Ears { told: teller, sounds: Vec::new(), left: events };
+    let hands =
+        Ears { told: teller, sounds: Vec::new(), left: events, refused: Vec::new(), notes: Vec::new() };
     let means = Means {
         net,
         fetcher: Fetcher::new(&Dns::with_servers(&[]), Trust::default()),
         dns: Dns::with_servers(&[]),
-        store: Box::new(store),
+        store,
         clock: Clock::start(),
         commands: inbox,
         hands,
@@ -303,5 +328,137 @@ fn whoever_is_flooded_leaves_others_their_turn() {
             shortest > longest - 100,
             "the other one waited until {shortest} of {longest} bytes were left"
         );
+    });
+}
+
+/// A store that keeps something only when the test says so.
+#[derive(Clone, Default)]
+struct Slow {
+    progress: watch::Sender<Progress>,
+    /// Turns that were begun, probes among them.
+    begun: watch::Sender<u64>,
+    rows: Memory,
+}
+
+impl Store for Slow {
+    fn commit(&mut self, changes: Vec<Change>) -> u64 {
+        self.rows.commit(changes);
+        self.begun.send_modify(|begun| *begun += 1);
+        *self.begun.borrow()
+    }
+
+    fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.subscribe()
+    }
+
+    fn is_saturated(&self) -> bool {
+        self.progress.borrow().trouble.is_some()
+    }
+
+    fn reader(&self) -> std::sync::Arc<dyn Reader> {
+        self.rows.reader()
+    }
+}
+
+impl Slow {
+    fn commits(&self, turn: u64) {
+        self.progress.send_replace(Progress { committed: turn, trouble: None });
+    }
+
+    fn fails(&self) {
+        self.progress.send_modify(|progress| progress.trouble = Some("the disk is full".into()));
+    }
+
+    async fn has_begun(&self, turn: u64) {
+        self.begun.subscribe().wait_for(|begun| *begun >= turn).await.expect("the test holds it");
+    }
+}
+
+async fn passes() {
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[test]
+fn nothing_is_told_before_it_is_kept() {
+    run(async {
+        let store = Slow::default();
+        let mut parts = driven_with(Net::bind(config()).expect("bound"), 3, Box::new(store.clone()));
+        parts.commands.send("change").await.expect("room");
+        let talk = async {
+            assert_eq!(parts.told.recv().await, Some(Told::Started));
+            store.has_begun(1).await;
+            passes().await;
+            assert_eq!(*store.begun.borrow(), 1, "the store has to show that it can keep something");
+            store.commits(1);
+            store.has_begun(2).await;
+            parts.commands.send("question").await.expect("room");
+            passes().await;
+            assert!(parts.told.try_recv().is_err(), "it is not kept yet");
+            store.commits(2);
+            assert_eq!(parts.told.recv().await, Some(Told::Changed));
+            assert_eq!(parts.told.recv().await, Some(Told::Answered));
+        };
+        tokio::join!(parts.driver.run(), talk);
+        assert!(parts.driver.settle(), "all is kept");
+    });
+}
+
+#[test]
+fn what_cannot_be_kept_is_refused_and_not_done_while_questions_are_answered() {
+    run(async {
+        let store = Slow::default();
+        let mut parts = driven_with(Net::bind(config()).expect("bound"), 4, Box::new(store.clone()));
+        let talk = async {
+            assert_eq!(parts.told.recv().await, Some(Told::Started));
+            // One is under way when the disk fails, one comes later, and one was given up by its asker.
+            parts.commands.send("change").await.expect("room");
+            parts.commands.send("question").await.expect("room");
+            store.has_begun(1).await;
+            store.fails();
+            assert_eq!(parts.told.recv().await, Some(Told::Answered));
+            for command in ["change", "given up", "question"] {
+                parts.commands.send(command).await.expect("room");
+            }
+            assert_eq!(parts.told.recv().await, Some(Told::Answered));
+            passes().await;
+            assert_eq!(*store.begun.borrow(), 1, "nothing more is asked of a store in trouble");
+            store.commits(1);
+            parts.commands.send("change").await.expect("room");
+            store.has_begun(2).await;
+            store.commits(2);
+            store.has_begun(3).await;
+            store.commits(3);
+            assert_eq!(parts.told.recv().await, Some(Told::Changed));
+        };
+        tokio::join!(parts.driver.run(), talk);
+        let why = "the disk is full".to_owned();
+        assert_eq!(parts.driver.hands().refused, [("change", why.clone()), ("change", why.clone())]);
+        assert_eq!(parts.driver.hands().notes, [why]);
+        assert_eq!(parts.reader.load(Table::Setting).expect("readable").len(), 1);
+    });
+}
+
+#[test]
+fn whoever_ends_with_something_unwritten_knows_it() {
+    run(async {
+        let store = Slow::default();
+        let mut parts = driven_with(Net::bind(config()).expect("bound"), 2, Box::new(store.clone()));
+        parts.commands.send("change").await.expect("room");
+        let talk = async {
+            store.has_begun(1).await;
+            store.commits(1);
+            store.has_begun(2).await;
+            store.fails();
+            passes().await;
+        };
+        tokio::select! {
+            () = parts.driver.run() => panic!("it is not over"),
+            () = talk => {}
+        }
+        assert!(!parts.driver.settle());
+        assert_eq!(parts.told.try_recv(), Ok(Told::Started));
+        assert!(parts.told.try_recv().is_err(), "what is not kept is not told");
     });
 }

@@ -374,10 +374,15 @@ fn connections_are_bounded_by_source_and_in_all() {
         ] {
             let mut net = Net::bind(Config { limits, ..config() }).expect("bound");
             let mut peers = Vec::new();
-            for _ in 0..3 {
-                peers.push(peer_of(&net).await);
+            for _ in 0..2 {
+                let mut peer = peer_of(&net).await;
+                peer.write_all(options("known").as_bytes()).await.expect("written");
+                let (flow, _) = message(&mut net).await;
+                net.vouch(&flow);
+                peers.push(peer);
             }
-            assert!(matches!(net.next().await, NetEvent::Refused(_)));
+            let _third = peer_of(&net).await;
+            assert!(matches!(net.next().await, NetEvent::Refused(_)), "all are known");
             assert_eq!(net.connections(), 2);
             peers.clear();
             for _ in 0..2 {
@@ -386,6 +391,92 @@ fn connections_are_bounded_by_source_and_in_all() {
             let mut late = peer_of(&net).await;
             late.write_all(options("again").as_bytes()).await.expect("written");
             assert_eq!(message(&mut net).await.1, options("again"));
+        }
+    });
+}
+
+/// Connects from an address of its own and says something.
+async fn peer_from(net: &Net, host: u8) -> TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind(SocketAddr::from(([127, 0, 51, host], 0))).expect("bound");
+    socket.connect(net.local(Transport::Tcp).expect("bound")).await.expect("connected")
+}
+
+#[test]
+fn strangers_make_room_before_anybody_known_is_refused() {
+    run(async {
+        let limits = Limits { connections: 8, ..Limits::default() };
+        let mut net = Net::bind(Config { limits, ..config() }).expect("bound");
+        let mut known = peer_from(&net, 201).await;
+        known.write_all(options("known").as_bytes()).await.expect("written");
+        let (flow, _) = message(&mut net).await;
+        net.vouch(&flow);
+        let mut crowd = Vec::new();
+        for _ in 0..7 {
+            let mut peer = peer_from(&net, 202).await;
+            peer.write_all(options("stranger").as_bytes()).await.expect("written");
+            crowd.push((message(&mut net).await.0, peer));
+        }
+        // A phone that comes in spite of the crowd is served, and so is the one that was there.
+        for host in 203..206 {
+            let mut phone = peer_from(&net, host).await;
+            phone.write_all(options("phone").as_bytes()).await.expect("written");
+            let (oldest, mut peer) = crowd.remove(0);
+            match net.next().await {
+                NetEvent::Failed(error) => {
+                    assert_eq!((error.flow, error.kind), (oldest, FlowErrorKind::Overloaded));
+                }
+                other => panic!("{other:?}"),
+            }
+            let mut rest = Vec::new();
+            let _ = peer.read_to_end(&mut rest).await;
+            let (flow, bytes) = message(&mut net).await;
+            assert_eq!(bytes, options("phone"));
+            net.vouch(&flow);
+            assert_eq!(net.connections(), 8);
+            crowd.push((flow, phone));
+        }
+        known.write_all(options("again").as_bytes()).await.expect("written");
+        assert_eq!(message(&mut net).await, (flow, options("again").into()));
+    });
+}
+
+/// A request whose stream goes on with what is no message, and one whose sender says no more, are
+/// answered before the close; so are several.
+#[test]
+fn what_was_asked_before_the_end_of_a_stream_is_answered() {
+    run(async {
+        let via = "Via: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bK";
+        let garbage = format!("OPTIONS sip:a SIP/2.0\r\n{via}2\r\nContent-Length: many\r\n\r\n");
+        for (rest, last) in [(garbage.as_str(), "400"), ("nonsense\r\n\r\n", "202"), ("", "202")] {
+            let mut net = Net::bind(config()).expect("bound");
+            let mut peer = peer_of(&net).await;
+            let ack = "ACK sip:a SIP/2.0\r\nContent-Length: 0\r\n\r\n";
+            let bytes = [&options("one"), ack, &options("two"), rest].concat();
+            peer.write_all(bytes.as_bytes()).await.expect("written");
+            peer.shutdown().await.expect("half closed");
+            let mut answers = String::new();
+            let serve = async {
+                let mut flow = None;
+                for expected in [options("one"), ack.to_owned(), options("two")] {
+                    let (from, bytes) = message(&mut net).await;
+                    assert_eq!(bytes, expected);
+                    flow = Some(from);
+                }
+                let flow = flow.expect("a message");
+                for status in ["100", "201", "202"] {
+                    let text = format!("SIP/2.0 {status} Fine\r\nContent-Length: 0\r\n\r\n");
+                    net.send(transmit(flow, text));
+                    tokio::task::yield_now().await;
+                }
+                assert!(matches!(net.next().await, NetEvent::Closed(_) | NetEvent::Failed(_)));
+            };
+            let (_, _) = tokio::join!(serve, peer.read_to_string(&mut answers));
+            let statuses: Vec<&str> = answers.split("SIP/2.0 ").filter_map(|part| part.get(..3)).collect();
+            let told = statuses.iter().filter(|status| status.parse::<u16>().is_ok());
+            let told: Vec<_> = told.copied().collect();
+            assert_eq!(told[..3], ["100", "201", "202"], "{rest:?}: {answers}");
+            assert_eq!(told.last(), Some(&last), "{answers}");
         }
     });
 }

@@ -252,7 +252,7 @@ impl drive::Hands<Phone> for PhoneHands {
     }
 
     fn note(&mut self, text: &str) {
-        eprintln!("offhook: {}: {text}", self.name);
+        complain!("offhook: {}: {text}", self.name);
     }
 
     fn is_over(&self) -> bool {
@@ -349,6 +349,6 @@ impl drive::Hands<Exchange> for ExchangeHands {
     }
 
     fn note(&mut self, text: &str) {
-        eprintln!("offhook: {}: {text}", self.name);
+        complain!("offhook: {}: {text}", self.name);
     }
 }

@@ -24,6 +24,7 @@ use serde_json::json;
 
 use super::{Failure, if_read};
 use crate::sound::Recording;
+use crate::store;
 use ears::{EngineEars, Listener};
 use paint::Paint;
 
@@ -260,7 +261,8 @@ fn save_recordings(folder: &Path, recordings: &[(String, Recording)]) -> Result<
 }
 
 fn save(path: &Path, bytes: &[u8], option: &str) -> Result<(), Failure> {
-    std::fs::write(path, bytes).map_err(|error| {
+    let written = store::create(path).and_then(|mut file| file.write_all(bytes));
+    written.map_err(|error| {
         Failure::Failed(format!(
             "{option}: {} cannot be written: {error}; give another place",
             path.display()

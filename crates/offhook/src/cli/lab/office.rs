@@ -272,7 +272,7 @@ impl Voice {
     /// Something that is no event: with JSON it goes to standard error.
     fn say(&self, text: String) {
         if self.is_json {
-            eprintln!("{text}");
+            complain!("{text}");
         } else {
             self.mouth.say(text);
         }

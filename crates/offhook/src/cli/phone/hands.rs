@@ -7,7 +7,7 @@ use std::path::Path;
 use proto::Time;
 use proto::syslog::Severity;
 use roles::phone::case_file::Topic;
-use roles::phone::{Change, Event, EventKind, Phone, Wish};
+use roles::phone::{Change, Command, CommandKind, Event, EventKind, Phone, Wish};
 use roles::settings::{PhoneSettings, Settings};
 use roles::sound::{SoundCommand, SoundEvent};
 use serde_json::json;
@@ -19,6 +19,7 @@ use super::memory::Rows;
 use super::packets::Packets;
 use super::roam::Compass;
 use crate::cli::lines::{Lines, Mouth};
+use crate::cli::repeats::{Repeats, kind_and_source};
 use crate::cli::web::Told;
 use crate::clock::Clock;
 use crate::drive;
@@ -53,6 +54,8 @@ pub(super) struct Hands {
     /// A bundle that is asked for, and lines that wait for the phone's settings to say where they go.
     bundle: Option<Wanted>,
     lines: Vec<(Time, Severity, String)>,
+    clock: Clock,
+    repeats: Repeats,
 }
 
 /// What is written about a phone, and with what.
@@ -82,8 +85,10 @@ impl Hands {
         rows: Rows,
         papers: Papers,
         compass: Option<Compass>,
+        clock: Clock,
     ) -> Self {
-        Self { teller, end: None, sound, rows, papers, compass, bundle: None, lines: Vec::new() }
+        let (bundle, lines, repeats) = (None, Vec::new(), Repeats::default());
+        Self { teller, end: None, sound, rows, papers, compass, bundle, lines, clock, repeats }
     }
 
     /// The phone starts again with these settings.
@@ -137,7 +142,34 @@ impl drive::Hands<Phone> for Hands {
     }
 
     fn note(&mut self, text: &str) {
-        eprintln!("offhook: {text}");
+        let (kind, source) = kind_and_source(text);
+        if self.repeats.admit(self.clock.now(), &kind, &source) {
+            self.teller.note(text);
+        }
+    }
+
+    /// Even a call is kept at its end, so all but questions needs the store.
+    fn is_change(&self, command: &Command) -> bool {
+        !matches!(
+            command.what,
+            CommandKind::Status
+                | CommandKind::Get(_)
+                | CommandKind::History
+                | CommandKind::Directory
+                | CommandKind::Bundle { .. }
+                | CommandKind::Wrong { .. }
+                | CommandKind::Quit
+        )
+    }
+
+    fn is_awaited(&mut self, command: &Command) -> bool {
+        self.teller.ear.as_ref().is_none_or(|ear| ear.begin(command.id.as_deref()))
+    }
+
+    fn refuse(&mut self, command: Command, why: &str) {
+        let what = EventKind::Error { id: command.id, message: format!("nothing was done: {why}"), possible: Vec::new() };
+        let at = self.clock.now();
+        self.teller.tell(Event { what, at });
     }
 
     fn turned(&mut self, phone: &Phone) {
@@ -152,6 +184,9 @@ impl drive::Hands<Phone> for Hands {
         }
         if let Some(wanted) = self.bundle.take() {
             self.write_bundle(phone, wanted);
+        }
+        for sum in self.repeats.take(self.clock.now()) {
+            self.teller.note(&sum.words());
         }
     }
 
@@ -215,8 +250,10 @@ impl Sound {
 /// Tells events: as JSON lines on standard output, or the log in words on standard error; and to the
 /// HTTP API.
 pub(super) struct Teller {
-    lines: Option<Lines>,
-    mouth: Option<Mouth>,
+    json: Option<Lines>,
+    json_mouth: Option<Mouth>,
+    words: Option<Lines>,
+    words_mouth: Mouth,
     ear: Option<Ear>,
 }
 
@@ -226,9 +263,15 @@ impl Teller {
     /// # Errors
     /// The system gives no thread.
     pub(super) fn new(is_json: bool, ear: Option<Ear>) -> io::Result<Self> {
-        let lines = if is_json { Some(Lines::stdout()?) } else { None };
-        let mouth = lines.as_ref().map(Lines::mouth);
-        Ok(Self { lines, mouth, ear })
+        let json = if is_json { Some(Lines::stdout()?) } else { None };
+        let words = Lines::stderr()?;
+        let (json_mouth, words_mouth) = (json.as_ref().map(Lines::mouth), words.mouth());
+        Ok(Self { json, json_mouth, words: Some(words), words_mouth, ear })
+    }
+
+    /// Says something for the operator alone.
+    fn note(&self, text: &str) {
+        self.words_mouth.say(format!("offhook: {text}"));
     }
 
     /// The line that says that all listeners stand.
@@ -241,15 +284,13 @@ impl Teller {
         if let Some(ear) = &self.ear {
             ear.tell(line.to_string());
         }
-        match &self.mouth {
-            Some(mouth) => {
-                mouth.say(line.to_string());
-            }
+        match &self.json_mouth {
+            Some(mouth) => mouth.say(line.to_string()),
             None => {
                 let web = web.map(|web| format!(", {}", web.words())).unwrap_or_default();
-                eprintln!("ready: SIP at {sip}{web}");
+                self.words_mouth.say(format!("ready: SIP at {sip}{web}"))
             }
-        }
+        };
     }
 
     fn tell(&mut self, event: Event) {
@@ -258,11 +299,9 @@ impl Teller {
             None => vec![event],
         };
         for event in events {
-            match (&self.mouth, &event.what) {
-                (Some(mouth), _) => {
-                    mouth.say(event.to_json());
-                }
-                (None, EventKind::Log { line, .. }) => eprintln!("{line}"),
+            match (&self.json_mouth, event.what) {
+                (Some(mouth), what) => drop(mouth.say(Event { what, at: event.at }.to_json())),
+                (None, EventKind::Log { line, .. }) => drop(self.words_mouth.say(line)),
                 (None, _) => {}
             }
         }
@@ -270,13 +309,11 @@ impl Teller {
 
     /// Whether events were lost because nobody reads them.
     pub(super) fn is_unread(&self) -> bool {
-        self.mouth.as_ref().is_some_and(Mouth::is_unread)
+        self.json_mouth.as_ref().is_some_and(Mouth::is_unread)
     }
 
     /// Waits until everything told is written.
     pub(super) fn finish(&mut self) {
-        if let Some(lines) = self.lines.take() {
-            lines.finish();
-        }
+        self.json.take().into_iter().chain(self.words.take()).for_each(Lines::finish);
     }
 }

@@ -3,7 +3,7 @@
 //! A thread of its own writes and sends, so that neither a slow disk nor a silent server stops the
 //! phone. Lines that find no room are counted and told as lost.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -14,6 +14,8 @@ use std::time::Duration;
 use proto::Time;
 use proto::syslog::{Facility, LogLine, Severity};
 use roles::settings::SyslogSettings;
+
+use crate::store;
 
 /// Lines that may wait.
 const LINES_WAITING: usize = 4_096;
@@ -98,14 +100,14 @@ impl Writer {
             kept = kept.and(append(exception, &entry.line));
         }
         if let Err(error) = kept {
-            eprintln!("offhook: the log in {} ends here: {error}", system.display());
+            complain!("offhook: the log in {} ends here: {error}", system.display());
             self.files = None;
         }
     }
 }
 
 fn append(path: &Path, line: &str) -> io::Result<()> {
-    let mut file: File = OpenOptions::new().create(true).append(true).open(path)?;
+    let mut file = store::append(path)?;
     writeln!(file, "{line}")?;
     if file.metadata()?.len() > MOST_FILE_BYTES {
         fs::rename(path, path.with_extension("log.1"))?;
@@ -142,7 +144,7 @@ impl Remote {
         }
         let sent = self.open(&host).and_then(|()| self.pass(entry));
         if let Err(error) = sent {
-            eprintln!("offhook: syslog server {host}: {error}; look at syslog.server and syslog.server_port");
+            complain!("offhook: syslog server {host}: {error}; look at syslog.server and syslog.server_port");
             (self.way, self.not_before) = (None, entry.at + RETRY);
         }
     }

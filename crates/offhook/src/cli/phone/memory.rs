@@ -41,7 +41,7 @@ pub(in crate::cli) fn recall(settings: &mut Settings, store: &dyn Store, has_fil
             continue;
         }
         if let Err(fault) = put_back(settings, &row.key, &row.value) {
-            eprintln!("offhook: warning: what was set for {} is left out: {fault}", row.key);
+            complain!("offhook: warning: what was set for {} is left out: {fault}", row.key);
         }
     }
     Ok(())
@@ -90,7 +90,7 @@ impl Rows {
         for row in store.reader().load(Table::CallRecord)? {
             match serde_json::from_str(&row.value) {
                 Ok(call) => calls.push(call),
-                Err(fault) => eprintln!("offhook: warning: a past call is left out: {fault}"),
+                Err(fault) => complain!("offhook: warning: a past call is left out: {fault}"),
             }
         }
         calls.sort_by_key(|call| std::cmp::Reverse(call.order));

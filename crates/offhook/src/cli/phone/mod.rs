@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 
 use super::lines::read_stdin;
 use super::place::{Listen, address_towards, bind};
-use super::{Failure, interrupted, runtime, web};
+use super::{Failure, interrupted, runtime, unwritten, web};
 use crate::capture::Capture;
 use crate::clock::{self, Clock};
 use crate::drive::{COMMANDS_WAITING, Driver, Means};
@@ -158,7 +158,7 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     let engine = sound::Engine::new(own, source, sink, rng.fork());
     let sound = Sound::start(engine, dscp, clock, capture.map(|capture| capture.media_tap()))?;
     let (rows, history) = memory::Rows::recall(&*store)?;
-    let hands = Hands::new(teller, sound, rows, papers, compass);
+    let hands = Hands::new(teller, sound, rows, papers, compass, clock);
     let dns = Dns::system();
     let fetcher = Fetcher::new(&dns, trust(&arguments));
     let means = Means { net, dns, fetcher, store, clock, commands, hands };
@@ -184,10 +184,14 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
         phone.restore_history(history);
         driver.replace(phone);
     }
+    let is_all_kept = driver.settle();
     let unread = driver.hands().teller.is_unread();
     driver.hands().teller.finish();
     driver.finish(LAST_WORDS).await;
-    if unread { Err(Failure::Failed("nobody reads the events any more".to_owned())) } else { Ok(()) }
+    if unread {
+        return Err(Failure::Failed("nobody reads the events any more".to_owned()));
+    }
+    if is_all_kept { Ok(()) } else { Err(unwritten()) }
 }
 
 /// Drives the phone until it is over; true after Ctrl-C, which says goodbye once and ends at once when

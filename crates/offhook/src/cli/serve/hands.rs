@@ -4,15 +4,16 @@ use std::io;
 use std::net::SocketAddr;
 
 use proto::Time;
-use roles::exchange::{Change, Command, Event, Exchange};
+use roles::exchange::{Change, Command, Event, Exchange, What};
 use roles::relay::{RelayCommand, RelayEvent};
 use roles::role::Nothing;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 
 use super::words::words;
 use super::{Relaying, keep};
 use crate::cli::lines::{Lines, Mouth};
+use crate::cli::repeats::{Repeats, Sum, address, kind_and_source};
 use crate::cli::web::Told;
 use crate::clock::Clock;
 use crate::web::exchange::Desk;
@@ -20,12 +21,13 @@ use crate::{drive, store};
 
 /// The driver's side of an exchange.
 pub(in crate::cli) struct Hands {
-    pub(in crate::cli) teller: Teller,
+    teller: Teller,
     relaying: Relaying,
     /// Whether there will be a next start that finds what is kept.
     is_kept: bool,
     commander: mpsc::Sender<Command>,
     desk: Option<Desk>,
+    repeats: Repeats,
 }
 
 impl Hands {
@@ -35,7 +37,7 @@ impl Hands {
         is_kept: bool,
         commander: mpsc::Sender<Command>,
     ) -> Self {
-        Self { teller, relaying, is_kept, commander, desk: None }
+        Self { teller, relaying, is_kept, commander, desk: None, repeats: Repeats::default() }
     }
 
     /// A desk for the HTTP API, which is told everything from now on.
@@ -46,7 +48,7 @@ impl Hands {
     }
 
     /// Tells that all listeners stand.
-    pub(super) fn ready(&self, sip: SocketAddr, web: Option<&Told>) {
+    pub(super) fn ready(&mut self, sip: SocketAddr, web: Option<&Told>) {
         let at = self.teller.clock.now().rfc3339();
         let url = web.map(|web| &web.url);
         let token_file = web.and_then(|web| web.token_file.as_ref());
@@ -57,7 +59,36 @@ impl Hands {
         let web = web.map(|web| format!(", {}", web.words())).unwrap_or_default();
         self.teller.say(|| line.to_string(), || format!("ready: SIP at {sip}{web}"));
     }
+
+    /// Tells what was left out, where a window of counting is over.
+    fn sum_up(&mut self) {
+        let now = self.teller.clock.now();
+        self.repeats.take(now).iter().for_each(|sum| self.tell_sum(sum));
+    }
+
+    fn tell_sum(&mut self, sum: &Sum) {
+        self.teller.note(&sum.words());
+        if STRANGERS_CAUSE.contains(&&*sum.kind) {
+            let at = self.teller.clock.now().rfc3339();
+            let Sum { kind, source, count } = sum;
+            let line = json!({ "event": "repeated", "of": kind, "source": source, "count": count, "at": at });
+            if let Some(desk) = &self.desk {
+                desk.tell("repeated", line.to_string());
+            }
+            self.teller.say_json(|| line.to_string());
+        }
+    }
+
+    /// Tells everything that is left, and waits until it is written.
+    pub(super) fn finish(&mut self) {
+        let sums = self.repeats.take_all();
+        sums.iter().for_each(|sum| self.tell_sum(sum));
+        self.teller.finish();
+    }
 }
+
+/// Events that strangers can cause in any number: programs too are told the first of them, and a sum.
+const STRANGERS_CAUSE: [&str; 3] = ["blocked", "banned", "media_stranger"];
 
 impl drive::Hands<Exchange> for Hands {
     fn tell(&mut self, event: Event) {
@@ -67,15 +98,22 @@ impl drive::Hands<Exchange> for Hands {
         }
         // Plain data with text keys, so serialising cannot fail.
         let Ok(Value::Object(mut fields)) = serde_json::to_value(&event) else { return };
-        let at = self.teller.clock.now().rfc3339();
+        let now = self.teller.clock.now();
+        let at = now.rfc3339();
         fields.insert("at".to_owned(), at.as_str().into());
         let name = fields.get("event").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let is_shown = self.repeats.admit(now, &name, &source(&fields));
         let fields = Value::Object(fields);
-        if let Some(desk) = &self.desk {
-            desk.tell(&name, fields.to_string());
+        if is_shown || !STRANGERS_CAUSE.contains(&&*name) {
+            if let Some(desk) = &self.desk {
+                desk.tell(&name, fields.to_string());
+            }
+            self.teller.say_json(|| fields.to_string());
         }
-        let time = at.get(11..19).unwrap_or_default();
-        self.teller.say(|| fields.to_string(), || format!("{time}  {}", words(&event)));
+        if is_shown {
+            let time = at.get(11..19).unwrap_or_default();
+            self.teller.say_words(|| format!("{time}  {}", words(&event)));
+        }
     }
 
     fn grant(&mut self, wish: Nothing) {
@@ -87,7 +125,15 @@ impl drive::Hands<Exchange> for Hands {
     }
 
     async fn heard(&mut self) -> RelayEvent {
-        self.relaying.next().await
+        loop {
+            self.sum_up();
+            let ends = self.repeats.ends();
+            let clock = self.teller.clock;
+            tokio::select! {
+                event = self.relaying.next() => return event,
+                () = drive::until(&clock, ends) => {}
+            }
+        }
     }
 
     fn row(&mut self, change: Change) -> Option<store::Change> {
@@ -95,48 +141,121 @@ impl drive::Hands<Exchange> for Hands {
     }
 
     fn note(&mut self, text: &str) {
-        eprintln!("offhook: {text}");
+        let (kind, source) = kind_and_source(text);
+        if self.repeats.admit(self.teller.clock.now(), &kind, &source) {
+            self.teller.note(text);
+        }
     }
 
-    fn is_over(&self) -> bool {
-        self.teller.is_unread()
+    fn is_change(&self, command: &Command) -> bool {
+        changes(&command.what)
+    }
+
+    fn is_awaited(&mut self, command: &Command) -> bool {
+        self.desk.as_ref().is_none_or(|desk| desk.begin(command.id))
+    }
+
+    fn refuse(&mut self, command: Command, why: &str) {
+        self.desk.iter().for_each(|desk| desk.refused(command.id, why));
+    }
+
+    fn turned(&mut self, _: &Exchange) {
+        self.teller.look_for_reader();
     }
 }
 
-/// Tells an exchange's events: as JSON lines on standard output, or in words on standard error.
+/// Whether something is to be different after it, and not only told.
+const fn changes(what: &What) -> bool {
+    match what {
+        What::Extensions { .. }
+        | What::Extension(_)
+        | What::Registrations { .. }
+        | What::Calls { .. }
+        | What::Records { .. }
+        | What::Codes
+        | What::Subscriptions { .. }
+        | What::Blocks
+        | What::Blocked
+        | What::Figures
+        | What::Bans => false,
+        What::SetExtension(_)
+        | What::EditExtension { .. }
+        | What::RemoveExtension(_)
+        | What::HangUp(_)
+        | What::Originate { .. }
+        | What::Transfer { .. }
+        | What::SetCodes(_)
+        | What::Ban(_)
+        | What::Pardon(_) => true,
+    }
+}
+
+/// Who caused an event: an address where one is named, else a number.
+fn source(fields: &Map<String, Value>) -> String {
+    let text = |name: &str| fields.get(name).and_then(Value::as_str);
+    let named = ["source", "from"].into_iter().filter_map(text).find_map(address);
+    let number = || ["number", "caller"].into_iter().find_map(text).map(str::to_owned);
+    let caller = || fields.get("caller")?.get("number")?.as_str().map(str::to_owned);
+    named.or_else(number).or_else(caller).unwrap_or_default()
+}
+
+/// Tells an exchange's events: as JSON lines on standard output, or in words on standard error, where notes
+/// for the operator go too.
 pub(in crate::cli) struct Teller {
     clock: Clock,
-    lines: Option<Lines>,
-    mouth: Option<Mouth>,
+    json: Option<Lines>,
+    json_mouth: Option<Mouth>,
+    words: Option<Lines>,
+    words_mouth: Mouth,
 }
 
 impl Teller {
-    /// A teller; JSON needs a thread of its own.
+    /// A teller; it writes on threads of its own.
     ///
     /// # Errors
     /// The system gives no thread.
     pub(in crate::cli) fn new(is_json: bool, clock: Clock) -> io::Result<Self> {
-        let lines = if is_json { Some(Lines::stdout()?) } else { None };
-        let mouth = lines.as_ref().map(Lines::mouth);
-        Ok(Self { clock, lines, mouth })
+        let json = if is_json { Some(Lines::stdout()?) } else { None };
+        let words = Lines::stderr()?;
+        let (json_mouth, words_mouth) = (json.as_ref().map(Lines::mouth), words.mouth());
+        Ok(Self { clock, json, json_mouth, words: Some(words), words_mouth })
     }
 
     /// Says it as JSON or in words.
-    fn say(&self, json: impl FnOnce() -> String, words: impl FnOnce() -> String) {
-        match &self.mouth {
-            Some(mouth) => drop(mouth.say(json())),
-            None => eprintln!("{}", words()),
+    fn say(&mut self, json: impl FnOnce() -> String, words: impl FnOnce() -> String) {
+        self.say_json(json);
+        self.say_words(words);
+    }
+
+    /// Says it to programs.
+    fn say_json(&mut self, json: impl FnOnce() -> String) {
+        if let Some(mouth) = &self.json_mouth {
+            mouth.say(json());
         }
     }
 
-    fn is_unread(&self) -> bool {
-        self.mouth.as_ref().is_some_and(Mouth::is_unread)
+    /// Says it to a person, where no program is told instead.
+    fn say_words(&mut self, words: impl FnOnce() -> String) {
+        if self.json.is_none() {
+            self.words_mouth.say(words());
+        }
+    }
+
+    /// Says something for the operator alone.
+    fn note(&self, text: &str) {
+        self.words_mouth.say(format!("offhook: {text}"));
+    }
+
+    /// Says once that a program that was told events does not read them any more. An exchange goes on
+    /// without it.
+    fn look_for_reader(&mut self) {
+        if self.json_mouth.take_if(|mouth| mouth.is_unread()).is_some() {
+            self.note("nobody reads the events on standard output any more; the exchange goes on without");
+        }
     }
 
     /// Waits until everything told is written.
-    pub(super) fn finish(&mut self) {
-        if let Some(lines) = self.lines.take() {
-            lines.finish();
-        }
+    fn finish(&mut self) {
+        self.json.take().into_iter().chain(self.words.take()).for_each(Lines::finish);
     }
 }

@@ -89,7 +89,7 @@ fn read<T: DeserializeOwned>(table: Table, row: &Row) -> Option<T> {
     let value = serde_json::from_str(&row.value);
     value
         .inspect_err(|error| {
-            eprintln!("offhook: warning: {} {} is left out: {error}", table.name(), row.key);
+            complain!("offhook: warning: {} {} is left out: {error}", table.name(), row.key);
         })
         .ok()
 }

@@ -21,7 +21,7 @@ use roles::exchange::{
 };
 use tokio::sync::mpsc;
 
-use super::{Failure, interrupted, runtime, secrets, web};
+use super::{Failure, interrupted, runtime, secrets, unwritten, web};
 use crate::capture::Capture;
 use crate::clock::{self, Clock};
 use crate::drive::{COMMANDS_WAITING, Driver, Means};
@@ -54,10 +54,13 @@ pub(crate) struct Arguments {
     /// SIP over TLS; needs --dir, where the certificate is made: give phones DIR/ca.pem
     #[arg(long, value_name = "IP:PORT", requires = "dir")]
     sips: Option<SocketAddr>,
-    /// An extension and its secret; may be given several times
+    /// An extension and its secret, where it does not exist yet; may be given several times
     #[arg(long = "extension", value_name = "NUMBER:SECRET", value_parser = parse_extension)]
     extensions: Vec<Account>,
-    /// Take extensions from a text file, as --export writes it, and keep them
+    /// Give extensions that exist already the secrets of --extension; without it they keep their own
+    #[arg(long)]
+    extension_wins: bool,
+    /// Take extensions from a text file, as --export writes it, in the place of those that exist
     #[arg(long, value_name = "FILE")]
     import: Option<PathBuf>,
     /// Write all extensions into a text file, with the hashes of their secrets, and end
@@ -180,7 +183,7 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     }
     let mut store = store::open(arguments.dir.as_deref())?;
     let imported = arguments.import.as_deref().map(text::import).transpose()?.unwrap_or_default();
-    let restored = restore(&mut *store, imported, &arguments.extensions)?;
+    let restored = restore(&mut *store, imported, &arguments.extensions, arguments.extension_wins)?;
     if let Some(path) = &arguments.export {
         return Ok(text::export(path, &restored.extensions)?);
     }
@@ -204,13 +207,15 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     let desk = driver.hands().open_desk(clock.now());
     let _web = web.map(|web| serve_web(web.listener, web.site, desk)).transpose()?;
     driver.hands().ready(at, told.as_ref());
-    let ended = tokio::select! {
-        () = driver.run() => Err(Failure::Failed("nobody reads the events any more".to_owned())),
-        interrupted = interrupted() => interrupted.map_err(Failure::from),
-    };
-    driver.hands().teller.finish();
+    tokio::select! {
+        // An exchange has no last word of its own.
+        () = driver.run() => {}
+        interrupted = interrupted() => interrupted?,
+    }
+    let is_all_kept = driver.settle();
+    driver.hands().finish();
     driver.finish(LAST_WORDS).await;
-    ended
+    if is_all_kept { Ok(()) } else { Err(unwritten()) }
 }
 
 /// An exchange with its relay, on sockets that stand already.
@@ -253,21 +258,57 @@ fn reachable(ip: IpAddr) -> io::Result<IpAddr> {
     super::place::address_towards(&[("192.0.2.1".to_owned(), 9)])
 }
 
-/// What the exchange finds again, with the extensions of a file and of the command line.
-fn restore(store: &mut dyn Store, imported: Vec<Extension>, accounts: &[Account]) -> io::Result<Restored> {
+/// What the exchange finds again, with the extensions of a file and of the command line. The file takes the
+/// place of what is kept; the command line does where it `wins`.
+fn restore(
+    store: &mut dyn Store,
+    imported: Vec<Extension>,
+    accounts: &[Account],
+    wins: bool,
+) -> io::Result<Restored> {
     let mut restored = keep::restore(&*store.reader())?;
+    let mut changes = Vec::new();
     let given = accounts.iter().map(|account| Extension::new(&account.number, REALM, &account.secret));
-    let mut given: Vec<Extension> = given.collect();
-    given.extend(
-        imported.into_iter().filter(|new| accounts.iter().all(|account| account.number != new.number)),
-    );
-    let changes = given.iter().map(keep::extension).collect::<Vec<_>>();
-    restored.extensions.retain(|kept| given.iter().all(|new| new.number != kept.number));
-    restored.extensions.extend(given);
+    for (new, is_imported) in imported.into_iter().map(|new| (new, true)).chain(given.map(|new| (new, false))) {
+        let new = match restored.extensions.iter().position(|kept| kept.number == new.number) {
+            None => new,
+            Some(at) if is_imported => {
+                restored.extensions.swap_remove(at);
+                new
+            }
+            Some(at) => match differs(&restored.extensions[at], &new) {
+                None => continue,
+                Some(_) if wins => {
+                    let kept = restored.extensions.swap_remove(at);
+                    Extension { secret: new.secret, enabled: true, ..kept }
+                }
+                Some(how) => {
+                    complain!(
+                        "offhook: extension {} {how}: it stays as it is kept; --extension-wins changes it",
+                        new.number
+                    );
+                    continue;
+                }
+            },
+        };
+        changes.push(keep::extension(&new));
+        restored.extensions.push(new);
+    }
     if !changes.is_empty() {
         store.commit(changes);
     }
     Ok(restored)
+}
+
+/// How an extension that is kept differs from what the command line gives.
+fn differs(kept: &Extension, given: &Extension) -> Option<&'static str> {
+    if kept.secret != given.secret {
+        Some("has another secret than --extension gives")
+    } else if !kept.enabled {
+        Some("is switched off")
+    } else {
+        None
+    }
 }
 
 /// The rules against phones.
@@ -336,10 +377,40 @@ mod tests {
     #[test]
     fn extensions_given_once_are_there_at_the_next_start() {
         let mut store = Memory::default();
-        let account = |secret: &str| [Account { number: "7001".to_owned(), secret: secret.to_owned() }];
-        restore(&mut store, Vec::new(), &account("the first secret")).unwrap();
-        let second = restore(&mut store, Vec::new(), &account("the second secret")).unwrap();
-        let again = restore(&mut store, Vec::new(), &[]).unwrap();
-        assert_eq!((second.extensions.len(), second.extensions), (1, again.extensions));
+        let first = restore(&mut store, Vec::new(), &account("the first secret"), false).unwrap();
+        let again = restore(&mut store, Vec::new(), &[], false).unwrap();
+        assert_eq!((first.extensions.len(), first.extensions), (1, again.extensions));
+    }
+
+    fn account(secret: &str) -> [Account; 1] {
+        [Account { number: "7001".to_owned(), secret: secret.to_owned() }]
+    }
+
+    #[test]
+    fn what_is_kept_of_an_extension_outlasts_the_command_line() {
+        let mut store = Memory::default();
+        let mut kept = Extension::new("7001", REALM, "set by the API");
+        kept.enabled = false;
+        kept.display = "Jack".to_owned();
+        store.commit(vec![keep::extension(&kept)]);
+        let mut start = |wins| restore(&mut store, Vec::new(), &account("of the flag"), wins).unwrap().extensions;
+        assert_eq!(start(false), [kept.clone()]);
+        let flagged = Extension::new("7001", REALM, "of the flag");
+        let won = Extension { display: "Jack".to_owned(), ..flagged.clone() };
+        assert_eq!(start(true), [won.clone()], "its other settings stay");
+        assert_eq!(start(false), [won.clone()], "it is kept");
+        assert_eq!(differs(&won, &flagged), None);
+        assert!(differs(&kept, &flagged).unwrap().contains("another secret"));
+        let off = Extension { enabled: false, ..flagged.clone() };
+        assert!(differs(&off, &flagged).unwrap().contains("switched off"));
+    }
+
+    #[test]
+    fn an_import_takes_the_place_of_what_is_kept() {
+        let mut store = Memory::default();
+        restore(&mut store, Vec::new(), &account("the first secret"), false).unwrap();
+        let imported = Extension::new("7001", REALM, "of the file");
+        let restored = restore(&mut store, vec![imported.clone()], &account("of the flag"), false).unwrap();
+        assert_eq!(restored.extensions, [imported]);
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,6 +26,13 @@ const READ_BYTES: usize = 4_096;
 /// goes on saying is read and dropped meanwhile, in reads.
 const FAREWELL: Duration = Duration::from_secs(1);
 const FAREWELL_READS: usize = 64;
+/// How long requests that came before the end of a stream may wait for their answers.
+const ANSWERS: Duration = Duration::from_secs(1);
+/// The most bytes of half messages that all strangers together may leave with us; beyond, a stranger whose
+/// half message is longer than [`HALF_BYTES`] is closed.
+const STRANGERS_BYTES: usize = 64 << 20;
+/// Requests without a session description, and most of those with one, are shorter.
+const HALF_BYTES: usize = 8 << 10;
 
 /// How a connection begins.
 pub(super) enum Endpoint {
@@ -46,12 +53,13 @@ pub(super) struct Patience {
     pub(super) limits: Limits,
     /// Set from outside once somebody has vouched for the peer.
     pub(super) vouched: Arc<AtomicBool>,
+    /// Bytes of half messages of all strangers.
+    pub(super) half_bytes: Arc<AtomicUsize>,
 }
 
 impl Patience {
-    /// How long the peer may be silent between two messages.
-    fn idle(&self) -> Duration {
-        if self.vouched.load(Ordering::Relaxed) { self.limits.idle } else { self.limits.stranger }
+    fn is_stranger(&self) -> bool {
+        !self.vouched.load(Ordering::Relaxed)
     }
 }
 
@@ -161,28 +169,77 @@ async fn talk(
     patience: &Patience,
 ) -> End {
     let (mut reader, mut writer) = tokio::io::split(stream);
-    let pong = Notify::new();
-    let stop = tokio::select! {
-        stop = read(&mut reader, reporter, &pong, patience) => stop,
-        end = write(&mut writer, outgoing, &reporter.flow, &pong, patience.limits.connect) => Stop::from(end),
+    let talk = Talk::default();
+    let stop = {
+        let mut writing =
+            std::pin::pin!(write(&mut writer, outgoing, &reporter.flow, &talk, patience.limits.connect));
+        let stop = tokio::select! {
+            stop = read(&mut reader, reporter, &talk, patience) => stop,
+            end = &mut writing => return end,
+        };
+        if stop.is_after_requests {
+            talk.take_leave();
+            // Whoever does not answer in time does not answer.
+            let _ = timeout(ANSWERS, writing).await;
+        }
+        stop
     };
-    if let Some(farewell) = stop.farewell {
+    if let Some(farewell) = stop.farewell.filter(|_| !talk.is_writing.load(Ordering::Relaxed)) {
         // Who does not take it in time goes without.
         let _ = timeout(FAREWELL, take_leave(reader, writer, &farewell)).await;
     }
     stop.end
 }
 
+/// What the reading and the writing half of a connection share.
+#[derive(Default)]
+struct Talk {
+    pong: Notify,
+    /// Requests of the peer that have no final answer yet.
+    unanswered: AtomicUsize,
+    /// Nothing more is read: the connection ends when nothing is unanswered.
+    is_leaving: AtomicBool,
+    leave: Notify,
+    /// A message is half written.
+    is_writing: AtomicBool,
+}
+
+impl Talk {
+    fn came(&self, message: &[u8]) {
+        if !message.starts_with(b"SIP/2.0 ") && !message.starts_with(b"ACK ") {
+            self.unanswered.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn went(&self, message: &[u8]) {
+        if message.strip_prefix(b"SIP/2.0 ").is_some_and(|status| !status.starts_with(b"1")) {
+            let less = |count: usize| Some(count.saturating_sub(1));
+            let _ = self.unanswered.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        }
+    }
+
+    fn take_leave(&self) {
+        self.is_leaving.store(true, Ordering::Relaxed);
+        self.leave.notify_one();
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_leaving.load(Ordering::Relaxed) && self.unanswered.load(Ordering::Relaxed) == 0
+    }
+}
+
 /// Why reading stopped.
 struct Stop {
     end: End,
+    /// Requests that came before may still be answered.
+    is_after_requests: bool,
     /// What the peer is told before the connection is closed.
     farewell: Option<Vec<u8>>,
 }
 
 impl From<End> for Stop {
     fn from(end: End) -> Self {
-        Self { end, farewell: None }
+        Self { end, is_after_requests: false, farewell: None }
     }
 }
 
@@ -207,56 +264,119 @@ async fn take_leave(
 async fn read(
     reader: &mut (impl AsyncRead + Unpin),
     reporter: &Reporter,
-    pong: &Notify,
+    talk: &Talk,
     patience: &Patience,
 ) -> Stop {
     let mut framer = Framer::new();
     let mut arrived = vec![0; READ_BYTES];
-    let mut was_inside = true;
-    let (mut since, mut limit) = (Instant::now(), patience.limits.message);
+    let mut hearing = Hearing::new(Instant::now());
+    let mut half = Half { all_bytes: &patience.half_bytes, own_bytes: 0 };
     loop {
-        let length = match timeout_at(since + limit, reader.read(&mut arrived)).await {
-            Ok(Ok(length)) if length > 0 => length,
+        let deadline = hearing.deadline(patience);
+        let length = match timeout_at(deadline, reader.read(&mut arrived)).await {
+            Ok(Ok(0)) => return Stop { is_after_requests: true, ..End::Closed.into() },
+            Ok(Ok(length)) => length,
             Ok(Err(error)) => return ended_by(&reporter.flow, &error).into(),
             // Somebody may have vouched for the peer since its last message.
-            Err(_) if !was_inside && patience.idle() > limit => {
-                limit = patience.idle();
-                continue;
-            }
-            Err(_) | Ok(Ok(_)) => return End::Closed.into(),
+            Err(_) if hearing.deadline(patience) > deadline => continue,
+            Err(_) => return End::Closed.into(),
         };
         framer.push(arrived.get(..length).unwrap_or_default());
-        let had_message = match take_frames(&mut framer, reporter, pong).await {
+        let had_message = match take_frames(&mut framer, reporter, talk).await {
             Ok(had_message) => had_message,
             Err(stop) => return stop,
         };
-        // One message has one deadline, however slowly its bytes trickle in.
-        let is_inside = framer.pending_bytes() > 0;
-        if had_message || !is_inside || !was_inside {
-            (since, limit) =
-                (Instant::now(), if is_inside { patience.limits.message } else { patience.idle() });
+        let pending_bytes = framer.pending_bytes();
+        hearing.heard(Instant::now(), had_message, pending_bytes > 0);
+        half.keep(if patience.is_stranger() { pending_bytes } else { 0 });
+        if half.is_too_much() {
+            return End::Closed.into();
         }
-        was_inside = is_inside;
+    }
+}
+
+/// When a peer was heard.
+struct Hearing {
+    /// Since when a message is under way, from its first byte; at first, since the connection stands.
+    inside_since: Option<Instant>,
+    /// The last bytes of any kind.
+    bytes_at: Instant,
+    /// The last whole message; at first, when the connection stood.
+    message_at: Instant,
+    had_message: bool,
+}
+
+impl Hearing {
+    fn new(now: Instant) -> Self {
+        Self { inside_since: Some(now), bytes_at: now, message_at: now, had_message: false }
+    }
+
+    fn heard(&mut self, now: Instant, had_message: bool, is_inside: bool) {
+        self.bytes_at = now;
+        if had_message {
+            (self.message_at, self.had_message) = (now, true);
+        }
+        // One message has one deadline, however slowly its bytes trickle in.
+        self.inside_since = match self.inside_since {
+            Some(since) if is_inside && !had_message => Some(since),
+            _ => is_inside.then_some(now),
+        };
+    }
+
+    /// When the peer is given up. Pings and the beginnings of messages buy no time for a stranger.
+    fn deadline(&self, patience: &Patience) -> Instant {
+        let Limits { message, idle, stranger, .. } = patience.limits;
+        let usual = self.inside_since.map_or(self.bytes_at + idle, |since| since + message);
+        if !patience.is_stranger() {
+            return usual;
+        }
+        usual.min(self.message_at + if self.had_message { stranger } else { message })
+    }
+}
+
+/// The half message of one stranger among those of all.
+struct Half<'a> {
+    all_bytes: &'a AtomicUsize,
+    own_bytes: usize,
+}
+
+impl Half<'_> {
+    fn keep(&mut self, bytes: usize) {
+        // Added first, so that the sum is never below zero.
+        self.all_bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.all_bytes.fetch_sub(self.own_bytes, Ordering::Relaxed);
+        self.own_bytes = bytes;
+    }
+
+    fn is_too_much(&self) -> bool {
+        self.own_bytes > HALF_BYTES && self.all_bytes.load(Ordering::Relaxed) > STRANGERS_BYTES
+    }
+}
+
+impl Drop for Half<'_> {
+    fn drop(&mut self) {
+        self.keep(0);
     }
 }
 
 /// Tells the table every message that is whole; returns whether there was one.
-async fn take_frames(framer: &mut Framer, reporter: &Reporter, pong: &Notify) -> Result<bool, Stop> {
+async fn take_frames(framer: &mut Framer, reporter: &Reporter, talk: &Talk) -> Result<bool, Stop> {
     let (flow, id) = (reporter.flow, reporter.id);
     let mut had_message = false;
     while let Some(frame) = framer.next() {
         let bytes = match frame {
             Frame::Message(bytes) => Bytes::copy_from_slice(bytes),
             Frame::Ping => {
-                pong.notify_one();
+                talk.pong.notify_one();
                 continue;
             }
             Frame::Pong => continue,
             Frame::Broken { error, head } => {
                 let farewell = refusal(head, flow.remote, error.status(), &format!("{id:x}"));
-                return Err(Stop { end: malformed(flow, error), farewell });
+                return Err(Stop { end: malformed(flow, error), is_after_requests: true, farewell });
             }
         };
+        talk.came(&bytes);
         // Before it waits for room: where many connections do, that is the queue.
         let came = reporter.clock.now();
         reporter.tell(Report::Message { flow, id, bytes, came }).await;
@@ -269,18 +389,20 @@ async fn write(
     writer: &mut (impl AsyncWrite + Unpin),
     mut outgoing: mpsc::Receiver<Bytes>,
     flow: &Flow,
-    pong: &Notify,
+    talk: &Talk,
     patience: Duration,
 ) -> End {
-    loop {
+    while !talk.is_over() {
         let bytes = tokio::select! {
             next = outgoing.recv() => next,
-            () = pong.notified() => Some(Bytes::from_static(b"\r\n")),
+            () = talk.pong.notified() => Some(Bytes::from_static(b"\r\n")),
+            () = talk.leave.notified() => continue,
         };
         let Some(bytes) = bytes else {
             let _ = timeout(patience, writer.shutdown()).await;
             return End::Closed;
         };
+        talk.is_writing.store(true, Ordering::Relaxed);
         let written = timeout(patience, async {
             writer.write_all(&bytes).await?;
             writer.flush().await
@@ -297,7 +419,10 @@ async fn write(
                 return End::Failed(FlowError::new(*flow, FlowErrorKind::Overloaded, text));
             }
         }
+        talk.is_writing.store(false, Ordering::Relaxed);
+        talk.went(&bytes);
     }
+    End::Closed
 }
 
 /// An end without TLS's farewell is as good as one with it: SIP says itself where a message ends.
@@ -311,4 +436,62 @@ fn ended_by(flow: &Flow, error: &io::Error) -> End {
 fn malformed(flow: Flow, error: FramingError) -> End {
     let text = format!("{} on {} was closed: {error}", flow.remote, flow.transport);
     End::Failed(FlowError::new(flow, FlowErrorKind::Malformed, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patience(vouched: bool) -> Patience {
+        let limits = Limits {
+            message: Duration::from_secs(32),
+            stranger: Duration::from_secs(64),
+            idle: Duration::from_secs(3_600),
+            ..Limits::default()
+        };
+        Patience { limits, vouched: Arc::new(AtomicBool::new(vouched)), half_bytes: Arc::default() }
+    }
+
+    /// The seconds at which bytes come, whether they end a message, whether they begin one; and when the
+    /// peer is given up.
+    #[track_caller]
+    fn check(is_known: bool, heard: &[(u64, bool, bool)], given_up_s: u64) {
+        let start = Instant::now();
+        let mut hearing = Hearing::new(start);
+        for (at_s, had_message, is_inside) in heard {
+            hearing.heard(start + Duration::from_secs(*at_s), *had_message, *is_inside);
+        }
+        assert_eq!(hearing.deadline(&patience(is_known)), start + Duration::from_secs(given_up_s));
+    }
+
+    #[test]
+    fn a_ping_buys_no_time_for_a_stranger() {
+        check(false, &[], 32);
+        check(false, &[(10, false, false)], 32);
+        check(false, &[(10, true, false)], 74);
+        check(false, &[(10, true, false), (40, false, false), (70, false, false)], 74);
+        // The first half of a ping and its other half.
+        check(false, &[(10, true, false), (60, false, true), (61, false, false), (73, false, true)], 74);
+        check(false, &[(10, true, false), (20, false, true), (30, false, true)], 52);
+        check(true, &[(10, true, false), (40, false, false), (3_000, false, false)], 6_600);
+        check(true, &[(10, true, false), (20, false, true), (30, false, true)], 52);
+        check(true, &[(10, true, false), (20, true, true)], 52);
+    }
+
+    #[test]
+    fn half_messages_of_strangers_are_bounded_in_bytes() {
+        let all_bytes = AtomicUsize::new(0);
+        let half = |bytes| {
+            let mut half = Half { all_bytes: &all_bytes, own_bytes: 0 };
+            half.keep(bytes);
+            half
+        };
+        let most = STRANGERS_BYTES / 65_536;
+        let crowd: Vec<_> = (0..most).map(|_| half(65_536)).collect();
+        assert!(crowd.iter().all(|half| !half.is_too_much()));
+        assert!(!half(HALF_BYTES).is_too_much(), "a usual request finds room");
+        assert!(half(HALF_BYTES + 1).is_too_much());
+        drop(crowd);
+        assert_eq!(all_bytes.into_inner(), 0);
+    }
 }

@@ -11,8 +11,17 @@ use tokio::sync::{mpsc, oneshot};
 use crate::web::Bus;
 use crate::web::problem::Problem;
 
-/// How long an exchange may take to answer. It answers at once, unless its store cannot be written.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long whoever asks is kept waiting.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    /// Until it begins: at once, unless it is behind.
+    begin: Duration,
+    /// From then on, until what has changed is kept.
+    keep: Duration,
+}
+
+/// Together less than a request may take.
+const PATIENCE: Patience = Patience { begin: Duration::from_secs(10), keep: Duration::from_secs(15) };
 
 /// Where pages ask an exchange. Clones ask the same one.
 #[derive(Clone, Debug)]
@@ -20,21 +29,29 @@ pub struct Desk {
     commands: mpsc::Sender<Command>,
     state: Arc<Mutex<Inside>>,
     bus: Bus,
+    patience: Patience,
 }
 
 #[derive(Debug, Default)]
 struct Inside {
     last: u64,
     /// Who waits for an answer; no more than there are connections.
-    waiting: BTreeMap<u64, oneshot::Sender<Answer>>,
+    waiting: BTreeMap<u64, Waiter>,
     /// How many events were told of each kind.
     counts: BTreeMap<String, u64>,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    answer: oneshot::Sender<Result<Answer, String>>,
+    /// The exchange does what was asked: it cannot be taken back any more.
+    has_begun: bool,
 }
 
 impl Desk {
     /// A desk whose commands go to `commands`; `run` differs from start to start of the program.
     pub fn new(commands: mpsc::Sender<Command>, run: u64) -> Self {
-        Self { commands, state: Arc::default(), bus: Bus::new(run) }
+        Self { commands, state: Arc::default(), bus: Bus::new(run), patience: PATIENCE }
     }
 
     /// Where the exchange's events are told.
@@ -55,9 +72,29 @@ impl Desk {
 
     /// Hands an answer to whoever asked.
     pub fn answered(&self, id: u64, answer: Answer) {
-        if let Some(waiting) = self.inside().waiting.remove(&id) {
+        self.settle(id, Ok(answer));
+    }
+
+    /// What was asked is not done because nothing can be kept; `why` names the remedy.
+    pub fn refused(&self, id: u64, why: &str) {
+        self.settle(id, Err(why.to_owned()));
+    }
+
+    /// Whether somebody still waits for an answer; if so, what was asked is taken back no more.
+    pub fn begin(&self, id: u64) -> bool {
+        match self.inside().waiting.get_mut(&id) {
+            Some(waiter) => {
+                waiter.has_begun = true;
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn settle(&self, id: u64, answer: Result<Answer, String>) {
+        if let Some(waiter) = self.inside().waiting.remove(&id) {
             // Whoever went away does not wait.
-            let _ = waiting.send(answer);
+            let _ = waiter.answer.send(answer);
         }
     }
 
@@ -72,20 +109,24 @@ impl Desk {
     /// It does not answer, or refuses with `refused` as the status.
     pub(super) async fn ask(&self, what: What, refused: StatusCode) -> Result<Answer, Problem> {
         let (answer, answered) = oneshot::channel();
-        let id = self.inside().add(answer);
+        let waiting = Waiting { desk: self, id: self.inside().add(answer) };
         let asked = async {
-            self.commands.send(Command { id, what }).await.ok()?;
+            self.commands.send(Command { id: waiting.id, what }).await.ok()?;
             answered.await.ok()
         };
-        let answer = tokio::time::timeout(PATIENCE, asked).await;
-        self.inside().waiting.remove(&id);
-        match answer {
-            Ok(Some(Answer::Refused(why))) => Err(Problem::new(refused, why)),
-            Ok(Some(answer)) => Ok(answer),
-            Ok(None) => Err(Problem::busy("the exchange is going off")),
-            Err(_) => {
-                Err(Problem::busy("the exchange does not answer; its program says why on standard error"))
+        let mut asked = std::pin::pin!(asked);
+        let answer = match tokio::time::timeout(self.patience.begin, &mut asked).await {
+            Ok(answer) => answer,
+            Err(_) if waiting.take_back() => {
+                return Err(Problem::busy("the exchange is behind and has done nothing of this; ask again"));
             }
+            Err(_) => tokio::time::timeout(self.patience.keep, asked).await.map_err(|_| unkept())?,
+        };
+        match answer {
+            Some(Ok(Answer::Refused(why))) => Err(Problem::new(refused, why)),
+            Some(Ok(answer)) => Ok(answer),
+            Some(Err(why)) => Err(Problem::busy(format!("nothing was done: {why}"))),
+            None => Err(Problem::busy("the exchange is going off")),
         }
     }
 
@@ -104,11 +145,40 @@ impl Desk {
 }
 
 impl Inside {
-    fn add(&mut self, answer: oneshot::Sender<Answer>) -> u64 {
+    fn add(&mut self, answer: oneshot::Sender<Result<Answer, String>>) -> u64 {
         self.last += 1;
-        self.waiting.insert(self.last, answer);
+        self.waiting.insert(self.last, Waiter { answer, has_begun: false });
         self.last
     }
+}
+
+/// One who waits. Dropping it takes back what was asked, unless it has begun.
+struct Waiting<'a> {
+    desk: &'a Desk,
+    id: u64,
+}
+
+impl Waiting<'_> {
+    /// Takes back what was asked. False where it has begun.
+    fn take_back(&self) -> bool {
+        let mut inside = self.desk.inside();
+        let has_begun = inside.waiting.get(&self.id).is_some_and(|waiter| waiter.has_begun);
+        if !has_begun {
+            inside.waiting.remove(&self.id);
+        }
+        !has_begun
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.desk.inside().waiting.remove(&self.id);
+    }
+}
+
+fn unkept() -> Problem {
+    let detail = "this has begun and is not kept yet: the disk stands still; ask later what came of it";
+    Problem::new(StatusCode::GATEWAY_TIMEOUT, detail)
 }
 
 /// The exchange answers in kind, or there is a fault in this program.
@@ -119,6 +189,7 @@ pub(super) fn unexpected() -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::response::IntoResponse as _;
 
     #[tokio::test]
     async fn answers_find_their_askers() {
@@ -134,8 +205,28 @@ mod tests {
         let (calls, refused, ()) = tokio::join!(desk.list(What::Calls { number: None }), hang_up, exchange);
         assert!(matches!(calls, Ok(Answer::Started(7))));
         assert_eq!(refused.unwrap_err(), Problem::new(StatusCode::NOT_FOUND, "no"));
+        assert!(!desk.begin(1), "nobody waits any more");
         drop(commands);
         assert!(desk.list(What::Calls { number: None }).await.is_err());
+        assert!(desk.inside().waiting.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_is_answered_with_503_is_not_done_later() {
+        let (sender, mut commands) = mpsc::channel(4);
+        let mut desk = Desk::new(sender, 1);
+        desk.patience = Patience { begin: Duration::from_millis(20), keep: Duration::from_millis(20) };
+        let status = |problem: Problem| problem.into_response().status().as_u16();
+        let ask = || desk.ask(What::HangUp(1), StatusCode::NOT_FOUND);
+        assert_eq!(status(ask().await.unwrap_err()), 503);
+        assert!(!desk.begin(commands.recv().await.unwrap().id), "it was taken back");
+        let refuse = async { desk.refused(commands.recv().await.unwrap().id, "the disk is full") };
+        let (refused, ()) = tokio::join!(ask(), refuse);
+        assert_eq!(refused.unwrap_err(), Problem::busy("nothing was done: the disk is full"));
+        // What has begun cannot be said to be refused.
+        let begin = async { desk.begin(commands.recv().await.unwrap().id) };
+        let (late, begun) = tokio::join!(ask(), begin);
+        assert_eq!((status(late.unwrap_err()), begun), (504, true));
         assert!(desk.inside().waiting.is_empty());
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use roles::phone::{Command, CommandError, CommandKind, Event, EventKind};
 use tokio::sync::{mpsc, oneshot};
 
@@ -11,8 +12,17 @@ use crate::clock::Clock;
 use crate::web::Bus;
 use crate::web::problem::Problem;
 
-/// How long a phone may take to answer. It answers at once, unless its store cannot be written.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long whoever asks is kept waiting.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    /// Until it begins: at once, unless it is behind.
+    begin: Duration,
+    /// From then on, until what has changed is kept.
+    keep: Duration,
+}
+
+/// Together less than a request may take.
+const PATIENCE: Patience = Patience { begin: Duration::from_secs(10), keep: Duration::from_secs(15) };
 
 /// Where pages ask a phone. Clones ask the same one.
 #[derive(Clone, Debug)]
@@ -21,6 +31,7 @@ pub struct Desk {
     waiting: Arc<Mutex<Waiting>>,
     bus: Bus,
     clock: Clock,
+    patience: Patience,
 }
 
 /// Who waits for an answer; no more than there are connections, for each waits for one at a time.
@@ -35,13 +46,15 @@ struct Waiter {
     /// The asker's own name for its command.
     id: Option<String>,
     answer: oneshot::Sender<Vec<Event>>,
+    /// The phone does what was asked: it cannot be taken back any more.
+    has_begun: bool,
 }
 
 impl Desk {
     /// A desk whose commands go to `commands`.
     pub fn new(commands: mpsc::Sender<Command>, clock: Clock) -> Self {
         let bus = Bus::new(clock.now().as_millis());
-        Self { commands, waiting: Arc::default(), bus, clock }
+        Self { commands, waiting: Arc::default(), bus, clock, patience: PATIENCE }
     }
 
     /// Where the phone's events are told.
@@ -71,19 +84,31 @@ impl Desk {
     /// The phone does not answer.
     pub(super) async fn ask(&self, command: Command) -> Result<Vec<Event>, Problem> {
         let (answer, answered) = oneshot::channel();
-        let number = self.waiting().add(Waiter { id: command.id, answer });
+        let number = self.waiting().add(Waiter { id: command.id, answer, has_begun: false });
+        let waits = Waits { desk: self, number };
         let named = Command { id: Some(own_id(number)), what: command.what };
         let asked = async {
             self.commands.send(named).await.ok()?;
             answered.await.ok()
         };
-        let answers = tokio::time::timeout(PATIENCE, asked).await;
-        self.waiting().all.remove(&number);
-        match answers {
-            Ok(Some(answers)) => Ok(answers),
-            Ok(None) => Err(Problem::busy("the phone is going off")),
-            Err(_) => Err(Problem::busy("the phone does not answer; its program says why on standard error")),
-        }
+        let mut asked = std::pin::pin!(asked);
+        let answers = match tokio::time::timeout(self.patience.begin, &mut asked).await {
+            Ok(answers) => answers,
+            Err(_) if waits.take_back() => {
+                return Err(Problem::busy("the phone is behind and has done nothing of this; ask again"));
+            }
+            Err(_) => tokio::time::timeout(self.patience.keep, asked).await.map_err(|_| unkept())?,
+        };
+        answers.ok_or_else(|| Problem::busy("the phone is going off"))
+    }
+
+    /// Whether a command that bears this name may be done: whoever asked for it here still waits. It is
+    /// taken back no more.
+    pub fn begin(&self, id: Option<&str>) -> bool {
+        let Some(number) = id.and_then(|id| id.strip_prefix(OWN)) else { return true };
+        let mut waiting = self.waiting();
+        let waiter = number.parse().ok().and_then(|number: u64| waiting.all.get_mut(&number));
+        waiter.map(|waiter| waiter.has_begun = true).is_some()
     }
 
     fn answered(&self, id: Option<&str>) -> Option<Waiter> {
@@ -105,6 +130,35 @@ impl Waiting {
     }
 }
 
+/// One who waits. Dropping it takes back what was asked, unless it has begun.
+struct Waits<'a> {
+    desk: &'a Desk,
+    number: u64,
+}
+
+impl Waits<'_> {
+    /// Takes back what was asked. False where it has begun.
+    fn take_back(&self) -> bool {
+        let mut waiting = self.desk.waiting();
+        let has_begun = waiting.all.get(&self.number).is_some_and(|waiter| waiter.has_begun);
+        if !has_begun {
+            waiting.all.remove(&self.number);
+        }
+        !has_begun
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.desk.waiting().all.remove(&self.number);
+    }
+}
+
+fn unkept() -> Problem {
+    let detail = "this has begun and is not kept yet: the disk stands still; ask later what came of it";
+    Problem::new(StatusCode::GATEWAY_TIMEOUT, detail)
+}
+
 /// Begins the names of commands of ours; nobody can type a blank into a name.
 const OWN: &str = " web ";
 
@@ -124,6 +178,11 @@ impl Ear {
     /// An ear for one phone.
     pub fn new(desk: Desk) -> Self {
         Self { desk, answers: Vec::new() }
+    }
+
+    /// Whether a command that bears this name may be done: whoever asked for it here still waits.
+    pub fn begin(&self, id: Option<&str>) -> bool {
+        self.desk.begin(id)
     }
 
     /// Tells the streams what the program says beside the phone.
@@ -232,6 +291,19 @@ mod tests {
             let elsewhere = ear.hear(event(EventKind::Done { id: id.map(str::to_owned) }));
             assert_eq!(elsewhere.len(), 1, "{id:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_a_phone_answers_with_503_is_not_done_later() {
+        let (sender, mut commands) = mpsc::channel(4);
+        let mut desk = Desk::new(sender, Clock::start());
+        desk.patience = Patience { begin: Duration::from_millis(20), keep: Duration::from_millis(20) };
+        assert!(desk.ask_line("hold").await.is_err());
+        let late = commands.recv().await.unwrap();
+        assert!(!desk.begin(late.id.as_deref()) && desk.begin(Some("hers")) && desk.begin(None));
+        let begin = async { desk.begin(commands.recv().await.unwrap().id.as_deref()) };
+        let (answer, begun) = tokio::join!(desk.ask_line("hold"), begin);
+        assert_eq!((answer.unwrap_err(), begun), (unkept(), true));
     }
 
     #[tokio::test]

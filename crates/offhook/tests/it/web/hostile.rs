@@ -74,7 +74,7 @@ fn what_is_too_much_is_refused() {
 
 #[test]
 fn streams_are_bounded() {
-    let limits = Limits { streams: 4, connections: 2_000, ..Limits::default() };
+    let limits = Limits { streams: 4, connections: 2_000, strangers_per_source: 2_000, ..Limits::default() };
     let (_server, client, desk, _commands) = server([127, 0, 75, 4], limits);
     let mut streams: Vec<_> = (0..200).map(|_| client.events(None)).collect();
     let (open, refused): (Vec<_>, Vec<_>) = streams.iter_mut().partition(|stream| stream.status == 200);
@@ -116,7 +116,7 @@ fn a_slow_reader_is_told_its_gap() {
 #[test]
 fn silent_and_slow_connections_are_ended() {
     let short = Duration::from_millis(50);
-    let limits = Limits { connections: 2, head: short, request: short, ..Limits::default() };
+    let limits = Limits { connections: 4, head: short, request: short, ..Limits::default() };
     let (_server, client, _desk, _commands) = server([127, 0, 75, 6], limits);
     let say = |text: &str| {
         let mut stream = TcpStream::connect(client.at).expect("connected");
@@ -137,4 +137,24 @@ fn silent_and_slow_connections_are_ended() {
     assert_eq!(slow.status, 408, "a body that never ends");
     assert_eq!(client.post("/api/commands", "hold").status, 408, "a phone that never answers");
     assert_eq!(client.get("/").status, 200);
+}
+
+#[test]
+fn silent_connections_keep_nobody_out_of_the_api() {
+    let (_server, client, desk, _commands) = server([127, 0, 75, 7], Limits::default());
+    let mut known = client.events(None);
+    assert_eq!(known.status, 200);
+    let mut silent = Vec::new();
+    for round in 0..400 {
+        silent.push(TcpStream::connect(client.at).expect("connected"));
+        if round % 20 == 0 {
+            assert_eq!(client.get("/").status, 200, "with {round} silent connections");
+        }
+    }
+    // The oldest have made room, the newest stand.
+    let mut first = silent.swap_remove(0);
+    first.set_read_timeout(Some(Duration::from_secs(20))).expect("set");
+    assert!(matches!(first.read(&mut [0]), Ok(0) | Err(_)));
+    desk.bus().tell(r#"{"event":"x"}"#);
+    assert_eq!(known.next()["event"], "x", "whoever has shown the token stays");
 }
