@@ -116,7 +116,10 @@ mod tests {
         assert_eq!((crowd.count_of(ip(1)), crowd.oldest_of(ip(1))), (2, Some(1)));
         crowd.remove(1);
         crowd.remove(1);
-        assert_eq!((crowd.count_of(ip(1)), crowd.oldest_of(ip(1)), crowd.first_to_go()), (1, Some(2), Some(2)));
+        assert_eq!(
+            (crowd.count_of(ip(1)), crowd.oldest_of(ip(1)), crowd.first_to_go()),
+            (1, Some(2), Some(2))
+        );
         assert_eq!((crowd.count_of(ip(2)), crowd.oldest_of(ip(2))), (0, None));
     }
 

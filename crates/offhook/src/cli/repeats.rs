@@ -89,8 +89,10 @@ impl Repeats {
     /// What was left out so far, the most first.
     pub(super) fn take_all(&mut self) -> Vec<Sum> {
         let counts = std::mem::take(self).by_source;
-        let sum = |((kind, source), count): ((String, String), Count)| Sum { kind, source, count: count.left_out };
-        let mut sums: Vec<Sum> = counts.into_iter().filter(|(_, count)| count.left_out > 0).map(sum).collect();
+        let sum =
+            |((kind, source), count): ((String, String), Count)| Sum { kind, source, count: count.left_out };
+        let mut sums: Vec<Sum> =
+            counts.into_iter().filter(|(_, count)| count.left_out > 0).map(sum).collect();
         sums.sort_by_key(|sum| std::cmp::Reverse(sum.count));
         sums
     }
@@ -110,9 +112,8 @@ impl Sum {
 pub(super) fn kind_and_source(text: &str) -> (String, String) {
     let words = || text.split_whitespace().map(|word| word.trim_matches([',', ';', '(', ')', '\'', '.']));
     let source = words().find_map(address).unwrap_or_default();
-    let kind: Vec<&str> = words()
-        .map(|word| if word.contains(|c: char| c.is_ascii_digit()) { "#" } else { word })
-        .collect();
+    let kind: Vec<&str> =
+        words().map(|word| if word.contains(|c: char| c.is_ascii_digit()) { "#" } else { word }).collect();
     (kind.join(" "), source)
 }
 
@@ -147,14 +148,18 @@ mod tests {
         assert_eq!(repeats.take(at(9)), []);
         let sum = |source: &str| Sum { kind: "blocked".into(), source: source.into(), count: 1_000 - SHOWN };
         assert_eq!(repeats.take(at(10)), [sum("192.0.2.1"), sum("192.0.2.2")]);
-        assert_eq!(sum("192.0.2.1").words(), "990 more lines of `blocked` from 192.0.2.1 in 10 s are not shown");
+        assert_eq!(
+            sum("192.0.2.1").words(),
+            "990 more lines of `blocked` from 192.0.2.1 in 10 s are not shown"
+        );
         assert!(repeats.admit(at(11), "blocked", "192.0.2.1"), "a new window");
     }
 
     #[test]
     fn what_is_counted_is_bounded_and_so_is_what_is_shown() {
         let mut repeats = Repeats::default();
-        let shown = (0..100_000).filter(|number| repeats.admit(at(0), "blocked", &number.to_string())).count();
+        let shown =
+            (0..100_000).filter(|number| repeats.admit(at(0), "blocked", &number.to_string())).count();
         assert_eq!(shown as u64, SHOWN_OF_KIND);
         let shown = (0..100_000).filter(|number| repeats.admit(at(0), &number.to_string(), "x")).count();
         assert!(shown as u64 <= SHOWN, "{shown}");
@@ -168,11 +173,7 @@ mod tests {
         let check = |text: &str, kind: &str, source: &str| {
             assert_eq!(kind_and_source(text), (kind.to_owned(), source.to_owned()));
         };
-        check(
-            "192.0.2.1:5060 on TLS was closed: line 7",
-            "# on TLS was closed: line #",
-            "192.0.2.1",
-        );
+        check("192.0.2.1:5060 on TLS was closed: line 7", "# on TLS was closed: line #", "192.0.2.1");
         check("[2001:db8::1]:5060 is gone", "# is gone", "2001:db8::1");
         check("the disk is full", "the disk is full", "");
     }

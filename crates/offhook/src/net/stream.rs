@@ -294,16 +294,15 @@ impl Streams {
     /// says why there is none: all belong to peers that are known.
     fn make_room(&mut self, from: IpAddr) -> Result<Option<NetEvent>, String> {
         let most = self.limits.connections_per_source;
-        let (first, why) =
-            if self.per_source.get(&crowd::source(from)).is_some_and(|count| *count >= most) {
-                let why = format!("{from} has {most} connections, as many as one address may");
-                (self.strangers.oldest_of(from), why)
-            } else if self.connections.len() >= self.limits.connections {
-                let why = format!("all {} connections are in use", self.limits.connections);
-                (self.strangers.first_to_go(), why)
-            } else {
-                return Ok(None);
-            };
+        let (first, why) = if self.per_source.get(&crowd::source(from)).is_some_and(|count| *count >= most) {
+            let why = format!("{from} has {most} connections, as many as one address may");
+            (self.strangers.oldest_of(from), why)
+        } else if self.connections.len() >= self.limits.connections {
+            let why = format!("all {} connections are in use", self.limits.connections);
+            (self.strangers.first_to_go(), why)
+        } else {
+            return Ok(None);
+        };
         first.and_then(|id| self.evict(id)).map(Some).ok_or(why)
     }
 

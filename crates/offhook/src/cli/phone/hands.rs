@@ -167,7 +167,11 @@ impl drive::Hands<Phone> for Hands {
     }
 
     fn refuse(&mut self, command: Command, why: &str) {
-        let what = EventKind::Error { id: command.id, message: format!("nothing was done: {why}"), possible: Vec::new() };
+        let what = EventKind::Error {
+            id: command.id,
+            message: format!("nothing was done: {why}"),
+            possible: Vec::new(),
+        };
         let at = self.clock.now();
         self.teller.tell(Event { what, at });
     }

@@ -269,7 +269,8 @@ fn restore(
     let mut restored = keep::restore(&*store.reader())?;
     let mut changes = Vec::new();
     let given = accounts.iter().map(|account| Extension::new(&account.number, REALM, &account.secret));
-    for (new, is_imported) in imported.into_iter().map(|new| (new, true)).chain(given.map(|new| (new, false))) {
+    for (new, is_imported) in imported.into_iter().map(|new| (new, true)).chain(given.map(|new| (new, false)))
+    {
         let new = match restored.extensions.iter().position(|kept| kept.number == new.number) {
             None => new,
             Some(at) if is_imported => {
@@ -393,7 +394,8 @@ mod tests {
         kept.enabled = false;
         kept.display = "Jack".to_owned();
         store.commit(vec![keep::extension(&kept)]);
-        let mut start = |wins| restore(&mut store, Vec::new(), &account("of the flag"), wins).unwrap().extensions;
+        let mut start =
+            |wins| restore(&mut store, Vec::new(), &account("of the flag"), wins).unwrap().extensions;
         assert_eq!(start(false), [kept.clone()]);
         let flagged = Extension::new("7001", REALM, "of the flag");
         let won = Extension { display: "Jack".to_owned(), ..flagged.clone() };
