@@ -399,8 +399,8 @@ mod tests {
         assert_eq!(start(false), [kept.clone()]);
         let flagged = Extension::new("7001", REALM, "of the flag");
         let won = Extension { display: "Jack".to_owned(), ..flagged.clone() };
-        assert_eq!(start(true), [won.clone()], "its other settings stay");
-        assert_eq!(start(false), [won.clone()], "it is kept");
+        assert_eq!(start(true), std::slice::from_ref(&won), "its other settings stay");
+        assert_eq!(start(false), std::slice::from_ref(&won), "it is kept");
         assert_eq!(differs(&won, &flagged), None);
         assert!(differs(&kept, &flagged).unwrap().contains("another secret"));
         let off = Extension { enabled: false, ..flagged.clone() };
