@@ -201,8 +201,15 @@ fn driven_with(net: Net, events: usize, store: Box<dyn Store>) -> Parts {
     let reader = store.reader();
     let hands =
         Ears { told: teller, sounds: Vec::new(), left: events, refused: Vec::new(), notes: Vec::new() };
-    let means =
-        Means { net, dns: Dns::with_servers(&[]), store, clock: Clock::start(), commands: inbox, hands };
+    let means = Means {
+        net,
+        fetcher: Fetcher::new(&Dns::with_servers(&[]), Trust::default()),
+        dns: Dns::with_servers(&[]),
+        store,
+        clock: Clock::start(),
+        commands: inbox,
+        hands,
+    };
     Parts { driver: Driver::new(Echo::default(), means), commands, told, reader }
 }
 
