@@ -257,6 +257,12 @@ impl Calls {
         self.tags.get(tag).copied()
     }
 
+    /// Whether a request belongs to the dialog of a leg, and comes from where that is.
+    pub(super) fn is_in_dialog(&self, flow: Flow, message: &Message<'_>) -> bool {
+        let leg = self.find_by_tag(message.to_tag()).and_then(|id| self.legs.get(&id));
+        leg.is_some_and(|leg| leg.machine.owns_request(message) && legs::same_flow(leg.flow, flow))
+    }
+
     /// The leg that a Replaces header names; from a watcher's point of view either tag may be ours.
     pub(super) fn find_replaced(&self, replaces: &Replaces<'_>) -> Option<LegId> {
         let turned = Replaces { to_tag: replaces.from_tag, from_tag: replaces.to_tag, ..*replaces };
@@ -430,7 +436,7 @@ impl Exchange {
     /// What is left when the legs are gone: the relay's place, the record.
     fn close(&mut self, now: Time, id: CallId, bridge: &Bridge, reason: &str) {
         if let Some(at) = bridge.no_answer_at {
-            self.alarms.remove(&(at, Alarm::NoAnswer(id)));
+            self.turn.alarms.remove(&(at, Alarm::NoAnswer(id)));
         }
         if let Some(Service::Parked { place, .. }) = bridge.service {
             self.calls.parked.remove(&place);
@@ -438,7 +444,7 @@ impl Exchange {
         }
         let relay = bridge.place.relay;
         if bridge.relayed {
-            self.told.push(Output::Media(RelayCommand::Close { relay }));
+            self.turn.told.push(Output::Media(RelayCommand::Close { relay }));
             self.calls.closing.insert(relay, id.0);
         } else {
             self.ports.give_back(relay);
@@ -455,17 +461,17 @@ impl Exchange {
             from_callee: None,
         };
         self.keep_record(record.clone());
-        self.told.push(Output::Event(Event::CallEnded(record)));
+        self.turn.told.push(Output::Event(Event::CallEnded(record)));
     }
 
     /// Keeps the record of a call that has just ended, in the place of the oldest where there are many.
     fn keep_record(&mut self, record: CallRecord) {
-        self.told.push(Output::Store(Change::CallRecord(record.clone())));
+        self.turn.told.push(Output::Store(Change::CallRecord(record.clone())));
         self.calls.records.push_back(record);
         while self.calls.records.len() > self.config.max_records {
             let Some(oldest) = self.calls.records.pop_front() else { return };
             let gone = Change::CallRecordRemoved { call: oldest.call, started_at_ms: oldest.started_at_ms };
-            self.told.push(Output::Store(gone));
+            self.turn.told.push(Output::Store(gone));
         }
     }
 
@@ -476,8 +482,8 @@ impl Exchange {
             return;
         };
         (record.from_caller, record.from_callee) = (Some(from_caller), Some(from_callee));
-        self.told.push(Output::Store(Change::CallRecord(record.clone())));
-        self.told.push(Output::Event(Event::CallMeasured { call, from_caller, from_callee }));
+        self.turn.told.push(Output::Store(Change::CallRecord(record.clone())));
+        self.turn.told.push(Output::Event(Event::CallMeasured { call, from_caller, from_callee }));
     }
 
     /// The relay tells.
@@ -490,7 +496,7 @@ impl Exchange {
             RelayEvent::Stranger { relay, side, from } => {
                 let call = self.calls.at_place(relay).map(|CallId(number)| number);
                 let side = if side == Side::A { "caller" } else { "callee" };
-                self.told.push(Output::Event(Event::MediaStranger { call, side, from }));
+                self.turn.told.push(Output::Event(Event::MediaStranger { call, side, from }));
             }
             RelayEvent::Failed { relay, reason } => self.on_relay_failed(now, relay, reason),
         }
@@ -502,7 +508,7 @@ impl Exchange {
             // It was never open.
             return self.ports.give_back(relay);
         }
-        self.told.push(Output::Event(Event::RelayFailed { relay, reason }));
+        self.turn.told.push(Output::Event(Event::RelayFailed { relay, reason }));
         let Some(call) = self.calls.at_place(relay) else { return };
         let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
         bridge.refusal = Some(503);
@@ -526,13 +532,13 @@ impl Exchange {
     /// the INVITE came from, maybe at another port since (NATs rebind).
     pub(super) fn on_cancel(&mut self, now: Time, flow: Flow, invite: ServerId, message: &Message<'_>) {
         let source = flow.remote.ip().to_canonical();
-        let origin = self.endpoint.origin(invite);
+        let origin = self.turn.endpoint.origin(invite);
         if origin.is_none_or(|origin| origin.remote.ip().to_canonical() != source) {
             self.turn_away(now, flow, message, Reply::new(481));
             return;
         }
-        let sent = self.wire.len();
-        let is_news = self.endpoint.cancelled(flow, message, invite, &mut self.wire);
+        let sent = self.turn.wire.len();
+        let is_news = self.turn.endpoint.cancelled(flow, message, invite, &mut self.turn.wire);
         if !is_news {
             return self.limit_answers(now, flow, sent);
         }

@@ -11,7 +11,7 @@ use super::calls::{CallRecord, CallView};
 use super::directory::{Binding, Devices, Encryption, Entry, Extension, Forward, Intercom, Messages};
 use super::edit::Edit;
 use super::figures::Figures;
-use super::guard::Ban;
+use super::gate::Ban;
 use super::lamps::Subscription;
 use super::router::{Codes, Route};
 use super::{Change, Event, Exchange, Output};
@@ -244,13 +244,12 @@ impl Exchange {
             What::Figures => Answer::Figures(Box::new(self.figures(now))),
             What::Bans => Answer::Bans(self.gate.bans(now).cloned().collect()),
             What::Ban(source) => {
-                let banned = self.gate.ban(now, source, "banned by hand");
-                self.tell_ban(banned);
+                self.gate.ban_by_hand(&mut self.turn, source);
                 Answer::Ok
             }
             What::Pardon(source) => self.pardon(source),
         };
-        self.told.push(Output::Event(Event::Done { id: command.id, answer }));
+        self.turn.told.push(Output::Event(Event::Done { id: command.id, answer }));
     }
 
     fn extension_views(&self, after: Option<&str>) -> Vec<ExtensionView> {
@@ -310,7 +309,7 @@ impl Exchange {
             let text = format!("the account name '{}' belongs to another extension", extension.username);
             return Answer::Refused(text);
         }
-        self.told.push(Output::Store(Change::Extension(Box::new(extension.clone()))));
+        self.turn.told.push(Output::Store(Change::Extension(Box::new(extension.clone()))));
         let messages = extension.messages;
         let before = self.directory.find(&extension.number).and_then(|id| self.directory.get(id));
         let before = before.map(|entry| entry.extension.messages).unwrap_or_default();
@@ -338,11 +337,13 @@ impl Exchange {
             self.on_subscription_over(now, lamp, "noresource");
         }
         self.end_lamps_of(now, number);
+        self.gate.forget(id);
+        self.authentication.forget(id);
         let entry = self.directory.remove(id);
         for binding in entry.map(|entry| entry.bindings).unwrap_or_default() {
             self.unbound(id, &binding, "the extension was removed");
         }
-        self.told.push(Output::Store(Change::ExtensionRemoved { number: number.to_owned() }));
+        self.turn.told.push(Output::Store(Change::ExtensionRemoved { number: number.to_owned() }));
         Answer::Ok
     }
 
@@ -354,7 +355,7 @@ impl Exchange {
         if let Some(text) = codes.clash() {
             return Answer::Refused(text);
         }
-        self.told.push(Output::Store(Change::Codes(Box::new(codes.clone()))));
+        self.turn.told.push(Output::Store(Change::Codes(Box::new(codes.clone()))));
         self.config.codes = codes;
         Answer::Ok
     }
@@ -370,10 +371,13 @@ impl Exchange {
     }
 
     fn pardon(&mut self, source: IpAddr) -> Answer {
-        if self.gate.pardon(source) {
-            self.told.push(Output::Store(Change::BanRemoved { source }));
-            return Answer::Ok;
+        let lifted = self.gate.pardon(source);
+        if lifted.is_empty() {
+            return Answer::Refused(format!("{source} is not banned"));
         }
-        Answer::Refused(format!("{source} is not banned"))
+        for Ban { source, account, .. } in lifted {
+            self.turn.keep(Change::BanRemoved { source, account });
+        }
+        Answer::Ok
     }
 }

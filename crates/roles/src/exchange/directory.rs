@@ -11,7 +11,6 @@ use proto::sip::{Flow, Target, Transport};
 use serde::{Deserialize, Serialize};
 
 use super::calls::LegId;
-use super::guard::Budget;
 use super::lamps::SubscriptionId;
 
 /// The longest number, and the longest other text of an extension, in bytes.
@@ -286,6 +285,17 @@ impl Binding {
     }
 }
 
+/// How near a sender is to the devices of an account.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Nearness {
+    /// It speaks as one of them registered: same transport, address and port.
+    Device,
+    /// One of them is registered at its address.
+    Home,
+    /// None of them is.
+    Away,
+}
+
 /// Names an extension for as long as the exchange runs.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) struct ExtensionId(u32);
@@ -315,8 +325,6 @@ pub(super) struct Entry {
     pub(super) qualify_set: bool,
     /// The OPTIONS under way, and to which contact.
     pub(super) asked: Vec<(ClientId, String)>,
-    /// Wrong passwords of late.
-    pub(super) wrong: Budget,
     /// Nobody lives here: calls are parked at this number.
     pub(super) is_place: bool,
 }
@@ -348,7 +356,6 @@ impl Directory {
             legs: Vec::new(),
             watchers: Vec::new(),
             last_caller: None,
-            wrong: Budget::default(),
             is_place: false,
             expiry_set: None,
             qualify_set: false,
@@ -398,9 +405,21 @@ impl Directory {
     }
 
     /// What is kept of an account.
-    pub(super) fn secret(&self, username: &str) -> Option<Ha1> {
-        let entry = self.get(self.find_by_username(username)?)?;
-        Some(entry.extension.secret.into())
+    pub(super) fn secret(&self, id: ExtensionId) -> Option<Ha1> {
+        Some(self.get(id)?.extension.secret.into())
+    }
+
+    /// How near a sender is to the devices of an account.
+    pub(super) fn nearness(&self, now: Time, account: Option<ExtensionId>, flow: Flow) -> Nearness {
+        let bindings = account.and_then(|id| self.get(id)).map(|entry| &*entry.bindings).unwrap_or_default();
+        let source = flow.remote.ip().to_canonical();
+        let near = |device: &Binding| match device.flow() {
+            known if known.transport == flow.transport && known.remote == flow.remote => Nearness::Device,
+            known if known.remote.ip().to_canonical() == source => Nearness::Home,
+            _ => Nearness::Away,
+        };
+        let live = bindings.iter().filter(|device| device.is_live(now));
+        live.map(|device| near(device)).min_by_key(|nearness| *nearness as u8).unwrap_or(Nearness::Away)
     }
 
     pub(super) fn get(&self, id: ExtensionId) -> Option<&Entry> {

@@ -55,9 +55,9 @@ impl Exchange {
             subscriptions: self.lamps.iter().count(),
             records: self.calls.records().count(),
             bans: self.gate.bans(now).count(),
-            shed: self.gate.shed,
-            client_transactions: self.endpoint.client_count(),
-            server_transactions: self.endpoint.server_count(),
+            shed: self.overload.shed(),
+            client_transactions: self.turn.endpoint.client_count(),
+            server_transactions: self.turn.endpoint.server_count(),
         }
     }
 }
@@ -72,7 +72,7 @@ mod tests {
         let extensions = ["7001", "7002"].map(|number| Extension::new(number, "offhook", "secret")).to_vec();
         let restored = Restored { extensions, ..Restored::default() };
         let mut exchange = Exchange::new(Config::default(), restored, [7; 32], Time::ZERO);
-        exchange.gate.ban(Time::ZERO, [192, 0, 2, 9].into(), "x");
+        exchange.gate.ban(&mut exchange.turn, [192, 0, 2, 9].into(), None, "x");
         let figures = exchange.figures(Time::ZERO);
         assert_eq!(figures, Figures { extensions: 2, bans: 1, ..Figures::default() });
         assert_eq!(exchange.figures(Time::from_secs(100_000)).bans, 0);

@@ -162,6 +162,12 @@ impl Lamps {
         self.held_bytes
     }
 
+    /// Whether a request belongs to the dialog of a subscription, and comes from where its watcher is.
+    pub(super) fn is_in_dialog(&self, flow: Flow, message: &Message<'_>) -> bool {
+        let lamp = self.find_by_tag(message.to_tag()).and_then(|id| self.all.get(&id));
+        lamp.is_some_and(|lamp| lamp.kept.remote == flow.remote)
+    }
+
     /// All of them.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Subscription> {
         self.all.values().map(|lamp| &*lamp.kept)
@@ -182,7 +188,7 @@ impl Exchange {
             Ok(admitted) => admitted,
             Err(reply) => return self.answer(now, flow, message, reply),
         };
-        let tag = self.rng.hex(16);
+        let tag = self.turn.rng.hex(16);
         let Some(dialog) = Dialog::incoming(message, tag.clone()) else {
             return self.answer(now, flow, message, Reply::new(400));
         };
@@ -270,7 +276,7 @@ impl Exchange {
         self.lamps.last += 1;
         let id = SubscriptionId(self.lamps.last);
         let alarm = Time::from_secs(kept.expires_at_s);
-        self.alarms.insert((alarm, Alarm::Lamp(id)));
+        self.turn.alarms.insert((alarm, Alarm::Lamp(id)));
         self.lamps.tags.insert(kept.local_tag.clone(), id);
         let counted_bytes = kept.texts_bytes();
         self.lamps.held_bytes += counted_bytes;
@@ -362,9 +368,9 @@ impl Exchange {
 
     fn rearm_lamp(&mut self, id: SubscriptionId) {
         let Some(lamp) = self.lamps.all.get_mut(&id) else { return };
-        self.alarms.remove(&(lamp.alarm, Alarm::Lamp(id)));
+        self.turn.alarms.remove(&(lamp.alarm, Alarm::Lamp(id)));
         lamp.alarm = Time::from_secs(lamp.kept.expires_at_s);
-        self.alarms.insert((lamp.alarm, Alarm::Lamp(id)));
+        self.turn.alarms.insert((lamp.alarm, Alarm::Lamp(id)));
     }
 
     /// Nobody refreshed it, or it may not go on (RFC 6665 §4.2.2): the watcher is told, and it is gone.
@@ -455,11 +461,11 @@ impl Exchange {
         let transport = Transport::from_name(&lamp.kept.transport).unwrap_or_default();
         let targets = vec![Target { transport, remote: lamp.kept.remote, name: None }];
         let kept = Arc::clone(&lamp.kept);
-        let sent = self.endpoint.send(now, &request, targets, kept.local, Owner::Lamp(id), &mut self.wire);
+        let sent = self.turn.endpoint.send(now, &request, targets, kept.local, Owner::Lamp(id), &mut self.turn.wire);
         if over.is_some() {
             self.remove_lamp(id);
         } else {
-            self.told.push(Output::Store(Change::Subscription(kept)));
+            self.turn.told.push(Output::Store(Change::Subscription(kept)));
             if sent.is_err() {
                 self.on_notify_response(now, id, None);
             }
@@ -618,7 +624,7 @@ impl Exchange {
 
     fn remove_lamp(&mut self, id: SubscriptionId) {
         let Some(lamp) = self.lamps.all.remove(&id) else { return };
-        self.alarms.remove(&(lamp.alarm, Alarm::Lamp(id)));
+        self.turn.alarms.remove(&(lamp.alarm, Alarm::Lamp(id)));
         self.lamps.tags.remove(&lamp.kept.local_tag);
         self.lamps.held_bytes = self.lamps.held_bytes.saturating_sub(lamp.counted_bytes);
         if let Some(count) = self.lamps.by_watcher.get_mut(&lamp.kept.watcher) {
@@ -631,7 +637,7 @@ impl Exchange {
             entry.watchers.retain(|other| *other != id);
         }
         let local_tag = lamp.kept.local_tag.clone();
-        self.told.push(Output::Store(Change::SubscriptionRemoved { local_tag }));
+        self.turn.told.push(Output::Store(Change::SubscriptionRemoved { local_tag }));
     }
 }
 

@@ -1,7 +1,8 @@
 //! The exchange: registrar, calls between extensions, lamps.
 //!
 //! ```text
-//!  message ─► guard (ban, digest) ─► registrar            who is where
+//!  message ─► gate (ban) ─► overload ─► authentication
+//!                                 ├► registrar            who is where
 //!                                 ├► router ─► calls      a leg to the caller, legs to the called
 //!                                 └► lamps                who watches whom
 //! ```
@@ -11,19 +12,23 @@
 //! through a transaction, except what strangers are answered.
 
 mod abilities;
+mod authentication;
 mod blocks;
+mod budget;
 mod calls;
 mod command;
 mod directory;
 mod edit;
 mod figures;
-mod guard;
+mod gate;
 mod lamps;
+mod overload;
 mod ports;
 mod qualify;
 mod registrar;
 mod router;
 mod size;
+mod turn;
 mod why;
 
 #[cfg(test)]
@@ -35,18 +40,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proto::sip::endpoint::{Config as EndpointConfig, Received, ServerId, Timeout};
-use proto::sip::{Endpoint, Flow, Message, Method, Name, Reply, Strictness, Transmit};
+use proto::sip::{Endpoint, Flow, Message, Method, Name, Reply, Strictness};
 use proto::{Rng, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::relay::{RelayCommand, RelayEvent, RelayFigures};
 use crate::role::{Input, Nothing, Output, Role};
 
+use self::authentication::Authentication;
 use self::calls::{Calls, LegId};
 use self::directory::{Directory, ExtensionId};
-use self::guard::Gate;
+use self::gate::Gate;
 use self::lamps::{Lamps, SubscriptionId};
+use self::overload::Overload;
 use self::ports::Ports;
+use self::turn::Turn;
 
 pub use self::blocks::{Area, Block, Blocked};
 pub use self::calls::{CallRecord, CallView};
@@ -56,7 +64,7 @@ pub use self::directory::{
 };
 pub use self::edit::{Edit, Password};
 pub use self::figures::Figures;
-pub use self::guard::{Ban, Patience};
+pub use self::gate::{Ban, Patience};
 pub use self::lamps::{Package, Subscription};
 pub use self::ports::RelayPorts;
 pub use self::registrar::Terms;
@@ -261,6 +269,11 @@ pub enum Event {
         /// Who he is.
         from: SocketAddr,
     },
+    /// So many have guessed at an account that its known devices are listened to, and new ones slowly.
+    Besieged {
+        /// The extension.
+        number: String,
+    },
     /// More is asked than can be done: new requests get 503 and are to come again.
     Behind {
         /// How long a message waited for its turn, in milliseconds.
@@ -331,6 +344,9 @@ pub enum Change {
     BanRemoved {
         /// Who.
         source: IpAddr,
+        /// The account that it could not use; all where `None`.
+        #[serde(default)]
+        account: Option<String>,
     },
 }
 
@@ -358,6 +374,7 @@ enum Alarm {
     Lamp(SubscriptionId),
     Qualify(ExtensionId),
     Careful,
+    HeldBack,
 }
 
 impl Alarm {
@@ -371,6 +388,7 @@ impl Alarm {
             Self::Lamp(_) => Why::Lamp,
             Self::Qualify(_) => Why::Qualify,
             Self::Careful => Why::Careful,
+            Self::HeldBack => Why::HeldBack,
         }
     }
 }
@@ -379,22 +397,20 @@ impl Alarm {
 #[derive(Debug)]
 pub struct Exchange {
     config: Config,
-    endpoint: Endpoint<Owner>,
-    rng: Rng,
+    turn: Turn,
     gate: Gate,
+    overload: Overload,
+    authentication: Authentication,
     directory: Directory,
     calls: Calls,
     lamps: Lamps,
     ports: Ports,
-    alarms: BTreeSet<(Time, Alarm)>,
     /// Extensions whose watchers are told at the end of the turn.
     changed_lamps: BTreeSet<ExtensionId>,
     /// Extensions whose count of messages is to be told at the end of the turn.
     changed_messages: BTreeSet<ExtensionId>,
     /// Devices that a rule has hit; bounded.
     blocked: VecDeque<Blocked>,
-    wire: Vec<Transmit>,
-    told: Vec<Out>,
 }
 
 impl Exchange {
@@ -413,24 +429,24 @@ impl Exchange {
             ..EndpointConfig::default()
         };
         let endpoint = Endpoint::new(endpoint, rng.fork());
-        let digest = guard::digest(&config.realm, config.offers_sha256, &mut rng);
-        let gate = Gate::new(digest, config.patience.clone(), restored.bans);
+        let authentication = Authentication::new(&config, &mut rng);
+        let gate = Gate::new(config.patience.clone(), restored.bans);
+        let overload = Overload::new(config.patience.late_ms);
         let ports = Ports::new(config.relay);
+        let turn = Turn::new(now, endpoint, rng, &config.user_agent);
         let mut exchange = Self {
             config,
-            endpoint,
-            rng,
+            turn,
             gate,
+            overload,
+            authentication,
             directory: Directory::default(),
             calls: Calls::new(restored.records),
             lamps: Lamps::default(),
             ports,
-            alarms: BTreeSet::new(),
             changed_lamps: BTreeSet::new(),
             changed_messages: BTreeSet::new(),
             blocked: VecDeque::new(),
-            wire: Vec::new(),
-            told: Vec::new(),
         };
         exchange.restore(now, restored.extensions, restored.bindings, restored.subscriptions);
         exchange
@@ -453,7 +469,7 @@ impl Exchange {
         }
         let Parking { first, count, .. } = self.config.parking;
         for number in (first..).take(usize::from(count)) {
-            let password = self.rng.hex(32);
+            let password = self.turn.rng.hex(32);
             self.directory.set_place(&number.to_string(), &self.config.realm, &password);
         }
         for binding in bindings.into_iter().filter(|binding| binding.is_live(now)) {
@@ -478,16 +494,16 @@ impl Exchange {
     }
 
     fn on_message(&mut self, now: Time, flow: Flow, bytes: &[u8], waited: Duration) {
-        if self.gate.is_banned(now, flow.remote.ip()) {
+        let banned_by_hand = self.gate.ban_at(now, flow.remote.ip()).map(|ban| ban.by_hand);
+        let message = Message::parse(bytes).ok();
+        let passes = |by_hand| message.as_ref().is_some_and(|it| self.passes_ban(now, flow, it, by_hand));
+        if banned_by_hand.is_some_and(|by_hand| !passes(by_hand)) {
             if flow.transport.is_reliable() {
-                self.told.push(Output::Close(flow));
+                self.turn.told.push(Output::Close(flow));
             }
             return;
         }
-        if self.config.answers.silence {
-            return;
-        }
-        let Ok(message) = Message::parse(bytes) else { return };
+        let Some(message) = message.filter(|_| !self.config.answers.silence) else { return };
         if let Err(flaw) = message.check(Strictness::Lenient) {
             if message.method().is_some_and(|method| method != Method::Ack) {
                 let reply = Reply::new(flaw.kind.status()).reason(flaw.kind.text());
@@ -502,8 +518,8 @@ impl Exchange {
             }
             return;
         }
-        let sent = self.wire.len();
-        match self.endpoint.receive(now, flow, &message, &mut self.wire) {
+        let sent = self.turn.wire.len();
+        match self.turn.endpoint.receive(now, flow, &message, &mut self.turn.wire) {
             Received::Nothing | Received::Merged if message.is_request() => {
                 self.limit_answers(now, flow, sent);
             }
@@ -527,7 +543,7 @@ impl Exchange {
             return;
         }
         let Some(id) = self.authenticate(now, flow, message) else { return };
-        if !self.endpoint.charge(id.number()) {
+        if !self.turn.endpoint.charge(id.number()) {
             self.turn_away(now, flow, message, Reply::new(503).header(Name::RetryAfter, FULL_RETRY_S));
             return;
         }
@@ -582,19 +598,16 @@ impl Exchange {
     }
 
     /// Answers a request at once, within a transaction.
-    fn answer(&mut self, now: Time, flow: Flow, message: &Message<'_>, reply: Reply) {
-        let server = self.endpoint.accept(now, flow, message);
-        self.reply(now, server, reply);
+    fn answer(&mut self, _now: Time, flow: Flow, message: &Message<'_>, reply: Reply) {
+        self.turn.answer(flow, message, reply);
     }
 
-    fn reply(&mut self, now: Time, server: ServerId, reply: Reply) {
-        let reply = reply.header(Name::Server, &self.config.user_agent);
-        // A transaction that is over was answered before, by a CANCEL or a BYE that came first.
-        let _ = self.endpoint.reply(now, server, &reply, &mut self.wire);
+    fn reply(&mut self, _now: Time, server: ServerId, reply: Reply) {
+        self.turn.reply(server, reply);
     }
 
     fn run_due(&mut self, now: Time) {
-        while let Some(timeout) = self.endpoint.handle_timeout(now, &mut self.wire) {
+        while let Some(timeout) = self.turn.endpoint.handle_timeout(now, &mut self.turn.wire) {
             match timeout {
                 Timeout::TimedOut { id, owner } | Timeout::TransportFailed { id, owner } => match owner {
                     Owner::Leg(leg) => self.on_leg_request_failed(now, leg, id),
@@ -604,8 +617,8 @@ impl Exchange {
                 Timeout::AckMissing(server) => self.on_ack_missing(now, server),
             }
         }
-        while let Some((at, alarm)) = self.alarms.first().copied().filter(|(at, _)| *at <= now) {
-            self.alarms.remove(&(at, alarm));
+        while let Some((at, alarm)) = self.turn.alarms.first().copied().filter(|(at, _)| *at <= now) {
+            self.turn.alarms.remove(&(at, alarm));
             match alarm {
                 Alarm::Leg(leg) => self.on_leg_alarm(now, leg),
                 Alarm::NoAnswer(call) => self.on_no_answer(now, call),
@@ -614,7 +627,8 @@ impl Exchange {
                 Alarm::Expiry(extension) => self.on_expiry(now, extension),
                 Alarm::Lamp(lamp) => self.on_subscription_over(now, lamp, "timeout"),
                 Alarm::Qualify(extension) => self.qualify(now, extension),
-                Alarm::Careful => self.on_careful(now),
+                Alarm::Careful => self.overload.on_careful(&mut self.turn),
+                Alarm::HeldBack => self.authentication.on_held_back(&mut self.turn),
             }
         }
     }
@@ -631,9 +645,10 @@ impl Role for Exchange {
     type Why = Why;
 
     fn handle(&mut self, now: Time, input: Input<'_, Command, RelayEvent>, out: &mut Vec<Out>) {
+        self.turn.now = now;
         match input {
             Input::Message { flow, bytes, waited } => self.on_message(now, flow, bytes, waited),
-            Input::FlowFailed { flow, .. } => self.endpoint.flow_failed(now, flow),
+            Input::FlowFailed { flow, .. } => self.turn.endpoint.flow_failed(now, flow),
             Input::Command(command) => self.obey(now, command),
             Input::Heard(event) => self.on_relay(now, event),
             Input::Settings(never) => match never {},
@@ -643,13 +658,13 @@ impl Role for Exchange {
         }
         self.run_due(now);
         self.tell_lamps(now);
-        out.append(&mut self.told);
-        out.extend(self.wire.drain(..).map(Output::Transmit));
+        out.append(&mut self.turn.told);
+        out.extend(self.turn.wire.drain(..).map(Output::Transmit));
     }
 
     fn next_deadline(&self) -> Option<(Time, Why)> {
-        let alarm = self.alarms.first().map(|(at, alarm)| (*at, alarm.why()));
-        let timer = self.endpoint.next_deadline().map(|(at, timer)| (at, Why::Transaction(timer)));
+        let alarm = self.turn.alarms.first().map(|(at, alarm)| (*at, alarm.why()));
+        let timer = self.turn.endpoint.next_deadline().map(|(at, timer)| (at, Why::Transaction(timer)));
         [alarm, timer].into_iter().flatten().min()
     }
 }

@@ -19,8 +19,8 @@ impl Exchange {
             self.directory.get_mut(id).is_some_and(|entry| std::mem::replace(&mut entry.qualify_set, true));
         if !set {
             // Spread over the interval, so that a restart with many devices is no flood.
-            let wait_ms = self.rng.below(u64::from(every_s.max(1)) * 1_000);
-            self.alarms.insert((now + Duration::from_millis(wait_ms), Alarm::Qualify(id)));
+            let wait_ms = self.turn.rng.below(u64::from(every_s.max(1)) * 1_000);
+            self.turn.alarms.insert((now + Duration::from_millis(wait_ms), Alarm::Qualify(id)));
         }
     }
 
@@ -40,7 +40,7 @@ impl Exchange {
         for device in devices {
             self.ask_device(now, id, &device);
         }
-        self.alarms.insert((now + Duration::from_secs(u64::from(every_s.max(1))), Alarm::Qualify(id)));
+        self.turn.alarms.insert((now + Duration::from_secs(u64::from(every_s.max(1))), Alarm::Qualify(id)));
     }
 
     fn ask_device(&mut self, now: Time, id: ExtensionId, device: &Binding) {
@@ -50,15 +50,15 @@ impl Exchange {
             request = request.header(Name::Route, route);
         }
         request = request
-            .header(Name::From, format_args!("<sip:{host}>;tag={}", self.rng.hex(16)))
+            .header(Name::From, format_args!("<sip:{host}>;tag={}", self.turn.rng.hex(16)))
             .header(Name::To, format_args!("<{}>", device.contact))
-            .header(Name::CallId, self.rng.hex(24))
+            .header(Name::CallId, self.turn.rng.hex(24))
             .header(Name::CSeq, "1 OPTIONS")
             .header(Name::MaxForwards, 70)
             .header(Name::Contact, format_args!("<sip:{}>", device.local))
             .header(Name::UserAgent, &self.config.user_agent);
         let (targets, owner) = (vec![device.target()], Owner::Qualify(id));
-        let sent = self.endpoint.send(now, &request, targets, device.local, owner, &mut self.wire);
+        let sent = self.turn.endpoint.send(now, &request, targets, device.local, owner, &mut self.turn.wire);
         if let (Ok(asked), Some(entry)) = (sent, self.directory.get_mut(id)) {
             entry.asked.push((asked, device.contact.clone()));
         }
@@ -73,7 +73,7 @@ impl Exchange {
         if let Some(device) = device.filter(|device| device.reachable != reachable) {
             Arc::make_mut(device).reachable = reachable;
             let number = device.number.clone();
-            self.told.push(Output::Event(Event::Reachable { number, contact, reachable }));
+            self.turn.told.push(Output::Event(Event::Reachable { number, contact, reachable }));
             self.changed_lamps.insert(id);
         }
     }

@@ -56,9 +56,9 @@ impl Exchange {
                 .fold(self.registered(now, id), |reply, value| reply.header(Name::Path, value)),
             Err(reply) => reply,
         };
-        let server = self.endpoint.accept(now, flow, message);
+        let server = self.turn.endpoint.accept(now, flow, message);
         // The transaction was opened a line above and has no answer yet.
-        let _ = self.endpoint.reply(now, server, &reply, &mut self.wire);
+        let _ = self.turn.endpoint.reply(now, server, &reply, &mut self.turn.wire);
     }
 
     fn register(
@@ -147,7 +147,7 @@ impl Exchange {
                 let binding = Arc::clone(binding);
                 if !was_reachable {
                     let (number, contact) = (binding.number.clone(), binding.contact.clone());
-                    self.told.push(Output::Event(Event::Reachable { number, contact, reachable: true }));
+                    self.turn.told.push(Output::Event(Event::Reachable { number, contact, reachable: true }));
                     self.changed_lamps.insert(id);
                 }
                 binding
@@ -159,13 +159,13 @@ impl Exchange {
                 entry.bindings.push(Arc::clone(&binding));
                 let number = binding.number.clone();
                 let (contact, source) = (binding.contact.clone(), binding.remote);
-                self.told.push(Output::Event(Event::Registered { number, contact, source }));
+                self.turn.told.push(Output::Event(Event::Registered { number, contact, source }));
                 self.changed_lamps.insert(id);
                 self.qualify_later(now, id);
                 binding
             }
         };
-        self.told.push(Output::Store(Change::Binding(binding)));
+        self.turn.told.push(Output::Store(Change::Binding(binding)));
         self.expire_at(id, expires_at);
         Ok(())
     }
@@ -243,15 +243,15 @@ impl Exchange {
         let Some(entry) = self.directory.get_mut(id) else { return };
         if entry.expiry_set.is_none_or(|set| set > at) {
             entry.expiry_set = Some(at);
-            self.alarms.insert((at, Alarm::Expiry(id)));
+            self.turn.alarms.insert((at, Alarm::Expiry(id)));
         }
     }
 
     pub(super) fn unbound(&mut self, id: ExtensionId, binding: &Binding, reason: &'static str) {
         let (number, contact) = (binding.number.clone(), binding.contact.clone());
         let gone = Change::BindingRemoved { number: number.clone(), contact: contact.clone() };
-        self.told.push(Output::Store(gone));
-        self.told.push(Output::Event(Event::Unregistered { number, contact, reason }));
+        self.turn.told.push(Output::Store(gone));
+        self.turn.told.push(Output::Event(Event::Unregistered { number, contact, reason }));
         self.changed_lamps.insert(id);
     }
 }

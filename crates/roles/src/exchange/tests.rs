@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use proto::sip::digest::{Attempt, Client, Credentials, Secret as Password};
-use proto::sip::{Transport, Uri};
+use proto::sip::{Transmit, Transport, Uri};
 
 use super::*;
 

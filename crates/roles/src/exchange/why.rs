@@ -25,6 +25,8 @@ pub enum Why {
     Qualify,
     /// The end of an overload.
     Careful,
+    /// An answer that is held back, so that guessing takes time.
+    HeldBack,
 }
 
 impl fmt::Display for Why {
@@ -39,6 +41,7 @@ impl fmt::Display for Why {
             Self::Lamp => "the end of a subscription",
             Self::Qualify => "a device to be asked",
             Self::Careful => "the end of an overload",
+            Self::HeldBack => "an answer that is held back",
         };
         f.write_str(text)
     }

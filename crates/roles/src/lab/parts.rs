@@ -228,7 +228,7 @@ struct Kept {
     extensions: BTreeMap<String, Extension>,
     bindings: BTreeMap<(String, String), Binding>,
     subscriptions: BTreeMap<String, Subscription>,
-    bans: BTreeMap<IpAddr, Ban>,
+    bans: BTreeMap<(IpAddr, Option<String>), Ban>,
     records: BTreeMap<(u64, u64), CallRecord>,
     codes: Option<exchange::Codes>,
 }
@@ -265,10 +265,10 @@ impl Kept {
             }
             C::Codes(codes) => self.codes = Some(*codes),
             C::Ban(ban) => {
-                self.bans.insert(ban.source, ban);
+                self.bans.insert((ban.source, ban.account.clone()), ban);
             }
-            C::BanRemoved { source } => {
-                self.bans.remove(&source);
+            C::BanRemoved { source, account } => {
+                self.bans.remove(&(source, account));
             }
         }
     }

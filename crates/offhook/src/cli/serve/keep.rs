@@ -45,14 +45,22 @@ pub(in crate::cli) fn row(change: Change) -> store::Change {
             Row::remove(Table::CallRecord, record_key(started_at_ms, call))
         }
         Change::Codes(codes) => Row::set(Table::Setting, CODES, to_json(&codes)),
-        Change::Ban(ban) => Row::set(Table::Ban, ban.source.to_string(), to_json(&ban)),
-        Change::BanRemoved { source } => Row::remove(Table::Ban, source.to_string()),
+        Change::Ban(ban) => Row::set(Table::Ban, ban_key(ban.source, ban.account.as_deref()), to_json(&ban)),
+        Change::BanRemoved { source, account } => Row::remove(Table::Ban, ban_key(source, account.as_deref())),
     }
 }
 
 /// Rises with time.
 fn record_key(started_at_ms: u64, call: u64) -> String {
     format!("{started_at_ms:020} {call}")
+}
+
+/// The source, and where it is barred from one account alone, that.
+fn ban_key(source: std::net::IpAddr, account: Option<&str>) -> String {
+    match account {
+        Some(account) => format!("{source} {account}"),
+        None => source.to_string(),
+    }
 }
 
 /// Neither part can hold a blank.

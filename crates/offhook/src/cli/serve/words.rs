@@ -27,8 +27,16 @@ pub(super) fn words(event: &Event) -> String {
         ),
         Event::Banned(ban) => {
             let until = Time::from_secs(ban.until_s).rfc3339();
-            format!("{} is banned until {until}: {}", ban.source, ban.reason)
+            match &ban.account {
+                Some(account) => {
+                    format!("{} may not use account {account} until {until}: {}", ban.source, ban.reason)
+                }
+                None => format!("{} is banned until {until}: {}", ban.source, ban.reason),
+            }
         }
+        Event::Besieged { number } => format!(
+            "many have guessed at the password of {number}: its known devices go on, new ones are let in slowly"
+        ),
         Event::MediaStranger { call: Some(call), side, from } => {
             format!("call {call}: {from} sends sound in the {side}'s place; it is dropped")
         }

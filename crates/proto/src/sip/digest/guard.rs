@@ -71,7 +71,9 @@ pub enum Verdict<'a> {
     Ok(Cow<'a, str>),
     /// No credentials for our realm in an algorithm of ours: challenge.
     Missing,
-    /// For a nonce that is old, another's or nobody's: challenge anew with `stale` (RFC 7616 §3.3). The
+    /// For a nonce that was given to this source and is too old: challenge anew with `stale`.
+    Expired,
+    /// For a nonce that is another's or nobody's: challenge anew with `stale` (RFC 7616 §3.3). The
     /// answer to it was not looked at: a source that has not shown that it hears us learns nothing of
     /// passwords, and nothing is counted against it.
     Stale,
@@ -167,7 +169,10 @@ impl Guard {
         if !same_resource(uri, presented.uri) {
             return Verdict::Malformed;
         }
-        let Some(number) = self.opened(now, presented.source, nonce) else { return Verdict::Stale };
+        let Some(number) = self.opened(presented.source, nonce) else { return Verdict::Stale };
+        if !self.is_fresh(now, number) {
+            return Verdict::Expired;
+        }
         let username = unescaped(username);
         let found = secret(&username);
         let known = Choice::from(u8::from(found.is_some()));
@@ -190,14 +195,25 @@ impl Guard {
         nonce
     }
 
-    /// The number of a nonce that is ours, was given to `source` and is still good.
-    fn opened(&self, now: Time, source: IpAddr, nonce: &str) -> Option<u64> {
+    /// Whether a request answers a nonce that was given to its source, fresh or not.
+    pub fn has_own_nonce(&self, presented: &Presented<'_>) -> bool {
+        let fields = presented.header.and_then(Fields::parse);
+        let nonce = fields.filter(|fields| fields.realm == Some(self.realm())).and_then(|fields| fields.nonce);
+        nonce.is_some_and(|nonce| self.opened(presented.source, nonce).is_some())
+    }
+
+    /// The number of a nonce that is ours and was given to `source`.
+    fn opened(&self, source: IpAddr, nonce: &str) -> Option<u64> {
         let (number, seal) = nonce.split_at_checked(NUMBER_DIGITS)?;
         let number = u64::from_str_radix(number, 16).ok()?;
         let ours = is_same(self.sealed(number, source).as_bytes(), seal.as_bytes());
+        bool::from(ours).then_some(number)
+    }
+
+    /// Whether a nonce is still good, and its counts are remembered.
+    fn is_fresh(&self, now: Time, number: u64) -> bool {
         let age_s = (now.as_secs() & u64::from(u32::MAX)).saturating_sub(number >> 32);
-        let fresh = age_s <= self.settings.nonce_life.as_secs() && number > self.forgotten;
-        (bool::from(ours) && fresh).then_some(number)
+        age_s <= self.settings.nonce_life.as_secs() && number > self.forgotten
     }
 
     fn sealed(&self, number: u64, source: IpAddr) -> Hex {
@@ -257,6 +273,11 @@ impl Counts {
 }
 
 impl<'a> Presented<'a> {
+    /// The name of the account that is presented.
+    pub fn username(&self) -> Option<Cow<'a, str>> {
+        self.header.and_then(Fields::parse).and_then(|fields| fields.username).map(unescaped)
+    }
+
     /// What a SIP request presents to this realm.
     pub fn by(request: &Message<'a>, source: IpAddr, realm: &str) -> Self {
         let ours = |value: &&[u8]| Fields::parse(value).is_some_and(|fields| fields.realm == Some(realm));
@@ -389,6 +410,22 @@ mod tests {
     }
 
     #[test]
+    fn a_known_and_an_unknown_user_cost_the_same_hashes() {
+        for algorithm in [Algorithm::Md5, Algorithm::Sha256] {
+            let mut pair = Pair::new("guess", |settings| settings.algorithms = vec![algorithm]);
+            pair.challenge();
+            let mut cost = |name: &str| {
+                let answer = pair.answer().replace("7005", name);
+                let before = super::super::hashes();
+                assert_eq!(pair.verify(&answer, |_| {}), "Wrong");
+                super::super::hashes() - before
+            };
+            let (known, unknown) = (cost("7005"), cost("7999"));
+            assert!(known == unknown && known > 0, "{known} {unknown}");
+        }
+    }
+
+    #[test]
     fn nonces_are_bound_and_expire() {
         let mut pair = Pair::new("secret", |_| {});
         pair.challenge();
@@ -396,7 +433,7 @@ mod tests {
         let other = "192.168.80.21".parse().expect("address");
         assert_eq!(pair.verify(&answer, |p| p.source = other), "Stale");
         pair.now += Duration::from_secs(3_601);
-        assert_eq!(pair.verify(&answer, |_| {}), "Stale");
+        assert_eq!(pair.verify(&answer, |_| {}), "Expired");
         // Neither a right nor a wrong answer to what was not asked of this address tells anything.
         let wrong = answer.replace("response=\"", "response=\"0");
         assert_eq!(pair.verify(&wrong, |p| p.source = other), "Stale");
@@ -420,7 +457,7 @@ mod tests {
         }
         assert_eq!(pair.guard.used.len(), 10);
         let verdicts = [1, 2, 11].map(|at: usize| pair.verify(&answers[at], |_| {}));
-        assert_eq!(verdicts, ["Stale", "Replayed", "Replayed"], "what is forgotten cannot be replayed");
+        assert_eq!(verdicts, ["Expired", "Replayed", "Replayed"], "what is forgotten cannot be replayed");
         pair.now += Duration::from_secs(4_000);
         pair.challenge();
         let answer = pair.answer();

@@ -151,9 +151,22 @@ impl Terms<'_> {
     }
 }
 
+#[cfg(test)]
+std::thread_local! {
+    /// How many hashes were computed in this thread.
+    static HASHES: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+}
+
+#[cfg(test)]
+fn hashes() -> u32 {
+    HASHES.with(std::cell::Cell::get)
+}
+
 /// The hash of the parts with a colon between each two; what fits is joined first, since hashing in
 /// one piece is quicker.
 fn joined<D: Digest>(parts: &[&[u8]]) -> sha2::digest::Output<D> {
+    #[cfg(test)]
+    HASHES.with(|count| count.set(count.get() + 1));
     let mut buffer = [0; 192];
     let mut hash = D::new();
     let mut len = 0;

@@ -176,6 +176,11 @@ impl<O: Copy> Endpoint<O> {
         self.servers.charge(&self.shared.config, account)
     }
 
+    /// Whether a request belongs to a transaction that there is: a copy, or the ACK or CANCEL of an INVITE.
+    pub fn knows(&self, request: &Message<'_>) -> bool {
+        self.servers.knows(&self.shared, request)
+    }
+
     /// Where the replies to a request go; the address is the one that it came from.
     pub fn origin(&self, id: ServerId) -> Option<Flow> {
         self.servers.origin(id.0)

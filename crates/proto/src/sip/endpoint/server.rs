@@ -110,6 +110,12 @@ impl Servers {
         !self.ledger.is_account_full(account, config)
     }
 
+    pub(super) fn knows(&self, shared: &Shared, request: &Message<'_>) -> bool {
+        let (Some(via), Some(method)) = (request.via(), request.method()) else { return false };
+        let looked_up = if matches!(method, Method::Cancel | Method::Ack) { Method::Invite } else { method };
+        self.by_key.contains_key(&shared.keys.transaction(request, &via, looked_up))
+    }
+
     pub(super) fn origin(&self, id: SlotId) -> Option<Flow> {
         self.transactions.get(id).map(|transaction| transaction.flow)
     }

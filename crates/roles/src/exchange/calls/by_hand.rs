@@ -39,7 +39,7 @@ impl Exchange {
             bridge.then = Some(to.to_owned());
             bridge.callee.display = display;
         }
-        self.told.extend(self.calls.view(call).map(|view| Output::Event(Event::CallStarted(view))));
+        self.turn.told.extend(self.calls.view(call).map(|view| Output::Event(Event::CallStarted(view))));
         self.ring_devices(now, call, caller, &devices);
         Answer::Started(call.0)
     }

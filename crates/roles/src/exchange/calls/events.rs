@@ -144,7 +144,7 @@ impl Exchange {
         let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
         if bridge.answered_at.is_none() {
             bridge.answered_at = Some(now);
-            self.told.extend(self.calls.view(call).map(|view| Output::Event(Event::CallAnswered(view))));
+            self.turn.told.extend(self.calls.view(call).map(|view| Output::Event(Event::CallAnswered(view))));
             self.set_no_answer(call, None);
         }
         self.lamps_of_call(call);

@@ -111,7 +111,7 @@ impl Exchange {
         let Some(entry) = self.directory.get_mut(id) else { return };
         change(&mut entry.extension);
         let kept = Change::Extension(Box::new(entry.extension.clone()));
-        self.told.push(Output::Store(kept));
+        self.turn.told.push(Output::Store(kept));
     }
 
     fn on_call_return(&mut self, now: Time, leg: LegId, caller: ExtensionId) {

@@ -117,7 +117,7 @@ impl Exchange {
         let offer = self.relayed_opt(call, leg, offer, (Half::Offer, Half::Offer));
         let bridge = self.calls.bridges.get_mut(&call)?;
         bridge.offer = offer;
-        self.told.extend(self.calls.view(call).map(|view| Output::Event(Event::CallStarted(view))));
+        self.turn.told.extend(self.calls.view(call).map(|view| Output::Event(Event::CallStarted(view))));
         Some(call)
     }
 
@@ -238,9 +238,9 @@ impl Exchange {
     pub(super) fn set_no_answer(&mut self, call: CallId, at: Option<Time>) {
         let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
         if let Some(old) = std::mem::replace(&mut bridge.no_answer_at, at) {
-            self.alarms.remove(&(old, Alarm::NoAnswer(call)));
+            self.turn.alarms.remove(&(old, Alarm::NoAnswer(call)));
         }
-        self.alarms.extend(at.map(|at| (at, Alarm::NoAnswer(call))));
+        self.turn.alarms.extend(at.map(|at| (at, Alarm::NoAnswer(call))));
     }
 
     /// Leads a call elsewhere, unless it was there before or has gone far enough.

@@ -158,7 +158,7 @@ impl Exchange {
         for (side, media) in [Side::A, Side::B].into_iter().zip(&mut bridge.sides) {
             if let Some((remote, home, srtp)) = media.news() {
                 let srtp = srtp.map(Box::new);
-                self.told.push(Output::Media(RelayCommand::Point { relay, side, remote, home, srtp }));
+                self.turn.told.push(Output::Media(RelayCommand::Point { relay, side, remote, home, srtp }));
             }
         }
     }
@@ -176,7 +176,7 @@ impl Exchange {
         description.remove_crypto();
         if rule == Encryption::Always {
             let [_, callee] = &mut bridge.sides;
-            description.set_crypto(index, callee.own_keys(&mut self.rng), true);
+            description.set_crypto(index, callee.own_keys(&mut self.turn.rng), true);
         }
         Some(description.to_bytes())
     }

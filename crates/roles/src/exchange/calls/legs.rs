@@ -47,8 +47,8 @@ impl Exchange {
         message: &Message<'_>,
         extension: ExtensionId,
     ) -> Option<LegId> {
-        let server = self.endpoint.accept(now, flow, message);
-        let tag = self.rng.hex(TAG_DIGITS);
+        let server = self.turn.endpoint.accept(now, flow, message);
+        let tag = self.turn.rng.hex(TAG_DIGITS);
         let target = Target { transport: flow.transport, remote: flow.remote, name: None };
         let Some(mut machine) = Call::incoming(server, message, tag.clone(), target.clone()) else {
             self.reply(now, server, Reply::new(400));
@@ -79,7 +79,7 @@ impl Exchange {
     ) -> Option<LegId> {
         let bridge = self.calls.bridges.get(&call)?;
         let (flow, host) = (binding.flow(), proto::sip::uri::host_of(binding.local.ip()));
-        let (tag, call_id) = (self.rng.hex(TAG_DIGITS), self.rng.hex(24));
+        let (tag, call_id) = (self.turn.rng.hex(TAG_DIGITS), self.turn.rng.hex(24));
         let (cause, other) = (bridge.cause, self.calls.shown_to_callee(bridge));
         let hidden = matches!(&other, Cow::Owned(_));
         let user = proto::sip::uri::escape(&other.number);
@@ -96,9 +96,9 @@ impl Exchange {
         let id = self.calls.next_leg();
         let mut ctx = Context {
             now,
-            endpoint: &mut self.endpoint,
-            out: &mut self.wire,
-            rng: &mut self.rng,
+            endpoint: &mut self.turn.endpoint,
+            out: &mut self.turn.wire,
+            rng: &mut self.turn.rng,
             auth: None,
             identity: &identity,
             owner: Owner::Leg(id),
@@ -199,9 +199,9 @@ impl Exchange {
         let leg = self.calls.legs.get_mut(&id)?;
         let mut ctx = Context {
             now,
-            endpoint: &mut self.endpoint,
-            out: &mut self.wire,
-            rng: &mut self.rng,
+            endpoint: &mut self.turn.endpoint,
+            out: &mut self.turn.wire,
+            rng: &mut self.turn.rng,
             auth: None,
             identity: &leg.identity,
             owner: Owner::Leg(id),
@@ -220,10 +220,10 @@ impl Exchange {
         let due = leg.machine.next_deadline().map(|(at, _)| at).filter(|_| !over);
         if leg.alarm != due {
             if let Some(at) = leg.alarm {
-                self.alarms.remove(&(at, Alarm::Leg(id)));
+                self.turn.alarms.remove(&(at, Alarm::Leg(id)));
             }
             leg.alarm = due;
-            self.alarms.extend(due.map(|at| (at, Alarm::Leg(id))));
+            self.turn.alarms.extend(due.map(|at| (at, Alarm::Leg(id))));
         }
         if over {
             self.remove_leg(id);
@@ -284,12 +284,12 @@ impl Exchange {
         let extension = self.calls.legs.get(&id).and_then(|leg| leg.extension);
         if let Some(extension) = extension {
             // Whatever it holds, what stands can be ended.
-            let _ = self.endpoint.charge(extension.number());
+            let _ = self.turn.endpoint.charge(extension.number());
         }
         if let Some(reply) = unsupported(message) {
             return self.answer(now, flow, message, reply);
         }
-        let server = self.endpoint.accept(now, flow, message);
+        let server = self.turn.endpoint.accept(now, flow, message);
         self.with_leg(now, id, |call, ctx| call.on_request(ctx, server, message));
         if self.calls.legs.get(&id).is_some_and(|leg| leg.machine.is_reinvited_by(server)) {
             self.remember_invite(id, server);
@@ -361,7 +361,7 @@ fn wants_no_name(message: &Message<'_>) -> bool {
 }
 
 /// A connection may be opened anew from another port; a datagram may not.
-fn same_flow(known: Flow, flow: Flow) -> bool {
+pub(super) fn same_flow(known: Flow, flow: Flow) -> bool {
     let reliable = known.transport.is_reliable();
     known.transport == flow.transport
         && known.remote.ip() == flow.remote.ip()

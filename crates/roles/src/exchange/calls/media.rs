@@ -59,7 +59,7 @@ impl Exchange {
         let (own, other) = if side == Side::A { (a, b) } else { (b, a) };
         own.hear(&description, index, remote, said);
         own.is_at(home);
-        other.tell(&mut description, index, told, &mut self.rng);
+        other.tell(&mut description, index, told, &mut self.turn.rng);
         if let Some(leg) = self.calls.legs.get_mut(&from) {
             leg.side = side;
             leg.remote_sdp = sdp.to_vec();
@@ -78,7 +78,7 @@ impl Exchange {
         let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
         if !std::mem::replace(&mut bridge.relayed, true) {
             let Place { relay, a, b } = bridge.place;
-            self.told.push(Output::Media(RelayCommand::Open { relay, a, b }));
+            self.turn.told.push(Output::Media(RelayCommand::Open { relay, a, b }));
         }
     }
 
@@ -88,7 +88,7 @@ impl Exchange {
         let Ok(mut description) = Description::parse(offer) else { return offer.to_vec() };
         let Some(index) = description.audio_index() else { return offer.to_vec() };
         let [_, callee] = &mut bridge.sides;
-        callee.tell(&mut description, index, Half::Answer, &mut self.rng);
+        callee.tell(&mut description, index, Half::Answer, &mut self.turn.rng);
         self.point_relay(call);
         description.to_bytes()
     }
@@ -115,7 +115,7 @@ impl Exchange {
         let playing = if side == Side::A { a } else { b };
         if std::mem::replace(playing, speech.is_some()) != speech.is_some() {
             let relay = bridge.place.relay;
-            self.told.push(Output::Media(RelayCommand::Play { relay, side, speech }));
+            self.turn.told.push(Output::Media(RelayCommand::Play { relay, side, speech }));
         }
     }
 

@@ -46,7 +46,7 @@ impl Exchange {
         self.ask_leg(now, leg, |call, ctx| call.answer(ctx, Some(told), &[]));
         self.speak(call, leg);
         let over = lasts_ms.map(|ms| (now + Duration::from_millis(ms), Alarm::ServiceOver(call)));
-        self.alarms.extend(over);
+        self.turn.alarms.extend(over);
         true
     }
 
@@ -58,7 +58,7 @@ impl Exchange {
         local.username = "-".to_owned();
         local.codecs = Codec::ALL.to_vec();
         local.srtp = srtp;
-        local.srtp_keys = fresh(&mut self.rng);
+        local.srtp_keys = fresh(&mut self.turn.rng);
         OfferAnswer::new(local, now.as_secs())
     }
 
@@ -85,7 +85,7 @@ impl Exchange {
         }
         let relay = bridge.place.relay;
         bridge.sides.iter_mut().for_each(SideMedia::forget_told);
-        self.told.push(Output::Media(RelayCommand::Play { relay, side: Side::A, speech: None }));
+        self.turn.told.push(Output::Media(RelayCommand::Play { relay, side: Side::A, speech: None }));
         if let Some(leg) = self.calls.legs.get_mut(&leg) {
             leg.station = None;
         }
@@ -108,8 +108,8 @@ impl Exchange {
         });
         let srtp = agreed.srtp.map(Box::new);
         let point = RelayCommand::Point { relay, side, remote: agreed.remote_rtp, home, srtp };
-        self.told.push(Output::Media(point));
-        self.told.push(Output::Media(RelayCommand::Play { relay, side, speech }));
+        self.turn.told.push(Output::Media(point));
+        self.turn.told.push(Output::Media(RelayCommand::Play { relay, side, speech }));
     }
 
     /// The device of a service changes its session.
@@ -195,9 +195,9 @@ impl Exchange {
         self.mark_answered(now, call);
         let number = self.directory.number(place);
         let caller = parked.map(|parked| self.directory.number(parked)).unwrap_or_default();
-        self.told.push(Output::Event(Event::Parked { call: call.0, place: number, caller }));
+        self.turn.told.push(Output::Event(Event::Parked { call: call.0, place: number, caller }));
         let recall_at = now + Duration::from_secs(u64::from(self.config.parking.recall_s.max(1)));
-        self.alarms.insert((recall_at, Alarm::ServiceOver(call)));
+        self.turn.alarms.insert((recall_at, Alarm::ServiceOver(call)));
         if self.ask_leg(now, transferee, |call, ctx| call.modify(ctx, Some(offer))) != Some(true) {
             self.end_call(now, call, "the parked side is busy changing its session");
         }

@@ -219,7 +219,7 @@ impl Exchange {
             leg.transfers = None;
         }
         self.let_go(left);
-        self.alarms.insert((now + Duration::from_secs(LEFTOVER_S), Alarm::Leftover(left)));
+        self.turn.alarms.insert((now + Duration::from_secs(LEFTOVER_S), Alarm::Leftover(left)));
         if let Some(bridge) = self.calls.bridges.remove(&call) {
             // Somebody may have taken the place of whoever asked for the transfer.
             let stays = |leg: &LegId| *leg != leaving && *leg != left;

@@ -192,6 +192,8 @@ fn a_besieged_account_keeps_its_devices() {
         bench.say(&guesser, &request);
         bench.heard(&guesser, "SIP/2.0 403");
     }
+    let told = bench.events.iter().filter(|event| matches!(event, Event::Besieged { number } if number == "7001"));
+    assert_eq!(told.count(), 1);
     let mut lucky = Phone::new("7001");
     lucky.address.set_ip([203, 0, 113, 1].into());
     let request = lucky.register("3600").replace("reg-", "lucky-");
@@ -385,7 +387,7 @@ fn a_request_of_another_version_of_sip_is_told_so() {
 fn headers_and_bodies_larger_than_any_devices_are_refused_before_they_are_kept() {
     let mut bench = Bench::new();
     let [mut phone, ..] = bench.ready();
-    let before = bench.exchange.endpoint.server_bytes();
+    let before = bench.exchange.turn.endpoint.server_bytes();
     let long = "x".repeat(30_000);
     for field in [
         format!("Subject: {long}\r\n"),
@@ -413,7 +415,7 @@ fn headers_and_bodies_larger_than_any_devices_are_refused_before_they_are_kept()
     let invite = phone.invite_with("7002", "long-body", &format!("{SDP}a={long}\r\n"));
     bench.say(&phone, &invite);
     bench.heard(&phone, "SIP/2.0 413");
-    assert_eq!((bench.exchange.endpoint.server_bytes(), bench.exchange.calls.legs.len()), (before, 0));
+    assert_eq!((bench.exchange.turn.endpoint.server_bytes(), bench.exchange.calls.legs.len()), (before, 0));
 }
 
 /// What the server transactions of one account hold after many requests with long headers.
@@ -429,7 +431,7 @@ fn held_after(method: &str, callee: &str) -> usize {
         let request = phone.request(method, &uri, &to, "", &format!("{method}-{serial}"), &field, "");
         bench.say(&phone, &request);
         bench.inbox.clear();
-        most = most.max(bench.exchange.endpoint.server_bytes());
+        most = most.max(bench.exchange.turn.endpoint.server_bytes());
     }
     most
 }

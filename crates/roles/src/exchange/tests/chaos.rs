@@ -357,6 +357,6 @@ proptest! {
         let opened = bench.media.iter().filter(|command| matches!(command, RelayCommand::Open { .. })).count();
         let closed = bench.media.iter().filter(|command| matches!(command, RelayCommand::Close { .. })).count();
         prop_assert_eq!(opened, closed, "{:#?}", bench.ladder);
-        prop_assert!(bench.exchange.alarms.is_empty(), "{:?}", bench.exchange.alarms);
+        prop_assert!(bench.exchange.turn.alarms.is_empty(), "{:?}", bench.exchange.turn.alarms);
     }
 }

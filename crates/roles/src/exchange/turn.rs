@@ -1,0 +1,75 @@
+//! What every part of the exchange is lent while it is at work: time, chance, the transactions, and what it
+//! tells, sends and waits for.
+
+use std::collections::BTreeSet;
+
+use proto::sip::endpoint::ServerId;
+use proto::sip::{Endpoint, Flow, Message, Name, Reply, Transmit};
+use proto::{Rng, Time};
+
+use super::{Alarm, Change, Event, Out, Output, Owner};
+
+/// Lent to whoever owns a part of the exchange's state. Nothing here is about one part alone.
+#[derive(Debug)]
+pub(super) struct Turn {
+    /// The time of this turn.
+    pub(super) now: Time,
+    pub(super) endpoint: Endpoint<Owner>,
+    pub(super) rng: Rng,
+    /// What is to be sent.
+    pub(super) wire: Vec<Transmit>,
+    /// What is told, kept and asked for.
+    pub(super) told: Vec<Out>,
+    /// What is waited for.
+    pub(super) alarms: BTreeSet<(Time, Alarm)>,
+    /// What the exchange calls itself.
+    pub(super) product: String,
+}
+
+impl Turn {
+    pub(super) fn new(now: Time, endpoint: Endpoint<Owner>, rng: Rng, product: &str) -> Self {
+        Self {
+            now,
+            endpoint,
+            rng,
+            wire: Vec::new(),
+            told: Vec::new(),
+            alarms: BTreeSet::new(),
+            product: product.to_owned(),
+        }
+    }
+
+    /// Tells persons and programs.
+    pub(super) fn tell(&mut self, event: Event) {
+        self.told.push(Output::Event(event));
+    }
+
+    /// Has something kept before anything of this turn is sent.
+    pub(super) fn keep(&mut self, change: Change) {
+        self.told.push(Output::Store(change));
+    }
+
+    /// Wakes up at a time.
+    pub(super) fn wake_at(&mut self, at: Time, alarm: Alarm) {
+        self.alarms.insert((at, alarm));
+    }
+
+    /// Answers a request without memory (RFC 3261 §8.2.7).
+    pub(super) fn refuse(&mut self, flow: Flow, message: &Message<'_>, reply: Reply) {
+        let reply = reply.header(Name::Server, &self.product);
+        self.endpoint.refuse(flow, message, &reply, &mut self.wire);
+    }
+
+    /// Answers a request at once, within a transaction.
+    pub(super) fn answer(&mut self, flow: Flow, message: &Message<'_>, reply: Reply) {
+        let server = self.endpoint.accept(self.now, flow, message);
+        self.reply(server, reply);
+    }
+
+    /// Answers a request that has a transaction.
+    pub(super) fn reply(&mut self, server: ServerId, reply: Reply) {
+        let reply = reply.header(Name::Server, &self.product);
+        // A transaction that is over was answered before, by a CANCEL or a BYE that came first.
+        let _ = self.endpoint.reply(self.now, server, &reply, &mut self.wire);
+    }
+}
