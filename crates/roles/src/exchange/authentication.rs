@@ -83,7 +83,9 @@ impl Authentication {
     /// The challenges of a 401.
     fn challenge(&mut self, turn: &Turn, flow: Flow, stale: bool) -> Reply {
         let challenges = self.digest.challenge(turn.now, flow.remote.ip(), stale);
-        challenges.into_iter().fold(Reply::new(401), |reply, value| reply.header(Name::WwwAuthenticate, value))
+        challenges
+            .into_iter()
+            .fold(Reply::new(401), |reply, value| reply.header(Name::WwwAuthenticate, value))
     }
 
     /// What a request shows of a password.
@@ -179,7 +181,14 @@ impl Authentication {
 
     /// Holds an answer back, so that guessing takes time. It needs no transaction: copies of the request are
     /// not answered before it.
-    fn hold_back(&mut self, turn: &mut Turn, flow: Flow, message: &Message<'_>, reply: Reply, delay: Duration) {
+    fn hold_back(
+        &mut self,
+        turn: &mut Turn,
+        flow: Flow,
+        message: &Message<'_>,
+        reply: Reply,
+        delay: Duration,
+    ) {
         if self.held_back.len() >= MAX_HELD_BACK {
             return;
         }
@@ -280,8 +289,7 @@ impl Exchange {
         message: &Message<'_>,
         reply: Reply,
     ) -> Option<ExtensionId> {
-        let is_answered =
-            self.gate.spend(now, flow.remote.ip()) || self.is_known_device(now, flow, message);
+        let is_answered = self.gate.spend(now, flow.remote.ip()) || self.is_known_device(now, flow, message);
         if is_answered {
             self.turn.refuse(flow, message, reply);
         } else {

@@ -162,7 +162,11 @@ impl Exchange {
             return false;
         };
         let (number, rule) = (self.directory.number(id), rule.to_string());
-        self.turn.told.push(Output::Event(Event::Blocked { number: number.clone(), source, rule: rule.clone() }));
+        self.turn.told.push(Output::Event(Event::Blocked {
+            number: number.clone(),
+            source,
+            rule: rule.clone(),
+        }));
         let user_agent: String = user_agent.chars().take(MAX_AGENT_BYTES).collect();
         let hit = Blocked { number, source, user_agent, rule, count: 1, at_ms: now.as_millis() };
         remember(&mut self.blocked, hit);

@@ -282,14 +282,8 @@ impl Gate {
         let is_home = self.is_home(now, source);
         let most = self.most_tokens(now, source);
         let factor = if is_home { HOME_FACTOR } else { 1 };
-        let new = Source {
-            tokens: most,
-            seen: now,
-            exceeded: 0,
-            wrong: 0,
-            wrong_at: now,
-            slow: Budget::default(),
-        };
+        let new =
+            Source { tokens: most, seen: now, exceeded: 0, wrong: 0, wrong_at: now, slow: Budget::default() };
         let known = self.sources.entry(source.to_canonical(), new);
         let micros = u64::try_from(now.since(known.seen).as_micros()).unwrap_or(u64::MAX);
         let earned = micros.saturating_mul(u64::from(self.patience.per_second) * factor) / 1_000;
@@ -320,13 +314,20 @@ impl Gate {
         }
         let most = self.patience.home_strikes;
         let known = self.source(now, source);
-        let is_allowed = nearness == Nearness::Home || known.wrong < most || known.slow.take(now, 1, per_minute);
+        let is_allowed =
+            nearness == Nearness::Home || known.wrong < most || known.slow.take(now, 1, per_minute);
         if is_allowed { Look::Yes } else { Look::No }
     }
 
     /// A password was wrong, or was shown before the answer to the last one: a strike, unless it is a copy of
     /// the last one. For how long the answer is held back.
-    pub(super) fn wrong(&mut self, turn: &mut Turn, source: IpAddr, name: &str, credentials: &[u8]) -> Duration {
+    pub(super) fn wrong(
+        &mut self,
+        turn: &mut Turn,
+        source: IpAddr,
+        name: &str,
+        credentials: &[u8],
+    ) -> Duration {
         let (now, source) = (turn.now, source.to_canonical());
         let account = hash(name);
         let last = hash_bytes(credentials);

@@ -461,7 +461,8 @@ impl Exchange {
         let transport = Transport::from_name(&lamp.kept.transport).unwrap_or_default();
         let targets = vec![Target { transport, remote: lamp.kept.remote, name: None }];
         let kept = Arc::clone(&lamp.kept);
-        let sent = self.turn.endpoint.send(now, &request, targets, kept.local, Owner::Lamp(id), &mut self.turn.wire);
+        let sent =
+            self.turn.endpoint.send(now, &request, targets, kept.local, Owner::Lamp(id), &mut self.turn.wire);
         if over.is_some() {
             self.remove_lamp(id);
         } else {

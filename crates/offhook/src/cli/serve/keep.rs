@@ -46,7 +46,9 @@ pub(in crate::cli) fn row(change: Change) -> store::Change {
         }
         Change::Codes(codes) => Row::set(Table::Setting, CODES, to_json(&codes)),
         Change::Ban(ban) => Row::set(Table::Ban, ban_key(ban.source, ban.account.as_deref()), to_json(&ban)),
-        Change::BanRemoved { source, account } => Row::remove(Table::Ban, ban_key(source, account.as_deref())),
+        Change::BanRemoved { source, account } => {
+            Row::remove(Table::Ban, ban_key(source, account.as_deref()))
+        }
     }
 }
 

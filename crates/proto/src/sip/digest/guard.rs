@@ -198,7 +198,8 @@ impl Guard {
     /// Whether a request answers a nonce that was given to its source, fresh or not.
     pub fn has_own_nonce(&self, presented: &Presented<'_>) -> bool {
         let fields = presented.header.and_then(Fields::parse);
-        let nonce = fields.filter(|fields| fields.realm == Some(self.realm())).and_then(|fields| fields.nonce);
+        let nonce =
+            fields.filter(|fields| fields.realm == Some(self.realm())).and_then(|fields| fields.nonce);
         nonce.is_some_and(|nonce| self.opened(presented.source, nonce).is_some())
     }
 

@@ -192,7 +192,8 @@ fn a_besieged_account_keeps_its_devices() {
         bench.say(&guesser, &request);
         bench.heard(&guesser, "SIP/2.0 403");
     }
-    let told = bench.events.iter().filter(|event| matches!(event, Event::Besieged { number } if number == "7001"));
+    let told =
+        bench.events.iter().filter(|event| matches!(event, Event::Besieged { number } if number == "7001"));
     assert_eq!(told.count(), 1);
     let mut lucky = Phone::new("7001");
     lucky.address.set_ip([203, 0, 113, 1].into());

@@ -150,7 +150,10 @@ fn an_own_account_does_not_switch_the_guard_off() {
     }
     assert_eq!(bans(&mut bench), [(at(0).ip(), Some("7001".to_owned()))]);
     bench.wait(30);
-    assert!(!registers(&mut bench, &mut restarted("7001", at(7_000), 2)), "the right password, found too late");
+    assert!(
+        !registers(&mut bench, &mut restarted("7001", at(7_000), 2)),
+        "the right password, found too late"
+    );
     // The owner, where he is and anywhere else.
     assert!(registers(&mut bench, &mut owner));
     let elsewhere = SocketAddr::new([198, 51, 100, 8].into(), 5_060);
@@ -162,13 +165,18 @@ fn five_hundred_phones_behind_one_nat_that_restart_together_all_register() {
     let numbers: Vec<&'static str> =
         (0..500).map(|number| &*Box::leak(format!("5{number:03}").into_boxed_str())).collect();
     for guesser_first in [false, true] {
-        let extensions = numbers.iter().chain(&["7001"]).map(|number| Extension::new(number, "offhook", "secret"));
+        let extensions =
+            numbers.iter().chain(&["7001"]).map(|number| Extension::new(number, "offhook", "secret"));
         let restored = Restored { extensions: extensions.collect(), ..Restored::default() };
         let mut bench = Bench::restored(Config::default(), restored);
         let place = |at: usize, first| office(first + at as u16);
         let mut all = |first: u16, serial| {
             let phones = numbers.iter().enumerate();
-            phones.filter(|(at, number)| registers(&mut bench, &mut restarted(number, place(*at, first), serial))).count()
+            phones
+                .filter(|(at, number)| {
+                    registers(&mut bench, &mut restarted(number, place(*at, first), serial))
+                })
+                .count()
         };
         // For the first time, then after a restart behind other ports, with a guesser among them.
         assert_eq!(all(10_000, 1), 500);
@@ -177,7 +185,11 @@ fn five_hundred_phones_behind_one_nat_that_restart_together_all_register() {
         }
         let mut all = |first: u16, serial| {
             let phones = numbers.iter().enumerate();
-            phones.filter(|(at, number)| registers(&mut bench, &mut restarted(number, place(*at, first), serial))).count()
+            phones
+                .filter(|(at, number)| {
+                    registers(&mut bench, &mut restarted(number, place(*at, first), serial))
+                })
+                .count()
         };
         assert_eq!(all(20_000, 2), 500);
     }

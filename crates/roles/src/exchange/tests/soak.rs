@@ -193,7 +193,11 @@ fn a_week_with_faults_leaves_no_call_and_no_lamp_behind() {
         assert_eq!((figures.calls, figures.legs), (0, 0), "hour {serial}: {figures:?}");
         assert!(figures.client_transactions + figures.server_transactions < 40, "hour {serial}: {figures:?}");
         assert!(figures.subscriptions <= 2 && figures.records <= 50, "hour {serial}: {figures:?}");
-        assert!(bench.exchange.turn.alarms.len() < 20, "hour {serial}: {} alarms", bench.exchange.turn.alarms.len());
+        assert!(
+            bench.exchange.turn.alarms.len() < 20,
+            "hour {serial}: {} alarms",
+            bench.exchange.turn.alarms.len()
+        );
         assert!(kept.bindings.len() <= 3 && kept.subscriptions.len() <= 2);
         versions.extend(
             kept.subscriptions.values().map(|kept| (kept.local_tag.clone(), kept.cseq, kept.version)),
