@@ -1,9 +1,16 @@
-//! Capture files of what passes our own sockets, as if it had been seen on an Ethernet.
+//! Capture files: those of others are read ([`Reader`]), what passes our own sockets is written as if it
+//! had been seen on an Ethernet ([`Writer`]).
 //!
 //! A socket knows addresses, times and bytes, and nothing below them. [`Writer`] builds the rest:
 //! Ethernet, IPv4 or IPv6, UDP or TCP with right checksums, so that Wireshark opens the file without
 //! complaint and no privilege is needed to capture. The file is classic pcap with microseconds
 //! (<https://www.ietf.org/archive/id/draft-ietf-opsawg-pcap-04.html>), LINKTYPE_ETHERNET.
+
+pub mod ng;
+pub mod read;
+mod snoop;
+
+pub use read::{Corrupt, Item, Note, Packet, Reader, is_capture};
 
 use crate::Time;
 use std::collections::BTreeMap;
