@@ -63,15 +63,30 @@ struct Connection {
     used: u64,
 }
 
-/// The bytes that every file begins with.
+/// The bytes that a file of our own packets begins with.
 pub fn file_header() -> [u8; 24] {
+    header_of(LINKTYPE_ETHERNET as u16)
+}
+
+/// The bytes that a file of packets of this link type begins with.
+pub fn header_of(link: u16) -> [u8; 24] {
     let mut header = [0; 24];
     header[..4].copy_from_slice(&MAGIC_MICROSECONDS.to_le_bytes());
     header[4..6].copy_from_slice(&2u16.to_le_bytes());
     header[6..8].copy_from_slice(&4u16.to_le_bytes());
     header[16..20].copy_from_slice(&SNAP_LENGTH.to_le_bytes());
-    header[20..].copy_from_slice(&LINKTYPE_ETHERNET.to_le_bytes());
+    header[20..].copy_from_slice(&u32::from(link).to_le_bytes());
     header
+}
+
+/// What stands before the bytes of a packet: its time, how many bytes are kept, and how long it was.
+pub fn record_head(at: Time, kept_bytes: u32, wire_bytes: u32) -> [u8; 16] {
+    let mut head = [0; 16];
+    head[..4].copy_from_slice(&(at.as_secs() as u32).to_le_bytes());
+    head[4..8].copy_from_slice(&((at.as_micros() % 1_000_000) as u32).to_le_bytes());
+    head[8..12].copy_from_slice(&kept_bytes.to_le_bytes());
+    head[12..].copy_from_slice(&wire_bytes.to_le_bytes());
+    head
 }
 
 impl Writer {
@@ -185,10 +200,7 @@ impl Writer {
     ) {
         let carried = header.len() + bytes.len();
         let frame_bytes = (ETHERNET_BYTES + path.ip_bytes() + carried) as u32;
-        out.extend_from_slice(&(at.as_secs() as u32).to_le_bytes());
-        out.extend_from_slice(&((at.as_micros() % 1_000_000) as u32).to_le_bytes());
-        out.extend_from_slice(&frame_bytes.to_le_bytes());
-        out.extend_from_slice(&frame_bytes.to_le_bytes());
+        out.extend_from_slice(&record_head(at, frame_bytes, frame_bytes));
         self.identification = self.identification.wrapping_add(1);
         path.write_ethernet(out);
         path.write_ip(protocol, carried, self.identification, out);

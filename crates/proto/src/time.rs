@@ -58,6 +58,25 @@ impl Time {
         Calendar::from_unix_secs(self.as_secs(), (self.0 % 1_000_000) as u32)
     }
 
+    /// A moment of the calendar in UTC; `None` where there is no such day or hour, or before 1970.
+    pub fn from_utc(year: u32, month: u8, day: u8, hour: u8, minute: u8, second: u8) -> Option<Self> {
+        let is_clock = hour < 24 && minute < 60 && second <= 60;
+        if !(1..=12).contains(&month) || !(1..=31).contains(&day) || !(1970..=9_999).contains(&year) || !is_clock {
+            return None;
+        }
+        // Days from a March that begins the year (after H. Hinnant).
+        let shifted = u64::from(if month <= 2 { year - 1 } else { year });
+        let (era, year_of_era) = (shifted / 400, shifted % 400);
+        let month_from_march = (u64::from(month) + 9) % 12;
+        let day_of_year = (153 * month_from_march + 2) / 5 + u64::from(day) - 1;
+        let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+        let days = (era * 146_097 + day_of_era).checked_sub(719_468)?;
+        let in_day = u64::from(hour) * 3_600 + u64::from(minute) * 60 + u64::from(second);
+        let time = Self::from_secs(days * 86_400 + in_day);
+        // The 30th of February becomes a day of March.
+        (time.utc().month == month || second == 60).then_some(time)
+    }
+
     /// As RFC 3339 with milliseconds, `2021-12-31T13:58:38.366Z`.
     pub fn rfc3339(self) -> String {
         let c = self.utc();
@@ -185,6 +204,18 @@ mod tests {
         assert_eq!(time.log_stamp(), "Tue Nov 2 15:28:24 2021");
         assert_eq!(time.rfc3339(), "2021-11-02T15:28:24.000Z");
         assert_eq!(Time::from_secs(951_782_400).rfc3339(), "2000-02-29T00:00:00.000Z");
+    }
+
+    #[test]
+    fn the_calendar_back_and_forth() {
+        for secs in [0, 951_782_400, 1_635_866_904, 4_102_444_799] {
+            let c = Time::from_secs(secs).utc();
+            let back = Time::from_utc(c.year, c.month, c.day, c.hour, c.minute, c.second);
+            assert_eq!(back, Some(Time::from_secs(secs)));
+        }
+        assert_eq!(Time::from_utc(2021, 2, 30, 0, 0, 0), None);
+        assert_eq!(Time::from_utc(2021, 13, 1, 0, 0, 0), None);
+        assert_eq!(Time::from_utc(2021, 1, 1, 24, 0, 0), None);
     }
 
     #[test]

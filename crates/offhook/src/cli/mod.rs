@@ -4,6 +4,7 @@
 //! answer (with `--json` nothing but JSON), standard error everything for people.
 
 mod config;
+mod doctor;
 mod lab;
 mod lines;
 mod phone;
@@ -45,6 +46,7 @@ Exit status: 0 done and as expected; 1 it did not work; 2 wrong usage.";
 #[derive(Debug, Subcommand)]
 enum Command {
     Config(config::Arguments),
+    Doctor(doctor::Arguments),
     Lab(lab::Arguments),
     Phone(Box<phone::Arguments>),
     Serve(Box<serve::Arguments>),
@@ -103,6 +105,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let ended = match arguments.command {
         None => lab::run(&lab::Arguments::default()),
         Some(Command::Config(arguments)) => config::run(&arguments),
+        Some(Command::Doctor(arguments)) => doctor::run(&arguments),
         Some(Command::Lab(arguments)) => lab::run(&arguments),
         Some(Command::Phone(arguments)) => phone::run(*arguments),
         Some(Command::Serve(arguments)) => serve::run(*arguments),

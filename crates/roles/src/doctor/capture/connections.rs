@@ -537,9 +537,9 @@ mod tests {
             (false, 101, ACK, "\r\n"),
             (false, 103, ACK | RST, ""),
         ]);
-        assert_eq!(heard, ["c tcp 46", "c tcp 46"]);
+        assert_eq!(heard, ["c tcp 48", "c tcp 48"]);
         let connection = &tracks.connections[0];
-        assert_eq!((connection.carries, connection.bytes, connection.missing), (Carries::Sip, [92, 2], [0, 0]));
+        assert_eq!((connection.carries, connection.bytes, connection.missing), (Carries::Sip, [96, 2], [0, 0]));
         assert_eq!(connection.path.source.port(), 40_000);
         assert_eq!(connection.syns.len(), 1);
         assert!(connection.accepted.is_some() && connection.reset.is_some_and(|(_, opener)| !opener));
@@ -550,23 +550,23 @@ mod tests {
         let (heard, tracks) = hear(5_060, &[
             (true, 0, SYN, ""),
             (true, 1, ACK, &OPTIONS[..20]),
-            (true, 47, ACK, OPTIONS),
-            (true, 93, ACK, OPTIONS),
+            (true, 49, ACK, OPTIONS),
+            (true, 97, ACK, OPTIONS),
         ]);
-        assert_eq!(heard, ["c tcp 46", "c tcp 46"]);
-        assert_eq!(tracks.connections[0].missing, [26, 0]);
+        assert_eq!(heard, ["c tcp 48", "c tcp 48"]);
+        assert_eq!(tracks.connections[0].missing, [28, 0]);
     }
 
     #[test]
     fn a_capture_that_begins_in_a_message() {
         let (heard, _) = hear(5_060, &[(true, 77, ACK, "Max-Forwards: 70\r\n\r\n"), (true, 97, ACK, OPTIONS)]);
-        assert_eq!(heard.last().map(String::as_str), Some("c tcp 46"));
+        assert_eq!(heard.last().map(String::as_str), Some("c tcp 48"));
     }
 
     #[test]
     fn no_content_length_is_told() {
         let (heard, _) = hear(5_060, &[(true, 1, ACK, "OPTIONS sip:a SIP/2.0\r\nTo: <sip:a>\r\n\r\n")]);
-        assert_eq!(heard, ["c tcp 36 broken"]);
+        assert_eq!(heard, ["c tcp 38 broken"]);
     }
 
     #[test]

@@ -85,7 +85,7 @@ pub struct Neighbour {
 }
 
 /// A discovery protocol.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Discovery {
     /// IEEE 802.1AB.
     Lldp,

@@ -1,0 +1,115 @@
+//! `offhook doctor`: captures, logs and configuration files in, what they show out.
+
+mod inputs;
+mod out;
+mod reading;
+mod table;
+
+use std::path::PathBuf;
+
+use roles::doctor::filter::Filter;
+use roles::doctor::{Doctor, Tracks, json};
+
+use super::Failure;
+use crate::clock::Clock;
+
+/// Reads captures, phone logs and configuration files, and says what they show.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// Captures (pcap, pcapng, snoop), logs, configuration files, folders, zip bundles; all may be gzipped. `-` is
+    /// standard input
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// One JSON object on standard output
+    #[arg(long)]
+    json: bool,
+    /// A table of calls, registrations and subscriptions
+    #[arg(long)]
+    calls: bool,
+    /// Only what has this: a number, address or Call-ID, or `status:4xx`, `method:REFER`, `after:13:58:38`, …
+    #[arg(long, value_name = "EXPR")]
+    filter: Option<String>,
+    /// One call, by its Call-ID or a part of it that no other has
+    #[arg(long, value_name = "ID")]
+    call: Option<String>,
+    /// Writes the packets of that call, its sound among them, to a capture of its own
+    #[arg(long, value_name = "FILE.pcap", requires = "call")]
+    out: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  offhook doctor case/                         everything in a folder is one case
+  offhook doctor a.pcapng --calls --filter 'number:7001 status:4xx'
+  tcpdump -w - | offhook doctor - --json
+  offhook doctor a.pcap --call 1750a8c0 --out call.pcap
+
+Filter words: from:, to:, number:, address:, method:, status:, call-id:, after:, before:, or any word alone;
+all must hold, `!` before one turns it round. Times are UTC.";
+
+/// Runs the command.
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let filter = arguments.filter.as_deref().map(Filter::parse).transpose();
+    let filter = filter.map_err(|error| Failure::usage(format!("--filter: {error}")))?.unwrap_or_default();
+    let inputs = inputs::find(&arguments.paths)?;
+    let mut doctor = Doctor::new(Clock::start().now());
+    reading::read(inputs.clone(), &mut doctor)?;
+    let mut tracks = doctor.finish();
+    if let Some(call) = &arguments.call {
+        let index = out::find_call(&tracks, call)?;
+        if let Some(path) = &arguments.out {
+            let count = out::write(&inputs, &tracks, index, path)?;
+            eprintln!("offhook: {count} packets of the call are in {}", path.display());
+        }
+        keep_call(&mut tracks, index);
+    }
+    let keep = Keep::new(&tracks, &filter);
+    if arguments.json {
+        println!("{}", keep.json(json::report(&tracks, Vec::new())));
+    } else {
+        print!("{}", table::show(&tracks, &keep, arguments.calls));
+    }
+    Ok(())
+}
+
+/// Leaves one call and its streams.
+fn keep_call(tracks: &mut Tracks, index: usize) {
+    for (at, call) in tracks.calls.iter_mut().enumerate() {
+        if at != index {
+            call.legs.clear();
+        }
+    }
+}
+
+/// Which rows are shown.
+pub(super) struct Keep {
+    pub(super) calls: Vec<bool>,
+    pub(super) registrations: Vec<bool>,
+    pub(super) subscriptions: Vec<bool>,
+    pub(super) streams: Vec<bool>,
+}
+
+impl Keep {
+    fn new(tracks: &Tracks, filter: &Filter) -> Self {
+        Self {
+            calls: tracks.calls.iter().map(|call| !call.legs.is_empty() && filter.keeps_call(tracks, call)).collect(),
+            registrations: tracks.registrations.iter().map(|track| filter.keeps_registration(tracks, track)).collect(),
+            subscriptions: tracks.subscriptions.iter().map(|track| filter.keeps_subscription(tracks, track)).collect(),
+            streams: tracks.streams.iter().map(|track| filter.keeps_stream(tracks, track)).collect(),
+        }
+    }
+
+    /// Takes the other rows out. Streams stay all where calls name them by number.
+    fn json(&self, mut report: serde_json::Value) -> serde_json::Value {
+        let rows =
+            [("calls", &self.calls), ("registrations", &self.registrations), ("subscriptions", &self.subscriptions)];
+        for (name, kept) in rows {
+            if let Some(rows) = report[name].as_array_mut() {
+                let mut kept = kept.iter();
+                rows.retain(|_| kept.next().copied().unwrap_or(true));
+            }
+        }
+        report
+    }
+}
