@@ -17,7 +17,6 @@ pub const LIMIT: usize = 65_536;
 pub const MACS_LIMIT: usize = 65_536;
 /// Sources whose requests are counted.
 pub const SOURCES_LIMIT: usize = 4_096;
-const ADDRESSES_LIMIT: usize = 8;
 const ACCOUNTS_LIMIT: usize = 32;
 const PROOFS_LIMIT: usize = 12;
 const USERS_LIMIT: usize = 1_000;
