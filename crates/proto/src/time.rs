@@ -61,7 +61,11 @@ impl Time {
     /// A moment of the calendar in UTC; `None` where there is no such day or hour, or before 1970.
     pub fn from_utc(year: u32, month: u8, day: u8, hour: u8, minute: u8, second: u8) -> Option<Self> {
         let is_clock = hour < 24 && minute < 60 && second <= 60;
-        if !(1..=12).contains(&month) || !(1..=31).contains(&day) || !(1970..=9_999).contains(&year) || !is_clock {
+        if !(1..=12).contains(&month)
+            || !(1..=31).contains(&day)
+            || !(1970..=9_999).contains(&year)
+            || !is_clock
+        {
             return None;
         }
         // Days from a March that begins the year (after H. Hinnant).

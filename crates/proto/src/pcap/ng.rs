@@ -187,7 +187,14 @@ impl Sections {
         };
         let limit = if interface.snap_bytes == 0 { u32::MAX } else { interface.snap_bytes };
         let kept = (body.len() - 4).min(wire_bytes.min(limit) as usize).min(MAX_PACKET_BYTES);
-        Step::Packet { record: block, at: Time::ZERO, link: interface.link, from: 12, to: 12 + kept, wire_bytes }
+        Step::Packet {
+            record: block,
+            at: Time::ZERO,
+            link: interface.link,
+            from: 12,
+            to: 12 + kept,
+            wire_bytes,
+        }
     }
 
     /// Tells one name a call; the block is done with after the last.
@@ -327,15 +334,24 @@ mod tests {
             file.extend(packet(big, 1, 1_000_005_900, b"c"));
         }
         let snap = "snap length 0 bytes";
-        let expected =
-            [snap, snap, "1 1 1000005 [97, 98]", "2 113 1000005 [99]", snap, snap, "3 1 1000005 [97, 98]", "4 113 1000005 [99]"];
+        let expected = [
+            snap,
+            snap,
+            "1 1 1000005 [97, 98]",
+            "2 113 1000005 [99]",
+            snap,
+            snap,
+            "3 1 1000005 [97, 98]",
+            "4 113 1000005 [99]",
+        ];
         assert_eq!(read(&file), expected);
     }
 
     #[test]
     fn binary_times_offsets_names_and_drops() {
         let options = [option(false, 9, &[0x80 | 10]), option(false, 14, &100u64.to_le_bytes())].concat();
-        let mut file = [section(false), interface(false, 1, &options), packet(false, 0, 1_536, b"x")].concat();
+        let mut file =
+            [section(false), interface(false, 1, &options), packet(false, 0, 1_536, b"x")].concat();
         let name = option(false, 1, b"\xc0\x00\x02\x01pbx.example\0");
         file.extend(block(false, NAMES, &[&name[..], &[0; 4]].concat()));
         for drops in [5u64, 5, 8] {
@@ -356,13 +372,22 @@ mod tests {
     fn what_cannot_be_is_told_and_skipped() {
         let mut lying = packet(false, 0, 1, b"abcd");
         lying[20..24].copy_from_slice(&9_999u32.to_le_bytes());
-        let file = [section(false), interface(false, 1, &[]), packet(false, 7, 1, b"x"), lying, packet(false, 0, 1, b"y")];
+        let file = [
+            section(false),
+            interface(false, 1, &[]),
+            packet(false, 7, 1, b"x"),
+            lying,
+            packet(false, 0, 1, b"y"),
+        ];
         let seen = read(&file.concat());
-        assert_eq!(seen[1..], [
-            "at byte 48: the file does not describe interface 7",
-            "at byte 84: a packet of 9999 bytes does not fit its block",
-            "1 1 1 [121]",
-        ]);
+        assert_eq!(
+            seen[1..],
+            [
+                "at byte 48: the file does not describe interface 7",
+                "at byte 84: a packet of 9999 bytes does not fit its block",
+                "1 1 1 [121]",
+            ]
+        );
         let mut broken = section(false);
         broken.extend(number(false, 6));
         broken.extend(number(false, 7));

@@ -324,10 +324,7 @@ fn begin(bytes: &[u8], over: bool) -> Result<(Format, Step), Step> {
 pub fn is_capture(bytes: &[u8]) -> bool {
     let magic = [Order::Little, Order::Big].map(|order| order.u32(bytes, 0));
     magic.into_iter().flatten().any(|magic| {
-        matches!(
-            magic,
-            super::MAGIC_MICROSECONDS | MAGIC_NANOSECONDS | MAGIC_MODIFIED | ng::SECTION_HEADER
-        )
+        matches!(magic, super::MAGIC_MICROSECONDS | MAGIC_NANOSECONDS | MAGIC_MODIFIED | ng::SECTION_HEADER)
     }) || snoop::Snoop::begin(bytes).is_some()
 }
 
@@ -373,7 +370,10 @@ mod tests {
                 seen.push(match item {
                     Item::Packet(p) => {
                         let micros = p.at.as_micros();
-                        format!("{} {} {micros} {} {:?} {}", p.number, p.offset, p.link, p.bytes, p.wire_bytes)
+                        format!(
+                            "{} {} {micros} {} {:?} {}",
+                            p.number, p.offset, p.link, p.bytes, p.wire_bytes
+                        )
                     }
                     Item::Note(note) => note.to_string(),
                 });
@@ -429,7 +429,10 @@ mod tests {
         );
         check(&file[..10], &["the file ends within the record at byte 0, after 10 bytes of it"]);
         check(b"GIF", &["at byte 0: this is no pcap, pcapng or snoop file"]);
-        check(b"<html>\n<body>no capture at all</body>", &["at byte 0: this is no pcap, pcapng or snoop file"]);
+        check(
+            b"<html>\n<body>no capture at all</body>",
+            &["at byte 0: this is no pcap, pcapng or snoop file"],
+        );
         check(b"", &["at byte 0: this is no pcap, pcapng or snoop file"]);
     }
 

@@ -5,9 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use proto::sip::message::Message;
 
+use super::Carrier;
 use super::capture::{Inner, gre, ip, link, looks_like_sip, tcp, udp, vxlan};
 use super::tracks::{Call, Tracks};
-use super::Carrier;
 
 /// Tunnels in tunnels that are looked through.
 const MOST_TUNNELS: u8 = 4;
@@ -39,7 +39,8 @@ impl Extract {
                 extract.hosts.insert(ordered(path.source.ip(), path.destination.ip()));
             }
             for stream in leg.streams.iter().filter_map(|&stream| tracks.streams.get(stream as usize)) {
-                let next = |address: SocketAddr| SocketAddr::new(address.ip(), address.port().saturating_add(1));
+                let next =
+                    |address: SocketAddr| SocketAddr::new(address.ip(), address.port().saturating_add(1));
                 let (from, to) = (stream.path.source, stream.path.destination);
                 extract.sound.extend([ordered(from, to), ordered(next(from), next(to))]);
                 extract.hosts.insert(ordered(from.ip(), to.ip()));
@@ -75,8 +76,9 @@ impl Extract {
                 let ends = ends(datagram.source_port, datagram.destination_port);
                 self.sound.contains(&ends) || self.is_of_call(datagram.payload)
             }
-            6 => tcp::parse(packet.payload)
-                .is_some_and(|segment| self.connections.contains(&ends(segment.source_port, segment.destination_port))),
+            6 => tcp::parse(packet.payload).is_some_and(|segment| {
+                self.connections.contains(&ends(segment.source_port, segment.destination_port))
+            }),
             1 | 58 => hosts,
             4 | 41 => self.wants_ip(packet.payload, tunnels + 1),
             47 => match gre(packet.payload) {
@@ -89,7 +91,8 @@ impl Extract {
     }
 
     fn is_of_call(&self, payload: &[u8]) -> bool {
-        looks_like_sip(payload) && Message::parse(payload).is_ok_and(|message| self.call_ids.contains(message.call_id()))
+        looks_like_sip(payload)
+            && Message::parse(payload).is_ok_and(|message| self.call_ids.contains(message.call_id()))
     }
 }
 

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use proto::Time;
 use proto::sip::Method;
 
-use super::tracks::{Call, Leg, Registration, Stream, Subscription, Transaction, TransactionId, Tracks};
+use super::tracks::{Call, Leg, Registration, Stream, Subscription, Tracks, Transaction, TransactionId};
 use super::{Path, Proof};
 
 /// An expression that was read.
@@ -93,7 +93,8 @@ impl Filter {
 
     /// Whether a subscription is shown.
     pub fn keeps_subscription(&self, tracks: &Tracks, track: &Subscription) -> bool {
-        let transactions: Vec<_> = of(tracks, &track.subscribes).into_iter().chain(of(tracks, &track.notifies)).collect();
+        let transactions: Vec<_> =
+            of(tracks, &track.subscribes).into_iter().chain(of(tracks, &track.notifies)).collect();
         self.keeps(&Row {
             from: vec![&*track.account],
             to: vec![&*track.target],
@@ -131,7 +132,9 @@ fn of<'a>(tracks: &'a Tracks, ids: &[TransactionId]) -> Vec<&'a Transaction> {
 }
 
 fn term(word: &str) -> Result<Term, String> {
-    let Some((name, value)) = word.split_once(':').filter(|(name, _)| name.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-')) else {
+    let Some((name, value)) =
+        word.split_once(':').filter(|(name, _)| name.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-'))
+    else {
         return Ok(Term::Any(word.to_ascii_lowercase()));
     };
     let owned = || value.to_ascii_lowercase();
@@ -140,11 +143,15 @@ fn term(word: &str) -> Result<Term, String> {
         "to" => Ok(Term::To(owned())),
         "number" => Ok(Term::Number(owned())),
         "address" => {
-            let ip = value.parse().map_err(|_| format!("`{value}` is no IP address; write address:192.168.50.19"))?;
+            let ip = value
+                .parse()
+                .map_err(|_| format!("`{value}` is no IP address; write address:192.168.50.19"))?;
             Ok(Term::Address(ip))
         }
         "method" => Ok(Term::Method(value.to_ascii_uppercase())),
-        "status" => status(value).ok_or_else(|| format!("`{value}` is no status; write status:403 or status:4xx")),
+        "status" => {
+            status(value).ok_or_else(|| format!("`{value}` is no status; write status:403 or status:4xx"))
+        }
         "call-id" => Ok(Term::CallId(owned())),
         "after" => moment(value).map(Term::After),
         "before" => moment(value).map(Term::Before),
@@ -179,7 +186,9 @@ fn moment(value: &str) -> Result<Moment, String> {
         let at = Time::from_utc(year, month, date, hour, minute, second)?;
         Some(if day.is_some() { Moment::At(at) } else { Moment::Daily(at.as_micros()) })
     };
-    read().ok_or_else(|| format!("`{value}` is no time; write after:13:58:38 or after:2021-12-31T13:58:38, in UTC"))
+    read().ok_or_else(|| {
+        format!("`{value}` is no time; write after:13:58:38 or after:2021-12-31T13:58:38, in UTC")
+    })
 }
 
 impl Moment {
@@ -193,7 +202,9 @@ impl Moment {
 
 impl Term {
     fn holds(&self, row: &Row<'_>) -> bool {
-        let any = |texts: &[&str], wanted: &str| texts.iter().any(|text| text.to_ascii_lowercase().contains(wanted));
+        let any = |texts: &[&str], wanted: &str| {
+            texts.iter().any(|text| text.to_ascii_lowercase().contains(wanted))
+        };
         let is = |texts: &[&str], wanted: &str| texts.iter().any(|text| text.eq_ignore_ascii_case(wanted));
         match self {
             Self::Any(word) => {
@@ -201,19 +212,31 @@ impl Term {
                 any(&row.from, word)
                     || any(&row.to, word)
                     || any(&row.call_ids, word)
-                    || addresses.map(|address| address.to_string()).any(|address| address.contains(word.as_str()))
+                    || addresses
+                        .map(|address| address.to_string())
+                        .any(|address| address.contains(word.as_str()))
             }
             Self::From(number) => is(&row.from, number),
             Self::To(number) => is(&row.to, number),
             Self::Number(number) => is(&row.from, number) || is(&row.to, number),
-            Self::Address(ip) => row.paths.iter().any(|path| path.source.ip() == *ip || path.destination.ip() == *ip),
+            Self::Address(ip) => {
+                row.paths.iter().any(|path| path.source.ip() == *ip || path.destination.ip() == *ip)
+            }
             Self::Method(method) => row.transactions.iter().any(|transaction| {
                 let other = transaction.request.as_ref().and_then(|request| request.other_method.as_deref());
                 let known = transaction.method != Method::Other;
-                if known { transaction.method.as_str() == method } else { other.is_some_and(|other| other.eq_ignore_ascii_case(method)) }
+                if known {
+                    transaction.method.as_str() == method
+                } else {
+                    other.is_some_and(|other| other.eq_ignore_ascii_case(method))
+                }
             }),
             Self::Status(from, to) => {
-                let seen = row.transactions.iter().flat_map(|transaction| &transaction.answers).map(|answer| answer.status);
+                let seen = row
+                    .transactions
+                    .iter()
+                    .flat_map(|transaction| &transaction.answers)
+                    .map(|answer| answer.status);
                 seen.chain(row.statuses.iter().copied()).any(|status| (*from..=*to).contains(&status))
             }
             Self::CallId(text) => any(&row.call_ids, text),
@@ -253,7 +276,8 @@ mod tests {
             statuses: vec![486],
             begins: Some(Proof { at, file: 0, number: 1, offset: 0 }),
         };
-        let check = |text: &str, expected| assert_eq!(Filter::parse(text).unwrap().keeps(&row), expected, "{text}");
+        let check =
+            |text: &str, expected| assert_eq!(Filter::parse(text).unwrap().keeps(&row), expected, "{text}");
         check("", true);
         check("7001", true);
         check("700", true);

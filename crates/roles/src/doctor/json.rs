@@ -3,11 +3,11 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::Proof;
 use super::tracks::{
     Call, Device, FileTrack, Leg, Outcome, Provisioning, Registration, Stream, Subscription, Tracks,
     TransferResult, mac_text,
 };
-use super::Proof;
 
 /// All rows but the findings, which are handed in.
 pub fn report(tracks: &Tracks, findings: Vec<Value>) -> Value {
@@ -20,8 +20,18 @@ pub fn report(tracks: &Tracks, findings: Vec<Value>) -> Value {
         "streams": all(&tracks.streams, |stream| self::stream(tracks, stream)),
         "provisioning": all(&tracks.provisioning, |run| provisioning(tracks, run)),
         "devices": all(&tracks.devices, device),
+        "counts": counts(tracks),
         "left_out": tracks.left_out,
     })
+}
+
+/// SIP messages as they passed, resends among them.
+fn counts(tracks: &Tracks) -> Value {
+    let answers = tracks.counts.answers.iter();
+    let answers: Vec<Value> = answers
+        .map(|((status, method), count)| json!({"status": status, "method": method, "count": count}))
+        .collect();
+    json!({"requests": tracks.counts.requests, "answers": answers})
 }
 
 fn all<T>(tracks: &[T], row: impl Fn(&T) -> Value) -> Value {
@@ -57,20 +67,28 @@ fn at(proof: Proof) -> Option<String> {
 }
 
 fn file(file: &FileTrack) -> Value {
-    let time = |time: Option<proto::Time>| time.filter(|time| *time > proto::Time::ZERO).map(|time| time.rfc3339());
+    let time =
+        |time: Option<proto::Time>| time.filter(|time| *time > proto::Time::ZERO).map(|time| time.rfc3339());
     let mut notes = file.notes.clone();
     if file.cut_packets > 0 {
         let snap = file.snap_bytes.map_or_else(String::new, |bytes| format!("snap length {bytes}: "));
         notes.push(format!("{snap}{} packets are cut", file.cut_packets));
     }
-    notes.extend(file.drops.filter(|&drops| drops > 0).map(|drops| format!("{drops} packets were dropped while capturing")));
+    notes.extend(
+        file.drops
+            .filter(|&drops| drops > 0)
+            .map(|drops| format!("{drops} packets were dropped while capturing")),
+    );
     notes.extend(file.backwards.map(|(proof, by)| {
         format!("time runs backwards by {:.3} s at packet {}", by as f64 / 1e6, proof.number)
     }));
     if file.doubles > 0 {
-        notes.push(format!("{} SIP packets were captured twice and count once", file.doubles));
+        notes.push(format!("{} SIP packets were captured twice; no resend is made of them", file.doubles));
     }
-    notes.extend(file.clock_ahead_us.map(|ahead| format!("its clock is {:.6} s ahead of the first capture's", ahead as f64 / 1e6)));
+    notes.extend(
+        file.clock_ahead_us
+            .map(|ahead| format!("its clock is {:.6} s ahead of the first capture's", ahead as f64 / 1e6)),
+    );
     let mut row = json!({"name": file.name, "from": time(file.from), "to": time(file.to), "notes": notes});
     let counted = [("packets", file.packets), ("lines", file.lines)];
     for (name, count) in counted.into_iter().filter_map(|(name, count)| Some((name, count?))) {
@@ -149,7 +167,8 @@ fn rounded(value: f32, digits: i32) -> f64 {
 }
 
 fn provisioning(tracks: &Tracks, run: &Provisioning) -> Value {
-    let transfers: Vec<_> = run.transfers.iter().filter_map(|&index| tracks.transfers.get(index as usize)).collect();
+    let transfers: Vec<_> =
+        run.transfers.iter().filter_map(|&index| tracks.transfers.get(index as usize)).collect();
     let files: Vec<Value> = transfers
         .iter()
         .filter(|transfer| &*transfer.verb != "USER" || transfer.result != TransferResult::Complete)
@@ -162,7 +181,8 @@ fn provisioning(tracks: &Tracks, run: &Provisioning) -> Value {
         })
         .collect();
     // That a file came does not show that the phone took it.
-    let failed = !transfers.is_empty() && transfers.iter().all(|transfer| transfer.result != TransferResult::Complete);
+    let failed =
+        !transfers.is_empty() && transfers.iter().all(|transfer| transfer.result != TransferResult::Complete);
     let outcome = if failed { "failed" } else { "unknown" };
     json!({"device": run.device, "source": run.source, "url": run.url, "files": files, "outcome": outcome})
 }

@@ -114,7 +114,13 @@ impl Doctor {
             return None;
         }
         let (packets, lines) = if kind == FileKind::Capture { (Some(0), None) } else { (None, Some(0)) };
-        self.tracks.files.push(FileTrack { name: name.to_owned(), kind, packets, lines, ..FileTrack::default() });
+        self.tracks.files.push(FileTrack {
+            name: name.to_owned(),
+            kind,
+            packets,
+            lines,
+            ..FileTrack::default()
+        });
         Some(self.tracks.files.len() as u16 - 1)
     }
 
@@ -196,10 +202,20 @@ impl Doctor {
             Content::Ip(bytes) => self.ip(around, bytes, cut),
             Content::Arp(bytes) => self.protocols.network.arp(&mut self.tracks, around.proof, bytes),
             Content::Lldp(bytes) => {
-                self.protocols.network.lldp(&mut self.tracks, around.proof, around.mac.unwrap_or_default(), bytes);
+                self.protocols.network.lldp(
+                    &mut self.tracks,
+                    around.proof,
+                    around.mac.unwrap_or_default(),
+                    bytes,
+                );
             }
             Content::Cdp(bytes) => {
-                self.protocols.network.cdp(&mut self.tracks, around.proof, around.mac.unwrap_or_default(), bytes);
+                self.protocols.network.cdp(
+                    &mut self.tracks,
+                    around.proof,
+                    around.mac.unwrap_or_default(),
+                    bytes,
+                );
             }
             Content::Other => {}
         }
@@ -208,7 +224,11 @@ impl Doctor {
     fn ip(&mut self, around: Around, bytes: &[u8], cut: usize) {
         let Some(mut packet) = ip::parse(bytes) else { return };
         // What a card hands over that cuts segments itself says no length.
-        packet.missing = packet.missing.max(if packet.missing > 0 { 0 } else { cut.min(65_535) * usize::from(is_short(bytes)) });
+        packet.missing = packet.missing.max(if packet.missing > 0 {
+            0
+        } else {
+            cut.min(65_535) * usize::from(is_short(bytes))
+        });
         if packet.fragment.is_none() {
             return self.transport(around, &packet);
         }
@@ -258,7 +278,12 @@ impl Doctor {
         }
         let source = SocketAddr::new(packet.source, datagram.source_port);
         let destination = SocketAddr::new(packet.destination, datagram.destination_port);
-        self.protocols.datagram(&mut self.tracks, around, Path { source, destination, carrier: Carrier::Udp }, datagram);
+        self.protocols.datagram(
+            &mut self.tracks,
+            around,
+            Path { source, destination, carrier: Carrier::Udp },
+            datagram,
+        );
     }
 
     fn tcp(&mut self, around: Around, packet: &ip::Packet<'_>) {
@@ -268,9 +293,16 @@ impl Doctor {
             protocols.devices.seen(mac, packet.source, around.vlan);
         }
         let addresses = (packet.source, packet.destination);
-        connections.take(around.proof, addresses, &segment, packet.missing, tracks, &mut |tracks, number, path, opener, spoken| {
-            protocols.spoken(tracks, around.proof, (number, path, opener), spoken);
-        });
+        connections.take(
+            around.proof,
+            addresses,
+            &segment,
+            packet.missing,
+            tracks,
+            &mut |tracks, number, path, opener, spoken| {
+                protocols.spoken(tracks, around.proof, (number, path, opener), spoken);
+            },
+        );
     }
 
     fn icmp(&mut self, around: Around, packet: &ip::Packet<'_>) {
@@ -331,7 +363,14 @@ impl Protocols {
         }
     }
 
-    fn message(&mut self, tracks: &mut Tracks, proof: Proof, path: Path, bytes: &[u8], broken: Option<FramingError>) {
+    fn message(
+        &mut self,
+        tracks: &mut Tracks,
+        proof: Proof,
+        path: Path,
+        bytes: &[u8],
+        broken: Option<FramingError>,
+    ) {
         let Some(heard) = self.sip.take(tracks, proof, path, bytes, broken) else { return };
         self.learn(tracks, proof, &heard);
     }
@@ -341,7 +380,9 @@ impl Protocols {
         if !matches!(heard.change, Change::Begun | Change::Answered(_)) {
             return;
         }
-        let Some(transaction) = tracks.transactions.get(heard.id.0 as usize).and_then(Option::as_ref) else { return };
+        let Some(transaction) = tracks.transactions.get(heard.id.0 as usize).and_then(Option::as_ref) else {
+            return;
+        };
         if let Some(leg) = heard.leg
             && let Some((_, _, sdp)) = descriptions(transaction).last()
         {
@@ -418,6 +459,8 @@ fn note_unjudged(files: &mut [FileTrack], proof: Proof, sdp: &tracks::Sdp) {
 pub fn is_private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => address.is_private() || address.is_link_local() || address.is_loopback(),
-        IpAddr::V6(address) => address.is_unique_local() || address.is_unicast_link_local() || address.is_loopback(),
+        IpAddr::V6(address) => {
+            address.is_unique_local() || address.is_unicast_link_local() || address.is_loopback()
+        }
     }
 }

@@ -44,11 +44,16 @@ pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<Input>, Failure> {
             continue;
         }
         add(path, &mut found, 0).map_err(|error| {
-            Failure::Failed(format!("{}: {error}; name a capture, a log, a configuration file or a folder", path.display()))
+            Failure::Failed(format!(
+                "{}: {error}; name a capture, a log, a configuration file or a folder",
+                path.display()
+            ))
         })?;
     }
     if found.is_empty() {
-        return Err(Failure::Failed("no file was found; name a capture, a log or a configuration file".to_owned()));
+        return Err(Failure::Failed(
+            "no file was found; name a capture, a log or a configuration file".to_owned(),
+        ));
     }
     Ok(found)
 }

@@ -93,17 +93,32 @@ pub(super) struct Keep {
 impl Keep {
     fn new(tracks: &Tracks, filter: &Filter) -> Self {
         Self {
-            calls: tracks.calls.iter().map(|call| !call.legs.is_empty() && filter.keeps_call(tracks, call)).collect(),
-            registrations: tracks.registrations.iter().map(|track| filter.keeps_registration(tracks, track)).collect(),
-            subscriptions: tracks.subscriptions.iter().map(|track| filter.keeps_subscription(tracks, track)).collect(),
+            calls: tracks
+                .calls
+                .iter()
+                .map(|call| !call.legs.is_empty() && filter.keeps_call(tracks, call))
+                .collect(),
+            registrations: tracks
+                .registrations
+                .iter()
+                .map(|track| filter.keeps_registration(tracks, track))
+                .collect(),
+            subscriptions: tracks
+                .subscriptions
+                .iter()
+                .map(|track| filter.keeps_subscription(tracks, track))
+                .collect(),
             streams: tracks.streams.iter().map(|track| filter.keeps_stream(tracks, track)).collect(),
         }
     }
 
     /// Takes the other rows out. Streams stay all where calls name them by number.
     fn json(&self, mut report: serde_json::Value) -> serde_json::Value {
-        let rows =
-            [("calls", &self.calls), ("registrations", &self.registrations), ("subscriptions", &self.subscriptions)];
+        let rows = [
+            ("calls", &self.calls),
+            ("registrations", &self.registrations),
+            ("subscriptions", &self.subscriptions),
+        ];
         for (name, kept) in rows {
             if let Some(rows) = report[name].as_array_mut() {
                 let mut kept = kept.iter();

@@ -25,7 +25,8 @@ pub(super) fn find_call(tracks: &Tracks, wanted: &str) -> Result<usize, Failure>
     if let Some(index) = whole {
         return Ok(index);
     }
-    let parts = tracks.calls.iter().enumerate().filter(|(_, call)| ids(call).iter().any(|id| id.contains(wanted)));
+    let parts =
+        tracks.calls.iter().enumerate().filter(|(_, call)| ids(call).iter().any(|id| id.contains(wanted)));
     let found: Vec<usize> = parts.map(|(index, _)| index).take(2).collect();
     match *found {
         [index] => Ok(index),

@@ -67,7 +67,8 @@ struct Packet {
 pub(super) fn read(inputs: Vec<Input>, doctor: &mut Doctor) -> Result<(), Failure> {
     let (teller, told) = sync_channel(WAITING);
     let count = inputs.len();
-    let thread = thread::Builder::new().name("reading".to_owned()).spawn(move || read_all(inputs, &teller))?;
+    let thread =
+        thread::Builder::new().name("reading".to_owned()).spawn(move || read_all(inputs, &teller))?;
     take(&told, doctor);
     let errors = thread.join().map_err(|_| Failure::Failed("the reading thread ended early".to_owned()))?;
     match errors.first() {
@@ -150,9 +151,18 @@ fn open_file(name: &str, mut file: File, teller: &SyncSender<Told>) -> io::Resul
     let count = file.read(&mut magic)?;
     // A pipe cannot be wound back; its first bytes go before the rest.
     if file.rewind().is_err() {
-        return open_stream(name, BufReader::new(io::Cursor::new(magic[..count].to_vec()).chain(file)), 0, teller);
+        return open_stream(
+            name,
+            BufReader::new(io::Cursor::new(magic[..count].to_vec()).chain(file)),
+            0,
+            teller,
+        );
     }
-    if is_zip(&magic) { bundle(name, file, teller) } else { open_stream(name, BufReader::new(file), 0, teller) }
+    if is_zip(&magic) {
+        bundle(name, file, teller)
+    } else {
+        open_stream(name, BufReader::new(file), 0, teller)
+    }
 }
 
 fn is_zip(bytes: &[u8]) -> bool {
@@ -173,7 +183,7 @@ fn bundle(name: &str, file: impl Read + Seek, teller: &SyncSender<Told>) -> io::
         if entry.is_dir() {
             continue;
         }
-        let inner = format!("{name}/{}", entry.name());
+        let inner = format!("{name}/{}", String::from_utf8_lossy(entry.name_raw()));
         let stream = BufReader::new(entry.take(UNPACKED_LIMIT_BYTES));
         if let Err(error) = open_stream(&inner, stream, 1, teller) {
             eprintln!("offhook: {inner}: {error}");
@@ -196,7 +206,11 @@ fn open_stream(name: &str, mut stream: impl BufRead, depth: u8, teller: &SyncSen
         return bundle(name, io::Cursor::new(whole), teller);
     }
     let beginning = stream.fill_buf()?.to_vec();
-    if pcap::is_capture(&beginning) || beginning.is_empty() { capture(name, stream, teller) } else { text(name, &beginning, stream, teller) }
+    if pcap::is_capture(&beginning) || beginning.is_empty() {
+        capture(name, stream, teller)
+    } else {
+        text(name, &beginning, stream, teller)
+    }
 }
 
 fn tell(teller: &SyncSender<Told>, told: Told) -> io::Result<()> {
@@ -214,7 +228,10 @@ fn capture(name: &str, mut stream: impl Read, teller: &SyncSender<Told>) -> io::
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             // What came before a damaged block of gzip is judged.
             Err(error) => {
-                tell(teller, Told::Remark(format!("the file cannot be read beyond byte {}: {error}", reader.offset())))?;
+                tell(
+                    teller,
+                    Told::Remark(format!("the file cannot be read beyond byte {}: {error}", reader.offset())),
+                )?;
                 reader.filled(0);
             }
         }
@@ -267,7 +284,8 @@ fn text(name: &str, beginning: &[u8], mut stream: impl BufRead, teller: &SyncSen
 }
 
 fn lines(mut stream: impl BufRead, teller: &SyncSender<Told>) -> io::Result<()> {
-    let is_wide = stream.fill_buf()?.starts_with(&[0xff, 0xfe]) || stream.fill_buf()?.starts_with(&[0xfe, 0xff]);
+    let is_wide =
+        stream.fill_buf()?.starts_with(&[0xff, 0xfe]) || stream.fill_buf()?.starts_with(&[0xfe, 0xff]);
     if is_wide {
         let mut whole = Vec::new();
         stream.take(CONFIG_BYTES * 16).read_to_end(&mut whole)?;
@@ -318,7 +336,10 @@ fn skip_line(stream: &mut impl BufRead) -> io::Result<()> {
 
 /// Hands each packet of each capture to `take`: link type, time, bytes and length on the wire. What is no capture
 /// and standard input are passed over.
-pub(super) fn packets(inputs: &[Input], mut take: impl FnMut(&Captured<'_>) -> io::Result<()>) -> Result<(), Failure> {
+pub(super) fn packets(
+    inputs: &[Input],
+    mut take: impl FnMut(&Captured<'_>) -> io::Result<()>,
+) -> Result<(), Failure> {
     let (teller, told) = sync_channel(WAITING);
     let again: Vec<Input> = inputs.iter().filter(|input| **input != Input::Stdin).cloned().collect();
     let thread = thread::Builder::new().name("reading".to_owned()).spawn(move || read_all(again, &teller))?;

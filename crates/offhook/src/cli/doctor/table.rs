@@ -55,15 +55,24 @@ fn summary(tracks: &Tracks, out: &mut String) {
         (tracks.devices.len(), "devices"),
         (tracks.log.len(), "log lines"),
     ];
-    let held: Vec<_> = counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    let held: Vec<_> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
     let held = if held.is_empty() { "nothing of telephony".to_owned() } else { held.join(", ") };
     let _ = writeln!(out, "holds {held}");
-    let requests: Vec<_> = tracks.counts.requests.iter().map(|(method, count)| format!("{}×{count}", plain(method))).collect();
+    let requests: Vec<_> =
+        tracks.counts.requests.iter().map(|(method, count)| format!("{}×{count}", plain(method))).collect();
     if !requests.is_empty() {
         let _ = writeln!(out, "SIP requests: {}", requests.join(", "));
     }
-    let answers: Vec<_> =
-        tracks.counts.answers.iter().map(|((status, method), count)| format!("{status}/{}×{count}", plain(method))).collect();
+    let answers: Vec<_> = tracks
+        .counts
+        .answers
+        .iter()
+        .map(|((status, method), count)| format!("{status}/{}×{count}", plain(method)))
+        .collect();
     if !answers.is_empty() {
         let _ = writeln!(out, "SIP answers: {}", answers.join(", "));
     }
@@ -90,8 +99,20 @@ fn table(head: &[&str], rows: Vec<Vec<String>>, out: &mut String) {
 fn call_table(tracks: &Tracks, keep: &Keep, out: &mut String) {
     let rows = tracks.calls.iter().zip(&keep.calls).filter(|(_, kept)| **kept);
     let rows = rows.filter_map(|(call, _)| call_row(tracks, call)).collect();
-    let head =
-        ["call from", "to", "outcome", "by", "ringing", "answered", "lasted", "loss", "jitter", "MOS", "legs", "Call-ID"];
+    let head = [
+        "call from",
+        "to",
+        "outcome",
+        "by",
+        "ringing",
+        "answered",
+        "lasted",
+        "loss",
+        "jitter",
+        "MOS",
+        "legs",
+        "Call-ID",
+    ];
     table(&head, rows, out);
 }
 
@@ -104,7 +125,10 @@ fn call_row(tracks: &Tracks, call: &Call) -> Option<Vec<String>> {
     let streams: Vec<&Stream> =
         legs.flat_map(|leg| &leg.streams).filter_map(|&index| tracks.streams.get(index as usize)).collect();
     let worst = |figure: fn(&Stream) -> Option<f32>| {
-        streams.iter().filter_map(|stream| figure(stream)).fold(None, |worst: Option<f32>, now| Some(worst.map_or(now, |w| w.max(now))))
+        streams
+            .iter()
+            .filter_map(|stream| figure(stream))
+            .fold(None, |worst: Option<f32>, now| Some(worst.map_or(now, |w| w.max(now))))
     };
     let loss = worst(|s| Some(s.lost as f32 * 100.0 / (s.packets + s.lost).max(1) as f32));
     let mos = worst(|s| s.mos.map(|mos| -mos)).map(|mos| -mos);
@@ -140,39 +164,43 @@ fn outcome(outcome: Outcome, accepted: &str, ended: &str) -> String {
 }
 
 fn registration_table(tracks: &Tracks, keep: &Keep, out: &mut String) {
-    let rows = tracks.registrations.iter().zip(&keep.registrations).filter(|(_, kept)| **kept).map(|(track, _)| {
-        vec![
-            plain(&track.account),
-            track.path.source.to_string(),
-            format!("{}/{}", track.path.destination, track.path.carrier.name()),
-            outcome(track.outcome, "registered", "unregistered"),
-            track.status.map_or("-".to_owned(), |status| status.to_string()),
-            track.expires_s.map_or("-".to_owned(), |seconds| format!("{seconds} s")),
-            track.transactions.len().to_string(),
-        ]
-    });
+    let rows =
+        tracks.registrations.iter().zip(&keep.registrations).filter(|(_, kept)| **kept).map(|(track, _)| {
+            vec![
+                plain(&track.account),
+                track.path.source.to_string(),
+                format!("{}/{}", track.path.destination, track.path.carrier.name()),
+                outcome(track.outcome, "registered", "unregistered"),
+                track.status.map_or("-".to_owned(), |status| status.to_string()),
+                track.expires_s.map_or("-".to_owned(), |seconds| format!("{seconds} s")),
+                track.transactions.len().to_string(),
+            ]
+        });
     let head = ["account", "from", "server", "outcome", "status", "expires", "REGISTERs"];
     table(&head, rows.collect(), out);
 }
 
 fn subscription_table(tracks: &Tracks, keep: &Keep, out: &mut String) {
-    let rows = tracks.subscriptions.iter().zip(&keep.subscriptions).filter(|(_, kept)| **kept).map(|(track, _)| {
-        vec![
-            plain(&track.account),
-            plain(&track.target),
-            plain(&track.event),
-            outcome(track.outcome, "active", "ended"),
-            track.status.map_or("-".to_owned(), |status| status.to_string()),
-            track.last_state.unwrap_or("-").to_owned(),
-            track.notifies.len().to_string(),
-        ]
-    });
+    let rows =
+        tracks.subscriptions.iter().zip(&keep.subscriptions).filter(|(_, kept)| **kept).map(|(track, _)| {
+            vec![
+                plain(&track.account),
+                plain(&track.target),
+                plain(&track.event),
+                outcome(track.outcome, "active", "ended"),
+                track.status.map_or("-".to_owned(), |status| status.to_string()),
+                track.last_state.unwrap_or("-").to_owned(),
+                track.notifies.len().to_string(),
+            ]
+        });
     table(&["watcher", "target", "event", "outcome", "status", "last state", "NOTIFYs"], rows.collect(), out);
 }
 
 fn stream_table(tracks: &Tracks, keep: &Keep, out: &mut String) {
     let rows = tracks.streams.iter().zip(&keep.streams).filter(|(_, kept)| **kept).map(|(track, _)| {
-        let figure = |value: Option<f32>, unit: &str| value.map_or("-".to_owned(), |value| format!("{value:.1}{unit}"));
+        let figure = |value: Option<f32>, unit: &str| {
+            value.map_or("-".to_owned(), |value| format!("{value:.1}{unit}"))
+        };
         vec![
             track.path.source.to_string(),
             track.path.destination.to_string(),
@@ -211,8 +239,13 @@ fn scheme(scheme: Scheme) -> String {
 
 /// Text out of a capture for a terminal: control characters, and those that turn text round, are shown, not sent.
 pub(super) fn plain(text: &str) -> String {
-    let is_hostile = |c: char| c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().flat_map(|c| if is_hostile(c) { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] }).collect()
+    let is_hostile = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars()
+        .flat_map(|c| if is_hostile(c) { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] })
+        .collect()
 }
 
 #[cfg(test)]

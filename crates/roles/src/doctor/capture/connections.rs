@@ -179,15 +179,18 @@ impl Connections {
         }
         self.count += 1;
         self.order.push_back((ends, self.count));
-        self.open.insert(ends, Open {
-            number: self.count,
-            track,
-            lower_opened: path.source == ends.0,
-            paths: [there, back],
-            halves: [Half::default(), Half::default()],
-            speech: Speech::Unknown([Vec::new(), Vec::new()]),
-            finished: [false; 2],
-        });
+        self.open.insert(
+            ends,
+            Open {
+                number: self.count,
+                track,
+                lower_opened: path.source == ends.0,
+                paths: [there, back],
+                halves: [Half::default(), Half::default()],
+                speech: Speech::Unknown([Vec::new(), Vec::new()]),
+                finished: [false; 2],
+            },
+        );
     }
 
     fn close(&mut self, ends: Ends, proof: Proof, tracks: &mut Tracks, hear: &mut Hear<'_>) {
@@ -436,7 +439,8 @@ impl Http {
                 if side == 0 && waiting.len() < WAITING_LIMIT {
                     waiting.push_back(head.starts_with(b"HEAD "));
                 }
-                let websocket = http::header(head, "Upgrade").is_some_and(|to| to.eq_ignore_ascii_case("websocket"));
+                let websocket =
+                    http::header(head, "Upgrade").is_some_and(|to| to.eq_ignore_ascii_case("websocket"));
                 *upgrades |= side == 1 && head.get(9..12) == Some(b"101") && websocket;
                 tell(Spoken::HttpHead(head));
             }
@@ -507,8 +511,11 @@ mod tests {
         let mut proof = Proof { at: Time::ZERO, file: 0, number: 0, offset: 0 };
         for &(from_client, sequence, flags, text) in segments {
             proof.number += 1;
-            let (source, destination) =
-                if from_client { (CLIENT, (SERVER.0, server_port)) } else { ((SERVER.0, server_port), CLIENT) };
+            let (source, destination) = if from_client {
+                (CLIENT, (SERVER.0, server_port))
+            } else {
+                ((SERVER.0, server_port), CLIENT)
+            };
             let segment = Segment {
                 source_port: source.1,
                 destination_port: destination.1,
@@ -528,18 +535,24 @@ mod tests {
     fn sip_in_parts_and_several_in_a_segment() {
         let two = format!("{OPTIONS}{OPTIONS}");
         let (first, second) = two.split_at(10);
-        let (heard, tracks) = hear(5_060, &[
-            (true, 0, SYN, ""),
-            (false, 100, SYN | ACK, ""),
-            (true, 11, ACK, second),
-            (true, 1, ACK, first),
-            (true, 1, ACK, first),
-            (false, 101, ACK, "\r\n"),
-            (false, 103, ACK | RST, ""),
-        ]);
+        let (heard, tracks) = hear(
+            5_060,
+            &[
+                (true, 0, SYN, ""),
+                (false, 100, SYN | ACK, ""),
+                (true, 11, ACK, second),
+                (true, 1, ACK, first),
+                (true, 1, ACK, first),
+                (false, 101, ACK, "\r\n"),
+                (false, 103, ACK | RST, ""),
+            ],
+        );
         assert_eq!(heard, ["c tcp 48", "c tcp 48"]);
         let connection = &tracks.connections[0];
-        assert_eq!((connection.carries, connection.bytes, connection.missing), (Carries::Sip, [96, 2], [0, 0]));
+        assert_eq!(
+            (connection.carries, connection.bytes, connection.missing),
+            (Carries::Sip, [96, 2], [0, 0])
+        );
         assert_eq!(connection.path.source.port(), 40_000);
         assert_eq!(connection.syns.len(), 1);
         assert!(connection.accepted.is_some() && connection.reset.is_some_and(|(_, opener)| !opener));
@@ -547,19 +560,23 @@ mod tests {
 
     #[test]
     fn after_a_loss_the_next_message_is_found() {
-        let (heard, tracks) = hear(5_060, &[
-            (true, 0, SYN, ""),
-            (true, 1, ACK, &OPTIONS[..20]),
-            (true, 49, ACK, OPTIONS),
-            (true, 97, ACK, OPTIONS),
-        ]);
+        let (heard, tracks) = hear(
+            5_060,
+            &[
+                (true, 0, SYN, ""),
+                (true, 1, ACK, &OPTIONS[..20]),
+                (true, 49, ACK, OPTIONS),
+                (true, 97, ACK, OPTIONS),
+            ],
+        );
         assert_eq!(heard, ["c tcp 48", "c tcp 48"]);
         assert_eq!(tracks.connections[0].missing, [28, 0]);
     }
 
     #[test]
     fn a_capture_that_begins_in_a_message() {
-        let (heard, _) = hear(5_060, &[(true, 77, ACK, "Max-Forwards: 70\r\n\r\n"), (true, 97, ACK, OPTIONS)]);
+        let (heard, _) =
+            hear(5_060, &[(true, 77, ACK, "Max-Forwards: 70\r\n\r\n"), (true, 97, ACK, OPTIONS)]);
         assert_eq!(heard.last().map(String::as_str), Some("c tcp 48"));
     }
 
@@ -571,17 +588,23 @@ mod tests {
 
     #[test]
     fn http_and_its_upgrade() {
-        let (heard, tracks) = hear(80, &[
-            (true, 1, ACK, "GET /mac.cfg HTTP/1.1\r\nHost: a\r\n\r\n"),
-            (false, 1, ACK, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"),
-        ]);
+        let (heard, tracks) = hear(
+            80,
+            &[
+                (true, 1, ACK, "GET /mac.cfg HTTP/1.1\r\nHost: a\r\n\r\n"),
+                (false, 1, ACK, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"),
+            ],
+        );
         assert_eq!(heard, ["c head 30", "c end", "s head 34", "s body 3", "s end"]);
         assert_eq!(tracks.connections[0].carries, Carries::Http);
-        let (heard, tracks) = hear(80, &[
-            (true, 1, ACK, "GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n\r\n"),
-            (false, 1, ACK, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"),
-            (false, 57, ACK, "\u{1}\u{3}SIP"),
-        ]);
+        let (heard, tracks) = hear(
+            80,
+            &[
+                (true, 1, ACK, "GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n\r\n"),
+                (false, 1, ACK, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"),
+                (false, 57, ACK, "\u{1}\u{3}SIP"),
+            ],
+        );
         assert_eq!(heard.len(), 4, "{heard:?}");
         assert_eq!(tracks.connections[0].carries, Carries::WebSocket);
     }

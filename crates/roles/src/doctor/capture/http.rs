@@ -117,7 +117,9 @@ impl Half {
                     None
                 })?;
                 let digits = rest[..end].split(|b| matches!(b, b';' | b'\r')).next().unwrap_or_default();
-                let size = std::str::from_utf8(digits).ok().and_then(|text| u64::from_str_radix(text.trim(), 16).ok());
+                let size = std::str::from_utf8(digits)
+                    .ok()
+                    .and_then(|text| u64::from_str_radix(text.trim(), 16).ok());
                 self.state = match size {
                     Some(0) => State::Trailer,
                     Some(size) => State::Chunk(size.saturating_add(2)),
@@ -170,7 +172,8 @@ fn body_of(head: &[u8], has_no_body: bool) -> State {
     if has_no_body || status.is_some_and(|s| s == b"204" || s == b"304" || s[0] == b'1') {
         return State::Head;
     }
-    let chunked = header(head, "Transfer-Encoding").is_some_and(|value| value.to_ascii_lowercase().contains("chunked"));
+    let chunked =
+        header(head, "Transfer-Encoding").is_some_and(|value| value.to_ascii_lowercase().contains("chunked"));
     if chunked {
         return State::ChunkSize;
     }
@@ -228,9 +231,18 @@ mod tests {
 
     #[test]
     fn each_way_to_tell_the_length() {
-        check(b"GET /mac.cfg HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\n\r\n", &["head 30", "end", "head 15", "end"]);
-        check(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabcHTTP/1.1 304 x\r\n\r\n", &["head 34", "body abc", "end", "head 14", "end"]);
-        check(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n", &["head 43", "body abcde", "end"]);
+        check(
+            b"GET /mac.cfg HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\n\r\n",
+            &["head 30", "end", "head 15", "end"],
+        );
+        check(
+            b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabcHTTP/1.1 304 x\r\n\r\n",
+            &["head 34", "body abc", "end", "head 14", "end"],
+        );
+        check(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n",
+            &["head 43", "body abcde", "end"],
+        );
         check(b"HTTP/1.0 200 OK\r\n\r\nabc", &["head 15", "body abc", "end"]);
         check(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", &["head 41", "end"]);
     }

@@ -72,7 +72,8 @@ pub fn ethernet(bytes: &[u8]) -> Frame<'_> {
 
 /// Linux cooked capture: where the protocol, the address and its length stand, and how long the head is.
 fn cooked(bytes: &[u8], kind_at: usize, address_at: usize, length_at: usize, head: usize) -> Frame<'_> {
-    let (Some(rest), Some((kind, _))) = (bytes.get(head..), bytes.get(kind_at..).and_then(kind_and_rest)) else {
+    let (Some(rest), Some((kind, _))) = (bytes.get(head..), bytes.get(kind_at..).and_then(kind_and_rest))
+    else {
         return plain(Content::Other);
     };
     let six = bytes.get(length_at) == Some(&6) || (length_at == 4 && bytes.get(4..6) == Some(&[0, 6]));
@@ -178,7 +179,10 @@ mod tests {
         bytes[..2].copy_from_slice(&[0x08, 0]);
         (bytes[11], bytes[12], bytes[17]) = (6, 0xaa, 0xbb);
         assert_eq!(frame(276, &bytes).source, Some([0xaa, 0, 0, 0, 0, 0xbb]));
-        assert_eq!(frame(113, &[0, 0, 0, 1, 0, 6, 9, 8, 7, 6, 5, 4, 0, 0, 8, 0, 0x45]).source, Some([9, 8, 7, 6, 5, 4]));
+        assert_eq!(
+            frame(113, &[0, 0, 0, 1, 0, 6, 9, 8, 7, 6, 5, 4, 0, 0, 8, 0, 0x45]).source,
+            Some([9, 8, 7, 6, 5, 4])
+        );
         assert_eq!(frame(113, &[0, 0, 3, 4, 0, 0, 9, 8, 7, 6, 5, 4, 0, 0, 8, 0, 0x45]).source, None);
     }
 

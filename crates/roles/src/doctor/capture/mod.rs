@@ -121,7 +121,10 @@ mod tests {
         assert_eq!(gre(&[0, 0, 8, 0, 0x45]), Some(Inner::Ip(&[0x45])));
         assert_eq!(gre(&[0x20, 0, 0x86, 0xdd, 1, 2, 3, 4, 0x60]), Some(Inner::Ip(&[0x60])));
         assert_eq!(gre(&[0, 0, 0x65, 0x58, 9]), Some(Inner::Ethernet(&[9])));
-        assert_eq!(gre(&[0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9]), Some(Inner::Ethernet(&[9])));
+        assert_eq!(
+            gre(&[0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9]),
+            Some(Inner::Ethernet(&[9]))
+        );
         assert_eq!(gre(&[0x80, 0, 8]), None);
         let inner = |port, payload: &'static [u8]| {
             vxlan(&Datagram { source_port: 50_000, destination_port: port, payload, missing: 0 })

@@ -244,7 +244,9 @@ mod tests {
         half.synchronize(0);
         let mut gaps = 0;
         for step in 1..10_000u32 {
-            half.take(step * 2_000, &[0; 1_000], 0, &mut |piece| gaps += u32::from(matches!(piece, Piece::Gap(_))));
+            half.take(step * 2_000, &[0; 1_000], 0, &mut |piece| {
+                gaps += u32::from(matches!(piece, Piece::Gap(_)))
+            });
             assert!(half.pending.len() <= PENDING_LIMIT && half.pending_bytes <= PENDING_BYTES_LIMIT);
         }
         assert!(gaps > 9_000);

@@ -39,7 +39,9 @@ impl Half {
         }
         self.buffer.extend_from_slice(bytes);
         let mut at = 0;
-        while let Some(&[kind, major, _, high, low]) = self.buffer.get(at..at + 5).and_then(|b| b.first_chunk()) {
+        while let Some(&[kind, major, _, high, low]) =
+            self.buffer.get(at..at + 5).and_then(|b| b.first_chunk())
+        {
             let length = usize::from(u16::from_be_bytes([high, low]));
             if !(CHANGE_CIPHER..=APPLICATION + 1).contains(&kind) || major != 3 || length > MAX_RECORD_BYTES {
                 return self.gap();
@@ -50,7 +52,8 @@ impl Half {
                 ALERT => note_alert(record, self.encrypted, from_client, proof, tls),
                 HANDSHAKE if !self.encrypted => {
                     let room = MAX_HANDSHAKE_BYTES.saturating_sub(self.handshake.len());
-                    self.handshake.extend_from_slice(record.get(..room.min(record.len())).unwrap_or_default());
+                    self.handshake
+                        .extend_from_slice(record.get(..room.min(record.len())).unwrap_or_default());
                     read_handshake(&mut self.handshake, from_client, proof, tls);
                 }
                 APPLICATION => self.sent_data = true,
@@ -95,7 +98,9 @@ fn read_handshake(buffer: &mut Vec<u8>, from_client: bool, proof: Proof, tls: &m
                 tls.server_hello.get_or_insert(proof);
                 let _ = server_hello(body, tls);
             }
-            11 if !from_client && tls.certificate.is_none() => tls.certificate = certificate(body).map(|der| (der, proof)),
+            11 if !from_client && tls.certificate.is_none() => {
+                tls.certificate = certificate(body).map(|der| (der, proof))
+            }
             _ => {}
         }
         at += 4 + length;
@@ -139,7 +144,8 @@ fn client_hello(body: &[u8], tls: &mut Tls) -> Option<()> {
                 tls.server_name = Some(String::from_utf8_lossy(name).into());
             }
             43 => {
-                let offered = counted(&mut value, 1)?.chunks_exact(2).map(|v| u16::from_be_bytes([v[0], v[1]]));
+                let offered =
+                    counted(&mut value, 1)?.chunks_exact(2).map(|v| u16::from_be_bytes([v[0], v[1]]));
                 // 0x?a?a are the values that keep others tolerant (RFC 8701).
                 highest = offered.filter(|version| version >> 8 == 3).max().unwrap_or(highest);
             }

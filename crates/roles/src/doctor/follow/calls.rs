@@ -8,7 +8,7 @@ use proto::sip::Method;
 
 use super::sip::{Change, Map};
 use crate::doctor::Proof;
-use crate::doctor::tracks::{By, Call, Leg, LegId, Party, Transaction, TransactionId, Tracks};
+use crate::doctor::tracks::{By, Call, Leg, LegId, Party, Tracks, Transaction, TransactionId};
 
 /// Legs of one case.
 pub const LIMIT: usize = 500_000;
@@ -47,7 +47,13 @@ impl Calls {
     }
 
     /// Takes what has changed about a transaction of a call.
-    pub fn take(&mut self, tracks: &mut Tracks, proof: Proof, id: TransactionId, change: Change) -> Option<LegId> {
+    pub fn take(
+        &mut self,
+        tracks: &mut Tracks,
+        proof: Proof,
+        id: TransactionId,
+        change: Change,
+    ) -> Option<LegId> {
         let leg_id = self.find(tracks, proof, id)?;
         let transaction = tracks.transactions.get(id.0 as usize)?.as_ref()?;
         let leg = tracks.legs.get_mut(leg_id as usize)?;
@@ -119,7 +125,9 @@ impl Calls {
                 continue;
             }
             // The exchange may speak from another port, or another transport.
-            if leg.path.destination.ip() != new.path.source.ip() || leg.path.source == new.path.destination && leg.from.user == new.to.user {
+            if leg.path.destination.ip() != new.path.source.ip()
+                || leg.path.source == new.path.destination && leg.from.user == new.to.user
+            {
                 continue;
             }
             let same_caller = is_same(&leg.from, &new.from);

@@ -9,7 +9,7 @@ use proto::sip::Method;
 use super::said::kept;
 use super::sip::Map;
 use crate::doctor::Proof;
-use crate::doctor::tracks::{Device, Mac, Scanner, Transaction, Tracks, mac_text};
+use crate::doctor::tracks::{Device, Mac, Scanner, Tracks, Transaction, mac_text};
 
 /// Devices of one case.
 pub const LIMIT: usize = 65_536;
@@ -63,7 +63,13 @@ impl Devices {
     }
 
     /// Somebody at this address says what it is.
-    pub fn named(&mut self, tracks: &mut Tracks, address: IpAddr, user_agent: Option<&str>, account: Option<&str>) {
+    pub fn named(
+        &mut self,
+        tracks: &mut Tracks,
+        address: IpAddr,
+        user_agent: Option<&str>,
+        account: Option<&str>,
+    ) {
         let index = match self.by_address.get(&address) {
             Some(&index) => index,
             None if tracks.devices.len() >= LIMIT => return tracks.leave_out("devices"),
@@ -92,10 +98,15 @@ impl Devices {
 
     /// A request to a server has begun or was answered finally.
     pub fn request(&mut self, transaction: &Transaction, proof: Proof, status: Option<u16>) {
-        if !matches!(transaction.method, Method::Register | Method::Invite | Method::Options | Method::Subscribe) {
+        if !matches!(
+            transaction.method,
+            Method::Register | Method::Invite | Method::Options | Method::Subscribe
+        ) {
             return;
         }
-        let Some(request) = transaction.request.as_ref().filter(|request| request.to.tag.is_empty()) else { return };
+        let Some(request) = transaction.request.as_ref().filter(|request| request.to.tag.is_empty()) else {
+            return;
+        };
         let address = transaction.path.source.ip();
         if !self.sources.contains_key(&address) {
             if self.sources.len() >= SOURCES_LIMIT {
@@ -171,7 +182,8 @@ impl Devices {
                 continue;
             }
             self.named(tracks, address, vendor.as_deref(), None);
-            let device = self.by_address.get(&address).and_then(|&index| tracks.devices.get_mut(index as usize));
+            let device =
+                self.by_address.get(&address).and_then(|&index| tracks.devices.get_mut(index as usize));
             if let Some(device) = device {
                 device.mac = Some(mac);
             }
@@ -191,12 +203,17 @@ pub fn model_and_firmware(user_agent: &str) -> (Option<Box<str>>, Option<Box<str
     let has_digit = |word: &str| word.bytes().any(|byte| byte.is_ascii_digit());
     let is_version = |word: &str| {
         let digits = word.trim_start_matches(|c: char| c.is_ascii_alphabetic());
-        word.len() - digits.len() <= 2 && digits.split('.').count() >= 2 && digits.bytes().next().is_some_and(|b| b.is_ascii_digit())
+        word.len() - digits.len() <= 2
+            && digits.split('.').count() >= 2
+            && digits.bytes().next().is_some_and(|b| b.is_ascii_digit())
     };
     let is_mac = |word: &str| word.len() >= 12 && word.bytes().all(|b| b.is_ascii_hexdigit() || b == b':');
     let firmware = words().find(|word| is_version(word));
     let model = words().find(|word| {
-        has_digit(word) && !is_version(word) && !is_mac(word) && word.bytes().any(|byte| byte.is_ascii_alphabetic())
+        has_digit(word)
+            && !is_version(word)
+            && !is_mac(word)
+            && word.bytes().any(|byte| byte.is_ascii_alphabetic())
     });
     (model.map(kept), firmware.map(kept))
 }
@@ -204,12 +221,14 @@ pub fn model_and_firmware(user_agent: &str) -> (Option<Box<str>>, Option<Box<str
 /// The hardware address in a User-Agent or a URI, as twelve hex digits in lower case.
 pub fn mac_in(text: &str) -> Option<Box<str>> {
     let words = text.split(|c: char| !(c.is_ascii_hexdigit() || c == ':' || c == '-'));
-    words.map(|word| word.replace([':', '-'], "").to_ascii_lowercase()).find_map(|word| {
-        // `MAC0021f222abd9` begins with letters that are hex digits too.
-        let tail = word.get(word.len().checked_sub(12)?..)?;
-        let plausible = word.len() == 12 || (word.len() < 16 && !text.contains(':'));
-        (plausible && tail.bytes().any(|byte| byte.is_ascii_digit())).then(|| tail.into())
-    })
+    words.map(|word| (word.contains([':', '-']), word.replace([':', '-'], "").to_ascii_lowercase())).find_map(
+        |(divided, word)| {
+            // `MAC0021f222abd9` begins with letters that are hex digits too.
+            let tail = word.get(word.len().checked_sub(12)?..)?;
+            let plausible = word.len() == 12 || (word.len() < 16 && !divided);
+            (plausible && tail.bytes().any(|byte| byte.is_ascii_digit())).then(|| tail.into())
+        },
+    )
 }
 
 /// The hardware address of a device as the report writes it.

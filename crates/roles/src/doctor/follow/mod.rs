@@ -2,6 +2,7 @@
 //! packet; the tracks themselves are lent.
 
 pub mod calls;
+pub mod clocks;
 pub mod devices;
 pub mod network;
 pub mod provisioning;

@@ -141,7 +141,14 @@ impl Network {
     }
 
     /// Takes ICMP or ICMPv6; gives the index of the error.
-    pub fn icmp(&mut self, tracks: &mut Tracks, proof: Proof, from: IpAddr, is_v6: bool, bytes: &[u8]) -> Option<u32> {
+    pub fn icmp(
+        &mut self,
+        tracks: &mut Tracks,
+        proof: Proof,
+        from: IpAddr,
+        is_v6: bool,
+        bytes: &[u8],
+    ) -> Option<u32> {
         let [kind, code, ..] = *bytes else { return None };
         let is_error = if is_v6 { kind < 128 } else { matches!(kind, 3 | 4 | 5 | 11 | 12) };
         if !is_error {
@@ -171,7 +178,9 @@ impl Network {
         let key = (asked.source, asked.destination, message.id);
         let known = self.lookups.get(&key).copied().filter(|&index| {
             let lookup = tracks.lookups.get(index as usize);
-            lookup.is_some_and(|lookup| lookup.kind == message.kind && lookup.name.eq_ignore_ascii_case(&message.name))
+            lookup.is_some_and(|lookup| {
+                lookup.kind == message.kind && lookup.name.eq_ignore_ascii_case(&message.name)
+            })
         });
         let index = match known {
             Some(index) => index,
@@ -323,7 +332,8 @@ mod tests {
             }
             network.arp(&mut tracks, PROOF, &packet);
         }
-        let conflicts: Vec<_> = tracks.conflicts.iter().map(|c| (c.address.to_string(), c.first.0[5], c.second.0[5])).collect();
+        let conflicts: Vec<_> =
+            tracks.conflicts.iter().map(|c| (c.address.to_string(), c.first.0[5], c.second.0[5])).collect();
         assert_eq!(conflicts, [("192.0.2.10".to_owned(), 1, 2)]);
     }
 

@@ -66,7 +66,8 @@ fn transfers_in_runs(tracks: &Tracks) -> Vec<Provisioning> {
         let told = transfer.user_agent.as_deref().and_then(mac_in).or_else(|| mac_in(&transfer.name));
         run.device = run.device.take().or(told);
         if run.url.is_none() {
-            let host = transfer.host.as_deref().map_or_else(|| transfer.server.ip().to_string(), str::to_owned);
+            let host =
+                transfer.host.as_deref().map_or_else(|| transfer.server.ip().to_string(), str::to_owned);
             run.url = Some(format!("{}://{host}", transfer.scheme.name()).into());
         }
     }
@@ -76,7 +77,8 @@ fn transfers_in_runs(tracks: &Tracks) -> Vec<Provisioning> {
 /// A run with what DHCP had told the phone before.
 fn new_run(tracks: &Tracks, address: IpAddr, asked: Proof) -> Provisioning {
     let is_told = |lease: &&Lease| {
-        lease.address == Some(address) && lease.messages.first().is_some_and(|first| first.proof.at <= asked.at)
+        lease.address == Some(address)
+            && lease.messages.first().is_some_and(|first| first.proof.at <= asked.at)
     };
     let lease = tracks.leases.iter().find(is_told);
     let option66 = lease.and_then(|lease| lease.option66.clone());
@@ -101,7 +103,9 @@ fn plug_and_play(tracks: &Tracks) -> Vec<(IpAddr, PnP)> {
     let mut asked: BTreeMap<&str, usize> = BTreeMap::new();
     for &id in &tracks.others {
         let Some(transaction) = tracks.transaction(id) else { continue };
-        let (Some(request), Some(first)) = (&transaction.request, transaction.copies.first()) else { continue };
+        let (Some(request), Some(first)) = (&transaction.request, transaction.copies.first()) else {
+            continue;
+        };
         if package(request.event.as_deref()) != "ua-profile" {
             continue;
         }
@@ -111,12 +115,16 @@ fn plug_and_play(tracks: &Tracks) -> Vec<(IpAddr, PnP)> {
                 let copies = transaction.copies.len() as u32;
                 asked.insert(&transaction.call_id, found.len());
                 let mac = mac_in(&request.uri).or_else(|| mac_in(&request.from.user));
-                found.push((transaction.path.source.ip(), PnP { asked: *first, copies, answers: Vec::new(), mac, event }));
+                found.push((
+                    transaction.path.source.ip(),
+                    PnP { asked: *first, copies, answers: Vec::new(), mac, event },
+                ));
             }
             Method::Notify => {
                 let by_dialog = asked.get(&*transaction.call_id).copied();
                 // Some servers answer with a Call-ID of their own.
-                let index = by_dialog.or_else(|| found.iter().rposition(|(ip, _)| *ip == transaction.path.destination.ip()));
+                let index = by_dialog
+                    .or_else(|| found.iter().rposition(|(ip, _)| *ip == transaction.path.destination.ip()));
                 let Some((_, pnp)) = index.and_then(|index| found.get_mut(index)) else { continue };
                 if pnp.answers.len() < ANSWERS_LIMIT {
                     pnp.answers.push((transaction.path.source, request.body.url.clone(), *first));
@@ -130,7 +138,8 @@ fn plug_and_play(tracks: &Tracks) -> Vec<(IpAddr, PnP)> {
 
 /// The vendor, model and version of a PnP SUBSCRIBE's Event.
 pub fn profile(event: &str) -> [Option<&str>; 3] {
-    ["vendor", "model", "version"].map(|name| event_parameter(event, name).map(|value| value.trim_matches('"')))
+    ["vendor", "model", "version"]
+        .map(|name| event_parameter(event, name).map(|value| value.trim_matches('"')))
 }
 
 /// Starts: a registration under a new Call-ID, PnP, DHCP from the beginning, and the phone's own log.
@@ -217,11 +226,14 @@ fn note_before(tracks: &Tracks, reboot: &mut Reboot) {
 /// NOTIFYs `check-sync`: to whom, where, and whether they ask for a restart.
 fn check_syncs(tracks: &Tracks) -> Vec<(IpAddr, Proof, bool)> {
     let notifies = tracks.others.iter().filter_map(|&id| tracks.transaction(id));
-    let orders = notifies.filter(|transaction| transaction.method == Method::Notify).filter_map(|transaction| {
-        let event = transaction.request.as_ref()?.event.as_deref()?;
-        let restart = event_parameter(event, "reboot").is_some_and(|value| value.trim_matches('"').eq_ignore_ascii_case("true"));
-        let is_order = package(Some(event)) == "check-sync";
-        is_order.then(|| Some((transaction.path.destination.ip(), *transaction.copies.first()?, restart)))?
-    });
+    let orders =
+        notifies.filter(|transaction| transaction.method == Method::Notify).filter_map(|transaction| {
+            let event = transaction.request.as_ref()?.event.as_deref()?;
+            let restart = event_parameter(event, "reboot")
+                .is_some_and(|value| value.trim_matches('"').eq_ignore_ascii_case("true"));
+            let is_order = package(Some(event)) == "check-sync";
+            is_order
+                .then(|| Some((transaction.path.destination.ip(), *transaction.copies.first()?, restart)))?
+        });
     orders.collect()
 }

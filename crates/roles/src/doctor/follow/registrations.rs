@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::sip::{Change, Map};
 use crate::doctor::Proof;
-use crate::doctor::tracks::{Outcome, Registration, Transaction, TransactionId, Tracks};
+use crate::doctor::tracks::{Outcome, Registration, Tracks, Transaction, TransactionId};
 
 /// Registrations of one case.
 pub const LIMIT: usize = 200_000;
@@ -27,7 +27,9 @@ impl Registrations {
     /// Takes what has changed about a REGISTER.
     pub fn take(&mut self, tracks: &mut Tracks, proof: Proof, id: TransactionId, change: Change) {
         let Some(index) = self.find(tracks, proof, id) else { return };
-        let Some(transaction) = tracks.transactions.get(id.0 as usize).and_then(Option::as_ref) else { return };
+        let Some(transaction) = tracks.transactions.get(id.0 as usize).and_then(Option::as_ref) else {
+            return;
+        };
         let Some(track) = tracks.registrations.get_mut(index as usize) else { return };
         track.to = track.to.max(proof);
         if change == Change::Begun {

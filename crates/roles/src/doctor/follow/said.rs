@@ -65,7 +65,9 @@ pub fn said(message: &Message<'_>, own: Option<&str>) -> Said {
         rport: via.and_then(|via| via.rport()).flatten(),
         realm: challenge.and_then(|value| field(value, "realm")),
         nonce: challenge.and_then(|value| field(value, "nonce")),
-        stale: challenge.and_then(|value| field(value, "stale")).is_some_and(|stale| stale.eq_ignore_ascii_case("true")),
+        stale: challenge
+            .and_then(|value| field(value, "stale"))
+            .is_some_and(|stale| stale.eq_ignore_ascii_case("true")),
         min_expires_s: message.number(Name::MinExpires),
         expires_s: bound.or_else(|| message.number(Name::Expires)),
         retry_after_s: message.number(Name::RetryAfter),
@@ -146,9 +148,14 @@ fn body(message: &Message<'_>) -> Body {
     Body {
         bytes: bytes.len() as u32,
         sdp: description.map(|description| Box::new(sdp(&description))),
-        fragment_status: is("message/sipfrag").then(|| Sipfrag::parse(bytes).ok().map(|f| f.status)).flatten(),
+        fragment_status: is("message/sipfrag")
+            .then(|| Sipfrag::parse(bytes).ok().map(|f| f.status))
+            .flatten(),
         dialog_state: is("application/dialog-info+xml").then(|| dialog_state(bytes)).flatten(),
-        dtmf: is("application/dtmf-relay").then(|| signal(bytes)).flatten().or_else(|| is("application/dtmf").then(|| text(bytes))),
+        dtmf: is("application/dtmf-relay")
+            .then(|| signal(bytes))
+            .flatten()
+            .or_else(|| is("application/dtmf").then(|| text(bytes))),
         url: is("application/url").then(|| text(bytes.trim_ascii())),
         kind: kind.into(),
     }
@@ -157,7 +164,9 @@ fn body(message: &Message<'_>) -> Body {
 /// `Signal=5` of a DTMF INFO.
 fn signal(bytes: &[u8]) -> Option<Box<str>> {
     let lines = std::str::from_utf8(bytes).ok()?;
-    let value = lines.lines().find_map(|line| line.split_once('=').filter(|(key, _)| key.trim().eq_ignore_ascii_case("signal")))?;
+    let value = lines
+        .lines()
+        .find_map(|line| line.split_once('=').filter(|(key, _)| key.trim().eq_ignore_ascii_case("signal")))?;
     Some(kept(value.1.trim()))
 }
 
@@ -178,9 +187,14 @@ fn dialog_state(bytes: &[u8]) -> Option<&'static str> {
 /// A session description in short.
 pub fn sdp(description: &Description) -> Sdp {
     let origin = description.origin();
-    let session = origin.as_ref().and_then(|o| Some((o.session_id.parse().ok()?, o.session_version.parse().ok()?)));
+    let session =
+        origin.as_ref().and_then(|o| Some((o.session_id.parse().ok()?, o.session_version.parse().ok()?)));
     let media = (0..description.media.len()).map(|index| stream(description, index)).collect();
-    Sdp { session: session.unwrap_or_default(), origin: origin.map(|o| kept(&o.connection.address)).unwrap_or_default(), media }
+    Sdp {
+        session: session.unwrap_or_default(),
+        origin: origin.map(|o| kept(&o.connection.address)).unwrap_or_default(),
+        media,
+    }
 }
 
 fn stream(description: &Description, index: usize) -> SdpMedia {
@@ -273,7 +287,8 @@ mod tests {
 
     #[test]
     fn the_answer_to_ones_own_binding() {
-        let text = "SIP/2.0 200 OK\r\nContact: <sip:a@h>;expires=30, <sip:b@h>;expires=60\r\nExpires: 90\r\n\r\n";
+        let text =
+            "SIP/2.0 200 OK\r\nContact: <sip:a@h>;expires=30, <sip:b@h>;expires=60\r\nExpires: 90\r\n\r\n";
         let message = Message::parse(text.as_bytes()).unwrap();
         assert_eq!(said(&message, Some("sip:b@h")).expires_s, Some(60));
         assert_eq!(said(&message, None).expires_s, Some(90));
@@ -284,7 +299,10 @@ mod tests {
     fn a_challenge() {
         let text = "SIP/2.0 401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"a, b\",nonce=n1, stale=TRUE\r\n\r\n";
         let answer = said(&Message::parse(text.as_bytes()).unwrap(), None);
-        assert_eq!((answer.realm.as_deref(), answer.nonce.as_deref(), answer.stale), (Some("a, b"), Some("n1"), true));
+        assert_eq!(
+            (answer.realm.as_deref(), answer.nonce.as_deref(), answer.stale),
+            (Some("a, b"), Some("n1"), true)
+        );
         assert_eq!(&*answer.reason, "Unauthorized");
     }
 
@@ -294,13 +312,25 @@ mod tests {
             let text = format!("INFO sip:a SIP/2.0\r\nContent-Type: {kind}\r\n\r\n{text}");
             body(&Message::parse(text.as_bytes()).unwrap())
         };
-        assert_eq!(body_of("message/sipfrag;version=2.0", "SIP/2.0 503 Service Unavailable\r\n").fragment_status, Some(503));
-        assert_eq!(body_of("application/dtmf-relay", "Signal= 5\r\nDuration=160\r\n").dtmf.as_deref(), Some("5"));
-        assert_eq!(body_of("application/url", "tftp://192.168.50.165\r\n").url.as_deref(), Some("tftp://192.168.50.165"));
+        assert_eq!(
+            body_of("message/sipfrag;version=2.0", "SIP/2.0 503 Service Unavailable\r\n").fragment_status,
+            Some(503)
+        );
+        assert_eq!(
+            body_of("application/dtmf-relay", "Signal= 5\r\nDuration=160\r\n").dtmf.as_deref(),
+            Some("5")
+        );
+        assert_eq!(
+            body_of("application/url", "tftp://192.168.50.165\r\n").url.as_deref(),
+            Some("tftp://192.168.50.165")
+        );
         let sdp = "v=0\r\no=F 1 2 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\nm=audio 10000 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\na=sendonly\r\n";
         let sdp = body_of("application/sdp", sdp).sdp.unwrap();
         let audio = sdp.audio().unwrap();
-        assert_eq!((audio.port, audio.address, audio.unspecified, audio.direction.name()), (10_000, None, true, "sendonly"));
+        assert_eq!(
+            (audio.port, audio.address, audio.unspecified, audio.direction.name()),
+            (10_000, None, true, "sendonly")
+        );
         let names: Vec<_> = audio.formats.iter().map(|f| (f.payload_type, &*f.name, f.clock_hz)).collect();
         assert_eq!(names, [(8, "PCMA", 8_000), (101, "telephone-event", 8_000)]);
         assert_eq!((sdp.session, &*sdp.origin), ((1, 2), "192.0.2.1"));

@@ -12,10 +12,11 @@ use proto::sip::message::{Message, NotSip};
 use proto::sip::{Method, Name};
 
 use super::calls::Calls;
+use super::clocks::{Clocks, hash_of};
 use super::registrations::Registrations;
 use super::said;
 use super::subscriptions::Subscriptions;
-use crate::doctor::tracks::{Answer, NotSipMessage, Request, Sdp, Transaction, TransactionId, Tracks};
+use crate::doctor::tracks::{Answer, NotSipMessage, Request, Sdp, Tracks, Transaction, TransactionId};
 use crate::doctor::{Path, Proof};
 
 /// Transactions of one case that are kept.
@@ -45,6 +46,7 @@ pub struct Sip {
     /// The newest request of each way, for ICMP errors.
     newest: Map<Path, TransactionId>,
     recent: VecDeque<(Time, u64)>,
+    clocks: Clocks,
     /// Calls and their legs.
     pub calls: Calls,
     /// Registrations.
@@ -100,13 +102,18 @@ impl Sip {
         if let Some(error) = broken {
             note_not_sip(tracks, proof, path, &error.to_string());
         }
-        if self.is_double(proof.at, &path, bytes) {
+        count(tracks, &message);
+        let hash = hash_of(bytes);
+        if self.is_double(proof.at, &path, hash) {
             if let Some(file) = tracks.files.get_mut(usize::from(proof.file)) {
                 file.doubles += 1;
             }
             return None;
         }
-        count(tracks, &message);
+        // What another capture of the case has shown already is one message, seen from another point.
+        if self.clocks.is_known(proof, hash) {
+            return None;
+        }
         let (id, change) = match message.is_request() {
             true => self.request(tracks, proof, path, &message)?,
             false => self.answer(tracks, proof, path, &message)?,
@@ -117,6 +124,7 @@ impl Sip {
 
     /// The case is over: what is known only at the end.
     pub fn finish(&mut self, tracks: &mut Tracks) {
+        self.clocks.finish(tracks);
         self.registrations.finish(tracks);
         self.subscriptions.finish(tracks);
         self.calls.finish(tracks);
@@ -126,7 +134,9 @@ impl Sip {
     pub fn undelivered(&mut self, tracks: &mut Tracks, icmp: u32) {
         let quoted = tracks.icmp.get(icmp as usize).and_then(|error| error.quoted);
         let Some(id) = quoted.and_then(|path| self.newest.get(&path).copied()) else { return };
-        if let Some(transaction) = tracks.transaction_mut(id).filter(|transaction| transaction.answers.is_empty()) {
+        if let Some(transaction) =
+            tracks.transaction_mut(id).filter(|transaction| transaction.answers.is_empty())
+        {
             transaction.icmp.get_or_insert(icmp);
         }
     }
@@ -151,9 +161,9 @@ impl Sip {
         text
     }
 
-    fn is_double(&mut self, now: Time, path: &Path, bytes: &[u8]) -> bool {
+    fn is_double(&mut self, now: Time, path: &Path, hash: u64) -> bool {
         let mut hasher = DefaultHasher::new();
-        (path, bytes).hash(&mut hasher);
+        (path, hash).hash(&mut hasher);
         let hash = hasher.finish();
         while self.recent.front().is_some_and(|(at, _)| now.since(*at) > DOUBLE) {
             self.recent.pop_front();
@@ -312,7 +322,13 @@ impl Sip {
             Method::Notify if is_subscription(transaction.request.as_deref()) => {
                 self.subscriptions.take(tracks, proof, id, change);
             }
-            Method::Bye | Method::Cancel | Method::Prack | Method::Ack | Method::Update | Method::Info | Method::Refer => {
+            Method::Bye
+            | Method::Cancel
+            | Method::Prack
+            | Method::Ack
+            | Method::Update
+            | Method::Info
+            | Method::Refer => {
                 return self.calls.take(tracks, proof, id, change);
             }
             _ if change == Change::Begun => tracks.others.push(id),
@@ -374,8 +390,9 @@ fn note_not_sip(tracks: &mut Tracks, proof: Proof, path: Path, why: &str) {
 pub fn descriptions(transaction: &Transaction) -> impl Iterator<Item = (Option<Proof>, bool, &Sdp)> {
     let asked = transaction.request.as_ref().and_then(|request| request.body.sdp.as_deref());
     let asked = asked.map(|sdp| (transaction.copies.first().copied(), true, sdp));
-    let answered = transaction.answers.iter().filter_map(|answer| {
-        Some((answer.first(), false, answer.said.as_ref()?.body.sdp.as_deref()?))
-    });
+    let answered = transaction
+        .answers
+        .iter()
+        .filter_map(|answer| Some((answer.first(), false, answer.said.as_ref()?.body.sdp.as_deref()?)));
     asked.into_iter().chain(answered)
 }

@@ -156,7 +156,8 @@ impl Streams {
             if self.announced.len() >= ANNOUNCED_LIMIT {
                 self.announced.clear();
             }
-            let formats = media.formats.iter().map(|f| (f.payload_type, f.name.clone(), f.clock_hz)).collect();
+            let formats =
+                media.formats.iter().map(|f| (f.payload_type, f.name.clone(), f.clock_hz)).collect();
             self.announced.insert(address, Announced { leg, formats });
         }
     }
@@ -166,7 +167,10 @@ impl Streams {
         for index in 0..tracks.streams.len() {
             let Some(open) = self.open.get_mut(index) else { continue };
             let stream = &mut tracks.streams[index];
-            let announced = self.announced.get(&stream.path.destination).or_else(|| self.announced.get(&stream.path.source));
+            let announced = self
+                .announced
+                .get(&stream.path.destination)
+                .or_else(|| self.announced.get(&stream.path.source));
             if let (None, Some(announced)) = (stream.leg, announced) {
                 stream.leg = Some(announced.leg);
                 name_codec(stream, &announced.formats);
@@ -187,7 +191,13 @@ impl Streams {
 
     /// Whether this is a stream: at once where a session description names its address, otherwise by its
     /// numbers running on.
-    fn consider(&mut self, tracks: &mut Tracks, source: SocketAddr, destination: SocketAddr, seen: Seen) -> bool {
+    fn consider(
+        &mut self,
+        tracks: &mut Tracks,
+        source: SocketAddr,
+        destination: SocketAddr,
+        seen: Seen,
+    ) -> bool {
         let is_announced = self.announced.contains_key(&destination) || self.announced.contains_key(&source);
         if !is_announced && (is_service(source.port()) || is_service(destination.port())) {
             return false;
@@ -198,7 +208,9 @@ impl Streams {
         let candidate = self.unknown.entry((source, destination)).or_default();
         let runs_on = candidate.seen.last().is_none_or(|last| {
             let step = seen.sequence.wrapping_sub(last.sequence);
-            last.ssrc == seen.ssrc && (1..=50).contains(&step) && seen.proof.at.since(last.proof.at).as_secs() < 60
+            last.ssrc == seen.ssrc
+                && (1..=50).contains(&step)
+                && seen.proof.at.since(last.proof.at).as_secs() < 60
         });
         if !runs_on {
             candidate.seen.clear();
@@ -220,10 +232,21 @@ impl Streams {
         true
     }
 
-    fn count(&mut self, tracks: &mut Tracks, flow: u32, source: SocketAddr, destination: SocketAddr, seen: Seen) {
+    fn count(
+        &mut self,
+        tracks: &mut Tracks,
+        flow: u32,
+        source: SocketAddr,
+        destination: SocketAddr,
+        seen: Seen,
+    ) {
         let Some(streams) = self.known.get(flow as usize) else { return };
         let found = streams.iter().copied().find(|&index| {
-            tracks.streams.get(index as usize).is_some_and(|stream| stream.ssrc == seen.ssrc)
+            // Another capture of the case is another point of view of the same sound.
+            tracks
+                .streams
+                .get(index as usize)
+                .is_some_and(|stream| stream.ssrc == seen.ssrc && stream.first.file == seen.proof.file)
         });
         let index = match found {
             Some(index) => index,
@@ -232,13 +255,22 @@ impl Streams {
             }
             None => self.begin(tracks, flow, source, destination, seen),
         };
-        let (Some(open), Some(stream)) = (self.open.get_mut(index as usize), tracks.streams.get_mut(index as usize)) else {
+        let (Some(open), Some(stream)) =
+            (self.open.get_mut(index as usize), tracks.streams.get_mut(index as usize))
+        else {
             return;
         };
         open.count(stream, seen);
     }
 
-    fn begin(&mut self, tracks: &mut Tracks, flow: u32, source: SocketAddr, destination: SocketAddr, seen: Seen) -> u32 {
+    fn begin(
+        &mut self,
+        tracks: &mut Tracks,
+        flow: u32,
+        source: SocketAddr,
+        destination: SocketAddr,
+        seen: Seen,
+    ) -> u32 {
         let index = tracks.streams.len() as u32;
         let mut stream = new_stream(seen, Path { source, destination, carrier: Carrier::Udp });
         // What the receiver named counts; behind a NAT the sender's own description is as good.
@@ -261,7 +293,9 @@ impl Streams {
     fn report(&mut self, tracks: &mut Tracks, source: SocketAddr, _: SocketAddr, bytes: &[u8]) -> bool {
         let Ok(compound) = Compound::parse(bytes) else { return false };
         for item in compound.items() {
-            let (Item::SenderReport { blocks, .. } | Item::ReceiverReport { blocks, .. }) = item else { continue };
+            let (Item::SenderReport { blocks, .. } | Item::ReceiverReport { blocks, .. }) = item else {
+                continue;
+            };
             for block in blocks.iter() {
                 // The receiver of the stream reports on it.
                 let Some(&index) = self.by_source.get(&(block.ssrc, source.ip())) else { continue };
@@ -283,7 +317,10 @@ fn way(source: SocketAddr, destination: SocketAddr) -> Option<u128> {
 
 /// Ports on which RTP does not run, and other protocols that could be taken for it do.
 fn is_service(port: u16) -> bool {
-    matches!(port, 53 | 67 | 68 | 69 | 123 | 137 | 138 | 161 | 162 | 443 | 500 | 514 | 1_900 | 4_500 | 5_353 | 5_355)
+    matches!(
+        port,
+        53 | 67 | 68 | 69 | 123 | 137 | 138 | 161 | 162 | 443 | 500 | 514 | 1_900 | 4_500 | 5_353 | 5_355
+    )
 }
 
 fn new_stream(seen: Seen, path: Path) -> Stream {
@@ -318,7 +355,11 @@ fn new_stream(seen: Seen, path: Path) -> Stream {
 
 /// Name and clock of the payload type of most packets, as agreed.
 fn name_codec(stream: &mut Stream, formats: &[(u8, Box<str>, u32)]) {
-    let first = stream.payload_types.iter().max_by_key(|(_, count, _)| *count).map(|(payload_type, ..)| *payload_type);
+    let first = stream
+        .payload_types
+        .iter()
+        .max_by_key(|(_, count, _)| *count)
+        .map(|(payload_type, ..)| *payload_type);
     let wanted = first.or_else(|| formats.first().map(|(payload_type, ..)| *payload_type));
     let found = formats.iter().find(|(payload_type, ..)| Some(*payload_type) == wanted);
     if let Some((_, name, clock_hz)) = found.filter(|(_, name, _)| !name.is_empty()) {
@@ -348,7 +389,8 @@ impl Open {
         let is_event = self.note_payload_type(stream, seen);
         let clock_hz = self.clock_hz.filter(|_| !is_event);
         let bytes = usize::from(seen.payload_bytes);
-        let order = self.reception.receive(seen.proof.at, seen.ssrc, seen.sequence, seen.timestamp, bytes, clock_hz);
+        let order =
+            self.reception.receive(seen.proof.at, seen.ssrc, seen.sequence, seen.timestamp, bytes, clock_hz);
         match order {
             Order::Fresh => self.note_advance(stream, seen),
             Order::Restart => self.highest = seen.sequence,
@@ -375,7 +417,9 @@ impl Open {
             None => {}
         }
         // Four bytes of a dynamic type are an event: no codec has so little sound in a packet.
-        let Some(event) = seen.event.filter(|_| seen.payload_type >= 96 && seen.payload_bytes == 4) else { return false };
+        let Some(event) = seen.event.filter(|_| seen.payload_type >= 96 && seen.payload_bytes == 4) else {
+            return false;
+        };
         let is_event = event[0] <= 16 && event[1] & 0x40 == 0;
         if is_event && self.digit.is_none_or(|(timestamp, _)| timestamp != seen.timestamp) {
             let digit = KEYS.get(usize::from(event[0])).map_or('?', |&key| char::from(key));
@@ -404,7 +448,9 @@ impl Open {
     }
 
     fn note_jitter(&mut self, stream: &mut Stream, proof: Proof) {
-        let Some(jitter_ms) = self.reception.jitter_ms() else { return };
+        let Some(jitter_ms) = self.reception.jitter_ms().filter(|_| self.reception.packets() > 1) else {
+            return;
+        };
         self.sum_jitter_ms += f64::from(jitter_ms);
         self.jitter_count += 1;
         if stream.jitter_max_ms.is_none_or(|highest| jitter_ms > highest) {
@@ -439,7 +485,8 @@ impl Open {
         stream.duplicates = self.reception.duplicates();
         stream.reordered = self.reception.reordered();
         stream.ptime_ms = self.reception.ptime_ms();
-        stream.jitter_ms = (self.jitter_count > 0).then(|| (self.sum_jitter_ms / self.jitter_count as f64) as f32);
+        stream.jitter_ms =
+            (self.jitter_count > 0).then(|| (self.sum_jitter_ms / self.jitter_count as f64) as f32);
         stream.is_srtp = match self.encrypted {
             [0, 0] => None,
             [encrypted, clear] => Some(encrypted > clear),
@@ -448,7 +495,8 @@ impl Open {
         let impairment = stream.codec.as_deref().and_then(impairment);
         let counted = stream.packets + stream.lost.saturating_sub(self.lost_in_gaps);
         let lost = stream.lost.saturating_sub(self.lost_in_gaps) as f32 / counted.max(1) as f32;
-        stream.mos = impairment.filter(|_| stream.packets > 1).map(|impairment| mos_listening(impairment, lost));
+        stream.mos =
+            impairment.filter(|_| stream.packets > 1).map(|impairment| mos_listening(impairment, lost));
     }
 
     /// Only over half a minute without a gap, where a single late packet weighs little.
@@ -490,7 +538,15 @@ mod tests {
     fn packet(payload_type: u8, ssrc: u32, sequence: u16, payload: &[u8]) -> Vec<u8> {
         let timestamp = u32::from(sequence) * 160;
         let packet = Packet {
-            marker: false, payload_type, sequence, timestamp, ssrc, csrc: &[], extension: None, payload, padding_bytes: 0,
+            marker: false,
+            payload_type,
+            sequence,
+            timestamp,
+            ssrc,
+            csrc: &[],
+            extension: None,
+            payload,
+            padding_bytes: 0,
         };
         let mut bytes = Vec::new();
         packet.write(&mut bytes);
@@ -514,7 +570,10 @@ mod tests {
         let tracks = run(1..101, &[], &[0xd5; 160]);
         let stream = &tracks.streams[0];
         assert_eq!((stream.packets, stream.lost, stream.first.number), (100, 0, 1));
-        assert_eq!((stream.codec.as_deref(), stream.ptime_ms, stream.is_srtp), (Some("PCMA"), Some(20), Some(false)));
+        assert_eq!(
+            (stream.codec.as_deref(), stream.ptime_ms, stream.is_srtp),
+            (Some("PCMA"), Some(20), Some(false))
+        );
         assert!(stream.mos.unwrap() > 4.3 && stream.jitter_ms.unwrap() < 0.1);
     }
 
@@ -547,12 +606,20 @@ mod tests {
     fn one_packet_to_an_announced_address_is_a_stream() {
         let (mut streams, mut tracks) = (Streams::default(), Tracks::default());
         let (from, to) = (address("192.0.2.1:10000"), address("192.0.2.2:11780"));
-        let format = crate::doctor::tracks::SdpFormat { payload_type: 96, name: "opus".into(), clock_hz: 48_000 };
-        let media = crate::doctor::tracks::SdpMedia { address: Some(to), formats: vec![format], ..Default::default() };
+        let format =
+            crate::doctor::tracks::SdpFormat { payload_type: 96, name: "opus".into(), clock_hz: 48_000 };
+        let media = crate::doctor::tracks::SdpMedia {
+            address: Some(to),
+            formats: vec![format],
+            ..Default::default()
+        };
         streams.announce(4, &Sdp { media: vec![media], ..Sdp::default() });
         streams.take(&mut tracks, proof(1, 0), (from, to), &packet(96, 7, 1, &[0; 40]), 0);
         let stream = &tracks.streams[0];
-        assert_eq!((stream.codec.as_deref(), stream.clock_hz, stream.leg), (Some("opus"), Some(48_000), Some(4)));
+        assert_eq!(
+            (stream.codec.as_deref(), stream.clock_hz, stream.leg),
+            (Some("opus"), Some(48_000), Some(4))
+        );
     }
 
     #[test]
@@ -560,13 +627,25 @@ mod tests {
         let (mut streams, mut tracks) = (Streams::default(), Tracks::default());
         for number in 0..(UNKNOWN_LIMIT as u32 + 10) {
             let from = SocketAddr::from((number.to_be_bytes(), 4_000));
-            streams.take(&mut tracks, proof(1, 0), (from, address("192.0.2.2:11780")), &packet(8, 7, 1, &[0; 160]), 0);
+            streams.take(
+                &mut tracks,
+                proof(1, 0),
+                (from, address("192.0.2.2:11780")),
+                &packet(8, 7, 1, &[0; 160]),
+                0,
+            );
         }
         assert!(streams.unknown.len() <= UNKNOWN_LIMIT && tracks.streams.is_empty());
         let to = address("192.0.2.2:4000");
         for ssrc in 0..100 {
             for sequence in 0..3 {
-                streams.take(&mut tracks, proof(1, 0), (address("192.0.2.1:4000"), to), &packet(8, ssrc, sequence, &[0; 160]), 0);
+                streams.take(
+                    &mut tracks,
+                    proof(1, 0),
+                    (address("192.0.2.1:4000"), to),
+                    &packet(8, ssrc, sequence, &[0; 160]),
+                    0,
+                );
             }
         }
         assert!(tracks.streams.len() <= SOURCES_LIMIT && tracks.left_out["RTP streams"] > 0);

@@ -9,7 +9,7 @@ use super::registrations::outcome;
 use super::said;
 use super::sip::{Change, Map};
 use crate::doctor::Proof;
-use crate::doctor::tracks::{Outcome, Subscription, Transaction, TransactionId, Tracks};
+use crate::doctor::tracks::{Outcome, Subscription, Tracks, Transaction, TransactionId};
 
 /// Subscriptions of one case.
 pub const LIMIT: usize = 200_000;
@@ -32,7 +32,9 @@ impl Subscriptions {
     /// Takes what has changed about a SUBSCRIBE or NOTIFY.
     pub fn take(&mut self, tracks: &mut Tracks, proof: Proof, id: TransactionId, change: Change) {
         let Some(index) = self.find(tracks, id) else { return };
-        let Some(transaction) = tracks.transactions.get(id.0 as usize).and_then(Option::as_ref) else { return };
+        let Some(transaction) = tracks.transactions.get(id.0 as usize).and_then(Option::as_ref) else {
+            return;
+        };
         let Some(track) = tracks.subscriptions.get_mut(index as usize) else { return };
         let is_notify = transaction.method == Method::Notify;
         match change {
@@ -49,7 +51,8 @@ impl Subscriptions {
             let track = &tracks.subscriptions[index];
             let last = track.notifies.last().and_then(|&id| tracks.transaction(id));
             let said = last.and_then(|last| last.request.as_ref()?.subscription_state.as_deref());
-            let ended = said.is_some_and(|state| state.trim_start().to_ascii_lowercase().starts_with("terminated"));
+            let ended =
+                said.is_some_and(|state| state.trim_start().to_ascii_lowercase().starts_with("terminated"));
             let outcome = match outcome(tracks, &track.subscribes) {
                 Outcome::Accepted | Outcome::Unknown if ended => Outcome::Ended,
                 // The NOTIFYs alone show that the notifier holds the subscription.
@@ -81,8 +84,11 @@ fn begin(transaction: &Transaction) -> Subscription {
     let request = transaction.request.as_deref();
     let is_notify = transaction.method == Method::Notify;
     let (from, to) = request.map(|r| (r.from.user.clone(), r.to.user.clone())).unwrap_or_default();
-    let asked = request.filter(|_| !is_notify).and_then(|request| Uri::parse(&request.uri).map(|uri| said::user(&uri)));
-    let (account, target) = if is_notify { (to, from) } else { (from, asked.filter(|user| !user.is_empty()).unwrap_or(to)) };
+    let asked = request
+        .filter(|_| !is_notify)
+        .and_then(|request| Uri::parse(&request.uri).map(|uri| said::user(&uri)));
+    let (account, target) =
+        if is_notify { (to, from) } else { (from, asked.filter(|user| !user.is_empty()).unwrap_or(to)) };
     Subscription {
         call_id: Arc::clone(&transaction.call_id),
         account,

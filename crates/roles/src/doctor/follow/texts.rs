@@ -35,7 +35,10 @@ pub fn kind_of(name: &str, beginning: &str) -> FileKind {
         return FileKind::Log;
     }
     let assigned = lines().filter(|line| line.starts_with('#') || is_assignment(line)).count();
-    if beginning.starts_with("#!version") || (is_named(&[".cfg", ".conf"]) && assigned > 0) || (count > 2 && assigned == count) {
+    if beginning.starts_with("#!version")
+        || (is_named(&[".cfg", ".conf"]) && assigned > 0)
+        || (count > 2 && assigned == count)
+    {
         return FileKind::Config;
     }
     if is_named(&[".log", ".syslog"]) || name.contains("syslog") { FileKind::Log } else { FileKind::Other }
@@ -66,7 +69,9 @@ pub fn decode(bytes: &[u8]) -> (Cow<'_, str>, Option<&'static str>) {
 
 fn wide(bytes: &[u8], number: fn([u8; 2]) -> u16) -> Cow<'static, str> {
     let units = bytes.as_chunks::<2>().0.iter().map(|&pair| number(pair));
-    Cow::Owned(char::decode_utf16(units).map(|letter| letter.unwrap_or(char::REPLACEMENT_CHARACTER)).collect())
+    Cow::Owned(
+        char::decode_utf16(units).map(|letter| letter.unwrap_or(char::REPLACEMENT_CHARACTER)).collect(),
+    )
 }
 
 /// Takes one line of a log. `latest` is when the case was collected: lines without a year are of the year before it.
@@ -74,7 +79,17 @@ pub fn line(tracks: &mut Tracks, proof: Proof, text: &str, latest: Time) {
     let Some(mut read) = read(text, latest) else {
         // What has no time of its own may go on with the line before; it is kept as it is.
         if !text.trim().is_empty() {
-            keep(tracks, LogLine { proof, tag: "".into(), text: cut(text).0, is_cut: cut(text).1, severity: None, host: None });
+            keep(
+                tracks,
+                LogLine {
+                    proof,
+                    tag: "".into(),
+                    text: cut(text).0,
+                    is_cut: cut(text).1,
+                    severity: None,
+                    host: None,
+                },
+            );
         }
         return;
     };
@@ -84,7 +99,9 @@ pub fn line(tracks: &mut Tracks, proof: Proof, text: &str, latest: Time) {
 
 /// Takes a datagram of syslog; true where it is one.
 pub fn syslog(tracks: &mut Tracks, proof: Proof, bytes: &[u8]) -> bool {
-    if bytes.first() != Some(&b'<') || priority(&String::from_utf8_lossy(bytes.get(..6).unwrap_or(bytes))).is_none() {
+    if bytes.first() != Some(&b'<')
+        || priority(&String::from_utf8_lossy(bytes.get(..6).unwrap_or(bytes))).is_none()
+    {
         return false;
     }
     let text = String::from_utf8_lossy(bytes);
@@ -92,7 +109,8 @@ pub fn syslog(tracks: &mut Tracks, proof: Proof, bytes: &[u8]) -> bool {
     match read(&text, proof.at) {
         Some(line) => keep(tracks, LogLine { proof, ..line }),
         None => {
-            let (severity, rest) = priority(&text).map_or((None, &*text), |(severity, rest)| (Some(severity), rest));
+            let (severity, rest) =
+                priority(&text).map_or((None, &*text), |(severity, rest)| (Some(severity), rest));
             let (tag, rest) = split_tag(rest);
             let (text, is_cut) = cut(rest);
             keep(tracks, LogLine { proof, tag, text, is_cut, severity, host: None });
@@ -123,7 +141,8 @@ pub fn config(tracks: &mut Tracks, file: u16, text: &str, is_boot: bool) {
     }
     let (assignments, faults) = parse_cfg(text, Source::MacCfg);
     let names = text.lines().filter_map(|line| line.trim().strip_prefix("include:config"));
-    let includes = names.map(|rest| kept(rest.trim().trim_matches(['<', '>', '"', '\'', ' ']))).take(INCLUDES_LIMIT);
+    let includes =
+        names.map(|rest| kept(rest.trim().trim_matches(['<', '>', '"', '\'', ' ']))).take(INCLUDES_LIMIT);
     tracks.configs.push(ConfigFile { file, faults, assignments, includes: includes.collect(), is_boot });
 }
 
@@ -179,7 +198,9 @@ fn priority(text: &str) -> Option<(Severity, &str)> {
 /// `ipphone[30593]: text`, `admin: text`.
 fn split_tag(text: &str) -> (Box<str>, &str) {
     let text = text.trim_start();
-    let Some((tag, rest)) = text.split_once(": ").or_else(|| text.split_once(':')) else { return ("".into(), text) };
+    let Some((tag, rest)) = text.split_once(": ").or_else(|| text.split_once(':')) else {
+        return ("".into(), text);
+    };
     let name = tag.split('[').next().unwrap_or_default();
     let is_tag = !name.is_empty() && name.len() <= 48 && !name.contains(char::is_whitespace);
     if is_tag { (kept(name), rest.trim_start()) } else { ("".into(), text) }
@@ -200,7 +221,9 @@ fn cut(text: &str) -> (Box<str>, bool) {
 /// The host between time and tag, unless what stands there is the tag already.
 fn host_of(text: &str) -> (Option<Box<str>>, &str) {
     match text.split_once(' ') {
-        Some((host, rest)) if !host.ends_with(':') && !host.contains('[') && rest.contains(':') => (Some(kept(host)), rest),
+        Some((host, rest)) if !host.ends_with(':') && !host.contains('[') && rest.contains(':') => {
+            (Some(kept(host)), rest)
+        }
         _ => (None, text),
     }
 }
@@ -222,7 +245,8 @@ fn structured(text: &str, severity: Option<Severity>) -> Option<LogLine> {
 }
 
 fn month(name: &str) -> Option<u8> {
-    const NAMES: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const NAMES: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     NAMES.iter().position(|known| name.eq_ignore_ascii_case(known)).map(|at| at as u8 + 1)
 }
 
@@ -250,10 +274,16 @@ fn short_stamp(text: &str, latest: Time) -> Option<(Time, &str)> {
     let (time, rest) = rest.split_once(' ').unwrap_or((rest, ""));
     let (hour, minute, second) = clock(time)?;
     let day = day.parse().ok()?;
-    let last = if latest == Time::NEVER { 2_000 } else { (latest + std::time::Duration::from_secs(86_400)).utc().year };
+    let last = if latest == Time::NEVER {
+        2_000
+    } else {
+        (latest + std::time::Duration::from_secs(86_400)).utc().year
+    };
     let limit = if latest == Time::NEVER { latest } else { latest + std::time::Duration::from_secs(86_400) };
     // Three years back: the 29th of February needs a leap year.
-    let at = (0..4).filter_map(|back| Time::from_utc(last.checked_sub(back)?, month, day, hour, minute, second)).find(|&at| at <= limit)?;
+    let at = (0..4)
+        .filter_map(|back| Time::from_utc(last.checked_sub(back)?, month, day, hour, minute, second))
+        .find(|&at| at <= limit)?;
     Some((at, rest))
 }
 
@@ -261,7 +291,8 @@ fn short_stamp(text: &str, latest: Time) -> Option<(Time, &str)> {
 fn iso_stamp(text: &str) -> Option<(Time, &str)> {
     let date = text.get(..10)?;
     let mut numbers = date.split('-');
-    let (year, month, day) = (numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?);
+    let (year, month, day) =
+        (numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?);
     let rest = text.get(10..)?;
     let time = rest.strip_prefix(['T', 't', ' '])?;
     let (hour, minute, second) = clock(time.get(..8)?)?;
@@ -325,11 +356,29 @@ mod tests {
 
     #[test]
     fn syslog_of_both_kinds() {
-        check("<134>Nov  2 15:28:24 10.0.0.1 ipphone[7]: boot", "2021-11-02T15:28:24.000Z", "ipphone", "boot", false);
+        check(
+            "<134>Nov  2 15:28:24 10.0.0.1 ipphone[7]: boot",
+            "2021-11-02T15:28:24.000Z",
+            "ipphone",
+            "boot",
+            false,
+        );
         check("Feb 28 15:28:24 pbx asterisk[7]: a: b", "2022-02-28T15:28:24.000Z", "asterisk", "a: b", false);
         check("Nov 12 15:28:24 ipphone: x", "2021-11-12T15:28:24.000Z", "ipphone", "x", false);
-        check("<134>1 2021-11-02T15:28:24.500+01:00 h t 7 - - boot", "2021-11-02T14:28:24.500Z", "t", "boot", false);
-        check("<11>1 2021-11-02T15:28:24Z h t - m [a b=\"c\"] x", "2021-11-02T15:28:24.000Z", "t", "x", false);
+        check(
+            "<134>1 2021-11-02T15:28:24.500+01:00 h t 7 - - boot",
+            "2021-11-02T14:28:24.500Z",
+            "t",
+            "boot",
+            false,
+        );
+        check(
+            "<11>1 2021-11-02T15:28:24Z h t - m [a b=\"c\"] x",
+            "2021-11-02T15:28:24.000Z",
+            "t",
+            "x",
+            false,
+        );
         check("2021-11-02 15:28:24,120 host prog: said", "2021-11-02T15:28:24.120Z", "prog", "said", false);
         let line = read("<11>Nov  2 15:28:24 h t: x", Time::NEVER).unwrap();
         assert_eq!((line.severity, line.host.as_deref()), (Some(Severity::Error), Some("h")));
@@ -339,8 +388,14 @@ mod tests {
     fn kinds_of_files() {
         let log = "<Tue Nov 2 15:28:24 2021> a[1]: b\n<Tue Nov 2 15:28:25 2021> a[1]: c\n";
         assert_eq!(kind_of("notes.txt", log), FileKind::Log);
-        assert_eq!(kind_of("0021f222b021.cfg", "#!version:1.0.0.1\naccount.1.enable = 1\n"), FileKind::Config);
-        assert_eq!(kind_of("x.txt", "account.1.enable = 1\naccount.1.label = a\na.b = c\n"), FileKind::Config);
+        assert_eq!(
+            kind_of("0021f222b021.cfg", "#!version:1.0.0.1\naccount.1.enable = 1\n"),
+            FileKind::Config
+        );
+        assert_eq!(
+            kind_of("x.txt", "account.1.enable = 1\naccount.1.label = a\na.b = c\n"),
+            FileKind::Config
+        );
         assert_eq!(kind_of("y000000000000.boot", "x"), FileKind::Boot);
         assert_eq!(kind_of("readme.md", "How to use this.\n"), FileKind::Other);
     }

@@ -63,13 +63,19 @@ impl Transfers {
             return self.tftp_request(tracks, proof, path, &packet);
         }
         let from_client = self.tftp.contains_key(&(path.source, path.destination.ip()));
-        let key = if from_client { (path.source, path.destination.ip()) } else { (path.destination, path.source.ip()) };
+        let key = if from_client {
+            (path.source, path.destination.ip())
+        } else {
+            (path.destination, path.source.ip())
+        };
         let Some(open) = self.tftp.get_mut(&key) else { return false };
         let server_port = if from_client { path.destination.port() } else { path.source.port() };
         if *open.server_port.get_or_insert(server_port) != server_port {
             return false;
         }
-        let (Some(packet), Some(transfer)) = (Packet::parse(bytes), tracks.transfers.get_mut(open.index as usize)) else {
+        let (Some(packet), Some(transfer)) =
+            (Packet::parse(bytes), tracks.transfers.get_mut(open.index as usize))
+        else {
             return false;
         };
         transfer.last = proof;
@@ -142,7 +148,9 @@ impl Transfers {
         let line = head.split(|&byte| byte == b'\n').next().unwrap_or_default();
         let mut words = line.split(|byte| byte.is_ascii_whitespace());
         let (verb, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        let Some(index) = begin(tracks, proof, *path, Scheme::Http, &text(verb), text(target)) else { return };
+        let Some(index) = begin(tracks, proof, *path, Scheme::Http, &text(verb), text(target)) else {
+            return;
+        };
         if let Some(transfer) = tracks.transfers.get_mut(index as usize) {
             transfer.host = header(head, "Host").map(kept);
             transfer.user_agent = header(head, "User-Agent").map(kept);
@@ -165,7 +173,9 @@ impl Transfers {
             return;
         }
         http.answering = http.waiting.pop_front();
-        let Some(transfer) = http.answering.and_then(|index| tracks.transfers.get_mut(index as usize)) else { return };
+        let Some(transfer) = http.answering.and_then(|index| tracks.transfers.get_mut(index as usize)) else {
+            return;
+        };
         transfer.answered.get_or_insert(proof);
         transfer.last = proof;
         transfer.status = status;
@@ -186,7 +196,9 @@ impl Transfers {
         let line = String::from_utf8_lossy(line);
         let (verb, rest) = line.split_once(' ').unwrap_or((&line, ""));
         match verb.to_ascii_uppercase().as_str() {
-            verb @ ("RETR" | "STOR") => ftp.current = begin(tracks, proof, *path, Scheme::Ftp, verb, kept(rest.trim())),
+            verb @ ("RETR" | "STOR") => {
+                ftp.current = begin(tracks, proof, *path, Scheme::Ftp, verb, kept(rest.trim()))
+            }
             // The login is the beginning of a transfer that may never come to its name.
             "USER" => ftp.current = begin(tracks, proof, *path, Scheme::Ftp, "USER", "".into()),
             "PORT" | "EPRT" => {
@@ -213,7 +225,9 @@ impl Transfers {
             self.expect(address, connection);
         }
         let Some(ftp) = self.ftp.get_mut(&connection) else { return };
-        let Some(transfer) = ftp.current.and_then(|index| tracks.transfers.get_mut(index as usize)) else { return };
+        let Some(transfer) = ftp.current.and_then(|index| tracks.transfers.get_mut(index as usize)) else {
+            return;
+        };
         let is_login = &*transfer.verb == "USER";
         match code {
             // A password is wanted, a type or a directory was taken: nothing of the file.
@@ -238,7 +252,15 @@ impl Transfers {
         self.expected.insert(address, connection);
     }
 
-    fn data(&mut self, tracks: &mut Tracks, proof: Proof, number: u32, path: &Path, from_opener: bool, bytes: &[u8]) {
+    fn data(
+        &mut self,
+        tracks: &mut Tracks,
+        proof: Proof,
+        number: u32,
+        path: &Path,
+        from_opener: bool,
+        bytes: &[u8],
+    ) {
         // The path is that of the speaker; the data connection goes to the expected address.
         let opened_to = if from_opener { path.destination } else { path.source };
         let control = match self.data.get(&number) {
@@ -259,7 +281,14 @@ impl Transfers {
     }
 }
 
-fn begin(tracks: &mut Tracks, proof: Proof, path: Path, scheme: Scheme, verb: &str, name: Box<str>) -> Option<u32> {
+fn begin(
+    tracks: &mut Tracks,
+    proof: Proof,
+    path: Path,
+    scheme: Scheme,
+    verb: &str,
+    name: Box<str>,
+) -> Option<u32> {
     if tracks.transfers.len() >= LIMIT {
         tracks.leave_out("transfers");
         return None;
@@ -296,7 +325,7 @@ fn note_bytes(transfer: &mut Transfer, bytes: &[u8], proof: Proof) {
 
 fn result_of_http(status: Option<u16>) -> TransferResult {
     match status {
-        Some(200..400) => TransferResult::Complete,
+        Some(101 | 200..400) => TransferResult::Complete,
         Some(404 | 410) => TransferResult::NotFound,
         Some(_) => TransferResult::Refused,
         None => TransferResult::Stalled,
@@ -308,10 +337,15 @@ impl Tftp {
         match *packet {
             Packet::OptionAck { options: agreed } => {
                 for (name, value) in options(agreed) {
-                    let number: Option<u64> = std::str::from_utf8(value).ok().and_then(|value| value.parse().ok());
+                    let number: Option<u64> =
+                        std::str::from_utf8(value).ok().and_then(|value| value.parse().ok());
                     match number {
-                        Some(number) if name.eq_ignore_ascii_case(b"blksize") => self.block_bytes = number.min(65_464) as usize,
-                        Some(number) if name.eq_ignore_ascii_case(b"tsize") => transfer.announced_bytes = Some(number),
+                        Some(number) if name.eq_ignore_ascii_case(b"blksize") => {
+                            self.block_bytes = number.min(65_464) as usize
+                        }
+                        Some(number) if name.eq_ignore_ascii_case(b"tsize") => {
+                            transfer.announced_bytes = Some(number)
+                        }
                         _ => {}
                     }
                 }
@@ -376,7 +410,11 @@ mod tests {
     const PROOF: Proof = Proof { at: Time::ZERO, file: 0, number: 1, offset: 0 };
 
     fn path(source: &str, destination: &str) -> Path {
-        Path { source: source.parse().unwrap(), destination: destination.parse().unwrap(), carrier: Carrier::Udp }
+        Path {
+            source: source.parse().unwrap(),
+            destination: destination.parse().unwrap(),
+            carrier: Carrier::Udp,
+        }
     }
 
     fn show(tracks: &Tracks) -> Vec<String> {
@@ -406,7 +444,8 @@ mod tests {
         let agreed = (false, &b"\0\x06tsize\x00514\0blksize\x00512\0"[..]);
         let block = |number: u8, bytes: usize| [&[0, 3, 0, number][..], &vec![b'a'; bytes]].concat();
         let (first, second) = (block(1, 512), block(2, 2));
-        let all = [request, agreed, (true, &b"\0\x04\0\0"[..]), (false, &first), (false, &first), (false, &second)];
+        let all =
+            [request, agreed, (true, &b"\0\x04\0\0"[..]), (false, &first), (false, &first), (false, &second)];
         assert_eq!(tftp(&all), ["tftp 0021f222b021.cfg ok 514 Some(514)"]);
         assert_eq!(tftp(&all[..4]), ["tftp 0021f222b021.cfg stalled 512 Some(514)"]);
         assert_eq!(tftp(&all[..1]), ["tftp 0021f222b021.cfg unanswered 0 None"]);
@@ -430,7 +469,10 @@ mod tests {
         hear(false, Spoken::HttpBody(b"abc"));
         hear(false, Spoken::HttpEnd);
         hear(true, Spoken::HttpHead(b"GET /late HTTP/1.1"));
-        assert_eq!(show(&tracks), ["http /a.boot not-found 0 Some(0)", "http /a.cfg ok 3 Some(3)", "http /late unanswered 0 None"]);
+        assert_eq!(
+            show(&tracks),
+            ["http /a.boot not-found 0 Some(0)", "http /a.cfg ok 3 Some(3)", "http /late unanswered 0 None"]
+        );
         assert_eq!(tracks.transfers[1].head, b"abc");
     }
 
@@ -450,10 +492,19 @@ mod tests {
                 hear(2, &data, false, Spoken::Raw(b"content"));
             }
         };
-        say(&[
-            (true, "USER x"), (false, "331 password"), (true, "PASS y"), (false, "230 welcome"),
-            (true, "PASV"), (false, "227 Entering Passive Mode (192,0,2,2,19,137)."), (true, "RETR a.cfg"), (false, "150 here"),
-        ], true);
+        say(
+            &[
+                (true, "USER x"),
+                (false, "331 password"),
+                (true, "PASS y"),
+                (false, "230 welcome"),
+                (true, "PASV"),
+                (false, "227 Entering Passive Mode (192,0,2,2,19,137)."),
+                (true, "RETR a.cfg"),
+                (false, "150 here"),
+            ],
+            true,
+        );
         say(&[(false, "226 done"), (true, "RETR b.cfg"), (false, "550 no such file")], false);
         assert_eq!(show(&tracks)[..2], ["ftp  ok 0 None", "ftp a.cfg ok 7 None"]);
         assert_eq!(show(&tracks)[2], "ftp b.cfg not-found 0 None");
