@@ -6,6 +6,7 @@ pub mod exchange;
 pub mod lab;
 pub mod object;
 pub mod phone;
+pub mod provision;
 pub mod relay;
 pub mod role;
 pub mod settings;

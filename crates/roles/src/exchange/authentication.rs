@@ -103,7 +103,7 @@ impl Authentication {
         let verdict = self.digest.verify(turn.now, &presented, |user| {
             name = gate::hash(user);
             account = directory.find_by_username(user);
-            account.and_then(|id| directory.secret(id))
+            directory.secret(user)
         });
         let is_right = match &verdict {
             Verdict::Ok(_) => true,

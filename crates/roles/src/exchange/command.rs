@@ -50,6 +50,13 @@ pub enum What {
     },
     /// Removes an extension with its devices and calls.
     RemoveExtension(String),
+    /// Sets the accounts that devices have at a number beside its own, all of them.
+    SetDeviceAccounts {
+        /// The number, whether it has an extension yet or not.
+        number: String,
+        /// Their accounts.
+        accounts: Vec<super::DeviceAccount>,
+    },
     /// Lists the devices.
     Registrations {
         /// Of this extension alone; of all where `None`.
@@ -224,6 +231,10 @@ impl Exchange {
             What::SetExtension(extension) => self.set_extension(now, *extension),
             What::EditExtension { number, edit } => self.edit_extension(now, &number, *edit),
             What::RemoveExtension(number) => self.remove_extension(now, &number),
+            What::SetDeviceAccounts { number, accounts } => {
+                self.directory.set_device_accounts(&number, accounts);
+                Answer::Ok
+            }
             What::Registrations { number } => {
                 Answer::Registrations(self.registrations(now, number.as_deref()))
             }

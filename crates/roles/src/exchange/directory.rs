@@ -1,6 +1,6 @@
 //! Who lives here: extensions, what they may do and where they are reached.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -237,6 +237,22 @@ pub struct Forward {
     pub no_answer_s: u16,
 }
 
+/// The account that one device has at an extension beside the extension's own.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct DeviceAccount {
+    /// The user of its digest, nobody else's.
+    pub user: String,
+    /// What is kept instead of its password.
+    pub secret: Secret,
+}
+
+impl DeviceAccount {
+    /// An account with that password.
+    pub fn new(user: &str, realm: &str, password: &str) -> Self {
+        Self { user: user.to_owned(), secret: Secret::from(Ha1::new(user, realm, password)) }
+    }
+}
+
 /// One device of an extension as it is kept.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Binding {
@@ -335,9 +351,33 @@ pub(super) struct Directory {
     entries: Vec<Option<Entry>>,
     by_number: HashMap<Arc<str>, ExtensionId>,
     by_username: HashMap<Arc<str>, ExtensionId>,
+    /// Accounts of single devices, by their user; and their users by number. Whoever administers devices
+    /// tells them, whether the extension is there yet or not.
+    of_devices: HashMap<String, (Arc<str>, Secret)>,
+    device_users: BTreeMap<Arc<str>, Vec<String>>,
 }
 
 impl Directory {
+    /// Sets the accounts that devices have at a number, all of them.
+    pub(super) fn set_device_accounts(&mut self, number: &str, accounts: Vec<DeviceAccount>) {
+        let number: Arc<str> = number.into();
+        for user in self.device_users.remove(&number).unwrap_or_default() {
+            self.of_devices.remove(&user);
+        }
+        if accounts.is_empty() {
+            return;
+        }
+        let users = accounts.iter().map(|account| account.user.clone()).collect();
+        self.device_users.insert(number.clone(), users);
+        let all = accounts.into_iter().map(|account| (account.user, (number.clone(), account.secret)));
+        self.of_devices.extend(all);
+    }
+
+    /// The number of a device's account; none for any other user.
+    pub(super) fn number_of_device(&self, user: &str) -> Option<&str> {
+        self.of_devices.get(user).map(|(number, _)| &**number)
+    }
+
     /// Sets an extension, new or not; its devices and calls stay.
     pub(super) fn set(&mut self, extension: Extension) -> ExtensionId {
         let (number, username) = (Arc::from(&*extension.number), Arc::from(&*extension.username));
@@ -401,12 +441,17 @@ impl Directory {
 
     /// By the name of its account.
     pub(super) fn find_by_username(&self, username: &str) -> Option<ExtensionId> {
-        self.by_username.get(username).copied()
+        let own = self.by_username.get(username).copied();
+        own.or_else(|| self.find(self.number_of_device(username)?))
     }
 
     /// What is kept of an account.
-    pub(super) fn secret(&self, id: ExtensionId) -> Option<Ha1> {
-        Some(self.get(id)?.extension.secret.into())
+    pub(super) fn secret(&self, username: &str) -> Option<Ha1> {
+        if let Some((_, secret)) = self.of_devices.get(username) {
+            return Some((*secret).into());
+        }
+        let entry = self.get(self.find_by_username(username)?)?;
+        Some(entry.extension.secret.into())
     }
 
     /// How near a sender is to the devices of an account.
@@ -458,6 +503,24 @@ mod tests {
         directory.remove(id);
         assert_eq!(directory.iter().count(), 0);
         assert_eq!(directory.find("7001"), None);
+    }
+
+    #[test]
+    fn a_device_has_an_account_of_its_own_until_it_is_taken() {
+        let mut directory = Directory::default();
+        let account = |user: &str| DeviceAccount::new(user, "offhook", "its password");
+        directory.set_device_accounts("7001", vec![account("a-1"), account("b-1")]);
+        assert_eq!(directory.find_by_username("a-1"), None, "the extension is not there yet");
+        let id = directory.set(Extension::new("7001", "offhook", "secret"));
+        assert_eq!(directory.find_by_username("a-1"), Some(id));
+        assert_eq!(directory.secret("a-1").map(|it| it.md5), Some(Ha1::new("a-1", "offhook", "its password").md5));
+        assert_eq!(directory.number_of_device("7001"), None);
+        directory.set_device_accounts("7001", vec![account("b-1")]);
+        assert!(directory.secret("a-1").is_none() && directory.secret("b-1").is_some());
+        directory.remove(id);
+        assert_eq!(directory.find_by_username("b-1"), None);
+        directory.set_device_accounts("7001", Vec::new());
+        assert!(directory.of_devices.is_empty() && directory.device_users.is_empty());
     }
 
     #[test]

@@ -1,18 +1,19 @@
 //! Configuration files: `name = value` lines in, assignments and faults with their lines out.
 //!
 //! The form is that of the vendor's templates: `#!version:1.0.0.1` in line 1, `#` begins a comment,
-//! values are not quoted and may contain blanks and further `=` signs.
+//! values are not quoted and may contain blanks and further `=` signs. What people and their generators
+//! write beside it is taken where it leaves no doubt, and told.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Serialize;
-
 use super::explain::fault_of_key;
+use super::fault::{Fault, FaultKind, Severity};
+use super::generations::{self, CodecSlots, Elsewhere};
 use super::key::Key;
-use super::model::Model;
 use super::secret::HIDDEN;
 use super::store::Source;
+use super::written::{self, Written};
 
 /// Lines of a file that are read; the vendor's full template has fewer than 3,000.
 pub(super) const MOST_LINES: usize = 20_000;
@@ -47,115 +48,6 @@ pub enum Given {
     Null,
 }
 
-/// How bad a fault is.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// The line does what it says; something about it is odd.
-    Info,
-    /// The line is probably not what its writer meant.
-    Warning,
-    /// The line is not taken.
-    Error,
-}
-
-/// What is wrong.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FaultKind {
-    /// No parameter has this name.
-    UnknownKey,
-    /// The parameter has no such index.
-    BadIndex,
-    /// The model has fewer accounts or keys.
-    BeyondModel,
-    /// The parameter does not accept this value.
-    BadValue,
-    /// A parameter stands in two lines; the later one counts.
-    Duplicate,
-    /// A line without `=`.
-    MissingEquals,
-    /// The first line is not `#!version:…`.
-    MissingHeader,
-    /// The file begins with a byte order mark.
-    ByteOrderMark,
-    /// Typographic quotation marks or blanks, as word processors put them.
-    SmartQuotes,
-    /// Bytes that are not UTF-8.
-    NotUtf8,
-    /// A line of a boot file.
-    BootLine,
-    /// The file is too long or too faulty to be read to its end.
-    TooMuch,
-}
-
-/// One thing that is wrong with a file, a name or a value. It never holds the value.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Fault {
-    /// The line, from 1; none where it was not a file.
-    pub line: Option<u32>,
-    /// How bad it is.
-    pub severity: Severity,
-    /// What is wrong.
-    pub kind: FaultKind,
-    /// The parameter, as it was written; none where it is not about one.
-    pub key: Option<String>,
-    /// The known name that is nearest to an unknown one.
-    pub nearest: Option<String>,
-    /// For people: what is wrong.
-    pub message: String,
-    /// For people: what to do about it.
-    pub hint: Option<String>,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(line) = self.line {
-            write!(f, "line {line}: ")?;
-        }
-        f.write_str(&self.message)?;
-        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "; {hint}"))
-    }
-}
-
-impl std::error::Error for Fault {}
-
-impl Fault {
-    pub(super) fn new(severity: Severity, kind: FaultKind, message: impl Into<String>) -> Self {
-        let (line, key, nearest, hint) = Default::default();
-        Self { line, severity, kind, key, nearest, message: message.into(), hint }
-    }
-
-    pub(super) fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
-        self
-    }
-
-    pub(super) fn at_line(mut self, line: u32) -> Self {
-        self.line = (line > 0).then_some(line);
-        self
-    }
-
-    pub(super) fn about(mut self, key: impl Into<String>) -> Self {
-        self.key = Some(key.into());
-        self
-    }
-
-    pub(super) fn bad_value(key: Key, why: &str) -> Self {
-        Self::new(Severity::Error, FaultKind::BadValue, format!("{key}: {why}")).about(key.to_string())
-    }
-
-    pub(super) fn beyond_model(key: Key, model: &Model) -> Self {
-        let Model { name, accounts, line_keys } = model;
-        Self::new(
-            Severity::Warning,
-            FaultKind::BeyondModel,
-            format!("{key}: the {name} has {line_keys} line keys and {accounts} accounts"),
-        )
-        .about(key.to_string())
-    }
-}
-
 impl fmt::Debug for Assignment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}: {} = ", self.line, self.key)?;
@@ -175,6 +67,9 @@ impl fmt::Debug for Assignment {
 pub fn parse_cfg(text: &str, source: Source) -> (Vec<Assignment>, Vec<Fault>) {
     let mut reader = Reader::new(source);
     let text = reader.without_mark(text);
+    if let Some(fault) = written::no_file(text) {
+        return (Vec::new(), vec![fault]);
+    }
     reader.check_header(text);
     let mut lines = text.split('\n');
     for (at, line) in lines.by_ref().take(MOST_LINES).enumerate() {
@@ -184,6 +79,7 @@ pub fn parse_cfg(text: &str, source: Source) -> (Vec<Assignment>, Vec<Fault>) {
     if lines.next().is_some() {
         reader.too_much(format!("only the first {MOST_LINES} lines are read"));
     }
+    reader.take_codec_slots();
     (reader.assignments, reader.faults)
 }
 
@@ -194,12 +90,13 @@ struct Reader {
     assignments: Vec<Assignment>,
     faults: Vec<Fault>,
     lines_of_keys: BTreeMap<Key, u32>,
+    codec_slots: CodecSlots,
 }
 
 impl Reader {
     fn new(source: Source) -> Self {
-        let (assignments, faults, lines_of_keys) = (Vec::new(), Vec::new(), BTreeMap::new());
-        Self { source, line: 0, hints: 0, assignments, faults, lines_of_keys }
+        let (assignments, faults, lines_of_keys, codec_slots) = Default::default();
+        Self { source, line: 0, hints: 0, assignments, faults, lines_of_keys, codec_slots }
     }
 
     fn without_mark<'a>(&mut self, text: &'a str) -> &'a str {
@@ -224,9 +121,12 @@ impl Reader {
             return;
         }
         self.check_signs(line);
+        if line.contains("include:config") {
+            return self.boot_line();
+        }
         match line.split_once('=') {
             Some((name, value)) => self.assign(name.trim(), value.trim()),
-            None if line.contains("include:config") => self.boot_line(),
+            None if line.starts_with('[') && line.ends_with(']') => self.section(),
             None => self.missing_equals(),
         }
     }
@@ -235,20 +135,71 @@ impl Reader {
         if name == "overwrite_mode" || name == "specific_model.excluded_mode" {
             return self.boot_line();
         }
-        let key = match Key::parse(name) {
-            Ok(key) => key,
-            Err(bad) => return self.unknown(name, &bad),
-        };
+        match Key::parse(name) {
+            Ok(key) => self.assign_key(key, value),
+            Err(bad) => match generations::elsewhere(name) {
+                Some(Elsewhere::Key(key)) => {
+                    let message = format!("{name} is the name of another generation; here it is {key}");
+                    self.other_generation(Severity::Info, message, name);
+                    self.assign_key(key, value);
+                }
+                Some(Elsewhere::CodecSlot { account, slot, field }) => {
+                    self.codec_slots.take(account, slot, field, value, self.line);
+                }
+                Some(Elsewhere::Nowhere(why)) => {
+                    self.other_generation(Severity::Warning, why.to_owned(), name);
+                }
+                None => self.unknown(name, &bad),
+            },
+        }
+    }
+
+    fn assign_key(&mut self, key: Key, value: &str) {
         let given = match value {
             "" => Given::Blank,
             _ if is_null(value) => Given::Null,
-            _ => match key.row().kind.check(value) {
-                Ok(text) => Given::Text(text.into()),
-                Err(why) => return self.say(Fault::bad_value(key, &why)),
+            _ => match written::read(key.row().kind, value) {
+                Written::Plain(text) => Given::Text(text.into()),
+                Written::Odd { text, severity, kind, message } => {
+                    self.say(Fault::new(severity, kind, message).about(key.to_string()));
+                    Given::Text(text.into())
+                }
+                Written::Bad(why) => return self.say(Fault::bad_value(key, &why)),
             },
         };
+        self.give(key, given);
+    }
+
+    fn give(&mut self, key: Key, given: Given) {
         self.note_duplicate(key);
         self.assignments.push(Assignment { key, given, source: self.source, line: self.line });
+    }
+
+    /// Codecs that were named by slots: what each slot says, once all lines are read.
+    fn take_codec_slots(&mut self) {
+        for slot in std::mem::take(&mut self.codec_slots).finish() {
+            self.line = slot.line;
+            match slot.codec() {
+                Ok(assignments) => {
+                    let message = "codecs by slots are of another generation; they are taken by their names";
+                    self.other_generation(Severity::Info, message.to_owned(), &slot.name());
+                    for (key, value) in assignments {
+                        self.assign_key(key, &value);
+                    }
+                }
+                Err(why) => self.other_generation(Severity::Warning, why, &slot.name()),
+            }
+        }
+    }
+
+    fn other_generation(&mut self, severity: Severity, message: String, name: &str) {
+        let name: String = name.chars().filter(|letter| !letter.is_control()).take(100).collect();
+        self.say(Fault::new(severity, FaultKind::OtherGeneration, message).about(name));
+    }
+
+    fn section(&mut self) {
+        let message = "a section line says nothing to a phone and is passed over";
+        self.say(Fault::new(Severity::Info, FaultKind::Section, message));
     }
 
     fn note_duplicate(&mut self, key: Key) {
@@ -361,6 +312,58 @@ mod tests {
     }
 
     #[test]
+    fn files_are_read_as_people_write_them() {
+        use FaultKind::*;
+        let transport = "line 2: account.1.sip_server.1.transport_type = \"0\"";
+        let named = "account.1.sip_server.1.transport_type = 0   ## 0=UDP";
+        check(named, &[transport], &[(2, TrailingComment)]);
+        let encrypted = "account.1.srtp_encryption = 1   ; forces";
+        check(encrypted, &["line 2: account.1.srtp_encryption = \"1\""], &[(2, TrailingComment)]);
+        let label = "line 2: account.1.label = \"Room # 3\"";
+        check("account.1.label = Room # 3", &[label], &[(2, Literal)]);
+        check("account.1.label = Room #3", &["line 2: account.1.label = \"Room #3\""], &[(2, Literal)]);
+        check("account.1.label = C#1", &["line 2: account.1.label = \"C#1\""], &[]);
+        check("account.1.ptime = \"30\"", &["line 2: account.1.ptime = \"30\""], &[(2, Literal)]);
+        let quoted = "line 2: account.1.label = \"\\\"Jack\\\"\"";
+        check("account.1.label = \"Jack\"", &[quoted], &[(2, Literal)]);
+        check("account.1.label = \u{524d}\u{53f0}", &["line 2: account.1.label = \"\u{524d}\u{53f0}\""], &[]);
+        check("[CERTIFICATE]\naccount.1.enable=1", &["line 3: account.1.enable = \"1\""], &[(2, Section)]);
+        check("security.user_password = admin:x y", &["line 2: security.user_password = (hidden)"], &[]);
+    }
+
+    #[test]
+    fn names_of_other_generations_are_taken_or_named() {
+        use FaultKind::OtherGeneration;
+        let host = "line 2: account.1.sip_server.1.address = \"pbx\"";
+        check("account.1.sip_server_host = pbx", &[host], &[(2, OtherGeneration)]);
+        let key = "line 2: programablekey.2.type = \"5\"";
+        check("programmablekey.2.type = 5", &[key], &[(2, OtherGeneration)]);
+        for name in ["memorykey.1.type", "expansion_module.1.key.3.type", "security.user_name.user"] {
+            check(&format!("{name} = 1"), &[], &[(2, OtherGeneration)]);
+        }
+        let slots = "account.1.codec.1.enable = 1\naccount.1.codec.1.payload_type = G722\naccount.1.codec.1.priority = 1";
+        let taken = [
+            "line 2: account.1.codec.g722.enable = \"1\"",
+            "line 2: account.1.codec.g722.priority = \"1\"",
+        ];
+        check(slots, &taken, &[(2, OtherGeneration)]);
+        check("account.1.codec.1.payload_type = SPEEX", &[], &[(2, OtherGeneration)]);
+    }
+
+    #[test]
+    fn what_is_no_file_is_one_fault() {
+        use FaultKind::*;
+        let page = "<!DOCTYPE html>\n<html><body>Login\n</body></html>";
+        let all = [(page, WebPage), ("", Empty), (" \r\n", Empty), ("PK\u{3}\u{4}\0\0\0", Binary)];
+        for (text, kind) in all {
+            let (assignments, faults) = parse_cfg(text, Source::MacCfg);
+            let kinds: Vec<FaultKind> = faults.iter().map(|fault| fault.kind).collect();
+            assert_eq!((assignments.len(), kinds), (0, vec![kind]), "{text:?}");
+            assert_eq!(faults[0].severity, Severity::Error);
+        }
+    }
+
+    #[test]
     fn mark_and_header_are_told() {
         let (assignments, faults) = parse_cfg("\u{feff}account.1.enable=1", Source::MacCfg);
         assert_eq!(assignments.len(), 1);
@@ -398,7 +401,7 @@ mod tests {
             let lines = text.split('\n').count();
             let (assignments, faults) = parse_cfg(&text, Source::CommonCfg);
             prop_assert!(assignments.len() <= lines);
-            prop_assert!(faults.iter().all(|fault| fault.line.is_some_and(|line| line as usize <= lines)));
+            prop_assert!(faults.iter().all(|fault| fault.line.is_none_or(|line| line as usize <= lines)));
         }
 
         #[test]

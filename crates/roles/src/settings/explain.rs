@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::cfg::{Fault, FaultKind, Severity};
+use super::fault::{Fault, FaultKind, Severity};
 use super::key::{BadKey, Key, without_static};
 use super::row::{Effect, Origin, Row};
 use super::store::{Settings, Source, Value};

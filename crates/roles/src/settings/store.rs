@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::cfg::{Assignment, Fault, Given, is_null};
+use super::cfg::{Assignment, Given, is_null};
 use super::explain::fault_of_key;
+use super::fault::Fault;
 use super::key::Key;
 use super::kind::{Kind, thousandths};
 use super::model::Model;

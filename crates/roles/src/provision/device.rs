@@ -1,0 +1,203 @@
+//! A device as provisioning knows it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+
+use proto::{Rng, Time};
+use serde::{Deserialize, Serialize};
+
+use super::mac::Mac;
+
+/// The longest text of a device, in bytes.
+const LONGEST_TEXT_BYTES: usize = 128;
+/// The most settings of its own that a device has.
+const MOST_SETTINGS: usize = 256;
+/// How long a credential holds that a newer one has taken the place of, unless the device registers with
+/// the newer one before.
+pub(super) const ROTATION_S: u64 = 24 * 3_600;
+
+/// A text that only the device itself is told.
+#[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// A new one: 160 bits, in letters and digits.
+    pub fn new(rng: &mut Rng) -> Self {
+        Self(rng.hex(40))
+    }
+
+    /// The text, for the device's own files and hashes alone.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// One device as it is kept.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Device {
+    /// Its MAC address.
+    pub mac: Mac,
+    /// Its model; it chooses the template.
+    pub model: String,
+    /// The extension that it registers as.
+    pub number: Option<String>,
+    /// Which of its accounts does so, from 1.
+    pub account: u8,
+    /// What people call it.
+    pub label: String,
+    /// The template, where it is not the model's.
+    pub template: Option<String>,
+    /// Whether it is served at all.
+    pub approved: bool,
+    /// Settings of its own, by their names in a file.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
+    /// The secret of its folder.
+    pub token: Secret,
+    /// Its credential at its extension.
+    pub credential: Credential,
+    /// The one before, until the device has registered with the new one.
+    #[serde(default)]
+    pub before: Option<Expiring>,
+    /// What is known of it.
+    #[serde(default)]
+    pub now: Seen,
+}
+
+/// A device's own account at its extension.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Credential {
+    /// The user of its digest: nobody else's.
+    pub user: String,
+    /// Its password.
+    pub password: Secret,
+}
+
+/// A credential that ends.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Expiring {
+    /// The credential.
+    pub credential: Credential,
+    /// Seconds since 1970 until which it holds.
+    pub until_s: u64,
+}
+
+/// What was seen of a device; moments in milliseconds since 1970.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Seen {
+    /// When it last asked for anything.
+    pub asked: Option<u64>,
+    /// What it was served last, the newest first.
+    pub served: Vec<ServedFile>,
+    /// When it said that it has applied its files.
+    pub applied: Option<u64>,
+    /// When it last registered.
+    pub registered: Option<u64>,
+    /// Its firmware, by its User-Agent.
+    pub firmware: Option<String>,
+    /// Its User-Agent.
+    pub user_agent: Option<String>,
+    /// Where it asks from.
+    pub address: Option<IpAddr>,
+    /// When anything was last heard of it.
+    pub last_seen: Option<u64>,
+}
+
+/// One file that a device was served.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ServedFile {
+    /// Its name.
+    pub file: String,
+    /// When, in milliseconds since 1970.
+    pub at: u64,
+    /// Its size.
+    pub bytes: u64,
+    /// `tftp`, `http`, `https`, `ftp`.
+    pub transport: String,
+    /// The outcome: `ok`, or why not.
+    pub status: String,
+}
+
+/// How many of the files that it was served last are remembered.
+const MOST_SERVED: usize = 8;
+
+impl Device {
+    /// A device that is not approved yet.
+    pub fn new(mac: Mac, model: &str, rng: &mut Rng) -> Self {
+        Self {
+            mac,
+            model: model.to_owned(),
+            number: None,
+            account: 1,
+            label: String::new(),
+            template: None,
+            approved: false,
+            settings: BTreeMap::new(),
+            token: Secret::new(rng),
+            credential: Credential::new(mac, rng),
+            before: None,
+            now: Seen::default(),
+        }
+    }
+
+    /// Gives it a new credential; the old one holds on for a while.
+    pub fn rotate(&mut self, now: Time, rng: &mut Rng) {
+        let fresh = Credential::new(self.mac, rng);
+        let credential = std::mem::replace(&mut self.credential, fresh);
+        self.before = Some(Expiring { credential, until_s: now.as_secs() + ROTATION_S });
+    }
+
+    /// Whether it can be served: approved, with an extension to register as.
+    pub fn is_ready(&self) -> bool {
+        self.approved && self.number.is_some()
+    }
+
+    /// Whether all texts can stand in a file.
+    ///
+    /// # Errors
+    /// Which cannot, in words.
+    pub fn check(&self) -> Result<(), String> {
+        let texts = [&self.model, &self.label].into_iter().chain(&self.number).chain(&self.template);
+        let settings = self.settings.iter().flat_map(|(name, value)| [name, value]);
+        for text in texts.chain(settings) {
+            if text.len() > LONGEST_TEXT_BYTES || text.contains(char::is_control) {
+                return Err(format!(
+                    "a text of device {} has more than {LONGEST_TEXT_BYTES} bytes or control characters",
+                    self.mac
+                ));
+            }
+        }
+        if self.settings.len() > MOST_SETTINGS {
+            return Err(format!("device {} has more than {MOST_SETTINGS} settings of its own", self.mac));
+        }
+        if !(1..=16).contains(&self.account) {
+            return Err(format!("device {}: accounts go from 1 to 16", self.mac));
+        }
+        if self.mac.is_nobodys() {
+            return Err(format!("{} is the address of no phone", self.mac));
+        }
+        Ok(())
+    }
+}
+
+impl Credential {
+    fn new(mac: Mac, rng: &mut Rng) -> Self {
+        Self { user: format!("{mac}-{}", rng.hex(6)), password: Secret::new(rng) }
+    }
+}
+
+impl Seen {
+    /// Notes a file.
+    pub(super) fn note(&mut self, file: ServedFile) {
+        self.served.insert(0, file);
+        self.served.truncate(MOST_SERVED);
+    }
+}

@@ -1,0 +1,578 @@
+//! Auto provisioning, the serving side: which phone is served what, and proof of it.
+//!
+//! [`resolve`] answers what is asked, whatever the transport; it reads nothing but the [`Catalogue`]. A
+//! device's file is served from its secret folder `/p/<token>/`; by its bare MAC address alone, which
+//! anybody can read from the phone, only on the loopback or within an approval window that a person
+//! opens. Every request leaves a [`Transfer`].
+
+mod ask;
+mod csv;
+mod device;
+mod guard;
+mod mac;
+mod pnp;
+mod render;
+mod resolve;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use proto::{Rng, Time};
+use serde::{Deserialize, Serialize};
+
+pub use ask::{Asked, OwnFile, Path};
+pub use csv::{CsvFault, export_csv, parse_csv};
+pub use device::{Credential, Device, Expiring, Secret, Seen, ServedFile};
+pub use guard::Guesses;
+pub use mac::{Mac, NoMac};
+pub use pnp::{PnpAsked, PnpDialog, pnp_asked};
+pub use render::{Layers, RenderFault, Renderer, Site, Variable, Variables, knows_model};
+pub use resolve::{Answer, Catalogue, Request, Transport, resolve};
+
+/// The most devices of an inventory.
+const MOST_DEVICES: usize = 200_000;
+/// Devices that have asked and that nobody has approved; the one that asked longest ago makes room.
+const MOST_STRANGERS: usize = 256;
+/// Transfers that are remembered, and rows of them that are kept.
+pub const MOST_TRANSFERS: usize = 10_000;
+/// The longest approval window.
+const LONGEST_WINDOW_MIN: u32 = 24 * 60;
+
+/// What provisioning serves and to whom.
+#[derive(Debug)]
+pub struct Provision {
+    catalogue: Catalogue,
+    renderer: Renderer,
+    site: Site,
+    /// Where the secret folders are: `http://192.0.2.1:8069`, without a slash at its end.
+    base_url: Option<String>,
+    guesses: Guesses,
+    strangers: BTreeMap<Mac, Stranger>,
+    transfers: VecDeque<Transfer>,
+    next_transfer: u64,
+    rng: Rng,
+    changes: Vec<Change>,
+}
+
+/// A phone that asked and that nobody has approved.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Stranger {
+    /// Its MAC address.
+    pub mac: Mac,
+    /// When it last asked, in milliseconds since 1970.
+    pub asked: u64,
+    /// Where it asks from.
+    pub address: IpAddr,
+    /// Its User-Agent, or vendor and model as PnP tells them.
+    pub user_agent: Option<String>,
+    /// The vendor whose dialect it speaks, where that is none of ours.
+    pub foreign: Option<&'static str>,
+}
+
+/// One request and what came of it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Transfer {
+    /// Rises with each.
+    pub id: u64,
+    /// When it began, in milliseconds since 1970.
+    pub at: u64,
+    /// Who asked.
+    pub peer: IpAddr,
+    /// `tftp`, `http`, `https`, `ftp`, `pnp`.
+    pub transport: String,
+    /// The file, without the secret of its folder.
+    pub file: String,
+    /// The device, where it is known.
+    pub mac: Option<Mac>,
+    /// How much was sent.
+    pub bytes: u64,
+    /// How long it took.
+    pub ms: u64,
+    /// `ok`, `not-found`, `refused`, `stalled`, `throttled`, or a fault of a template.
+    pub result: String,
+}
+
+/// What is to be kept or told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Change {
+    /// A device is new or has changed.
+    Device(Box<Device>),
+    /// A device is gone.
+    DeviceRemoved(Mac),
+    /// A transfer; with it, the one whose place it takes.
+    Transfer(Box<Transfer>, Option<u64>),
+    /// The accounts that devices have at an extension, all of them.
+    Accounts {
+        /// The extension.
+        number: String,
+        /// Their credentials.
+        credentials: Vec<Credential>,
+    },
+}
+
+/// What a request got, until its transfer is over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Begun {
+    /// What is to be sent.
+    pub answer: Content,
+    transfer: Transfer,
+}
+
+/// What is to be sent.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Content {
+    /// This text.
+    Text(String),
+    /// A file of the folder that is served as it is, by the names of its path.
+    File(Vec<String>),
+    /// There is no such file.
+    NotFound,
+    /// Nothing at all: whoever asks has guessed too often.
+    Silence,
+}
+
+/// What is to be set of a device; what is not named stays.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Edit {
+    /// Its model.
+    pub model: Option<String>,
+    /// Its extension; null: none.
+    #[serde(deserialize_with = "named")]
+    pub number: Option<Option<String>>,
+    /// Which of its accounts, from 1.
+    pub account: Option<u8>,
+    /// What people call it.
+    pub label: Option<String>,
+    /// Its template; null: the model's.
+    #[serde(deserialize_with = "named")]
+    pub template: Option<Option<String>>,
+    /// Whether it is served.
+    pub approved: Option<bool>,
+    /// Its own settings, all of them.
+    pub settings: Option<BTreeMap<String, String>>,
+}
+
+/// What is named, null among it.
+fn named<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::<String>::deserialize(from).map(Some)
+}
+
+/// A device as programs see it.
+#[derive(Clone, Debug, Serialize)]
+pub struct DeviceView<'a> {
+    /// Its MAC address.
+    pub mac: Mac,
+    /// Its model.
+    pub model: &'a str,
+    /// Its extension.
+    pub number: Option<&'a str>,
+    /// Its account, from 1.
+    pub account: u8,
+    /// What people call it.
+    pub label: &'a str,
+    /// Its template, where it is not the model's.
+    pub template: Option<&'a str>,
+    /// Whether it is served.
+    pub approved: bool,
+    /// Its own settings by name; a secret is not shown.
+    pub settings: BTreeMap<&'a str, &'a str>,
+    /// Whether an older credential still holds.
+    pub rotating: bool,
+    /// What was seen of it.
+    pub now: &'a Seen,
+}
+
+/// What was kept.
+#[derive(Debug, Default)]
+pub struct Restored {
+    /// The devices.
+    pub devices: Vec<Device>,
+    /// The transfers, in any order.
+    pub transfers: Vec<Transfer>,
+}
+
+impl Provision {
+    /// Provisioning with what was kept.
+    pub fn new(renderer: Renderer, site: Site, base_url: Option<String>, restored: Restored, seed: [u8; 32]) -> Self {
+        let mut transfers = restored.transfers;
+        transfers.sort_by_key(|transfer| transfer.id);
+        let next_transfer = transfers.last().map_or(0, |last| last.id + 1);
+        let mut provision = Self {
+            catalogue: Catalogue::default(),
+            renderer,
+            site,
+            base_url,
+            guesses: Guesses::default(),
+            strangers: BTreeMap::new(),
+            transfers: transfers.into(),
+            next_transfer,
+            rng: Rng::new(seed),
+            changes: Vec::new(),
+        };
+        restored.devices.into_iter().take(MOST_DEVICES).for_each(|device| provision.catalogue.insert(device));
+        let numbers: std::collections::BTreeSet<String> =
+            provision.catalogue.devices().filter_map(|device| device.number.clone()).collect();
+        numbers.into_iter().for_each(|number| provision.tell_accounts(number));
+        provision
+    }
+
+    /// What is to be kept and told since this was asked last.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
+    }
+
+    /// Whether files of the folder that is served as it is are there: without it none is looked for.
+    pub fn serve_files(&mut self, on: bool) {
+        self.catalogue.has_files = on;
+    }
+
+    /// Opens the approval window: unknown phones are listed and devices are served by their bare MAC
+    /// address for that long. Returns when it closes.
+    pub fn open_window(&mut self, now: Time, minutes: u32) -> Time {
+        let minutes = u64::from(minutes.clamp(1, LONGEST_WINDOW_MIN));
+        let until = now + Duration::from_secs(60 * minutes);
+        self.catalogue.window_until = Some(until);
+        until
+    }
+
+    /// Closes it.
+    pub fn close_window(&mut self) {
+        self.catalogue.window_until = None;
+    }
+
+    /// When the approval window closes, where it is open.
+    pub fn window(&self, now: Time) -> Option<Time> {
+        self.catalogue.window_until.filter(|until| now < *until)
+    }
+
+    /// Answers a request; [`Self::ended`] is to follow.
+    pub fn begin(&mut self, now: Time, request: &Request<'_>) -> Begun {
+        let throttled = self.guesses.is_throttled(now, request.from);
+        let answer = if throttled { Answer::Silence } else { resolve(now, request, &self.catalogue) };
+        let mut transfer = self.transfer(now, request);
+        if let Some(Asked::Own { mac, .. }) = Path::read(request.path).map(|path| path.asked) {
+            transfer.mac = Some(mac);
+        }
+        let content = match answer {
+            Answer::Configuration(mac) => {
+                transfer.mac = Some(mac);
+                self.configuration(mac, &mut transfer)
+            }
+            Answer::File(names) => Content::File(names),
+            Answer::NotFound => Content::NotFound,
+            Answer::Guess => {
+                self.guesses.note(now, request.from);
+                Content::NotFound
+            }
+            Answer::Stranger { mac, foreign } => {
+                self.note_stranger(now, mac, request.from, request.user_agent, foreign);
+                Content::NotFound
+            }
+            Answer::Silence => Content::Silence,
+        };
+        match content {
+            Content::NotFound if transfer.result.is_empty() => "not-found".clone_into(&mut transfer.result),
+            Content::Silence => "throttled".clone_into(&mut transfer.result),
+            _ => {}
+        }
+        self.note_asked(now, &transfer, request.user_agent);
+        Begun { answer: content, transfer }
+    }
+
+    /// A transfer is over; `result` is `ok` or why not.
+    pub fn ended(&mut self, now: Time, begun: Begun, bytes: u64, result: &str) {
+        let mut transfer = begun.transfer;
+        transfer.ms = now.as_millis().saturating_sub(transfer.at);
+        transfer.bytes = bytes;
+        if transfer.result.is_empty() {
+            result.clone_into(&mut transfer.result);
+        }
+        let device = transfer.mac.and_then(|mac| self.catalogue.device_mut(mac));
+        if let Some(device) = device.filter(|_| matches!(begun.answer, Content::Text(_))) {
+            device.now.note(ServedFile {
+                file: transfer.file.clone(),
+                at: transfer.at,
+                bytes,
+                transport: transfer.transport.clone(),
+                status: transfer.result.clone(),
+            });
+            self.changes.push(Change::Device(Box::new(device.clone())));
+        }
+        self.keep_transfer(transfer);
+    }
+
+    /// Where a phone that asks by PnP finds its files: none for one that is not to be answered. One that
+    /// nobody knows is listed within the approval window.
+    pub fn pnp(&mut self, now: Time, asked: &PnpAsked, from: IpAddr) -> Option<String> {
+        let ready = self.catalogue.device(asked.mac).is_some_and(Device::is_ready);
+        if !ready {
+            if self.window(now).is_some() {
+                self.note_stranger(now, asked.mac, from, Some(&asked.words()), None);
+            }
+            return None;
+        }
+        let url = self.url_of(asked.mac)?;
+        if let Some(device) = self.catalogue.device_mut(asked.mac) {
+            device.now.asked = Some(now.as_millis());
+            (device.now.last_seen, device.now.address) = (Some(now.as_millis()), Some(from));
+            device.now.firmware = asked.version.clone().or(device.now.firmware.take());
+            self.changes.push(Change::Device(Box::new(device.clone())));
+        }
+        Some(url)
+    }
+
+    /// The folder of a device, where folders can be reached.
+    pub fn url_of(&self, mac: Mac) -> Option<String> {
+        let (base, device) = (self.base_url.as_ref()?, self.catalogue.device(mac)?);
+        Some(format!("{base}/p/{}/", device.token.expose()))
+    }
+
+    /// A device has registered with that digest user: its older credential ends.
+    pub fn registered(&mut self, now: Time, user: &str) {
+        let Some(mac) = user.split_once('-').and_then(|(mac, _)| Mac::parse(mac)) else { return };
+        let Some(device) = self.catalogue.device_mut(mac).filter(|device| device.credential.user == user) else {
+            return;
+        };
+        (device.now.registered, device.now.last_seen) = (Some(now.as_millis()), Some(now.as_millis()));
+        let rotated = device.before.take().is_some();
+        let (number, changed) = (device.number.clone(), device.clone());
+        self.changes.push(Change::Device(Box::new(changed)));
+        if let Some(number) = number.filter(|_| rotated) {
+            self.tell_accounts(number);
+        }
+    }
+
+    /// Ends older credentials whose time is over.
+    pub fn advance(&mut self, now: Time) {
+        let over = |device: &Device| device.before.as_ref().is_some_and(|it| it.until_s <= now.as_secs());
+        let all: Vec<Mac> = self.catalogue.devices().filter(|it| over(it)).map(|it| it.mac).collect();
+        for mac in all {
+            self.change(mac, |device| device.before = None);
+        }
+    }
+
+    /// The devices, by MAC address.
+    pub fn devices(&self) -> impl Iterator<Item = DeviceView<'_>> {
+        self.catalogue.devices().map(DeviceView::of)
+    }
+
+    /// One device.
+    pub fn device(&self, mac: Mac) -> Option<DeviceView<'_>> {
+        self.catalogue.device(mac).map(DeviceView::of)
+    }
+
+    /// Phones that asked and that nobody has approved.
+    pub fn strangers(&self) -> impl Iterator<Item = &Stranger> {
+        self.strangers.values()
+    }
+
+    /// The newest transfers, the newest first.
+    pub fn transfers(&self, most: usize) -> impl Iterator<Item = &Transfer> {
+        self.transfers.iter().rev().take(most)
+    }
+
+    /// Sets what is named of a device, which is new where there is none of that MAC address.
+    ///
+    /// # Errors
+    /// What cannot be, in words.
+    pub fn edit(&mut self, mac: Mac, edit: Edit) -> Result<(), String> {
+        let known = self.catalogue.device(mac).cloned();
+        if known.is_none() && self.catalogue.len() >= MOST_DEVICES {
+            return Err(format!("there are {MOST_DEVICES} devices already"));
+        }
+        let before = known.as_ref().and_then(|device| device.number.clone());
+        let mut device = known.unwrap_or_else(|| Device::new(mac, Model::usual().name, &mut self.rng));
+        edit.apply(&mut device);
+        device.check()?;
+        if let Some(template) = device.template.as_ref().filter(|name| !self.renderer.has(name)) {
+            return Err(format!("there is no template {template}"));
+        }
+        if device.template.is_none() && !knows_model(&device.model) {
+            return Err(format!("no template is known for the model {}; name one by `template`", device.model));
+        }
+        let after = device.number.clone();
+        self.strangers.remove(&mac);
+        self.changes.push(Change::Device(Box::new(device.clone())));
+        self.catalogue.insert(device);
+        for number in [before, after].into_iter().flatten().collect::<std::collections::BTreeSet<_>>() {
+            self.tell_accounts(number);
+        }
+        Ok(())
+    }
+
+    /// Removes a device with its credential; false where there is none.
+    pub fn remove(&mut self, mac: Mac) -> bool {
+        let Some(device) = self.catalogue.remove(mac) else { return false };
+        self.changes.push(Change::DeviceRemoved(mac));
+        if let Some(number) = device.number {
+            self.tell_accounts(number);
+        }
+        true
+    }
+
+    /// Gives a device a new credential; false where there is none. The old one holds until the new one
+    /// has registered, 24 hours at most.
+    pub fn rotate(&mut self, now: Time, mac: Mac) -> bool {
+        let Self { catalogue, rng, .. } = self;
+        let Some(device) = catalogue.device_mut(mac) else { return false };
+        device.rotate(now, rng);
+        let (number, changed) = (device.number.clone(), device.clone());
+        self.changes.push(Change::Device(Box::new(changed)));
+        if let Some(number) = number {
+            self.tell_accounts(number);
+        }
+        true
+    }
+
+    /// What the device would be served, for an administrator; its secrets are not in it.
+    ///
+    /// # Errors
+    /// There is no such device, or its template has a fault.
+    pub fn preview(&self, mac: Mac) -> Result<String, String> {
+        let device = self.catalogue.device(mac).ok_or_else(|| format!("there is no device {mac}"))?;
+        let text = self.render(device).map_err(|fault| fault.to_string())?;
+        let hidden = [device.credential.password.expose(), device.token.expose()];
+        Ok(hidden.into_iter().fold(text, |text, secret| text.replace(secret, "(hidden)")))
+    }
+
+    fn render(&self, device: &Device) -> Result<String, RenderFault> {
+        let url = self.url_of(device.mac);
+        self.renderer.configuration(device, None, &self.site, url.as_deref())
+    }
+
+    fn configuration(&self, mac: Mac, transfer: &mut Transfer) -> Content {
+        let Some(device) = self.catalogue.device(mac) else { return Content::NotFound };
+        match self.render(device) {
+            Ok(text) => Content::Text(text),
+            Err(fault) => {
+                transfer.result = fault.to_string();
+                Content::NotFound
+            }
+        }
+    }
+
+    fn change(&mut self, mac: Mac, what: impl FnOnce(&mut Device)) {
+        let Some(device) = self.catalogue.device_mut(mac) else { return };
+        what(device);
+        let (number, changed) = (device.number.clone(), device.clone());
+        self.changes.push(Change::Device(Box::new(changed)));
+        if let Some(number) = number {
+            self.tell_accounts(number);
+        }
+    }
+
+    fn tell_accounts(&mut self, number: String) {
+        let of_number = self.catalogue.devices().filter(|device| device.number.as_ref() == Some(&number));
+        let approved = of_number.filter(|device| device.approved);
+        let both = |device: &Device| {
+            let before = device.before.as_ref().map(|before| before.credential.clone());
+            [Some(device.credential.clone()), before].into_iter().flatten()
+        };
+        let credentials = approved.flat_map(both).collect();
+        self.changes.push(Change::Accounts { number, credentials });
+    }
+
+    fn note_stranger(
+        &mut self,
+        now: Time,
+        mac: Mac,
+        address: IpAddr,
+        user_agent: Option<&str>,
+        foreign: Option<&'static str>,
+    ) {
+        if self.catalogue.device(mac).is_some() {
+            return;
+        }
+        if !self.strangers.contains_key(&mac) && self.strangers.len() >= MOST_STRANGERS {
+            let oldest = self.strangers.values().min_by_key(|it| it.asked).map(|it| it.mac);
+            oldest.map(|mac| self.strangers.remove(&mac));
+        }
+        let user_agent = user_agent.map(short);
+        let stranger = Stranger { mac, asked: now.as_millis(), address, user_agent, foreign };
+        self.strangers.insert(mac, stranger);
+    }
+
+    fn note_asked(&mut self, now: Time, transfer: &Transfer, user_agent: Option<&str>) {
+        // Whoever only names a device is not the device: what he says of himself is not noted.
+        let is_served = transfer.result.is_empty();
+        let device = transfer.mac.filter(|_| is_served).and_then(|mac| self.catalogue.device_mut(mac));
+        let Some(device) = device else { return };
+        let now = Some(now.as_millis());
+        (device.now.asked, device.now.last_seen, device.now.address) = (now, now, Some(transfer.peer));
+        if let Some(user_agent) = user_agent {
+            let words: Vec<&str> = user_agent.split_whitespace().collect();
+            device.now.firmware = words.get(2).map(|word| short(word)).or(device.now.firmware.take());
+            device.now.user_agent = Some(short(user_agent));
+        }
+    }
+
+    fn transfer(&mut self, now: Time, request: &Request<'_>) -> Transfer {
+        let id = self.next_transfer;
+        self.next_transfer += 1;
+        let names = Path::read(request.path).map(|path| path.names.join("/"));
+        Transfer {
+            id,
+            at: now.as_millis(),
+            peer: request.from,
+            transport: request.transport.name().to_owned(),
+            file: names.unwrap_or_else(|| short(request.path)),
+            mac: None,
+            bytes: 0,
+            ms: 0,
+            result: String::new(),
+        }
+    }
+
+    fn keep_transfer(&mut self, transfer: Transfer) {
+        let gone = (self.transfers.len() >= MOST_TRANSFERS).then(|| self.transfers.pop_front()).flatten();
+        self.transfers.push_back(transfer.clone());
+        self.changes.push(Change::Transfer(Box::new(transfer), gone.map(|gone| gone.id)));
+    }
+}
+
+use crate::settings::Model;
+
+impl Edit {
+    fn apply(self, device: &mut Device) {
+        let Self { model, number, account, label, template, approved, settings } = self;
+        device.model = model.unwrap_or_else(|| std::mem::take(&mut device.model));
+        device.number = number.unwrap_or_else(|| device.number.take());
+        device.account = account.unwrap_or(device.account);
+        device.label = label.unwrap_or_else(|| std::mem::take(&mut device.label));
+        device.template = template.unwrap_or_else(|| device.template.take());
+        device.approved = approved.unwrap_or(device.approved);
+        device.settings = settings.unwrap_or_else(|| std::mem::take(&mut device.settings));
+    }
+}
+
+impl<'a> DeviceView<'a> {
+    fn of(device: &'a Device) -> Self {
+        let shown = |(name, value): (&'a String, &'a String)| {
+            let is_secret = name.parse::<crate::settings::Key>().map_or(true, |key| key.row().is_secret());
+            let is_secret = is_secret && (name.contains("password") || name.contains("secret"));
+            (name.as_str(), if is_secret { "(hidden)" } else { value.as_str() })
+        };
+        Self {
+            mac: device.mac,
+            model: &device.model,
+            number: device.number.as_deref(),
+            account: device.account,
+            label: &device.label,
+            template: device.template.as_deref(),
+            approved: device.approved,
+            settings: device.settings.iter().map(shown).collect(),
+            rotating: device.before.is_some(),
+            now: &device.now,
+        }
+    }
+}
+
+/// A text of a stranger as it may be kept and shown.
+fn short(text: &str) -> String {
+    text.chars().filter(|sign| !sign.is_control()).take(96).collect()
+}

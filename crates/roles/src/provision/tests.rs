@@ -1,0 +1,201 @@
+//! Who is served what, and what is noted of it.
+
+use super::*;
+
+const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 70, 1));
+const FAR: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
+const NOW: Time = Time::from_secs(1_700_000_000);
+
+fn mac(last: u8) -> Mac {
+    Mac([0x00, 0x21, 0xf2, 0x22, 0xb0, last])
+}
+
+fn provision() -> Provision {
+    let renderer = Renderer::new(Vec::new(), Layers::default()).expect("sound templates");
+    let site = Site { sip_host: "127.0.50.19".into(), sip_port: 5_060, sip_transport: 0 };
+    let base = Some("http://127.0.50.19:8069".to_owned());
+    Provision::new(renderer, site, base, Restored::default(), [1; 32])
+}
+
+fn with_device() -> Provision {
+    let mut provision = provision();
+    let edit = Edit { number: Some(Some("7001".into())), approved: Some(true), ..Edit::default() };
+    provision.edit(mac(0x21), edit).expect("a device");
+    provision
+}
+
+fn ask(provision: &mut Provision, path: &str, from: IpAddr, user_agent: Option<&str>) -> Content {
+    let request = Request { path, user_agent, from, transport: Transport::Http };
+    let begun = provision.begin(NOW, &request);
+    let content = begun.answer.clone();
+    provision.ended(NOW, begun, 7, "ok");
+    content
+}
+
+fn folder(provision: &Provision) -> String {
+    let url = provision.url_of(mac(0x21)).expect("a folder");
+    url.trim_start_matches("http://127.0.50.19:8069").to_owned()
+}
+
+#[test]
+fn a_device_is_served_from_its_secret_folder_wherever_it_is() {
+    let mut provision = with_device();
+    let folder = folder(&provision);
+    let Content::Text(text) = ask(&mut provision, &format!("{folder}0021f222b021.cfg"), FAR, None) else {
+        panic!("not served")
+    };
+    assert!(text.contains("account.1.user_name = 7001\n"), "{text}");
+    assert!(text.contains(&format!("server.url = http://127.0.50.19:8069{folder}")), "{text}");
+    for name in ["0021f222b021.boot", "0021f222b021", "y000000000000.cfg", "0021f222b022.cfg", ""] {
+        assert_eq!(ask(&mut provision, &format!("{folder}{name}"), FAR, None), Content::NotFound, "{name}");
+    }
+}
+
+#[test]
+fn by_its_bare_name_a_device_is_served_on_the_loopback_or_in_the_window() {
+    let mut provision = with_device();
+    let path = "0021F222B021.cfg";
+    assert_eq!(ask(&mut provision, path, FAR, None), Content::NotFound);
+    assert!(matches!(ask(&mut provision, path, LOOPBACK, None), Content::Text(_)));
+    provision.open_window(NOW, 10);
+    assert!(matches!(ask(&mut provision, path, FAR, None), Content::Text(_)));
+    assert_eq!(ask(&mut provision, "0021f222b022.cfg", FAR, None), Content::NotFound);
+    assert_eq!(provision.strangers().map(|it| it.mac).collect::<Vec<_>>(), [mac(0x22)]);
+    provision.close_window();
+    assert_eq!(ask(&mut provision, path, FAR, None), Content::NotFound);
+}
+
+/// Known and unknown MAC addresses and tokens look the same, and have one end.
+#[test]
+fn guessing_is_no_oracle_and_is_throttled() {
+    for known in [0x21, 0x22] {
+        let mut provision = with_device();
+        let path = format!("0021f222b0{known:02x}.cfg");
+        let answers: Vec<_> = (0..30).map(|_| ask(&mut provision, &path, FAR, None)).collect();
+        let silent = answers.iter().filter(|answer| **answer == Content::Silence).count();
+        assert_eq!((silent, answers.len() - silent), (10, 20), "{path}");
+        assert!(matches!(ask(&mut provision, &path, LOOPBACK, None), Content::Text(_) | Content::NotFound));
+        assert_eq!(provision.transfers(1).next().map(|it| it.peer), Some(LOOPBACK));
+    }
+    let mut provision = with_device();
+    for _ in 0..20 {
+        assert_eq!(ask(&mut provision, "/p/guess/0021f222b021.cfg", FAR, None), Content::NotFound);
+    }
+    let right = format!("{}0021f222b021.cfg", folder(&provision));
+    assert_eq!(ask(&mut provision, &right, FAR, None), Content::Silence);
+}
+
+#[test]
+fn nobody_gets_a_file_that_is_another_vendor_s() {
+    let mut provision = with_device();
+    let path = "0021f222b021.cfg";
+    let yealink = Some("Yealink SIP-T46S 66.85.0.5 00:21:f2:22:b0:21");
+    assert_eq!(ask(&mut provision, path, LOOPBACK, yealink), Content::NotFound);
+    let own = Some("Flyingvoice FIP14G V0.7.3.1 00:21:F2:22:B0:21");
+    assert!(matches!(ask(&mut provision, path, LOOPBACK, own), Content::Text(_)));
+    let view = provision.device(mac(0x21)).expect("a device");
+    assert_eq!(view.now.firmware.as_deref(), Some("V0.7.3.1"));
+    for path in ["y000000000065.cfg", "cfg0021f222b021.xml", "SEP0021F222B021.cnf.xml", "snom370-0021F222B021.htm"] {
+        assert_eq!(ask(&mut provision, path, LOOPBACK, None), Content::NotFound, "{path}");
+    }
+    ask(&mut provision, "cfg0021f222b099.xml", LOOPBACK, None);
+    let foreign = provision.strangers().find(|it| it.mac == mac(0x99)).expect("listed");
+    assert_eq!(foreign.foreign, Some("Grandstream"));
+}
+
+#[test]
+fn each_serving_leaves_a_row_without_secrets_and_rows_are_bounded() {
+    let mut provision = with_device();
+    let path = format!("{}0021f222b021.cfg", folder(&provision));
+    ask(&mut provision, &path, FAR, None);
+    let row = provision.transfers(1).next().cloned().expect("a row");
+    assert_eq!((row.file.as_str(), row.result.as_str(), row.bytes), ("0021f222b021.cfg", "ok", 7));
+    assert_eq!((row.mac, row.transport.as_str()), (Some(mac(0x21)), "http"));
+    let served = &provision.device(mac(0x21)).expect("a device").now.served;
+    assert_eq!(served.len(), 1);
+    provision.take_changes();
+    for _ in 0..MOST_TRANSFERS + 5 {
+        ask(&mut provision, "x.wav", LOOPBACK, None);
+    }
+    assert_eq!(provision.transfers(usize::MAX).count(), MOST_TRANSFERS);
+    let gone = provision.take_changes().into_iter().filter(|it| matches!(it, Change::Transfer(_, Some(_))));
+    assert_eq!(gone.count(), 6, "each new row takes the place of one");
+}
+
+fn accounts(provision: &mut Provision) -> Vec<Vec<String>> {
+    let changes = provision.take_changes().into_iter();
+    let told = changes.filter_map(|change| match change {
+        Change::Accounts { credentials, .. } => Some(credentials.into_iter().map(|it| it.user).collect()),
+        _ => None,
+    });
+    told.collect()
+}
+
+#[test]
+fn an_old_credential_holds_until_the_new_one_has_registered_or_a_day_has_passed() {
+    let mut provision = with_device();
+    let first = accounts(&mut provision).pop().expect("told");
+    assert_eq!(first.len(), 1);
+    assert!(provision.rotate(NOW, mac(0x21)));
+    let both = accounts(&mut provision).pop().expect("told");
+    assert_eq!((both.len(), &both[1]), (2, &first[0]));
+    provision.registered(NOW, &first[0]);
+    assert_eq!(accounts(&mut provision), Vec::<Vec<String>>::new(), "the old one proves nothing");
+    provision.registered(NOW, &both[0]);
+    assert_eq!(accounts(&mut provision), [vec![both[0].clone()]]);
+    provision.rotate(NOW, mac(0x21));
+    accounts(&mut provision);
+    provision.advance(NOW + Duration::from_secs(24 * 3_600));
+    assert_eq!(accounts(&mut provision).pop().map(|it| it.len()), Some(1));
+    assert!(provision.remove(mac(0x21)) && !provision.remove(mac(0x21)));
+    assert_eq!(accounts(&mut provision), [Vec::<String>::new()], "a lost device has no account");
+}
+
+#[test]
+fn pnp_answers_known_phones_and_lists_others_in_the_window() {
+    let mut provision = with_device();
+    let asked = |last| PnpAsked { mac: mac(last), vendor: Some("Flyingvoice".into()), model: None, version: None };
+    assert!(provision.pnp(NOW, &asked(0x21), FAR).is_some_and(|url| url.ends_with('/')));
+    assert_eq!(provision.pnp(NOW, &asked(0x22), FAR), None);
+    assert_eq!(provision.strangers().count(), 0);
+    provision.open_window(NOW, 10);
+    assert_eq!(provision.pnp(NOW, &asked(0x22), FAR), None);
+    assert_eq!(provision.strangers().count(), 1);
+    for last in 0..=255 {
+        for fifth in 0..4 {
+            let asked = PnpAsked { mac: Mac([0, 0x21, 0xf2, 1, fifth, last]), ..asked(0) };
+            provision.pnp(NOW, &asked, FAR);
+        }
+    }
+    assert_eq!(provision.strangers().count(), MOST_STRANGERS);
+}
+
+#[test]
+fn what_cannot_be_is_refused_in_words() {
+    let mut provision = provision();
+    let mut refuse = |edit: Edit| provision.edit(mac(0x21), edit).expect_err("refused");
+    let told = refuse(Edit { model: Some("Toaster".into()), ..Edit::default() });
+    assert!(told.contains("no template is known for the model Toaster"), "{told}");
+    let told = refuse(Edit { template: Some(Some("x".into())), ..Edit::default() });
+    assert!(told.contains("there is no template x"), "{told}");
+    let told = refuse(Edit { label: Some("a\nb".into()), ..Edit::default() });
+    assert!(told.contains("control characters"), "{told}");
+    assert!(refuse(Edit { account: Some(0), ..Edit::default() }).contains("accounts go from 1"));
+    assert!(provision.edit(Mac([0; 6]), Edit::default()).is_err());
+    assert_eq!(provision.devices().count(), 0);
+}
+
+#[test]
+fn what_people_see_holds_no_secret() {
+    let mut provision = with_device();
+    let settings = [("account.1.password".to_owned(), "swordfish".to_owned())].into();
+    provision.edit(mac(0x21), Edit { settings: Some(settings), ..Edit::default() }).expect("set");
+    let device = provision.catalogue.device(mac(0x21)).expect("a device").clone();
+    let view = serde_json::to_string(&provision.device(mac(0x21))).expect("JSON");
+    let preview = provision.preview(mac(0x21)).expect("rendered");
+    for text in [view, format!("{device:?}"), preview] {
+        assert!(!text.contains(device.token.expose()), "{text}");
+        assert!(!text.contains(device.credential.password.expose()), "{text}");
+    }
+    assert!(!export_csv(provision.devices()).contains(device.token.expose()));
+}
