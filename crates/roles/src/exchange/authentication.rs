@@ -124,7 +124,14 @@ impl Authentication {
             gate.wrong(turn, source, &user, presented.header.unwrap_or_default())
         };
         match (look, is_right, account) {
-            (Look::Yes, true, Some(id)) => Shown::Password(id),
+            (Look::Yes, true, Some(id)) => {
+                let user = presented.username().unwrap_or_default();
+                let number = directory.number_of_device(&user);
+                if let Some(number) = number.filter(|_| message.method() == Some(Method::Register)) {
+                    turn.tell(Event::DeviceRegistered { number: number.to_owned(), user: user.to_string() });
+                }
+                Shown::Password(id)
+            }
             (Look::Yes, ..) => {
                 let delay = strike();
                 self.besiege(turn, gate.patience(), directory, account);

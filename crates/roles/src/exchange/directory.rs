@@ -238,7 +238,7 @@ pub struct Forward {
 }
 
 /// The account that one device has at an extension beside the extension's own.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 pub struct DeviceAccount {
     /// The user of its digest, nobody else's.
     pub user: String,

@@ -59,7 +59,7 @@ use self::turn::Turn;
 pub use self::blocks::{Area, Block, Blocked};
 pub use self::calls::{CallRecord, CallView};
 pub use self::command::{Answer, Command, ExtensionView, Party, What};
-pub use self::directory::{
+pub use self::directory::{DeviceAccount, 
     Binding, Devices, Encryption, Extension, Forward, Intercom, Messages, Secret, check_number,
 };
 pub use self::edit::{Edit, Password};
@@ -206,6 +206,13 @@ pub enum Event {
         contact: String,
         /// Where it is.
         source: SocketAddr,
+    },
+    /// A device that has an account of its own has shown that it knows its password.
+    DeviceRegistered {
+        /// The extension.
+        number: String,
+        /// The user of its account.
+        user: String,
     },
     /// A device is gone.
     Unregistered {

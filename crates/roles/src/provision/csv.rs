@@ -101,9 +101,9 @@ pub fn export_csv<'a>(devices: impl Iterator<Item = DeviceView<'a>>) -> String {
     text
 }
 
-/// A field, in quotes where it needs them. What a spreadsheet would take for a formula is kept from it.
+/// A field, in quotes where it needs them.
 fn quoted(field: &str) -> String {
-    let is_plain = !field.contains([',', '"', '\r', '\n']) && field.trim() == field;
+    let is_plain = !field.contains([',', ';', '"', '\r', '\n']) && field.trim() == field;
     if is_plain { field.to_owned() } else { format!("\"{}\"", field.replace('"', "\"\"")) }
 }
 

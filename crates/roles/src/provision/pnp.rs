@@ -202,7 +202,7 @@ mod tests {
         check("sip:MAC0021f222abd9@224.0.1.75", EVENT, mac);
         check("sip:MAC%3A0021F222ABD9@224.0.1.75", EVENT, mac);
         check("sip:MAC%3a0021f222abd9@snom.example", EVENT, mac);
-        check("sip:mac:00-21-f2-22-ab-d9@local", EVENT, mac);
+        check("sip:mac%3A00-21-f2-22-ab-d9@local", EVENT, mac);
         check("sip:MAC0021f222abd9@224.0.1.75", "ua-profile;vendor=x", mac);
         check("sip:MAC0021f222abd9@224.0.1.75", "dialog", None);
         check("sip:7001@224.0.1.75", EVENT, None);

@@ -57,12 +57,10 @@ const NOWHERE: &[(&str, &str)] = &[
     ("expansion_module.", "these phones take no expansion module; set linekey.N instead"),
     ("security.user_name.user", "the page has an administrator and no user beside him"),
     ("security.user_name.var", "the page has an administrator and no user beside him"),
-    ("wifi.", "wireless networks are static.wifi.N of newer files; the machine's network is used here"),
     ("bluetooth.", "this phone has no Bluetooth"),
     ("hotdesking.", "hot desking is of another generation"),
     ("gui_lang.", "language files are of another generation; lang.gui chooses the language"),
     ("wui_lang.", "language files are of another generation; lang.wui chooses the language"),
-    ("openvpn.", "the network of this machine is used"),
 ];
 
 /// What a name is that the table does not have.

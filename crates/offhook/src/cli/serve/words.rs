@@ -7,6 +7,7 @@ use roles::relay::RelayFigures;
 /// An event as one line.
 pub(super) fn words(event: &Event) -> String {
     let line = match event {
+        Event::DeviceRegistered { number, user } => format!("device {user} has registered as {number}"),
         Event::Registered { number, source, .. } => format!("{number} has registered from {source}"),
         Event::Unregistered { number, contact, reason } => {
             format!("{number} is not registered at {contact} any more: {reason}")
