@@ -1,7 +1,7 @@
-//! Downloads by HTTP and HTTPS, from servers that are a few lines of text.
+//! Downloads by HTTP, HTTPS and TFTP, from servers that are a few lines of text.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::mpsc;
 use std::thread;
 
@@ -285,4 +285,44 @@ mod https {
         let (_, text) = fetched(fetch(&url)).expect_err("no TLS");
         assert!(text.contains("does not speak TLS at this port"), "{text}");
     }
+}
+
+/// A TFTP server for one file that answers one request, as the deck's does: from another port.
+fn tftp_server(content: &'static [u8]) -> SocketAddr {
+    use proto::Time;
+    use proto::tftp::{Code, Packet, Server, Terms, error};
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("bound");
+    let at = socket.local_addr().expect("bound");
+    thread::spawn(move || {
+        let mut buffer = [0; 2_048];
+        let (length, from) = socket.recv_from(&mut buffer).expect("somebody asks");
+        let Some(Packet::Read { file, mode, options }) = Packet::parse(&buffer[..length]) else { panic!() };
+        let transfer = UdpSocket::bind("127.0.0.1:0").expect("bound");
+        if file != b"a/0021f222b021.cfg" {
+            return drop(transfer.send_to(&error(Code::NotFound, "File not found"), from).expect("sent"));
+        }
+        let (mut out, asked) = (Vec::new(), Terms::read(options));
+        let mut server = Server::start(Time::ZERO, from, mode, &asked, content.into(), &mut out);
+        while server.ended().is_none() {
+            for datagram in out.drain(..) {
+                transfer.send_to(&datagram.bytes, datagram.to).expect("sent");
+            }
+            let (length, from) = transfer.recv_from(&mut buffer).expect("acknowledged");
+            server.receive(Time::ZERO, from, &buffer[..length], &mut out);
+        }
+    });
+    at
+}
+
+#[test]
+fn a_file_comes_by_tftp_from_another_port() {
+    static CONTENT: [u8; 2_536] = [b'#'; 2_536];
+    let url = format!("tftp://{}/a/0021f222b021.cfg", tftp_server(&CONTENT));
+    let found = fetched(Fetch { most_bytes: 5_000, ..fetch(&url) }).expect("found");
+    let Found::File { bytes, url: from, .. } = found else { panic!("{found:?}") };
+    assert_eq!((bytes.as_ref(), from), (&CONTENT[..], url));
+    let (kind, _) = fetched(fetch(&format!("tftp://{}/other.cfg", tftp_server(b"")))).expect_err("none");
+    assert_eq!(kind, Kind::NotFound);
+    let large = fetched(fetch(&format!("tftp://{}/a/0021f222b021.cfg", tftp_server(&CONTENT))));
+    assert_eq!(large.expect_err("too large").0, Kind::TooLarge);
 }

@@ -1,9 +1,10 @@
-//! Downloads that a role asks for: HTTP and HTTPS.
+//! Downloads that a role asks for: HTTP, HTTPS and TFTP.
 //!
 //! [`Fetcher`] performs a few at a time and lets the others wait. Each scheme has a room of its own that
 //! takes a [`Fetch`] and gives what was found or a sentence that says who is at fault.
 
 mod http;
+mod tftp;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::pending;
@@ -115,8 +116,9 @@ async fn perform(fetch: &Fetch, means: &Means) -> Result<roles::role::Found, Fet
     let url = parse(&fetch.url)?;
     match &*url.scheme {
         "http" | "https" => http::get(fetch, url, means).await,
+        "tftp" => tftp::get(fetch, url, means).await,
         other => {
-            let text = format!("{url}: {other} is none of http and https; check the address");
+            let text = format!("{url}: {other} is none of http, https and tftp; check the address");
             Err(FetchFault::new(Kind::BadUrl, text))
         }
     }
