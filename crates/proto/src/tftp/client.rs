@@ -57,7 +57,9 @@ enum State {
     /// Blocks come.
     Receiving,
     /// All has come; the last acknowledgement may be lost.
-    Lingering { repeats: u8 },
+    Lingering {
+        repeats: u8,
+    },
     Over,
 }
 

@@ -126,7 +126,8 @@ fn the_deck_s_download_goes_as_in_its_trace() {
     while let Some(datagram) = out.pop() {
         sizes.push(42 + datagram.bytes.len());
         if datagram.to == at(CLIENT) {
-            if let Download::Whole(bytes) = client.receive(Time::ZERO, at(SERVER), &datagram.bytes, &mut out) {
+            if let Download::Whole(bytes) = client.receive(Time::ZERO, at(SERVER), &datagram.bytes, &mut out)
+            {
                 whole = Some(bytes);
             }
         } else {
@@ -183,8 +184,7 @@ fn a_server_that_goes_silent_and_a_client_that_does() {
     }
     assert_eq!(last, Download::Failed(Failure::Stalled { bytes: 512 }));
 
-    let mut server =
-        Server::start(Time::ZERO, at(CLIENT), b"octet", &Terms::default(), content(9), &mut out);
+    let mut server = Server::start(Time::ZERO, at(CLIENT), b"octet", &Terms::default(), content(9), &mut out);
     while let Some((at, _)) = server.next_deadline() {
         server.handle_timeout(at, &mut out);
     }
@@ -264,8 +264,7 @@ fn stray_ports_are_told_so_a_few_times() {
     let Download::Whole(whole) = client.receive(Time::ZERO, at(SERVER), &end, &mut out) else { panic!() };
     assert!(whole.ends_with(b"good"));
 
-    let mut server =
-        Server::start(Time::ZERO, at(CLIENT), b"octet", &Terms::default(), content(9), &mut out);
+    let mut server = Server::start(Time::ZERO, at(CLIENT), b"octet", &Terms::default(), content(9), &mut out);
     out.clear();
     for port in 1..100 {
         let stranger = SocketAddr::new(at(CLIENT).ip(), port);

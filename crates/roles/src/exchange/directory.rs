@@ -513,7 +513,10 @@ mod tests {
         assert_eq!(directory.find_by_username("a-1"), None, "the extension is not there yet");
         let id = directory.set(Extension::new("7001", "offhook", "secret"));
         assert_eq!(directory.find_by_username("a-1"), Some(id));
-        assert_eq!(directory.secret("a-1").map(|it| it.md5), Some(Ha1::new("a-1", "offhook", "its password").md5));
+        assert_eq!(
+            directory.secret("a-1").map(|it| it.md5),
+            Some(Ha1::new("a-1", "offhook", "its password").md5)
+        );
         assert_eq!(directory.number_of_device("7001"), None);
         directory.set_device_accounts("7001", vec![account("b-1")]);
         assert!(directory.secret("a-1").is_none() && directory.secret("b-1").is_some());

@@ -59,8 +59,8 @@ use self::turn::Turn;
 pub use self::blocks::{Area, Block, Blocked};
 pub use self::calls::{CallRecord, CallView};
 pub use self::command::{Answer, Command, ExtensionView, Party, What};
-pub use self::directory::{DeviceAccount, 
-    Binding, Devices, Encryption, Extension, Forward, Intercom, Messages, Secret, check_number,
+pub use self::directory::{
+    Binding, DeviceAccount, Devices, Encryption, Extension, Forward, Intercom, Messages, Secret, check_number,
 };
 pub use self::edit::{Edit, Password};
 pub use self::figures::Figures;

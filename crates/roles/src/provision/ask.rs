@@ -113,15 +113,17 @@ fn foreign(name: &str, stem: &str, ending: &str) -> Option<Asked> {
     let found = |vendor, mac: &str| Some(Asked::Foreign { vendor, mac: Mac::parse(mac) });
     let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if let Some(number) = stem.strip_prefix('y').filter(|number| number.len() == 12 && all_digits(number)) {
-        return matches!(ending, "boot" | "cfg").then(|| found("Yealink", number)).flatten().map(|_| Asked::Foreign {
-            vendor: "Yealink",
-            mac: None,
-        });
+        return matches!(ending, "boot" | "cfg")
+            .then(|| found("Yealink", number))
+            .flatten()
+            .map(|_| Asked::Foreign { vendor: "Yealink", mac: None });
     }
     if let Some(mac) = stem.strip_prefix("cfg") {
         return found("Grandstream", mac);
     }
-    if let Some(mac) = stem.strip_prefix("sep").or_else(|| stem.strip_prefix("sip").filter(|mac| mac.len() == 12)) {
+    if let Some(mac) =
+        stem.strip_prefix("sep").or_else(|| stem.strip_prefix("sip").filter(|mac| mac.len() == 12))
+    {
         return found("Cisco", mac);
     }
     if let Some(mac) = stem.strip_prefix("spa") {

@@ -163,7 +163,9 @@ fn fault(line: usize, message: &str) -> CsvFault {
 /// Whether a device is as a line of the table says; for tests of both directions.
 #[cfg(test)]
 fn is_as(device: &Device, mac: Mac, edit: &Edit) -> bool {
-    device.mac == mac && Some(&device.label) == edit.label.as_ref() && Some(&device.number) == edit.number.as_ref()
+    device.mac == mac
+        && Some(&device.label) == edit.label.as_ref()
+        && Some(&device.number) == edit.number.as_ref()
 }
 
 #[cfg(test)]

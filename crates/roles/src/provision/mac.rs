@@ -78,13 +78,18 @@ mod tests {
     #[test]
     fn every_spelling_is_one_address() {
         let mac = Mac([0x00, 0x21, 0xf2, 0x22, 0xb0, 0x21]);
-        for text in ["0021f222b021", "00:21:F2:22:B0:21", "00-21-f2-22-b0-21", "0021.f222.b021", " 0021F222B021 "] {
+        for text in
+            ["0021f222b021", "00:21:F2:22:B0:21", "00-21-f2-22-b0-21", "0021.f222.b021", " 0021F222B021 "]
+        {
             assert_eq!(Mac::parse(text), Some(mac), "{text}");
         }
         for text in ["", "0021f222b02", "0021f222b0211", "0021f222b02g", "+021f222b021"] {
             assert_eq!(Mac::parse(text), None, "{text}");
         }
-        assert_eq!((mac.to_string().as_str(), mac.with_colons().as_str()), ("0021f222b021", "00:21:F2:22:B0:21"));
+        assert_eq!(
+            (mac.to_string().as_str(), mac.with_colons().as_str()),
+            ("0021f222b021", "00:21:F2:22:B0:21")
+        );
         assert_eq!(Mac::of_user_agent("Flyingvoice FIP14G V0.7.3.1 00:21:F2:22:B0:21"), Some(mac));
         assert_eq!(Mac::of_user_agent("Yealink SIP-T46S 66.85.0.5 00:21:f2:22:b0:21"), Some(mac));
         assert_eq!(Mac::of_user_agent("curl/8.5.0"), None);

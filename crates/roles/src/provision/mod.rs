@@ -198,7 +198,13 @@ pub struct Restored {
 
 impl Provision {
     /// Provisioning with what was kept.
-    pub fn new(renderer: Renderer, site: Site, base_url: Option<String>, restored: Restored, seed: [u8; 32]) -> Self {
+    pub fn new(
+        renderer: Renderer,
+        site: Site,
+        base_url: Option<String>,
+        restored: Restored,
+        seed: [u8; 32],
+    ) -> Self {
         let mut transfers = restored.transfers;
         transfers.sort_by_key(|transfer| transfer.id);
         let next_transfer = transfers.last().map_or(0, |last| last.id + 1);
@@ -335,7 +341,8 @@ impl Provision {
     /// A device has registered with that digest user: its older credential ends.
     pub fn registered(&mut self, now: Time, user: &str) {
         let Some(mac) = user.split_once('-').and_then(|(mac, _)| Mac::parse(mac)) else { return };
-        let Some(device) = self.catalogue.device_mut(mac).filter(|device| device.credential.user == user) else {
+        let Some(device) = self.catalogue.device_mut(mac).filter(|device| device.credential.user == user)
+        else {
             return;
         };
         (device.now.registered, device.now.last_seen) = (Some(now.as_millis()), Some(now.as_millis()));
@@ -393,7 +400,10 @@ impl Provision {
             return Err(format!("there is no template {template}"));
         }
         if device.template.is_none() && !knows_model(&device.model) {
-            return Err(format!("no template is known for the model {}; name one by `template`", device.model));
+            return Err(format!(
+                "no template is known for the model {}; name one by `template`",
+                device.model
+            ));
         }
         let after = device.number.clone();
         self.strangers.remove(&mac);

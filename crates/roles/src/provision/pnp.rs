@@ -6,13 +6,13 @@
 
 use std::net::SocketAddr;
 
+use proto::sip::Strictness;
 use proto::sip::build::{Reply, Request};
 use proto::sip::endpoint::{Config, Endpoint, Received};
 use proto::sip::flow::{Flow, Target, Transmit, Transport};
 use proto::sip::header::Event;
 use proto::sip::message::{Message, Method, Name};
 use proto::sip::uri::{Uri, unescape};
-use proto::sip::Strictness;
 use proto::{Rng, Time};
 
 use super::mac::Mac;
@@ -221,9 +221,14 @@ mod tests {
         let (local, from) = ("127.0.0.1:5060".parse().unwrap(), "127.0.70.1:52969".parse().unwrap());
         let url = |_: &PnpAsked| Some("http://127.0.50.19:8069/p/x/".to_owned());
         pnp.receive(Time::ZERO, local, from, text.as_bytes(), url, &mut out);
-        let sent: Vec<String> = out.iter().map(|it| String::from_utf8_lossy(&it.bytes).into_owned()).collect();
+        let sent: Vec<String> =
+            out.iter().map(|it| String::from_utf8_lossy(&it.bytes).into_owned()).collect();
         assert_eq!(sent.len(), 2, "{sent:?}");
-        assert!(sent[0].starts_with("SIP/2.0 200 OK\r\n") && sent[0].contains("Expires: 0\r\n"), "{}", sent[0]);
+        assert!(
+            sent[0].starts_with("SIP/2.0 200 OK\r\n") && sent[0].contains("Expires: 0\r\n"),
+            "{}",
+            sent[0]
+        );
         assert!(sent[1].starts_with("NOTIFY sip:127.0.70.1:52969 SIP/2.0\r\n"), "{}", sent[1]);
         assert!(sent[1].ends_with("\r\n\r\nhttp://127.0.50.19:8069/p/x/"), "{}", sent[1]);
         assert!(sent[1].contains("Subscription-State: terminated;reason=timeout\r\n"), "{}", sent[1]);

@@ -15,8 +15,10 @@ const FLYINGVOICE: &str = "flyingvoice.cfg";
 /// The template of phones that read the relative's dialect.
 const YEALINK: &str = "yealink.cfg";
 /// Templates that are there without a folder.
-const BUILT_IN: [(&str, &str); 2] =
-    [(FLYINGVOICE, include_str!("templates/flyingvoice.cfg")), (YEALINK, include_str!("templates/yealink.cfg"))];
+const BUILT_IN: [(&str, &str); 2] = [
+    (FLYINGVOICE, include_str!("templates/flyingvoice.cfg")),
+    (YEALINK, include_str!("templates/yealink.cfg")),
+];
 /// The largest file that is made, in bytes.
 const MOST_BYTES: usize = 1_000_000;
 /// Steps that a template may take: one that goes in circles ends.
@@ -146,7 +148,8 @@ impl Renderer {
             url => url,
         };
         let own = Value::from_serialize(&variables);
-        let all = context! { site => Value::from_serialize(site), device => about, settings => settings, ..own };
+        let all =
+            context! { site => Value::from_serialize(site), device => about, settings => settings, ..own };
         let template = self.templates.get_template(name).map_err(|error| fault(name, &error))?;
         let text = template.render(all).map_err(|error| fault(name, &error))?;
         if text.len() > MOST_BYTES {

@@ -129,8 +129,8 @@ pub fn resolve(now: Time, request: &Request<'_>, catalogue: &Catalogue) -> Answe
         return in_folder(token, &path, request, catalogue);
     }
     let file = || if catalogue.has_files { Answer::File(path.names.clone()) } else { Answer::NotFound };
-    let is_open = request.from.to_canonical().is_loopback()
-        || catalogue.window_until.is_some_and(|until| now < until);
+    let is_open =
+        request.from.to_canonical().is_loopback() || catalogue.window_until.is_some_and(|until| now < until);
     match path.asked {
         Asked::Own { mac, file: own } => {
             let device = catalogue.device(mac);
@@ -139,7 +139,9 @@ pub fn resolve(now: Time, request: &Request<'_>, catalogue: &Catalogue) -> Answe
                 return if catalogue.has_files { file() } else { Answer::Guess };
             }
             match device {
-                Some(device) if own == OwnFile::Cfg && may_have(device, request) => Answer::Configuration(mac),
+                Some(device) if own == OwnFile::Cfg && may_have(device, request) => {
+                    Answer::Configuration(mac)
+                }
                 Some(_) => file(),
                 None if catalogue.has_files => file(),
                 None => Answer::Stranger { mac, foreign: None },
@@ -176,8 +178,20 @@ fn may_have(device: &Device, request: &Request<'_>) -> bool {
 
 /// Vendors by the first word of their User-Agent.
 const VENDORS: [&str; 14] = [
-    "flyingvoice", "yealink", "grandstream", "snom", "cisco", "linksys", "polycom", "poly", "fanvil", "htek",
-    "panasonic", "mitel", "aastra", "gigaset",
+    "flyingvoice",
+    "yealink",
+    "grandstream",
+    "snom",
+    "cisco",
+    "linksys",
+    "polycom",
+    "poly",
+    "fanvil",
+    "htek",
+    "panasonic",
+    "mitel",
+    "aastra",
+    "gigaset",
 ];
 
 fn is_of_another_vendor(model: &str, user_agent: &str) -> bool {

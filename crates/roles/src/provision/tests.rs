@@ -95,7 +95,9 @@ fn nobody_gets_a_file_that_is_another_vendor_s() {
     assert!(matches!(ask(&mut provision, path, LOOPBACK, own), Content::Text(_)));
     let view = provision.device(mac(0x21)).expect("a device");
     assert_eq!(view.now.firmware.as_deref(), Some("V0.7.3.1"));
-    for path in ["y000000000065.cfg", "cfg0021f222b021.xml", "SEP0021F222B021.cnf.xml", "snom370-0021F222B021.htm"] {
+    for path in
+        ["y000000000065.cfg", "cfg0021f222b021.xml", "SEP0021F222B021.cnf.xml", "snom370-0021F222B021.htm"]
+    {
         assert_eq!(ask(&mut provision, path, LOOPBACK, None), Content::NotFound, "{path}");
     }
     ask(&mut provision, "cfg0021f222b099.xml", LOOPBACK, None);
@@ -154,7 +156,8 @@ fn an_old_credential_holds_until_the_new_one_has_registered_or_a_day_has_passed(
 #[test]
 fn pnp_answers_known_phones_and_lists_others_in_the_window() {
     let mut provision = with_device();
-    let asked = |last| PnpAsked { mac: mac(last), vendor: Some("Flyingvoice".into()), model: None, version: None };
+    let asked =
+        |last| PnpAsked { mac: mac(last), vendor: Some("Flyingvoice".into()), model: None, version: None };
     assert!(provision.pnp(NOW, &asked(0x21), FAR).is_some_and(|url| url.ends_with('/')));
     assert_eq!(provision.pnp(NOW, &asked(0x22), FAR), None);
     assert_eq!(provision.strangers().count(), 0);

@@ -75,9 +75,8 @@ pub fn parse_boot(text: &str) -> (Boot, Vec<Fault>) {
 impl Boot {
     /// The files that a model takes.
     pub fn for_model(&self, model: &Model) -> impl Iterator<Item = &Include> {
-        let is_for = |include: &&Include| {
-            include.models.iter().any(|name| name.eq_ignore_ascii_case(model.name))
-        };
+        let is_for =
+            |include: &&Include| include.models.iter().any(|name| name.eq_ignore_ascii_case(model.name));
         let has_own = self.includes.iter().any(|include| is_for(&include));
         let excludes = self.excludes && has_own;
         let includes = self.includes.iter();

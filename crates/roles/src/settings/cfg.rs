@@ -342,10 +342,8 @@ mod tests {
             check(&format!("{name} = 1"), &[], &[(2, OtherGeneration)]);
         }
         let slots = "account.1.codec.1.enable = 1\naccount.1.codec.1.payload_type = G722\naccount.1.codec.1.priority = 1";
-        let taken = [
-            "line 2: account.1.codec.g722.enable = \"1\"",
-            "line 2: account.1.codec.g722.priority = \"1\"",
-        ];
+        let taken =
+            ["line 2: account.1.codec.g722.enable = \"1\"", "line 2: account.1.codec.g722.priority = \"1\""];
         check(slots, &taken, &[(2, OtherGeneration)]);
         check("account.1.codec.1.payload_type = SPEEX", &[], &[(2, OtherGeneration)]);
     }

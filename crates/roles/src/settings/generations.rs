@@ -9,11 +9,7 @@ pub(super) enum Elsewhere {
     /// A parameter with the same meaning.
     Key(Key),
     /// A part of a slot of the codec list.
-    CodecSlot {
-        account: u8,
-        slot: u8,
-        field: SlotField,
-    },
+    CodecSlot { account: u8, slot: u8, field: SlotField },
     /// Nothing, and why.
     Nowhere(&'static str),
 }

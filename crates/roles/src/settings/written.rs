@@ -71,15 +71,18 @@ fn unquoted(value: &str) -> Option<&str> {
 /// The one fault of what came in the place of a configuration file.
 pub(super) fn no_file(text: &str) -> Option<Fault> {
     let begin: String = text.trim_start().chars().take(200).collect::<String>().to_ascii_lowercase();
-    let fault = |kind, message: &str, hint: &str| {
-        Some(Fault::new(Severity::Error, kind, message).with_hint(hint))
-    };
+    let fault =
+        |kind, message: &str, hint: &str| Some(Fault::new(Severity::Error, kind, message).with_hint(hint));
     if begin.is_empty() {
         return fault(FaultKind::Empty, "the file is empty", "does the server know this phone?");
     }
     if ["<!doctype", "<html", "<?xml", "<head", "<body"].iter().any(|page| begin.starts_with(page)) {
         let message = "this is a page, not a configuration";
-        return fault(FaultKind::WebPage, message, "the server answers with a login or an error in place of the file");
+        return fault(
+            FaultKind::WebPage,
+            message,
+            "the server answers with a login or an error in place of the file",
+        );
     }
     if is_binary(text) {
         let message = "this is no text: packed, encrypted, or in UTF-16";

@@ -17,7 +17,8 @@ const DATAGRAM_BYTES: usize = 65_535;
 /// Downloads a file.
 pub(super) async fn get(fetch: &Fetch, url: Url, means: &Means) -> Result<Found, FetchFault> {
     let all = means.addresses(&url, fetch.from).await?;
-    let server = *all.first().ok_or_else(|| FetchFault::new(Kind::UnknownHost, "the server's name has no address"))?;
+    let server =
+        *all.first().ok_or_else(|| FetchFault::new(Kind::UnknownHost, "the server's name has no address"))?;
     let socket = UdpSocket::bind(asking_from(fetch.from, server)).await.map_err(|error| {
         FetchFault::new(Kind::Unreachable, format!("no socket at {} for TFTP: {error}", fetch.from))
     })?;
@@ -30,7 +31,11 @@ pub(super) async fn get(fetch: &Fetch, url: Url, means: &Means) -> Result<Found,
             Download::Goes => {}
             Download::Whole(bytes) => {
                 tokio::spawn(linger(socket, clock, client, out));
-                return Ok(Found::File { bytes: bytes.into(), known: Known::default(), url: url.to_string() });
+                return Ok(Found::File {
+                    bytes: bytes.into(),
+                    known: Known::default(),
+                    url: url.to_string(),
+                });
             }
             Download::Failed(failure) => {
                 send(&socket, &mut out).await;
@@ -72,16 +77,23 @@ async fn send(socket: &UdpSocket, out: &mut Vec<Datagram>) {
 }
 
 fn asking_from(from: IpAddr, server: SocketAddr) -> SocketAddr {
-    let any: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let any: IpAddr =
+        if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     SocketAddr::new(if from.is_ipv4() == server.is_ipv4() { from } else { any }, 0)
 }
 
 fn fault(url: &Url, failure: &Failure) -> FetchFault {
     let (kind, help) = match failure {
-        Failure::Refused { code: 1, .. } => (Kind::NotFound, "check the name of the file and its folder on the server"),
-        Failure::Refused { code: 2, .. } => (Kind::Denied, "the server does not give this file; check its rights"),
+        Failure::Refused { code: 1, .. } => {
+            (Kind::NotFound, "check the name of the file and its folder on the server")
+        }
+        Failure::Refused { code: 2, .. } => {
+            (Kind::Denied, "the server does not give this file; check its rights")
+        }
         Failure::Refused { .. } => (Kind::Server, "the server's log says more"),
-        Failure::Unanswered => (Kind::Unreachable, "check the server's address, and UDP port 69 in firewalls between"),
+        Failure::Unanswered => {
+            (Kind::Unreachable, "check the server's address, and UDP port 69 in firewalls between")
+        }
         Failure::Stalled { .. } => {
             (Kind::Broken, "firewalls must let the server's answers through, which come from another port")
         }
