@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::device::Device;
 use super::mac::Mac;
 use super::{DeviceView, Edit};
 
@@ -160,20 +159,20 @@ fn fault(line: usize, message: &str) -> CsvFault {
     CsvFault { line, message: message.to_owned() }
 }
 
-/// Whether a device is as a line of the table says; for tests of both directions.
-#[cfg(test)]
-fn is_as(device: &Device, mac: Mac, edit: &Edit) -> bool {
-    device.mac == mac
-        && Some(&device.label) == edit.label.as_ref()
-        && Some(&device.number) == edit.number.as_ref()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use proto::Rng;
 
+    use super::super::device::Device;
     use super::*;
+
+    /// Whether a device is as a line of the table says.
+    fn is_as(device: &Device, mac: Mac, edit: &Edit) -> bool {
+        device.mac == mac
+            && Some(&device.label) == edit.label.as_ref()
+            && Some(&device.number) == edit.number.as_ref()
+    }
 
     #[test]
     fn columns_stand_in_any_order_and_faults_name_their_line() {
