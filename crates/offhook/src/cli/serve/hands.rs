@@ -181,6 +181,7 @@ const fn changes(what: &What) -> bool {
         What::SetExtension(_)
         | What::EditExtension { .. }
         | What::RemoveExtension(_)
+        | What::SetDeviceAccounts { .. }
         | What::HangUp(_)
         | What::Originate { .. }
         | What::Transfer { .. }
