@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
 use proto::rtp::Impairment;
 use proto::rtp::dtmf::Digit;
 use proto::rtp::session::{Direction, Format, Received, RtpSession, SessionConfig};
@@ -12,23 +11,11 @@ use proto::rtp::srtp::{MasterKey, Suite};
 use proto::sdp::offer_answer::Agreed;
 use proto::{Rng, Time};
 
+use super::host::Effect;
 use crate::sound::{BeforeAck, Figures, SessionId, SoundCommand, SoundEvent};
 
-/// What ears do.
-#[derive(Clone, Debug)]
-pub enum Sound {
-    /// Send a datagram.
-    Send {
-        /// The own RTP or RTCP address.
-        from: SocketAddr,
-        /// Where to.
-        to: SocketAddr,
-        /// What it holds.
-        bytes: Bytes,
-    },
-    /// Tell the phone.
-    Tell(SoundEvent),
-}
+/// What ears do: send from the own RTP or RTCP address, or tell the phone.
+pub type Sound = Effect<SoundEvent>;
 
 /// The sound side of one phone.
 pub trait Ears {
@@ -44,6 +31,8 @@ pub trait Ears {
     fn listens(&self, local: SocketAddr) -> bool;
     /// The tones, in hertz, that were heard since the last call.
     fn take_heard_hz(&mut self) -> Vec<u16>;
+    /// Closes all sessions without a word: the phone starts again.
+    fn hang_up(&mut self, now: Time);
 }
 
 /// How much sound a packet carries.
@@ -226,6 +215,12 @@ impl Ears for ToneEars {
     fn take_heard_hz(&mut self) -> Vec<u16> {
         std::mem::take(&mut self.heard).into_iter().collect()
     }
+
+    fn hang_up(&mut self, _: Time) {
+        self.legs.clear();
+        self.focus.clear();
+        self.next = None;
+    }
 }
 
 /// Ears that neither speak nor hear, for long runs about signalling alone.
@@ -254,6 +249,8 @@ impl Ears for Deaf {
     fn take_heard_hz(&mut self) -> Vec<u16> {
         Vec::new()
     }
+
+    fn hang_up(&mut self, _: Time) {}
 }
 
 /// The RTCP address of a session.

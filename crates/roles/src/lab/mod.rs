@@ -2,15 +2,19 @@
 //!
 //! * [`World`] is the wire: latency, loss, duplicates, reordering, NAT, restarts and clock jumps.
 //! * [`Party`] is whoever stands on it; [`ears`] and [`relay`] are the sound of phones and exchange.
-//! * [`Part`] is a phone or an exchange of ours as a party.
+//! * [`Host`] makes a machine of a role; [`Part`] is a machine of a case, ours or another [`Machine`].
 //! * [`Case`] is a scenario; [`script::play`] plays it on any [`script::Stage`], [`Simulated`] is one.
 //! * What passed is printed and held against the deck's ladders by [`crate::trace`].
 
 mod cases;
 pub mod ears;
+mod exchange_part;
+mod fetch;
+mod host;
 mod nat;
 mod parts;
 mod party;
+mod phone_part;
 pub mod relay;
 pub mod script;
 mod stage;
@@ -19,8 +23,11 @@ mod world;
 
 pub use cases::{case, cases};
 pub use nat::{NatBox, NatKind};
-pub use parts::{ExchangePart, Part, PhonePart};
+pub use exchange_part::ExchangePart;
+pub use host::{Effect, Granted, Host, Machine, Side};
+pub use parts::Part;
 pub use party::{Does, Happens, Party};
+pub use phone_part::PhonePart;
 pub use script::{Case, Desk, Outcome, Step};
 pub use stage::Simulated;
 pub use wire::{Fate, Link, Passed, captured_at};

@@ -1,12 +1,14 @@
 //! Whoever stands on the simulated wire.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use proto::Time;
 use proto::sip::flow::{Flow, Transport};
 use proto::sip::locate::{Answer, Query};
 use serde_json::Value;
+
+use crate::role::Network;
 
 /// One thing that happens to a party.
 #[derive(Clone, Debug)]
@@ -38,8 +40,10 @@ pub enum Happens<'a> {
     Command(&'a str),
     /// The deadline has come.
     Wake,
-    /// The party has another address now.
-    Address(IpAddr),
+    /// A link-layer frame.
+    Frame(&'a [u8]),
+    /// The network gives the party other facts: another address.
+    Network(Box<Network>),
 }
 
 /// One thing that a party does.
@@ -52,6 +56,10 @@ pub enum Does {
         /// What it holds.
         bytes: Bytes,
     },
+    /// Closes a connection, after what was sent.
+    Close(Flow),
+    /// Sends a link-layer frame to all others.
+    Frame(Bytes),
     /// Asks the DNS.
     Ask(Query),
     /// Tells persons and programs: an event of the `--stdio` contract.
@@ -65,6 +73,11 @@ pub trait Party {
 
     /// When it wants [`Happens::Wake`], by its own clock.
     fn next_deadline(&self) -> Option<Time>;
+
+    /// What its next deadline is for, in words.
+    fn why(&self) -> String {
+        String::new()
+    }
 
     /// Whether it has a socket open at `local`. Where nobody listens, a datagram comes back as
     /// "port unreachable" and a connection is refused.

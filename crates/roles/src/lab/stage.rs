@@ -7,9 +7,12 @@ use std::time::Duration;
 use proto::Time;
 use serde_json::Value;
 
-use super::ears::{Deaf, Ears};
+use super::ears::Ears;
+use super::exchange_part::ExchangePart;
+use super::host::Machine;
 use super::nat::{NatBox, NatKind};
-use super::parts::{ExchangePart, Part, PhonePart};
+use super::parts::Part;
+use super::phone_part::PhonePart;
 use super::script::{BACKUP, BACKUP_IP, Case, Desk, EXCHANGE, EXCHANGE_IP, Stage};
 use super::wire::{Link, Passed};
 use super::world::{SeatId, World};
@@ -50,13 +53,13 @@ impl Simulated {
         for (name, ip) in [(EXCHANGE, EXCHANGE_IP), (BACKUP, BACKUP_IP)] {
             let mut config = config.clone();
             config.relay.address = ip;
-            let exchange = ExchangePart::new(config, extensions.clone(), ip, world.seed(), BEGINNING);
+            let exchange = ExchangePart::exchange_at(ip, config, extensions.clone(), world.seed(), BEGINNING);
             seats.push((name.to_owned(), world.join(name, ip, Part::Exchange(Box::new(exchange)))));
         }
         for desk in case.desks {
             let place = Place::new(desk.ip());
             let (ears, seed) = (ears(desk, world.seed()), world.seed());
-            let phone = PhonePart::new(desk.settings()?, place, ears, seed, BEGINNING);
+            let phone = PhonePart::phone_at(place, desk.settings()?, ears, seed, BEGINNING);
             let id = world.join(desk.name, desk.ip(), Part::Phone(Box::new(phone)));
             seats.push((desk.name.to_owned(), id));
         }
@@ -100,20 +103,18 @@ impl Stage for Simulated {
     fn restart(&mut self, who: &str) {
         let seat = self.seat(who);
         let (seed, now) = (self.world.seed(), self.world.now());
-        // A phone that starts again is mute: cases restart the exchange, whose sound is its relay.
-        let part = self.world.party(seat).restarted(|| Box::new(Deaf), seed, now);
-        self.world.replace(seat, part);
+        self.world.switch_off(seat);
+        self.world.party_mut(seat).restart(seed, now);
         self.start(seat);
     }
 
     fn forget(&mut self, who: &str) -> bool {
         let seat = self.seat(who);
         let (seed, now) = (self.world.seed(), self.world.now());
-        let Some(exchange) = self.world.party_mut(seat).exchange() else { return false };
-        let part = Part::Exchange(Box::new(exchange.forgetful(seed, now)));
-        self.world.replace(seat, part);
+        self.world.switch_off(seat);
+        let forgot = self.world.party_mut(seat).forget(seed, now);
         self.start(seat);
-        true
+        forgot
     }
 
     fn hide(&mut self, who: &str) -> bool {

@@ -20,6 +20,7 @@ use serde_json::Value;
 use super::nat::NatBox;
 use super::party::{Does, Happens, Party};
 use super::wire::{Fate, Link, Passed};
+use crate::role::Network;
 use streams::Streams;
 
 /// How many things may happen without time going on, before the world is held to be stuck.
@@ -49,11 +50,14 @@ pub struct Stuck {
     pub who: String,
     /// Since when.
     pub at: Time,
+    /// What it waits for, as it says.
+    pub why: String,
 }
 
 impl fmt::Display for Stuck {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} never comes to rest at {}: its deadline does not move on", self.who, self.at)
+        let Self { who, at, why } = self;
+        write!(f, "{who} never comes to rest at {at}: its deadline does not move on ({why})")
     }
 }
 
@@ -114,6 +118,16 @@ enum Coming {
         to: usize,
         flow: Flow,
         reason: String,
+    },
+    /// To a group or to all, heard by one of them.
+    Group {
+        to: usize,
+        flow: Flow,
+        bytes: Bytes,
+    },
+    Frame {
+        to: usize,
+        bytes: Bytes,
     },
     Resolved {
         to: usize,
@@ -202,7 +216,7 @@ impl<P: Party> World<P> {
     /// Gives a party another address, as DHCP does.
     pub fn move_to(&mut self, who: SeatId, ip: IpAddr) {
         self.seats[who.0].ip = ip;
-        self.tell(who.0, Happens::Address(ip));
+        self.tell(who.0, Happens::Network(Box::new(Network::at(ip))));
     }
 
     /// Makes packets between two addresses, both ways, travel by `link`.
@@ -339,7 +353,8 @@ impl<P: Party> World<P> {
             return Ok(());
         }
         let who = alarm.map_or("a packet", |(_, seat)| &self.seats[seat].name).to_owned();
-        Err(Stuck { who, at: self.now })
+        let why = alarm.map_or_else(String::new, |(_, seat)| self.seats[seat].party.why());
+        Err(Stuck { who, at: self.now, why })
     }
 
     fn deliver(&mut self, key: (Time, u64)) {
@@ -349,6 +364,8 @@ impl<P: Party> World<P> {
                 self.note_arrival(kept, flow.local);
                 self.tell(to, Happens::Packet { flow, bytes: &bytes });
             }
+            Some(Coming::Group { to, flow, bytes }) => self.tell(to, Happens::Packet { flow, bytes: &bytes }),
+            Some(Coming::Frame { to, bytes }) => self.tell(to, Happens::Frame(&bytes)),
             Some(Coming::Failed { to, flow, reason }) => self.tell(to, Happens::Failed { flow, reason }),
             Some(Coming::Resolved { to, query }) => {
                 let answer = self.dns.get(&query).cloned().unwrap_or(Answer::Records(Vec::new()));
@@ -422,12 +439,17 @@ impl<P: Party> World<P> {
                 self.send_udp(at, flow, bytes);
             }
             Does::Send { flow, bytes } => self.send_piece(at, flow, bytes),
+            Does::Close(flow) => self.close(at, &flow),
+            Does::Frame(bytes) => self.send_frame(at, bytes),
             Does::Ask(query) => self.arrive(self.now + DNS_WAIT, Coming::Resolved { to: at, query }),
             Does::Tell(event) => self.told.push(Told { at: self.now, who: SeatId(at), event }),
         }
     }
 
     fn send_udp(&mut self, at: usize, flow: Flow, bytes: Bytes) {
+        if is_for_many(flow.remote.ip()) {
+            return self.send_to_group(at, flow, bytes);
+        }
         let from = match self.seats[at].nat {
             Some(nat) => self.nats[nat].outbound(self.now, flow.local, flow.remote),
             None => flow.local,
@@ -441,6 +463,51 @@ impl<P: Party> World<P> {
             let back = self.now + 2 * Duration::from_micros(self.link.latency_us);
             self.arrive(back, Coming::Failed { to: at, flow, reason });
         }
+    }
+
+    /// Ends a connection; the other end learns it after what was sent.
+    fn close(&mut self, at: usize, flow: &Flow) {
+        let Some(way) = self.streams.find(at, flow) else { return };
+        let soon = self.now + self.latency();
+        let gone = self.streams.in_order(way.connection, at, soon);
+        for end in self.streams.end(way.connection) {
+            let when = if end.party == at { self.now } else { gone };
+            let reason = "the connection was closed".to_owned();
+            self.arrive(when, Coming::Failed { to: end.party, flow: end.flow, reason });
+        }
+    }
+
+    /// A datagram to a group or to all reaches whoever listens for it and is not behind a router; each way
+    /// has chances of its own.
+    fn send_to_group(&mut self, at: usize, flow: Flow, bytes: Bytes) {
+        let (from, to) = (flow.local, flow.remote);
+        let listens = |seat: &Seat<P>| seat.is_on && seat.nat.is_none() && seat.party.listens(Transport::Udp, to);
+        let hearers = (0..self.seats.len()).filter(|seat| *seat != at && listens(&self.seats[*seat]));
+        let hearers: Vec<usize> = hearers.collect();
+        let mut fate = if hearers.is_empty() { Fate::Undeliverable } else { Fate::Lost };
+        for hearer in hearers {
+            let way = self.link_of(from.ip(), self.seats[hearer].ip);
+            for when in way.arrivals(self.now, &mut self.rng) {
+                fate = Fate::Arrived;
+                let flow = Flow { transport: Transport::Udp, local: to, remote: from };
+                self.arrive(when, Coming::Group { to: hearer, flow, bytes: bytes.clone() });
+            }
+        }
+        self.keep(Passed { at: self.now, from, to, transport: Transport::Udp, bytes, fate });
+    }
+
+    /// A frame reaches everybody else on the wire that is not behind a router.
+    fn send_frame(&mut self, at: usize, bytes: Bytes) {
+        let when = self.now + self.latency();
+        let hears = |seat: &usize| *seat != at && self.seats[*seat].nat.is_none();
+        let others: Vec<usize> = (0..self.seats.len()).filter(hears).collect();
+        for to in others {
+            self.arrive(when, Coming::Frame { to, bytes: bytes.clone() });
+        }
+    }
+
+    fn latency(&self) -> Duration {
+        Duration::from_micros(self.link.latency_us)
     }
 
     /// Whether somebody is there who says that the port is closed; an empty address says nothing.
@@ -543,4 +610,9 @@ impl<P: Party> World<P> {
             self.passed.len() - 1
         })
     }
+}
+
+/// Whether an address is a group's or everybody's.
+fn is_for_many(ip: IpAddr) -> bool {
+    ip.is_multicast() || ip == IpAddr::V4(std::net::Ipv4Addr::BROADCAST)
 }

@@ -121,6 +121,15 @@ impl Ears for EngineEars {
     fn take_heard_hz(&mut self) -> Vec<u16> {
         self.listener.tones()
     }
+
+    fn hang_up(&mut self, now: Time) {
+        // Nobody is told: the phone that had these sessions is gone.
+        let mut unheard = Vec::new();
+        let sessions: Vec<SessionId> = self.open.keys().copied().collect();
+        for session in sessions {
+            self.command(now, SoundCommand::Close { session }, &mut unheard);
+        }
+    }
 }
 
 /// Which of the tones stand out of these samples.

@@ -88,6 +88,12 @@ impl Streams {
         *last
     }
 
+    /// Ends one connection and gives both its ends.
+    pub(super) fn end(&mut self, connection: u64) -> Vec<End> {
+        let ended = self.connections.remove(&connection);
+        ended.map_or_else(Vec::new, |ended| vec![ended.initiator, ended.acceptor])
+    }
+
     /// Ends all connections of `party` and gives the other ends.
     pub(super) fn end_all_of(&mut self, party: usize) -> Vec<End> {
         let mut others = Vec::new();

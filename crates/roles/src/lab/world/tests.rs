@@ -32,7 +32,7 @@ impl Party for Echo {
                 out.push(Does::Tell("awake".into()));
             }
             Happens::Resolved { answer, .. } => out.push(Does::Tell(format!("{answer:?}").into())),
-            Happens::Start | Happens::Address(_) => {}
+            Happens::Start | Happens::Network(_) | Happens::Frame(_) => {}
         }
     }
 
