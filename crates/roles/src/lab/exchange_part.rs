@@ -60,8 +60,7 @@ impl Side<Exchange> for ExchangeSide {
     }
 
     fn read(&self, line: &str) -> Result<exchange::Command, Value> {
-        serde_json::from_str(line)
-            .map_err(|error| json!({ "event": "error", "message": error.to_string() }))
+        serde_json::from_str(line).map_err(|error| json!({ "event": "error", "message": error.to_string() }))
     }
 
     fn media(&mut self, _: Time, command: RelayCommand, out: &mut Vec<Effect<RelayEvent>>) {

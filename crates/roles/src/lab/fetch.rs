@@ -72,7 +72,8 @@ impl Fetching {
             if self.waiting.len() < WAITING {
                 self.waiting.push_back((fetch, own));
             } else {
-                let fault = FetchFault::new(Kind::Busy, format!("more than {WAITING} downloads wait already"));
+                let fault =
+                    FetchFault::new(Kind::Busy, format!("more than {WAITING} downloads wait already"));
                 step.done.push(Fetched { id: fetch.id, result: Err(fault) });
             }
             return step;
@@ -154,9 +155,7 @@ impl Fetching {
     }
 
     fn speaking_with(&self, flow: &Flow) -> Option<FetchId> {
-        let is = |running: &Running| {
-            matches!(running.stage, Stage::Http(at) if at == flow.remote && flow.transport == Transport::Tcp)
-        };
+        let is = |running: &Running| matches!(running.stage, Stage::Http(at) if at == flow.remote && flow.transport == Transport::Tcp);
         self.running.iter().find(|(_, running)| is(running)).map(|(id, _)| *id)
     }
 
@@ -211,7 +210,8 @@ impl Running {
             Some(ip) => self.ask(ip, rng),
             None => {
                 let host = &self.url.host;
-                let text = format!("the DNS knows no address of {host}: check the spelling of the server's name");
+                let text =
+                    format!("the DNS knows no address of {host}: check the spelling of the server's name");
                 Next::Done(Err(FetchFault::new(Kind::UnknownHost, text)))
             }
         }
@@ -245,7 +245,8 @@ impl Running {
             return Next::Done(Err(FetchFault::new(Kind::Server, text)));
         };
         let url = &self.url;
-        let fault = |kind, text: String| Next::Done(Err(FetchFault::new(kind, text).with_status(answer.status)));
+        let fault =
+            |kind, text: String| Next::Done(Err(FetchFault::new(kind, text).with_status(answer.status)));
         match answer.status {
             200 if answer.body.len() > self.fetch.most_bytes => {
                 fault(Kind::TooLarge, format!("{url} has more than {} bytes", self.fetch.most_bytes))

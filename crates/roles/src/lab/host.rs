@@ -319,7 +319,8 @@ where
             let event = SocketEvent::Unreachable(flow.remote);
             self.input(now, Input::Socket { socket: *socket, event }, out);
         }
-        let is_sip = flow.transport != Transport::Udp || self.side.listens_for_sip(flow.transport, flow.local);
+        let is_sip =
+            flow.transport != Transport::Udp || self.side.listens_for_sip(flow.transport, flow.local);
         if sockets.is_empty() && is_sip {
             self.input(now, Input::FlowFailed { flow, reason }, out);
         }
@@ -354,7 +355,10 @@ impl Open {
         let at_port = self.local.port() == local.port();
         let is_group = self.plan.groups.iter().any(|(group, _)| *group == local.ip());
         let is_broadcast = local.ip() == IpAddr::V4(std::net::Ipv4Addr::BROADCAST);
-        at_port && (self.local.ip() == local.ip() || is_group || is_broadcast && self.plan.local.ip().is_unspecified())
+        at_port
+            && (self.local.ip() == local.ip()
+                || is_group
+                || is_broadcast && self.plan.local.ip().is_unspecified())
     }
 }
 
@@ -403,8 +407,7 @@ where
     fn listens(&self, transport: Transport, local: SocketAddr) -> bool {
         self.side.listens_for_sip(transport, local)
             || transport == Transport::Udp
-                && (self.sockets.values().any(|open| open.hears(local))
-                    || self.side.listens(local))
+                && (self.sockets.values().any(|open| open.hears(local)) || self.side.listens(local))
     }
 }
 

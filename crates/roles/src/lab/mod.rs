@@ -22,13 +22,13 @@ mod wire;
 mod world;
 
 pub use cases::{case, cases};
-pub use nat::{NatBox, NatKind};
 pub use exchange_part::ExchangePart;
 pub use host::{Effect, Granted, Host, Machine, Side};
+pub use nat::{NatBox, NatKind};
 pub use parts::Part;
 pub use party::{Does, Happens, Party};
 pub use phone_part::PhonePart;
-pub use script::{Case, Desk, Outcome, Step};
+pub use script::{Actor, Case, Desk, Outcome, Step};
 pub use stage::Simulated;
 pub use wire::{Fate, Link, Passed, captured_at};
 pub use world::{SeatId, Stuck, Told, World};

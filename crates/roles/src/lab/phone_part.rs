@@ -25,7 +25,13 @@ pub struct PhoneSide {
 
 impl PhonePart {
     /// A phone that is switched off.
-    pub fn phone_at(place: Place, settings: Settings, ears: Box<dyn Ears>, seed: [u8; 32], now: Time) -> Self {
+    pub fn phone_at(
+        place: Place,
+        settings: Settings,
+        ears: Box<dyn Ears>,
+        seed: [u8; 32],
+        now: Time,
+    ) -> Self {
         let mut rng = proto::Rng::new(seed);
         let ip = place.ip();
         let phone = Phone::new(settings, place.clone(), rng.fork(), now);
@@ -46,7 +52,8 @@ impl PhonePart {
 impl Side<Phone> for PhoneSide {
     fn listens_for_sip(&self, transport: Transport, local: SocketAddr) -> bool {
         let own = self.place.signal_ports.iter().map(|port| SocketAddr::new(self.place.ip(), *port));
-        local == self.place.listen(transport) || transport != Transport::Tls && own.into_iter().any(|at| at == local)
+        local == self.place.listen(transport)
+            || transport != Transport::Tls && own.into_iter().any(|at| at == local)
     }
 
     fn read(&self, line: &str) -> Result<Command, Value> {

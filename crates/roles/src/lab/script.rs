@@ -10,6 +10,7 @@ use std::time::Duration;
 use proto::Time;
 use serde_json::Value;
 
+use super::host::Machine;
 use super::wire::Passed;
 use crate::exchange::{Config, Extension};
 use crate::settings::{Model, Settings, Source};
@@ -49,6 +50,8 @@ pub struct Case {
     pub teaches: &'static str,
     /// Who has a phone.
     pub desks: &'static [Desk],
+    /// Who else takes part.
+    pub machines: &'static [Actor],
     /// What is special about the exchange.
     pub exchange: fn(&mut Config, &mut Vec<Extension>),
     /// What happens.
@@ -63,6 +66,23 @@ pub struct Case {
     /// Every message from beginning to end, as it is printed; empty where the case is played for another
     /// reason than its messages.
     pub whole: &'static str,
+}
+
+/// Another machine of a case: a server, a switch, somebody else's phone.
+#[derive(Clone, Copy)]
+pub struct Actor {
+    /// Its name in the steps.
+    pub name: &'static str,
+    /// Its address.
+    pub ip: IpAddr,
+    /// Makes it, by a seed of its own and the present moment.
+    pub make: fn(IpAddr, [u8; 32], Time) -> Box<dyn Machine>,
+}
+
+impl std::fmt::Debug for Actor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} at {}", self.name, self.ip)
+    }
 }
 
 /// A phone of a case.
@@ -228,6 +248,8 @@ pub trait Stage {
     fn now(&self) -> Time;
     /// All that has passed.
     fn passed(&self) -> &[Passed];
+    /// Whether there is a machine of that name.
+    fn knows(&self, who: &str) -> bool;
     /// Where a machine is.
     fn ip(&self, who: &str) -> IpAddr;
     /// Whose an address is.
@@ -254,6 +276,10 @@ impl Outcome {
 
 /// Plays a case to its end. After the first step that fails no other is played.
 pub fn play(case: &Case, stage: &mut dyn Stage) -> Outcome {
+    let strangers = unknown_names(case, stage);
+    if !strangers.is_empty() {
+        return Outcome { faults: strangers, ladder: Vec::new(), events: Vec::new() };
+    }
     let start = stage.now();
     let mut play =
         Play { stage, acts: Vec::new(), events: Vec::new(), unread: Vec::new(), unread_log: Vec::new() };
@@ -284,6 +310,33 @@ fn sight(passed: &Passed) -> Sight<'_> {
 
 fn name_of(stage: &dyn Stage, end: &End) -> String {
     end.ip().map_or_else(|| end.to_string(), |ip| stage.name(ip))
+}
+
+/// Names in the case that no machine has.
+fn unknown_names(case: &Case, stage: &dyn Stage) -> Vec<String> {
+    let steps = case.steps.iter().enumerate();
+    let named = steps
+        .flat_map(|(at, step)| step.names().into_iter().map(move |who| (format!("step {}", at + 1), who)));
+    let ladders = case.ladders.iter().map(|(who, name)| (format!("ladder {name}"), *who));
+    let capture = std::iter::once(("the capture".to_owned(), case.capture_at));
+    let unknown = named.chain(ladders).chain(capture).filter(|(_, who)| !who.is_empty() && !stage.knows(who));
+    unknown.map(|(place, who)| format!("{place}: no machine of the case is called `{who}`")).collect()
+}
+
+impl Step {
+    /// The machines that it names.
+    fn names(&self) -> Vec<&'static str> {
+        match *self {
+            Self::Up(phones) => phones.to_vec(),
+            Self::DropSound(one, other) | Self::Call(one, other) => vec![one, other],
+            Self::On(who) | Self::Off(who) | Self::Restart(who) | Self::Forget(who) | Self::Hide(who) => {
+                vec![who]
+            }
+            Self::Say(who, _) | Self::Refused(who, _) | Self::Lamp(who, _) | Self::Log(who, _) => vec![who],
+            Self::Event(who, ..) | Self::Hears(who, _) => vec![who],
+            Self::Pass(_) => Vec::new(),
+        }
+    }
 }
 
 /// What is wrong with one of the ladders that the case names.

@@ -63,6 +63,11 @@ impl Simulated {
             let id = world.join(desk.name, desk.ip(), Part::Phone(Box::new(phone)));
             seats.push((desk.name.to_owned(), id));
         }
+        for actor in case.machines {
+            let machine = (actor.make)(actor.ip, world.seed(), BEGINNING);
+            let id = world.join(actor.name, actor.ip, Part::Other(machine));
+            seats.push((actor.name.to_owned(), id));
+        }
         Ok(Self { world, seats, told: VecDeque::new() })
     }
 
@@ -175,6 +180,10 @@ impl Stage for Simulated {
 
     fn passed(&self) -> &[Passed] {
         self.world.passed()
+    }
+
+    fn knows(&self, who: &str) -> bool {
+        self.seats.iter().any(|(name, _)| name == who)
     }
 
     fn ip(&self, who: &str) -> IpAddr {

@@ -124,6 +124,7 @@ enum Coming {
         to: usize,
         flow: Flow,
         bytes: Bytes,
+        kept: Option<usize>,
     },
     Frame {
         to: usize,
@@ -364,7 +365,10 @@ impl<P: Party> World<P> {
                 self.note_arrival(kept, flow.local);
                 self.tell(to, Happens::Packet { flow, bytes: &bytes });
             }
-            Some(Coming::Group { to, flow, bytes }) => self.tell(to, Happens::Packet { flow, bytes: &bytes }),
+            Some(Coming::Group { to, flow, bytes, kept }) => {
+                self.note_arrival(kept, SocketAddr::new(self.seats[to].ip, flow.local.port()));
+                self.tell(to, Happens::Packet { flow, bytes: &bytes });
+            }
             Some(Coming::Frame { to, bytes }) => self.tell(to, Happens::Frame(&bytes)),
             Some(Coming::Failed { to, flow, reason }) => self.tell(to, Happens::Failed { flow, reason }),
             Some(Coming::Resolved { to, query }) => {
@@ -481,19 +485,27 @@ impl<P: Party> World<P> {
     /// has chances of its own.
     fn send_to_group(&mut self, at: usize, flow: Flow, bytes: Bytes) {
         let (from, to) = (flow.local, flow.remote);
-        let listens = |seat: &Seat<P>| seat.is_on && seat.nat.is_none() && seat.party.listens(Transport::Udp, to);
+        let listens =
+            |seat: &Seat<P>| seat.is_on && seat.nat.is_none() && seat.party.listens(Transport::Udp, to);
         let hearers = (0..self.seats.len()).filter(|seat| *seat != at && listens(&self.seats[*seat]));
         let hearers: Vec<usize> = hearers.collect();
-        let mut fate = if hearers.is_empty() { Fate::Undeliverable } else { Fate::Lost };
-        for hearer in hearers {
-            let way = self.link_of(from.ip(), self.seats[hearer].ip);
-            for when in way.arrivals(self.now, &mut self.rng) {
-                fate = Fate::Arrived;
-                let flow = Flow { transport: Transport::Udp, local: to, remote: from };
-                self.arrive(when, Coming::Group { to: hearer, flow, bytes: bytes.clone() });
-            }
+        let mut arrivals = Vec::new();
+        for hearer in &hearers {
+            let way = self.link_of(from.ip(), self.seats[*hearer].ip);
+            arrivals.extend(way.arrivals(self.now, &mut self.rng).into_iter().map(|when| (*hearer, when)));
         }
-        self.keep(Passed { at: self.now, from, to, transport: Transport::Udp, bytes, fate });
+        let fate = match (hearers.is_empty(), arrivals.is_empty()) {
+            (true, _) => Fate::Undeliverable,
+            (_, true) => Fate::Lost,
+            _ => Fate::Arrived,
+        };
+        let (transport, sent_by, got) = (Transport::Udp, Some(from), Vec::new());
+        let passed = Passed { at: self.now, from, to, transport, bytes: bytes.clone(), fate, sent_by, got };
+        let kept = self.keep(passed);
+        for (to_seat, when) in arrivals {
+            let flow = Flow { transport, local: to, remote: from };
+            self.arrive(when, Coming::Group { to: to_seat, flow, bytes: bytes.clone(), kept });
+        }
     }
 
     /// A frame reaches everybody else on the wire that is not behind a router.

@@ -58,6 +58,33 @@ fn a_message_too_few_or_too_many_fails_the_case() {
 }
 
 #[test]
+fn a_misspelt_name_is_a_fault_of_the_case() {
+    let mut case = *case("reg-wrong-password").expect("a case");
+    case.steps = &[roles::lab::Step::On("exchagne")];
+    case.ladders = &[("7oo5", "register")];
+    let outcome = run(&case, Link::DESK, 1);
+    let expected = [
+        "step 1: no machine of the case is called `exchagne`",
+        "ladder register: no machine of the case is called `7oo5`",
+    ];
+    assert_eq!(outcome.faults, expected);
+}
+
+#[test]
+fn a_phone_that_is_told_to_reboot_starts_again() {
+    let mut case = *case("basic-call").expect("a case");
+    case.steps = &[
+        roles::lab::Step::On("exchange"),
+        roles::lab::Step::Up(&["7001"]),
+        roles::lab::Step::Say("7001", "reboot"),
+        roles::lab::Step::Log("7001", "***system booting***"),
+        roles::lab::Step::Event("7001", "registered", &[], 5_000),
+    ];
+    (case.ladders, case.whole) = (&[], "");
+    assert_eq!(run(&case, Link::DESK, 1).faults, [""; 0]);
+}
+
+#[test]
 fn a_case_that_does_not_happen_fails() {
     let mut case = *case("reg-wrong-password").expect("a case");
     case.ladders = &[("7005", "register")];

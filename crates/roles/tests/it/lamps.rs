@@ -31,6 +31,7 @@ const CASE: Case = Case {
     deck: "",
     teaches: "",
     desks: &[Desk::with("7001", 0, SHORT), Desk::with("7002", 0, SHORT), Desk::with("7007", 0, WATCHER)],
+    machines: &[],
     exchange: as_it_comes,
     steps: &[],
     ladders: &[],

@@ -176,7 +176,11 @@ fn is_for_real_time(case: &Case) -> Result<(), Failure> {
         _ => None,
     };
     let waits = || format!("waits for up to {} s and so needs virtual time", wait_ms / 1_000);
-    let why = case.steps.iter().find_map(needs).or_else(|| (wait_ms > LONGEST_WAIT_MS).then(waits));
+    let others =
+        || (!case.machines.is_empty()).then(|| "has machines that only the simulated wire has".to_owned());
+    let why = others()
+        .or_else(|| case.steps.iter().find_map(needs))
+        .or_else(|| (wait_ms > LONGEST_WAIT_MS).then(waits));
     let slug = case.slug;
     why.map_or(Ok(()), |why| {
         Err(Failure::usage(format!("`{slug}` {why}; play it without --real: `offhook lab {slug} --once`")))
@@ -273,6 +277,11 @@ impl Stage for Loopback {
 
     fn passed(&self) -> &[Passed] {
         &self.passed
+    }
+
+    fn knows(&self, who: &str) -> bool {
+        let is_exchange = [EXCHANGE, BACKUP].contains(&who);
+        is_exchange || self.phones.iter().any(|seat| seat.desk.name == who)
     }
 
     fn ip(&self, who: &str) -> IpAddr {

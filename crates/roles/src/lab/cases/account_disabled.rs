@@ -10,6 +10,7 @@ pub(super) const CASE: Case = Case {
     deck: "A disabled extension is refused with 403 although its password is right.",
     teaches: "The phone cannot tell this from a wrong password: look at the server.",
     desks: &[Desk::plain("7001", 600)],
+    machines: &[],
     exchange: |_, extensions| extensions.iter_mut().for_each(|extension| extension.enabled = false),
     steps: &[
         Step::On(EXCHANGE),

@@ -10,6 +10,7 @@ pub(super) const CASE: Case = Case {
     deck: "The phone holds, calls the third party, and sends REFER with Replaces, which names the second call.",
     teaches: "The Call-ID and tags in Replaces are those of the second call.",
     desks: THREE,
+    machines: &[],
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),

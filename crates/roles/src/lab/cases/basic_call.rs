@@ -10,6 +10,7 @@ pub(super) const CASE: Case = Case {
     deck: "At start a phone removes its old binding, then registers; each REGISTER is challenged once. A call is INVITE, 100, 180, 200, ACK and in the end BYE.",
     teaches: "What a healthy trace looks like: compare every broken one with it.",
     desks: TWO,
+    machines: &[],
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),

@@ -10,6 +10,7 @@ pub(super) const CASE: Case = Case {
     deck: "The server does not allow the watching.",
     teaches: "The lamp says unknown or refused and never shows a state that nobody told.",
     desks: &[Desk::plain("7002", 800), Desk::with("7007", 1000, WATCHES_7002)],
+    machines: &[],
     exchange: |config, _| config.answers.subscribe = Some(403),
     steps: &[
         Step::On(EXCHANGE),

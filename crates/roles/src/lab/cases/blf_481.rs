@@ -22,6 +22,7 @@ pub(super) const CASE: Case = Case {
             ],
         },
     ],
+    machines: &[],
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),

@@ -10,6 +10,7 @@ pub(super) const CASE: Case = Case {
     deck: "Pressing the key of a lamp that flashes dials the pickup code and the extension.",
     teaches: "The call that was taken ends at the phone that rang.",
     desks: &[Desk::plain("7001", 600), Desk::plain("7002", 800), Desk::with("7007", 1000, WATCHES_7002)],
+    machines: &[],
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),

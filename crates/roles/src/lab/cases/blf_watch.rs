@@ -10,6 +10,7 @@ pub(super) const CASE: Case = Case {
     deck: "SUBSCRIBE, 200, NOTIFY, 200; steady green is available, flashing red rings, steady red is busy.",
     teaches: "Each change of the lamp is one NOTIFY; the body says which.",
     desks: &[Desk::plain("7001", 600), Desk::plain("7002", 800), Desk::with("7007", 1000, WATCHES_7002)],
+    machines: &[],
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),

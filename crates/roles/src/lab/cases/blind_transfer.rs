@@ -10,6 +10,7 @@ pub(super) const CASE: Case = Case {
     deck: "The phone holds, sends REFER, is told the progress by NOTIFY (100, 180, 200) and ends its call.",
     teaches: "The outcome of a transfer stands in the NOTIFYs and not in the 202.",
     desks: THREE,
+    machines: &[],
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),

@@ -10,6 +10,7 @@ pub(super) const CASE: Case = Case {
     deck: "Third-party devices are blocked by their User-Agent.",
     teaches: "A 403 that only one make of phone gets is a rule about its User-Agent.",
     desks: &[Desk::plain("7001", 600)],
+    machines: &[],
     exchange: |config, _| config.terms.blocks.push(Block::UserAgent("Offhook".to_owned())),
     steps: &[
         Step::On(EXCHANGE),

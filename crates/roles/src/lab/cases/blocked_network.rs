@@ -10,6 +10,7 @@ pub(super) const CASE: Case = Case {
     deck: "The server refuses phones of a network or an area.",
     teaches: "A 403 that follows the place and not the phone is a rule about addresses.",
     desks: &[Desk::plain("7001", 600)],
+    machines: &[],
     exchange: |config, _| {
         config.terms.blocks.push(Block::Network { network: [127, 0, 70, 0].into(), bits: 24 })
     },

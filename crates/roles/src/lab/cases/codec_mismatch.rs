@@ -21,6 +21,7 @@ pub(super) const CASE: Case = Case {
             &[("account.1.codec.pcma.enable", "0"), ("account.1.codec.g722.enable", "0")],
         ),
     ],
+    machines: &[],
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),

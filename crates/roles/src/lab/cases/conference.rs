@@ -10,6 +10,7 @@ pub(super) const CASE: Case = Case {
     deck: "One phone joins two calls and mixes the sound.",
     teaches: "The server sees two ordinary calls: the mixing is the phone's.",
     desks: THREE,
+    machines: &[],
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),

@@ -16,6 +16,7 @@ pub(super) const CASE: Case = Case {
         Desk { name: "7002", tone_hz: 800, settings: ALLOWED },
         Desk { name: "7007", tone_hz: 1000, settings: &[("account.1.enable", "0")] },
     ],
+    machines: &[],
     exchange: as_it_comes,
     steps: &[
         Step::On("7001"),

@@ -10,6 +10,7 @@ pub(super) const CASE: Case = Case {
     deck: "The phone answers 100 and 180, a second later 480 with Reason Q.850 18, so that the caller takes it for nobody at the desk.",
     teaches: "480 a second after 180 is DND; 486 is a person who refuses.",
     desks: TWO,
+    machines: &[],
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),

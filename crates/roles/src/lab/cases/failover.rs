@@ -23,6 +23,7 @@ pub(super) const CASE: Case = Case {
         Desk { name: "7001", tone_hz: 600, settings: SERVERS },
         Desk { name: "7002", tone_hz: 800, settings: SERVERS },
     ],
+    machines: &[],
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),

@@ -10,6 +10,7 @@ pub(super) const CASE: Case = Case {
     deck: "The phone answers 302 with Diversion: unconditional.",
     teaches: "302 comes from the phone; the server then calls the Contact of it.",
     desks: THREE,
+    machines: &[],
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),

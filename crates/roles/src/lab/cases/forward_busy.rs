@@ -15,6 +15,7 @@ pub(super) const CASE: Case = Case {
         Desk::plain("7005", 900),
         Desk::plain("7007", 1000),
     ],
+    machines: &[],
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),

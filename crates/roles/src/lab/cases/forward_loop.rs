@@ -10,6 +10,7 @@ pub(super) const CASE: Case = Case {
     deck: "A forwards to B, and B forwards to A.",
     teaches: "482 Loop Detected comes from the server: follow the Diversion headers of the INVITEs to see the circle.",
     desks: THREE,
+    machines: &[],
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),

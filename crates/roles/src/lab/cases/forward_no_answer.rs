@@ -10,6 +10,7 @@ pub(super) const CASE: Case = Case {
     deck: "The phone rings for 10 seconds, then answers 302 with Diversion: no-answer.",
     teaches: "The time between 180 and 302 is the setting, in seconds.",
     desks: THREE,
+    machines: &[],
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),

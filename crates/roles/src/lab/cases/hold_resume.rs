@@ -10,6 +10,7 @@ pub(super) const CASE: Case = Case {
     deck: "Hold is a re-INVITE with sendonly and c=0.0.0.0, resume one with sendrecv.",
     teaches: "Who holds is the one whose SDP says sendonly.",
     desks: TWO,
+    machines: &[],
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),

@@ -10,6 +10,7 @@ pub(super) const CASE: Case = Case {
     deck: "A phone whose account is not registered does not call unless it is told to.",
     teaches: "No INVITE on the wire at all: look at the registration first.",
     desks: &[Desk::plain("7001", 600)],
+    machines: &[],
     exchange: as_it_comes,
     steps: &[
         Step::On("7001"),

@@ -10,6 +10,7 @@ pub(super) const CASE: Case = Case {
     deck: "A calls B, B answers, both are in talking status, A can hear B but B can't hear A.",
     teaches: "SIP is sound, so look at RTP: who sends, and where do the packets end? Here a firewall is open for port 5060 alone.",
     desks: &[Desk::plain("7001", 600), Desk::plain("7002", 800)],
+    machines: &[],
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),

@@ -10,6 +10,7 @@ pub(super) const CASE: Case = Case {
     deck: "503 Service Unavailable, with Retry-After.",
     teaches: "503 is the state of the server: the same call works once others have ended.",
     desks: THREE,
+    machines: &[],
     exchange: |config, _| config.max_calls = 1,
     steps: &[
         Step::On(EXCHANGE),

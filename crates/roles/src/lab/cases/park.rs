@@ -18,6 +18,7 @@ pub(super) const CASE: Case = Case {
             &[("linekey.2.type", "16"), ("linekey.2.line", "1"), ("linekey.2.value", "800")],
         ),
     ],
+    machines: &[],
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),

@@ -10,6 +10,7 @@ pub(super) const CASE: Case = Case {
     deck: "*04 and an extension take the call that rings there.",
     teaches: "The call that was taken ends at the phone that rang.",
     desks: THREE,
+    machines: &[],
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),

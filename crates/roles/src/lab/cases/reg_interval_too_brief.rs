@@ -10,6 +10,7 @@ pub(super) const CASE: Case = Case {
     deck: "The server answers 423 Interval Too Brief and names the least time in Min-Expires; the phone asks again for that.",
     teaches: "423 needs no person: look whether the REGISTER after it carries the time of Min-Expires.",
     desks: &[Desk::plain("7001", 600)],
+    machines: &[],
     exchange: |config, _| config.terms.min_s = 3_600,
     steps: &[
         Step::On(EXCHANGE),

@@ -10,6 +10,7 @@ pub(super) const CASE: Case = Case {
     deck: "One extension may be registered by several phones; a call rings at all of them.",
     teaches: "The phone that answers gets the call, the other one a CANCEL.",
     desks: &[Desk::plain("7001a", 600), Desk::plain("7001b", 600), Desk::plain("7002", 800)],
+    machines: &[],
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),

@@ -13,6 +13,7 @@ pub(super) const CASE: Case = Case {
         Desk { name: "7001", tone_hz: 600, settings: &[("account.1.nat.rport", "0")] },
         Desk::plain("7002", 800),
     ],
+    machines: &[],
     exchange: as_it_comes,
     steps: &[
         Step::Hide("7001"),

@@ -10,6 +10,7 @@ pub(super) const CASE: Case = Case {
     deck: "The phone repeats its REGISTER, gives up after 32 seconds and tries again 30 seconds later.",
     teaches: "Repeated requests without any answer are a matter of the network or the address, not of the account.",
     desks: &[Desk::plain("7001", 600)],
+    machines: &[],
     exchange: as_it_comes,
     steps: &[
         Step::On("7001"),

@@ -10,6 +10,7 @@ pub(super) const CASE: Case = Case {
     deck: "A wrong port is answered by the machine (port unreachable) and never by the server.",
     teaches: "Somebody is there but nobody listens: compare port and transport of the account with those of the server.",
     desks: &[Desk::with("7001", 600, &[("account.1.sip_server.1.port", "5070")])],
+    machines: &[],
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),

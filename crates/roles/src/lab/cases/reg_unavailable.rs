@@ -10,6 +10,7 @@ pub(super) const CASE: Case = Case {
     deck: "A server that is overloaded or in maintenance answers 503 Service Unavailable; the phone waits and tries again.",
     teaches: "503 is the server's own state: the account is right, wait or look at the server.",
     desks: &[Desk::plain("7001", 600)],
+    machines: &[],
     exchange: |config, _| config.answers.register = Some(503),
     steps: &[
         Step::On(EXCHANGE),

@@ -10,6 +10,7 @@ pub(super) const CASE: Case = Case {
     deck: "The deck's server answers 404 to an account that it does not know.",
     teaches: "A strict server does not say whether an account exists: the trace is that of a wrong password, so check both.",
     desks: &[Desk::plain("7005", 900)],
+    machines: &[],
     exchange: |_, extensions| extensions.clear(),
     steps: &[
         Step::On(EXCHANGE),

@@ -10,6 +10,7 @@ pub(super) const CASE: Case = Case {
     deck: "The phone answers the challenge and is refused with 403 Forbidden; its line light turns red.",
     teaches: "A second refusal after a challenge means the secret or the user name, never the network.",
     desks: &[Desk::with("7005", 900, &[("account.1.password", "a-password-that-is-not-its-own")])],
+    machines: &[],
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),

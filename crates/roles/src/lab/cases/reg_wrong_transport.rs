@@ -14,6 +14,7 @@ pub(super) const CASE: Case = Case {
         tone_hz: 600,
         settings: &[("account.1.sip_server.1.transport_type", "1")],
     }],
+    machines: &[],
     exchange: |config, _| config.answers.udp_only = true,
     steps: &[
         Step::On(EXCHANGE),

@@ -10,6 +10,7 @@ pub(super) const CASE: Case = Case {
     deck: "Registrations and subscriptions survive a restart; a call that stood then can be ended by both.",
     teaches: "The sound of a call ends with the exchange and each side hangs up; phones need not register anew.",
     desks: TWO,
+    machines: &[],
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),

@@ -14,6 +14,7 @@ pub(super) const CASE: Case = Case {
         Desk::plain("7002", 800),
         Desk::with("7007", 1000, &[("account.1.custom_ua", "friendly-scanner")]),
     ],
+    machines: &[],
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),

@@ -10,6 +10,7 @@ pub(super) const CASE: Case = Case {
     deck: "The transfer is completed before the third party answers.",
     teaches: "The third phone goes on ringing; who answers it is talking to the second.",
     desks: THREE,
+    machines: &[],
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),

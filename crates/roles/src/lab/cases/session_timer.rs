@@ -17,6 +17,7 @@ pub(super) const CASE: Case = Case {
         },
         Desk::plain("7002", 800),
     ],
+    machines: &[],
     exchange: |config, _| config.session_s = Some(120),
     steps: &[
         Step::On(EXCHANGE),

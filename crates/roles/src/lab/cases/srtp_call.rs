@@ -13,6 +13,7 @@ pub(super) const CASE: Case = Case {
         Desk::with("7001", 600, &[("account.1.srtp_encryption", "2")]),
         Desk::with("7002", 800, &[("account.1.srtp_encryption", "2")]),
     ],
+    machines: &[],
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),

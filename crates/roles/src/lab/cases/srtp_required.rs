@@ -10,6 +10,7 @@ pub(super) const CASE: Case = Case {
     deck: "A phone that insists on encryption refuses a call without it by 488.",
     teaches: "488 with RTP/SAVP on one side and RTP/AVP on the other is a matter of RTP Encrypt Type.",
     desks: &[Desk::plain("7001", 600), Desk::with("7002", 800, &[("account.1.srtp_encryption", "2")])],
+    machines: &[],
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),

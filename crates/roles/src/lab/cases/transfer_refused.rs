@@ -10,6 +10,7 @@ pub(super) const CASE: Case = Case {
     deck: "The target does not exist: the NOTIFY says 404 and the call comes back.",
     teaches: "A transfer that fails must not lose the call.",
     desks: TWO,
+    machines: &[],
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),

@@ -161,3 +161,60 @@ fn the_same_seed_gives_the_same_run() {
     assert_eq!(first, run());
     assert!(first.len() > 50 && first.len() < 150, "{}", first.len());
 }
+
+/// Listens at a group, and answers whoever asks there.
+struct Member(SocketAddr);
+
+impl Party for Member {
+    fn handle(&mut self, _: Time, happens: Happens<'_>, out: &mut Vec<Does>) {
+        match happens {
+            Happens::Command("ask") => {
+                let remote = "224.0.1.75:5060".parse().expect("an address");
+                let flow = Flow { transport: Transport::Udp, local: self.0, remote };
+                out.push(Does::Send { flow, bytes: Bytes::from_static(b"who?") });
+            }
+            Happens::Command(_) => out.push(Does::Frame(Bytes::from_static(b"frame"))),
+            Happens::Packet { flow, bytes } => {
+                let text = format!("{} at {}", String::from_utf8_lossy(bytes), flow.local);
+                out.push(Does::Tell(text.into()));
+            }
+            Happens::Frame(bytes) => out.push(Does::Tell(String::from_utf8_lossy(bytes).into())),
+            _ => {}
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Time> {
+        None
+    }
+
+    fn listens(&self, _: Transport, local: SocketAddr) -> bool {
+        local == self.0 || local.ip().is_multicast()
+    }
+}
+
+#[test]
+fn a_group_and_a_frame_reach_all_but_the_sender() {
+    let mut world = World::new(1, Time::from_secs(1), Link::DESK);
+    let seats: Vec<SeatId> = (1..=3_u8)
+        .map(|n| {
+            let at = SocketAddr::from(([10, 0, 0, n], 5_060));
+            world.join(&n.to_string(), at.ip(), Member(at))
+        })
+        .collect();
+    for who in &seats {
+        world.switch_on(*who, Duration::ZERO);
+    }
+    world.run_for(Duration::ZERO).expect("at rest");
+    let told = |world: &mut World<Member>| -> Vec<String> {
+        world.run_for(Duration::from_secs(1)).expect("at rest");
+        world.take_told().iter().map(|told| told.event.as_str().unwrap_or_default().to_owned()).collect()
+    };
+    world.command(seats[0], "ask");
+    assert_eq!(told(&mut world), ["who? at 224.0.1.75:5060"; 2]);
+    assert_eq!(world.passed()[0].got.len(), 2);
+    world.command(seats[0], "frame");
+    assert_eq!(told(&mut world), ["frame"; 2]);
+    world.switch_off(seats[1]);
+    world.command(seats[0], "frame");
+    assert_eq!(told(&mut world), ["frame"]);
+}
