@@ -89,6 +89,14 @@ def distrusts(lab):
     return "no registration where the authority is unknown, and the log says why"
 
 
+def by_its_own_certificate(lab):
+    """As the how-tos make it: `openssl req -x509` alone, its common name the server's address, and that file given to the phone."""
+    server = peers.Kamailio(lab, self_signed=True)
+    phone, _ = phone_at(lab, server, "tls", "phone", "7001", 440)
+    phone.quit()
+    return "registered by the server's own certificate"
+
+
 CASES = [
     Case("kamailio-lamps", "our phone watches a call at Kamailio", watches, ("offhook", "kamailio", "openssl", "tshark")),
     *(
@@ -96,6 +104,8 @@ CASES = [
              over(transport), ("offhook", "kamailio", "openssl", "tshark"))
         for transport in ("udp", "tcp", "tls")
     ),
+    Case("kamailio-tls-self-signed", "our phones trust a Kamailio by its self-signed certificate", by_its_own_certificate,
+         ("offhook", "kamailio", "openssl", "tshark")),
     Case("kamailio-tls-unknown-ca", "our phone refuses a Kamailio whose authority it does not know", distrusts,
          ("offhook", "kamailio", "openssl")),
 ]

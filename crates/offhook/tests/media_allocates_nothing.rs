@@ -136,6 +136,7 @@ fn the_media_thread_allocates_nothing_while_people_talk() {
                 agreed: agreed(remote),
                 held: false,
                 before_ack: BeforeAck::Acknowledged,
+                home: None,
             },
             SoundCommand::Focus(vec![1]),
         ] {
@@ -154,6 +155,7 @@ fn the_media_thread_allocates_nothing_while_people_talk() {
             agreed: Box::new(changed),
             held: false,
             before_ack: BeforeAck::Acknowledged,
+            home: None,
         };
         far_thread.command(2, change).expect("told");
         loud += frames(&heard, 170);

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use proto::rtp::Format;
 use proto::sdp::Codec;
 use proto::sdp::offer_answer::AgreedSrtp;
 use serde::{Deserialize, Serialize};
@@ -38,8 +39,10 @@ pub enum RelayCommand {
         side: Side,
         /// Its address; `None` while it holds (`0.0.0.0`) or is unknown.
         remote: Option<SocketAddr>,
-        /// The host that its signalling comes from: media of others is hardly taken for its own.
+        /// The host that its signalling comes from: its sound is expected from there too.
         home: Option<IpAddr>,
+        /// What it may send, by what it was told. A stranger is not believed for anything else.
+        formats: Vec<Format>,
         /// Its keys where the leg is encrypted.
         srtp: Option<Box<AgreedSrtp>>,
     },

@@ -1,6 +1,6 @@
 //! What a phone asks of its sound and what it hears from it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 pub use proto::rtp::session::BeforeAck;
 use proto::sdp::offer_answer::Agreed;
@@ -31,6 +31,8 @@ pub enum SoundCommand {
         /// itself says `Nothing`, any other call `OneSecond` as long as its ACK is missing; the command
         /// is given again with `Acknowledged` when the ACK comes.
         before_ack: BeforeAck,
+        /// The host that the call's signalling comes from: its sound is expected from there too.
+        home: Option<IpAddr>,
     },
     /// Send digits by RFC 4733, or as tones in the sound.
     Dtmf {

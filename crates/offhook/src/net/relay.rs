@@ -2,9 +2,9 @@
 //!
 //! A role says which addresses to join; everything that happens for each packet happens here. The
 //! loop waits in a level-triggered epoll and takes one datagram for each event: measured, this is
-//! cheaper than tasks and no dearer than batches. Each leg believes the address of its SDP, learns
-//! the true one from the first packets ([`proto::rtp::remote`]), locks, and then lets the kernel drop
-//! everybody else by connecting the socket. A leg with a key verifies before it forwards.
+//! cheaper than tasks and no dearer than batches. Each leg believes the address of its SDP and the host
+//! of its signalling, a stranger after half a second of sound ([`proto::rtp::remote`]), locks, and then
+//! lets the kernel drop everybody else by connecting the socket. A leg with a key verifies before it forwards.
 
 mod leg;
 mod speaker;
@@ -19,6 +19,7 @@ use std::sync::mpsc::{self, TrySendError};
 use std::thread::{self, JoinHandle};
 
 use media::codec::Codec;
+use proto::rtp::Format;
 use proto::rtp::srtp::MasterKey;
 use rustix::event::EventfdFlags;
 use tokio::sync::mpsc::UnboundedSender;
@@ -76,8 +77,10 @@ impl RelayConfig {
 pub struct Expected {
     /// Where its RTP comes from and goes to; none sends it nothing (held by `0.0.0.0`, or not known yet).
     pub rtp: Option<SocketAddr>,
-    /// The host that its signalling comes from, where that is known: others are hardly believed then.
+    /// The host that its signalling comes from, where that is known: its sound is expected from there too.
     pub home: Option<IpAddr>,
+    /// What it may send; a stranger is not believed for anything else.
+    pub formats: Vec<Format>,
     /// Its key where it sends SRTP to us.
     pub receive_key: Option<MasterKey>,
     /// Our key where it gets SRTP from us.

@@ -2,6 +2,7 @@
 
 mod certificate;
 mod explain;
+mod named;
 mod verify;
 
 use std::io;
@@ -9,14 +10,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use proto::sip::Flow;
-use rustls::ClientConfig;
+use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
 
 use super::{FlowError, FlowErrorKind};
 
 pub use certificate::{server_from_files, server_self_made};
 pub(super) use explain::{explain_accept, explain_connect, explain_https};
+use named::Named;
 pub(super) use verify::Identity;
 
 /// Whose certificates are believed when we connect (RFC 5922).
@@ -24,7 +27,7 @@ pub(super) use verify::Identity;
 pub struct Trust {
     /// The certificate authorities of the operating system.
     pub system: bool,
-    /// Files of further ones, PEM (`--ca FILE`).
+    /// Files of further ones, and of servers' own certificates, PEM (`--ca FILE`).
     pub ca_files: Vec<PathBuf>,
 }
 
@@ -40,11 +43,25 @@ impl Trust {
     /// # Errors
     /// A CA file that cannot be read or holds no certificate, by its name.
     pub fn client(&self) -> io::Result<Arc<ClientConfig>> {
-        let roots = certificate::roots(self)?;
         let builder = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(io::Error::other)?;
-        Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+        let builder = match self.verifier()? {
+            Some(verifier) => builder.dangerous().with_custom_certificate_verifier(verifier),
+            None => builder.with_root_certificates(RootCertStore::empty()),
+        };
+        Ok(Arc::new(builder.with_no_client_auth()))
+    }
+
+    /// Who checks the certificates of servers; none where nobody is believed at all.
+    fn verifier(&self) -> io::Result<Option<Arc<Named>>> {
+        let named = certificate::named(self)?;
+        let roots = certificate::roots(self, &named);
+        if roots.is_empty() {
+            return Ok(None);
+        }
+        let usual = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build();
+        Ok(Some(Arc::new(Named { usual: usual.map_err(io::Error::other)?, named })))
     }
 }
 

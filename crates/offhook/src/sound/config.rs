@@ -136,6 +136,7 @@ pub(super) fn session_config(agreed: &Agreed, own: &Config, cname: &str) -> Resu
         rtcp_mux: false,
         symmetric: own.symmetric,
         before_ack: BeforeAck::Acknowledged,
+        home: None,
         srtp_send,
         srtp_receive,
         impairment: (agreed.codec != AgreedCodec::G722).then_some(Impairment::G711_CONCEALED),

@@ -14,7 +14,7 @@ use proto::{Rng, Time};
 use roles::sound::{Figures, SessionId, SoundCommand, SoundEvent, Tone};
 
 use super::config::melody;
-use super::leg::Leg;
+use super::leg::{Leg, Terms};
 use super::{Config, FRAME_MS, Sink, Source};
 
 /// Sessions of one phone at a time: more than any phone has calls.
@@ -86,10 +86,11 @@ impl Engine {
     pub fn command(&mut self, now: Time, command: SoundCommand, out: &mut impl Outlet) {
         match command {
             SoundCommand::Open { session, .. } => self.open(session, out),
-            SoundCommand::Agree { session, agreed, held, before_ack } => {
+            SoundCommand::Agree { session, agreed, held, before_ack, home } => {
+                let terms = Terms { held, before_ack, home };
                 let identity = (self.cname.as_str(), &mut self.rng);
                 let Some(leg) = self.legs.get_mut(&session) else { return };
-                if let Err(reason) = leg.agree(now, &agreed, (held, before_ack), &self.config, identity) {
+                if let Err(reason) = leg.agree(now, &agreed, terms, &self.config, identity) {
                     out.tell(SoundEvent::Failed { session, reason });
                 }
             }

@@ -1,6 +1,6 @@
 //! One session of a phone: an RTP session between a voice and a speech.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use media::Codec;
 use proto::rtp::Digit;
@@ -23,6 +23,15 @@ pub(super) struct Leg {
     pub(super) heard: Vec<i16>,
     /// None until something is agreed.
     talk: Option<Talk>,
+}
+
+/// What holds beside an offer and its answer.
+pub(super) struct Terms {
+    /// This phone holds the call.
+    pub(super) held: bool,
+    pub(super) before_ack: BeforeAck,
+    /// The host that the signalling comes from.
+    pub(super) home: Option<IpAddr>,
 }
 
 struct Talk {
@@ -51,12 +60,12 @@ impl Leg {
         &mut self,
         now: Time,
         agreed: &Agreed,
-        (held, before_ack): (bool, BeforeAck),
+        Terms { held, before_ack, home }: Terms,
         config: &Config,
         identity: (&str, &mut Rng),
     ) -> Result<(), String> {
         let (cname, rng) = identity;
-        let session = SessionConfig { before_ack, ..session_config(agreed, config, cname)? };
+        let session = SessionConfig { before_ack, home, ..session_config(agreed, config, cname)? };
         let (codec, packet_ms) = (codec(agreed.codec), packet_ms(agreed));
         let formats = formats(agreed);
         match &mut self.talk {

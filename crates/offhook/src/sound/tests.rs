@@ -87,7 +87,10 @@ impl World {
         agreed: Agreed,
         (held, before_ack): (bool, BeforeAck),
     ) {
-        self.tell(phone, SoundCommand::Agree { session, agreed: Box::new(agreed), held, before_ack });
+        self.tell(
+            phone,
+            SoundCommand::Agree { session, agreed: Box::new(agreed), held, before_ack, home: None },
+        );
     }
 
     /// A call between two sessions, opened, agreed and in focus.

@@ -131,6 +131,76 @@ fn another_name_is_told_with_the_names_of_the_certificate() {
     });
 }
 
+/// A certificate that signed itself and calls itself an authority, as `openssl req -x509` makes it; where it
+/// is kept, and the server that has it.
+fn self_signed(dir: &Path, names: &[&str], common_name: &str, year: i32) -> (PathBuf, Arc<ServerConfig>) {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = rcgen::CertificateParams::new(names).expect("names");
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(rcgen::DnType::CommonName, common_name);
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    (params.not_before, params.not_after) =
+        (rcgen::date_time_ymd(2_000, 1, 1), rcgen::date_time_ymd(year, 1, 1));
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let certificate = params.self_signed(&key).expect("signed");
+    let [certificate_file, key_file] = ["own.pem", "own-key.pem"].map(|file| dir.join(file));
+    std::fs::write(&certificate_file, certificate.pem()).expect("written");
+    std::fs::write(&key_file, key.serialize_pem()).expect("written");
+    let config = server_from_files(&certificate_file, &key_file).expect("made");
+    (certificate_file, config)
+}
+
+#[test]
+fn a_certificate_that_the_user_named_is_the_servers_own() {
+    run(async {
+        let dir = tempfile::tempdir().expect("a folder");
+        for (names, common_name) in [(&["sip.example"][..], "whatever"), (&[], "SIP.example")] {
+            let (file, config) = self_signed(dir.path(), names, common_name, 2_100);
+            let (mut server, mut client) = (server(config), client(Some(file)));
+            try_name(&mut server, &mut client, Some("sip.example")).await.expect("believed");
+        }
+    });
+}
+
+#[test]
+fn a_certificate_that_the_user_named_is_checked_for_dates_and_name() {
+    run(async {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (file, config) = self_signed(dir.path(), &["sip.example"], "sip.example", 2_011);
+        let (mut old, mut phone) = (server(config), client(Some(file)));
+        let name = Some("sip.example");
+        check_fails(&mut old, &mut phone, name, FlowErrorKind::Expired, "2011-01-01").await;
+
+        // Where there are alternative names the common name is none.
+        let kind = FlowErrorKind::NameMismatch;
+        let (file, config) = self_signed(dir.path(), &["other.example"], "sip.example", 2_100);
+        let (mut other, mut phone) = (server(config), client(Some(file)));
+        check_fails(&mut other, &mut phone, name, kind, "other.example").await;
+        let (file, config) = self_signed(dir.path(), &[], "pbx.example", 2_100);
+        let (mut other, mut phone) = (server(config), client(Some(file)));
+        check_fails(&mut other, &mut phone, name, kind, "pbx.example").await;
+    });
+}
+
+#[test]
+fn a_certificate_that_signed_itself_and_was_not_named_is_told_with_the_remedy() {
+    run(async {
+        let (dir, others) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        made_in(others.path(), Clock::start().now());
+        let (_, config) = self_signed(dir.path(), &["sip.example"], "sip.example", 2_100);
+        let (mut own, mut phone) = (server(config), client(Some(others.path().join("ca.pem"))));
+        let kind = FlowErrorKind::UnknownCa;
+        check_fails(
+            &mut own,
+            &mut phone,
+            Some("sip.example"),
+            kind,
+            "give that very certificate by --ca FILE",
+        )
+        .await;
+    });
+}
+
 #[test]
 fn an_expired_certificate_is_told_with_its_day() {
     run(async {

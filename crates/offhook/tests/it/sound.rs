@@ -41,7 +41,13 @@ impl Lab {
         let agreed = Box::new(agreed(remote));
         self.tell(
             phone,
-            SoundCommand::Agree { session: 1, agreed, held: false, before_ack: BeforeAck::Acknowledged },
+            SoundCommand::Agree {
+                session: 1,
+                agreed,
+                held: false,
+                before_ack: BeforeAck::Acknowledged,
+                home: None,
+            },
         );
         self.tell(phone, SoundCommand::Focus(vec![1]));
     }

@@ -17,9 +17,12 @@ const GAP_MS: u32 = 60;
 const DURATION_LIMITS_MS: (u32, u32) = (40, 8_000);
 /// Power of the tone in -dBm0, as desk phones send it.
 const VOLUME: u8 = 10;
-/// Packets of one event follow each other closer than this; a broken sender's wandering timestamp
-/// is taken for the same key only within it.
+/// Packets of one event follow each other closer than this; a broken sender's marker on each of them
+/// is passed over only within it.
 const SAME_EVENT_WITHIN: Duration = Duration::from_millis(150);
+/// Some senders let the timestamp run on within one key. One that is further beyond the end of the last
+/// packet's event than this, 40 ms at 8 kHz, begins another key.
+const BEYOND_END: u32 = 320;
 /// After this much quiet an older timestamp is a new stream and not a straggler.
 const STRAGGLERS_WITHIN: Duration = Duration::from_secs(1);
 
@@ -226,10 +229,22 @@ impl Train {
 /// Turns packet trains back into key presses, each told once, at its first packet.
 ///
 /// An event is known by its RTP timestamp (RFC 4733 §2.5.2.2), so lost first, last or middle
-/// packets and a missing marker do no harm.
+/// packets and a missing marker do no harm. Senders who break this rule are understood too: those who
+/// send two keys under one timestamp, and those whose timestamp runs on within one key.
 #[derive(Debug, Default)]
 pub struct DtmfReceiver {
     last: Option<Heard>,
+}
+
+/// What the packet around an event says.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// Its timestamp.
+    pub timestamp: u32,
+    /// Its marker.
+    pub marker: bool,
+    /// A packet that was sent later has come before it, by its sequence number.
+    pub reordered: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -241,12 +256,12 @@ struct Heard {
 
 impl DtmfReceiver {
     /// Takes one event packet; a key comes back when this packet is the first seen of its event.
-    pub fn receive(&mut self, now: Time, timestamp: u32, marker: bool, payload: &[u8]) -> Option<Digit> {
+    pub fn receive(&mut self, now: Time, arrival: Arrival, payload: &[u8]) -> Option<Digit> {
         let event = Event::parse(payload)?;
         let digit = Digit::from_code(event.code)?;
-        let kin = self.last.map_or(Kin::New, |last| last.kin(now, timestamp, marker, &event));
+        let kin = self.last.map_or(Kin::New, |last| last.kin(now, arrival, &event));
         if kin != Kin::Straggler {
-            self.last = Some(Heard { event, timestamp, at: now });
+            self.last = Some(Heard { event, timestamp: arrival.timestamp, at: now });
         }
         (kin == Kin::New).then_some(digit)
     }
@@ -265,32 +280,38 @@ enum Kin {
 }
 
 impl Heard {
-    fn kin(&self, now: Time, timestamp: u32, marker: bool, event: &Event) -> Kin {
+    fn kin(&self, now: Time, arrival: Arrival, event: &Event) -> Kin {
+        let ahead = arrival.timestamp.wrapping_sub(self.timestamp);
         let quiet = now.since(self.at);
-        let ahead = timestamp.wrapping_sub(self.timestamp);
-        if ahead == 0 && event.code == self.event.code {
-            return if event.duration < self.event.duration { Kin::Straggler } else { Kin::Same };
-        }
-        if ahead > u32::MAX / 2 && quiet < STRAGGLERS_WITHIN {
+        let is_behind = ahead > u32::MAX / 2;
+        if arrival.reordered && (ahead == 0 || is_behind) {
             return Kin::Straggler;
         }
-        let continues = event.code == self.event.code
-            && !self.event.end
-            && !marker
-            && quiet < SAME_EVENT_WITHIN
-            && ahead > 0
-            && (self.next_segment(ahead) || self.wandering(ahead, event));
-        if continues { Kin::Same } else { Kin::New }
+        let is_new = event.code != self.event.code
+            || (arrival.marker && !self.is_marked_again(ahead, quiet, event))
+            || match is_behind {
+                true => quiet >= STRAGGLERS_WITHIN || event.duration < self.event.duration,
+                false => self.is_beyond(ahead, event),
+            };
+        match (is_new, is_behind) {
+            (true, _) => Kin::New,
+            (false, true) => Kin::Straggler,
+            (false, false) => Kin::Same,
+        }
     }
 
-    /// The next segment of a long event begins where the last one ended.
-    fn next_segment(&self, ahead: u32) -> bool {
-        ahead == u32::from(self.event.duration)
+    /// Whether the marker says nothing: some senders set it on each packet of an event, or send the first
+    /// one more than once.
+    fn is_marked_again(&self, ahead: u32, quiet: Duration, event: &Event) -> bool {
+        ahead == 0 && !self.event.end && quiet < SAME_EVENT_WITHIN && event.duration >= self.event.duration
     }
 
-    /// Some senders let the timestamp run on while the duration grows.
-    fn wandering(&self, ahead: u32, event: &Event) -> bool {
-        event.duration > self.event.duration && ahead <= u32::from(event.duration)
+    /// Whether a packet of the same digit is not of the event, by its times. The next segment of a long
+    /// event begins exactly where the last one ended (RFC 4733 §2.5.1.3).
+    fn is_beyond(&self, ahead: u32, event: &Event) -> bool {
+        let end = u32::from(self.event.duration);
+        let next_segment = ahead > 0 && ahead == end && !self.event.end;
+        !next_segment && (event.duration < self.event.duration || ahead > end + BEYOND_END)
     }
 }
 
@@ -359,7 +380,8 @@ mod tests {
             let Some(packet) = sender.next_packet(tick * 960) else { continue };
             let now = Time::from_millis(u64::from(tick) * 20);
             timestamps.push(packet.timestamp);
-            heard.extend(receiver.receive(now, packet.timestamp, packet.marker, &packet.payload));
+            let EventPacket { timestamp, marker, payload } = packet;
+            heard.extend(receiver.receive(now, Arrival { timestamp, marker, reordered: false }, &payload));
         }
         timestamps.dedup();
         assert_eq!(timestamps, [0, 65_535, 131_070]);
@@ -384,7 +406,8 @@ mod tests {
             .iter()
             .filter_map(|&(at_ms, timestamp, marker, code, end, duration)| {
                 let payload = Event { code, end, volume: 10, duration }.bytes();
-                receiver.receive(Time::from_millis(at_ms), timestamp, marker, &payload)
+                let arrival = Arrival { timestamp, marker, reordered: false };
+                receiver.receive(Time::from_millis(at_ms), arrival, &payload)
             })
             .map(Digit::as_char)
             .collect();
@@ -413,6 +436,73 @@ mod tests {
         );
     }
 
+    /// A key of 100 ms as the standard has it, but for its marker and its timestamp: (duration, end).
+    const TRAIN: [(u16, bool); 7] =
+        [(160, false), (320, false), (480, false), (640, false), (800, true), (800, true), (800, true)];
+
+    #[test]
+    fn two_keys_under_one_timestamp_are_two() {
+        for marker in [true, false] {
+            let key = |begin_ms: u64| {
+                TRAIN.into_iter().enumerate().map(move |(step, (duration, end))| {
+                    (begin_ms + step as u64 * 20, 77, marker && step == 0, 1, end, duration)
+                })
+            };
+            check(&key(0).chain(key(300)).collect::<Vec<_>>(), "11");
+        }
+    }
+
+    #[test]
+    fn an_end_that_is_repeated_under_later_timestamps_is_one_key() {
+        let packets = [0, 160, 320].map(|later| (u64::from(later) / 8, 1_000 + later, false, 3, true, 0x320));
+        check(&packets, "3");
+        let marked = |step: u32| (u64::from(step), 1_000 + step * 160, step == 0, 3, true, 0x320);
+        check(&[marked(0), marked(1), marked(2)], "3");
+    }
+
+    #[test]
+    fn a_timestamp_beyond_the_end_is_another_key_and_one_just_after_it_is_not() {
+        check(&[(0, 0, false, 3, true, 800), (140, 800 + 320, false, 3, true, 800)], "3");
+        check(&[(0, 0, false, 3, true, 800), (141, 800 + 321, false, 3, true, 800)], "33");
+    }
+
+    #[test]
+    fn a_marker_on_each_packet_is_one_key() {
+        let key = |begin_ms: u64, timestamp: u32| {
+            TRAIN.into_iter().enumerate().filter(|(_, (_, end))| !end).map(move |(step, (duration, end))| {
+                (begin_ms + step as u64 * 20, timestamp, true, 1, end, duration)
+            })
+        };
+        check(&key(0, 77).chain(key(300, 2_477)).collect::<Vec<_>>(), "11");
+        check(
+            &[(0, 5, true, 4, false, 160), (20, 5, true, 4, false, 160), (40, 5, false, 4, true, 320)],
+            "4",
+        );
+    }
+
+    #[test]
+    fn another_digit_is_another_key_whatever_its_timestamp() {
+        check(&[(0, 5_000, true, 1, true, 800), (200, 5_000, false, 2, true, 800)], "12");
+        check(&[(0, 5_000, true, 1, true, 800), (200, 90, false, 2, true, 800)], "12");
+    }
+
+    #[test]
+    fn packets_that_overtake_one_another_are_one_key() {
+        let mut receiver = DtmfReceiver::default();
+        let mut hear = |at_ms: u64, timestamp: u32, marker, duration, end, reordered| {
+            let payload = Event { code: 1, end, volume: 10, duration }.bytes();
+            let arrival = Arrival { timestamp, marker, reordered };
+            receiver.receive(Time::from_millis(at_ms), arrival, &payload)
+        };
+        assert_eq!(hear(0, 9, false, 320, false, false), Some(digit('1')));
+        assert_eq!(hear(1, 9, true, 160, false, true), None, "the first packet comes second");
+        assert_eq!(hear(40, 9, false, 640, true, false), None);
+        assert_eq!(hear(41, 9, false, 480, false, true), None);
+        assert_eq!(hear(300, 2_400, true, 160, false, false), Some(digit('1')));
+        assert_eq!(hear(301, 9, false, 640, true, true), None, "the end of the key before");
+        assert_eq!(hear(320, 2_400, false, 320, true, false), None);
+    }
+
     #[test]
     fn a_timestamp_that_jumps_back_after_quiet_is_a_new_key() {
         check(&[(0, 900_000, true, 1, true, 160), (3_000, 5, true, 2, false, 160)], "12");
@@ -425,7 +515,8 @@ mod tests {
         ) {
             let mut receiver = DtmfReceiver::default();
             for (at, timestamp, marker, payload) in packets {
-                receiver.receive(Time::from_micros(at.into()), timestamp, marker, &payload);
+                let arrival = Arrival { timestamp, marker, reordered: at.is_multiple_of(3) };
+                receiver.receive(Time::from_micros(at.into()), arrival, &payload);
             }
         }
 

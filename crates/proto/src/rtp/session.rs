@@ -7,7 +7,7 @@
 //!
 //! A packet with our own SSRC is taken like any other: echo servers send our own sound back.
 
-use super::dtmf::{Digit, DtmfReceiver, DtmfSender, EventPacket, QueueFull};
+use super::dtmf::{Arrival, Digit, DtmfReceiver, DtmfSender, EventPacket, QueueFull};
 use super::packet::{self, Packet};
 use super::reception::{Order, Reception};
 use super::remote::{Remote, Sighting};
@@ -128,7 +128,7 @@ impl RtpSession {
     pub fn new(now: Time, config: SessionConfig, rng: &mut Rng) -> Self {
         let sender = Sender::new(rng);
         let mut session = Self {
-            remote: Remote::new(config.remote, config.symmetric),
+            remote: remote_of(&config),
             rtcp_source: None,
             protector: config.srtp_send.as_ref().map(Protector::new),
             opener: config.srtp_receive.as_ref().map(Opener::new),
@@ -153,7 +153,7 @@ impl RtpSession {
     /// Takes what a new offer and answer agreed: counts, SSRC and sequence numbers go on.
     ///
     /// A key that is the same as before keeps its state, another one begins anew; a new signalled
-    /// address forgets what was learnt.
+    /// address forgets what was learnt, none keeps it.
     pub fn reconfigure(&mut self, config: SessionConfig) {
         if config.srtp_send != self.config.srtp_send {
             self.protector = config.srtp_send.as_ref().map(Protector::new);
@@ -162,9 +162,14 @@ impl RtpSession {
             self.opener = config.srtp_receive.as_ref().map(Opener::new);
         }
         if config.symmetric != self.config.symmetric {
-            self.remote = Remote::new(config.remote, config.symmetric);
+            self.remote = remote_of(&config);
         }
-        self.remote.signal(config.remote);
+        // A hold by 0.0.0.0 says nothing of where the sound comes from: that stays what it was.
+        if config.remote.is_some() {
+            self.remote.signal(config.remote);
+        }
+        self.remote.signal_home(config.home);
+        self.remote.agree(config.receivable());
         if (config.send.clock_rate_hz, config.ptime_ms)
             != (self.config.send.clock_rate_hz, self.config.ptime_ms)
         {
@@ -330,7 +335,7 @@ impl RtpSession {
             return if near { Received::UnknownPayload(packet.payload_type) } else { Received::Stranger };
         }
         let (ssrc, sequence) = (packet.ssrc, packet.sequence);
-        let sighting = Sighting { from, ssrc, sequence, authentic: self.opener.is_some() };
+        let sighting = Sighting::of(&packet, from, self.opener.is_some());
         if !self.remote.accept(now, sighting) {
             return Received::Stranger;
         }
@@ -345,7 +350,7 @@ impl RtpSession {
         }
         self.stats.received.first.get_or_insert(now);
         self.stats.received.last = Some(now);
-        self.deliver(now, packet, is_event, order == Order::Restart)
+        self.deliver(now, packet, is_event, order)
     }
 
     fn begin_stream(&mut self, ssrc: u32) {
@@ -353,19 +358,15 @@ impl RtpSession {
         self.dtmf_receiver.reset();
     }
 
-    fn deliver<'a>(
-        &mut self,
-        now: Time,
-        packet: Packet<'a>,
-        is_event: bool,
-        new_stream: bool,
-    ) -> Received<'a> {
+    fn deliver<'a>(&mut self, now: Time, packet: Packet<'a>, is_event: bool, order: Order) -> Received<'a> {
         if is_event {
-            let digit = self.dtmf_receiver.receive(now, packet.timestamp, packet.marker, packet.payload);
+            let Packet { timestamp, marker, payload, .. } = packet;
+            let arrival = Arrival { timestamp, marker, reordered: order == Order::Reordered };
+            let digit = self.dtmf_receiver.receive(now, arrival, payload);
             return digit.map_or(Received::Nothing, Received::Dtmf);
         }
         if self.config.direction.receives() {
-            Received::Media { packet, new_stream }
+            Received::Media { packet, new_stream: order == Order::Restart }
         } else {
             Received::Nothing
         }
@@ -513,6 +514,13 @@ impl RtpSession {
         }
         sealed
     }
+}
+
+fn remote_of(config: &SessionConfig) -> Remote {
+    let mut remote = Remote::new(config.remote, config.symmetric);
+    remote.signal_home(config.home);
+    remote.agree(config.receivable());
+    remote
 }
 
 impl Sender {

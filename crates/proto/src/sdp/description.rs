@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
 
+use crate::rtp::Format;
+
 use super::attribute::{Connection, Crypto, Direction, Origin, RtcpAttribute, RtpMap, split_payload_type};
 pub use super::line::{Line, LineEnd};
 
@@ -17,6 +19,8 @@ pub const MAX_LINES: usize = 1_024;
 pub const MAX_MEDIA: usize = 32;
 /// The most formats of one stream taken.
 pub const MAX_FORMATS: usize = 128;
+/// The most of them whose clocks are told: more than any phone has codings.
+const FORMATS_LIMIT: usize = 32;
 
 /// A session description (RFC 8866): lines of the session, then streams.
 ///
@@ -214,6 +218,17 @@ impl Media {
             .attributes("rtpmap")
             .filter_map(|value| RtpMap::parse(&value))
             .find(|map| map.payload_type == payload_type)
+    }
+
+    /// The payload types with the clock of each: by `a=rtpmap`, otherwise by RFC 3551 §6. One that names no
+    /// clock is left out, as is what comes after the first [`FORMATS_LIMIT`].
+    pub fn clocked_formats(&self) -> Vec<Format> {
+        let format = |payload_type| {
+            let clock_rate_hz =
+                self.rtpmap(payload_type).map(|map| map.clock_hz).or(static_clock_hz(payload_type))?;
+            Some(Format { payload_type, clock_rate_hz })
+        };
+        self.payload_types().take(FORMATS_LIMIT).filter_map(format).collect()
     }
 
     /// The parameters of a payload type, `a=fmtp`.
@@ -433,6 +448,19 @@ impl fmt::Display for SdpError {
 
 impl std::error::Error for SdpError {}
 
+/// The clock of a payload type that needs no `a=rtpmap` (RFC 3551 §6).
+const fn static_clock_hz(payload_type: u8) -> Option<u32> {
+    match payload_type {
+        0 | 3..=5 | 7..=9 | 12 | 13 | 15 | 18 => Some(8_000),
+        6 => Some(16_000),
+        10 | 11 => Some(44_100),
+        14 => Some(90_000),
+        16 => Some(11_025),
+        17 => Some(22_050),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -464,6 +492,26 @@ mod tests {
         assert!(description.connection_of(0).is_some_and(|connection| connection.is_unspecified()));
         assert_eq!(description.rtp_address_of(0), None);
         assert_eq!(description.to_bytes(), DECK_HOLD.as_bytes());
+    }
+
+    #[test]
+    fn formats_have_the_clock_of_their_line_or_of_the_standard() {
+        let check = |lines: &str, expected: &[(u8, u32)]| {
+            let description = parse(&format!("v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=-\r\nt=0 0\r\n{lines}"));
+            let formats = description.media.first().expect("a stream").clocked_formats();
+            let formats: Vec<_> =
+                formats.iter().map(|format| (format.payload_type, format.clock_rate_hz)).collect();
+            assert_eq!(formats, expected, "{lines}");
+        };
+        check(
+            "m=audio 4000 RTP/AVP 9 0 101\r\na=rtpmap:101 telephone-event/8000\r\n",
+            &[(9, 8_000), (0, 8_000), (101, 8_000)],
+        );
+        check("m=audio 4000 RTP/AVP 96 97\r\na=rtpmap:96 opus/48000/2\r\n", &[(96, 48_000)]);
+        let many: String = std::iter::repeat_n(" 0", MAX_FORMATS).collect();
+        let text = format!("v=0\r\no=- 1 1 IN IP4 1.2.3.4\r\ns=-\r\nt=0 0\r\nm=audio 4 RTP/AVP{many}\r\n");
+        let description = parse(&text);
+        assert_eq!(description.media.first().expect("a stream").clocked_formats().len(), FORMATS_LIMIT);
     }
 
     #[test]

@@ -16,5 +16,6 @@ mod relay;
 pub use attribute::{Connection, Crypto, Direction, Origin, RtcpAttribute, RtpMap};
 pub use description::{Description, Line, LineEnd, Media, SdpError, SdpFault, Section};
 pub use offer_answer::{
-    Agreed, AgreedSrtp, Answer, Codec, HoldForm, Local, OfferAnswer, Refusal, SrtpKey, SrtpPolicy, Suite,
+    Agreed, AgreedSrtp, Answer, Codec, HoldForm, Local, OfferAnswer, Refusal, Renumbered, SrtpKey,
+    SrtpPolicy, Suite,
 };

@@ -15,6 +15,7 @@ use super::description::{Description, Media};
 use super::local::usable;
 pub use super::local::{Codec, HoldForm, Local, SrtpKey, SrtpPolicy, Suite};
 pub use super::refusal::Refusal;
+use crate::rtp::Format;
 
 const PLAIN: &str = "RTP/AVP";
 const SECURE: &str = "RTP/SAVP";
@@ -49,6 +50,17 @@ pub struct Agreed {
     /// Keys, if the stream is encrypted. Equal keys after a new exchange mean that the streams go on:
     /// their counters must not be reset.
     pub srtp: Option<AgreedSrtp>,
+}
+
+impl Agreed {
+    /// All that may arrive: sound and keys.
+    pub fn receivable(&self) -> Vec<Format> {
+        let sound = std::iter::once((self.receive_payload_type, self.codec)).chain(self.also_receive.clone());
+        let keys = self.receive_dtmf.map(|payload_type| (payload_type, self.codec));
+        let format =
+            |(payload_type, codec): (u8, Codec)| Format { payload_type, clock_rate_hz: codec.clock_hz() };
+        sound.chain(keys).map(format).collect()
+    }
 }
 
 /// The keys of an encrypted stream; the same suite both ways.
@@ -91,6 +103,16 @@ pub struct OfferAnswer {
     sent: Option<Description>,
     exchange: Exchange,
     agreed: Option<Agreed>,
+    renumbered: Option<Renumbered>,
+}
+
+/// An answer bears another crypto tag than the offer that it takes (RFC 4568 §7.1.3 wants the same).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Renumbered {
+    /// The tag that we offered.
+    pub ours: u32,
+    /// The tag that came back.
+    pub theirs: u32,
 }
 
 /// What stands at one place of the list of streams.
@@ -124,6 +146,7 @@ impl OfferAnswer {
             sent: None,
             exchange: Exchange::Theirs,
             agreed: None,
+            renumbered: None,
         }
     }
 
@@ -165,6 +188,11 @@ impl OfferAnswer {
     /// What was agreed last.
     pub fn agreed(&self) -> Option<&Agreed> {
         self.agreed.as_ref()
+    }
+
+    /// How the last answer to an offer of ours has renumbered its key, if it has.
+    pub fn renumbered(&self) -> Option<Renumbered> {
+        self.renumbered
     }
 
     /// The offer to send. The version in `o=` grows only if something else changed.
@@ -226,13 +254,17 @@ impl OfferAnswer {
         let chosen = match_answer(&self.local, offered, answer, index)?;
         let ours = offered.section.direction().unwrap_or_default();
         let remote = remote_direction(answer, index);
+        self.renumbered = renumbered(offered, &chosen);
         let mut agreed = chosen.agreed(&self.local, answer, ours.intersect(remote.reversed()));
         let receives = payload_types(offered).find(|(_, codec)| *codec == chosen.codec);
         agreed.receive_payload_type = receives.map_or(chosen.payload_type, |(number, _)| number);
         agreed.also_receive = others(payload_types(offered), agreed.receive_payload_type);
         agreed.receive_dtmf = agreed.send_dtmf.and(dtmf_of(offered));
         self.secure_profile = answer.media.get(index).is_some_and(|media| is_secure(media.protocol()));
-        self.remote_hold = ours.sends() && !remote.receives();
+        // An offer to send nothing can be answered in one way only: it says nothing of a hold.
+        if ours.sends() {
+            self.remote_hold = !remote.receives();
+        }
         self.exchange = Exchange::Answered;
         self.agreed = Some(agreed.clone());
         Ok(agreed)
@@ -424,7 +456,8 @@ fn match_answer(
     Ok(Chosen { index, codec, payload_type, dtmf, srtp })
 }
 
-/// The key an answer chose: it must bear tag and suite of one that was offered (RFC 4568 §7.1.3).
+/// The key an answer chose: it must bear tag and suite of one that was offered (RFC 4568 §7.1.3). Some
+/// servers count the tags anew: then the suite tells it, where one alone was offered with that suite.
 fn answered_key(
     local: &Local,
     offered: &Media,
@@ -439,11 +472,25 @@ fn answered_key(
             _ => Ok(None),
         };
     };
-    let ours = offers.iter().find(|ours| ours.tag == crypto.tag).ok_or(Refusal::Mismatch)?;
     let (suite, remote_key) = usable(&crypto).ok_or(Refusal::SrtpNotAcceptable)?;
-    let (_, local_key) = usable(ours).filter(|(ours, _)| *ours == suite).ok_or(Refusal::Mismatch)?;
+    let of_suite = |offer: &&Crypto| usable(offer).is_some_and(|(ours, _)| ours == suite);
+    let by_tag = offers.iter().filter(of_suite).find(|ours| ours.tag == crypto.tag);
+    let ours = by_tag.or_else(|| only(offers.iter().filter(of_suite))).ok_or(Refusal::Mismatch)?;
+    let (_, local_key) = usable(ours).ok_or(Refusal::Mismatch)?;
     let (local_key, remote_key) = (local_key.to_owned(), remote_key.to_owned());
     Ok(Some((crypto.tag, AgreedSrtp { suite, local_key, remote_key })))
+}
+
+/// The tags of a key that was offered under another one.
+fn renumbered(offered: &Media, chosen: &Chosen) -> Option<Renumbered> {
+    let (theirs, srtp) = chosen.srtp.as_ref()?;
+    let ours = offered.cryptos().find(|ours| usable(ours).is_some_and(|(_, key)| key == srtp.local_key))?.tag;
+    (ours != *theirs).then_some(Renumbered { ours, theirs: *theirs })
+}
+
+/// The only one of several.
+fn only<T>(mut several: impl Iterator<Item = T>) -> Option<T> {
+    several.next().filter(|_| several.next().is_none())
 }
 
 /// The other party's own direction; `0.0.0.0` means that it receives nothing, whatever it says.

@@ -295,12 +295,69 @@ fn keys_nobody_offered_are_refused() {
         assert_eq!(caller.receive_answer(&answer).err(), Some(expected), "{crypto}");
     };
     check("", Refusal::SrtpNotAcceptable);
-    check(&format!("a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:{KEY_B}\r\n"), Refusal::Mismatch);
     check(&format!("a=crypto:1 AES_CM_128_HMAC_SHA1_32 inline:{KEY_B}\r\n"), Refusal::Mismatch);
     check("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:short\r\n", Refusal::SrtpNotAcceptable);
     let mut caller = secure_phone(23, SrtpPolicy::Required, &[(Long, KEY_A)]);
     caller.offer();
     assert_eq!(caller.receive_answer(&stream("m=audio 1 RTP/AVP 8\r\n")), Err(Refusal::SrtpRequired));
+}
+
+#[test]
+fn an_answer_under_another_tag_is_taken_by_its_suite() {
+    use Suite::{AesCm128HmacSha1_32 as Short, AesCm128HmacSha1_80 as Long};
+    let check = |keys: &[(Suite, &str)],
+                 crypto: &str,
+                 expected: Result<&str, Refusal>,
+                 expected_tags: Option<(u32, u32)>| {
+        let mut caller = secure_phone(23, SrtpPolicy::Required, keys);
+        caller.offer();
+        let answer = stream(&format!("m=audio 4000 RTP/SAVP 8\r\na=crypto:{crypto} inline:{KEY_C}\r\n"));
+        let agreed = caller.receive_answer(&answer).map(|agreed| agreed.srtp.expect("keys").local_key);
+        let tags = caller.renumbered().map(|tags| (tags.ours, tags.theirs));
+        assert_eq!(agreed, expected.map(str::to_owned), "{crypto}");
+        assert_eq!(tags, expected_tags, "{crypto}");
+    };
+    let both = [(Long, KEY_A), (Short, KEY_B)];
+    check(&both, "1 AES_CM_128_HMAC_SHA1_80", Ok(KEY_A), None);
+    check(&both, "2 AES_CM_128_HMAC_SHA1_80", Ok(KEY_A), Some((1, 2)));
+    check(&both, "1 AES_CM_128_HMAC_SHA1_32", Ok(KEY_B), Some((2, 1)));
+    check(&both[..1], "9 AES_CM_128_HMAC_SHA1_80", Ok(KEY_A), Some((1, 9)));
+    // Of two of one suite nobody can tell which one is meant.
+    let same = [(Long, KEY_A), (Long, KEY_B)];
+    check(&same, "2 AES_CM_128_HMAC_SHA1_80", Ok(KEY_B), None);
+    check(&same, "3 AES_CM_128_HMAC_SHA1_80", Err(Refusal::Mismatch), None);
+}
+
+#[test]
+fn both_hold_and_each_knows_what_the_other_does() {
+    let (mut one, mut other) = (phone(23, 10_000), phone(24, 12_000));
+    exchange(&mut one, &mut other).expect("agreement");
+    let form = HoldForm::SENDONLY;
+    let check = |one: &OfferAnswer, other: &OfferAnswer, one_held: bool, other_held: bool| {
+        assert_eq!((one.is_remote_hold(), other.is_remote_hold()), (one_held, other_held));
+    };
+    other.hold(form);
+    exchange(&mut other, &mut one).expect("agreement");
+    check(&one, &other, true, false);
+    one.hold(form);
+    exchange(&mut one, &mut other).expect("agreement");
+    check(&one, &other, true, true);
+    other.resume();
+    exchange(&mut other, &mut one).expect("agreement");
+    check(&one, &other, false, true);
+    other.hold(form);
+    exchange(&mut other, &mut one).expect("agreement");
+    one.resume();
+    let (at_one, _) = exchange(&mut one, &mut other).expect("agreement");
+    check(&one, &other, true, false);
+    assert!(at_one.receive && !at_one.send);
+    other.resume();
+    exchange(&mut other, &mut one).expect("agreement");
+    check(&one, &other, false, false);
+    // An answer to a hold by `inactive` can be nothing else.
+    one.hold(HoldForm { inactive: true, ..form });
+    exchange(&mut one, &mut other).expect("agreement");
+    check(&one, &other, false, true);
 }
 
 #[test]

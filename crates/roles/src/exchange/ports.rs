@@ -1,11 +1,16 @@
 //! The ports of the media relay: four in a row for each call.
 
+use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use proto::Rng;
 
 use crate::relay::RelayId;
 
 /// Ports of one call: RTP and RTCP towards the caller, RTP and RTCP towards the called.
 const PORTS_PER_CALL: u16 = 4;
+/// One place in so many rests after a call.
+const RESTING_PART: usize = 8;
 
 /// Where media is relayed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -33,59 +38,104 @@ pub(super) struct Place {
 }
 
 /// Places that are free.
+///
+/// Each is drawn by chance, so that nobody can tell from one call where the next one will be.
 #[derive(Debug)]
 pub(super) struct Ports {
     config: RelayPorts,
-    /// Places never used yet.
-    next: u16,
-    /// Places given back. The one that has rested longest is used first, so that packets of the call
-    /// before do not enter the next.
-    rested: std::collections::VecDeque<RelayId>,
+    /// Places that may be drawn.
+    free: Vec<u16>,
+    /// Places given back not long ago, the oldest first: packets of the call before must not enter the next.
+    rested: VecDeque<u16>,
+    taken: Vec<bool>,
 }
 
 impl Ports {
     pub(super) fn new(config: RelayPorts) -> Self {
         let room = (u16::MAX - config.first.min(u16::MAX - 1)) / PORTS_PER_CALL;
         let config = RelayPorts { calls: config.calls.min(room), ..config };
-        Self { config, next: 0, rested: std::collections::VecDeque::new() }
+        let free = (0..config.calls).collect();
+        Self { config, free, rested: VecDeque::new(), taken: vec![false; config.calls.into()] }
     }
 
     /// A place, or none where all are taken.
-    pub(super) fn take(&mut self) -> Option<Place> {
-        let relay = if self.next < self.config.calls {
-            self.next += 1;
-            u32::from(self.next - 1)
-        } else {
+    pub(super) fn take(&mut self, rng: &mut Rng) -> Option<Place> {
+        let resting = usize::from(self.config.calls) / RESTING_PART;
+        let rested = self.rested.len().saturating_sub(resting);
+        self.free.extend(self.rested.drain(..rested));
+        let place = if self.free.is_empty() {
             self.rested.pop_front()?
+        } else {
+            self.free.swap_remove(rng.below(self.free.len() as u64) as usize)
         };
-        let base = self.config.first + u16::try_from(relay).ok()? * PORTS_PER_CALL;
+        *self.taken.get_mut(usize::from(place))? = true;
+        let base = self.config.first + place * PORTS_PER_CALL;
         let at = |port| SocketAddr::new(self.config.address, port);
-        Some(Place { relay, a: at(base), b: at(base + 2) })
+        Some(Place { relay: place.into(), a: at(base), b: at(base + 2) })
     }
 
     /// The relay has closed it.
     pub(super) fn give_back(&mut self, relay: RelayId) {
-        if relay < u32::from(self.next) && !self.rested.contains(&relay) {
-            self.rested.push_back(relay);
+        let Ok(place) = u16::try_from(relay) else { return };
+        let taken = self.taken.get_mut(usize::from(place));
+        if taken.is_some_and(std::mem::take) {
+            self.rested.push_back(place);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
     fn places_are_taken_and_given_back() {
+        let mut rng = Rng::from_number(1);
         let mut ports = Ports::new(RelayPorts { first: 65_000, calls: 10_000, ..RelayPorts::default() });
-        let places: Vec<Place> = std::iter::from_fn(|| ports.take()).collect();
+        let places: Vec<Place> = std::iter::from_fn(|| ports.take(&mut rng)).collect();
         assert_eq!(places.len(), 133);
-        assert!(places.iter().all(|place| place.b.port() == place.a.port() + 2));
-        assert!(places.last().is_some_and(|place| place.b.port() < u16::MAX));
+        assert!(
+            places
+                .iter()
+                .all(|place| place.b.port() == place.a.port() + 2 && place.a.port().is_multiple_of(2))
+        );
+        let ports_used: BTreeSet<u16> = places.iter().map(|place| place.a.port()).collect();
+        assert_eq!(
+            (ports_used.len(), ports_used.first(), ports_used.last()),
+            (133, Some(&65_000), Some(&65_528))
+        );
         ports.give_back(7);
         ports.give_back(7);
         ports.give_back(500);
-        assert_eq!(ports.take().map(|place| place.relay), Some(7));
-        assert_eq!(ports.take(), None);
+        assert_eq!(ports.take(&mut rng).map(|place| place.relay), Some(7));
+        assert_eq!(ports.take(&mut rng), None);
+    }
+
+    #[test]
+    fn places_are_drawn_by_chance() {
+        let drawn = |seed| {
+            let mut rng = Rng::from_number(seed);
+            let mut ports = Ports::new(RelayPorts::default());
+            let mut draw = || ports.take(&mut rng).map(|place| place.relay);
+            std::array::from_fn::<_, 20, _>(|_| draw())
+        };
+        let (one, two) = (drawn(1), drawn(2));
+        assert_ne!(one, two);
+        let steps: BTreeSet<_> = one.windows(2).map(|pair| pair[0] < pair[1]).collect();
+        assert_eq!(steps.len(), 2, "neither rising nor falling: {one:?}");
+    }
+
+    #[test]
+    fn a_place_given_back_rests() {
+        let mut rng = Rng::from_number(1);
+        let mut ports = Ports::new(RelayPorts { calls: 80, ..RelayPorts::default() });
+        let first = ports.take(&mut rng).map(|place| place.relay).expect("a place");
+        ports.give_back(first);
+        for _ in 0..79 {
+            assert_ne!(ports.take(&mut rng).map(|place| place.relay), Some(first));
+        }
+        assert_eq!(ports.take(&mut rng).map(|place| place.relay), Some(first));
     }
 }

@@ -145,6 +145,21 @@ impl Bench {
         self.inbox.entry(address).or_default().push(text);
     }
 
+    /// The place of the call whose relay was opened last.
+    fn place(&self) -> crate::relay::RelayId {
+        let opened = self.media.iter().rev().find_map(|command| match command {
+            RelayCommand::Open { relay, .. } => Some(*relay),
+            _ => None,
+        });
+        opened.expect("a relay is open")
+    }
+
+    /// How the media line begins that leads to that side of the relay opened last.
+    fn audio(&self, side: crate::relay::Side) -> String {
+        let port = 20_000 + 4 * self.place() + if side == crate::relay::Side::A { 0 } else { 2 };
+        format!("m=audio {port} ")
+    }
+
     /// The newest message to a phone that begins like this.
     fn heard(&self, phone: &Phone, beginning: &str) -> String {
         let all = self.inbox.get(&phone.address).map(Vec::as_slice).unwrap_or_default();

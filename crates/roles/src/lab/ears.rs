@@ -1,7 +1,7 @@
 //! The sound of a phone on the simulated wire: who opens RTP sessions, speaks and listens.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use proto::rtp::Impairment;
@@ -82,12 +82,12 @@ impl ToneEars {
         &mut self,
         now: Time,
         id: SessionId,
-        (agreed, before_ack): (&Agreed, BeforeAck),
+        (agreed, before_ack, home): (&Agreed, BeforeAck, Option<IpAddr>),
         out: &mut Vec<Sound>,
     ) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let config = match session_config(agreed) {
-            Ok(config) => SessionConfig { before_ack, ..config },
+            Ok(config) => SessionConfig { before_ack, home, ..config },
             Err(reason) => return out.push(Sound::Tell(SoundEvent::Failed { session: id, reason })),
         };
         match &mut leg.agreed {
@@ -157,8 +157,8 @@ impl Ears for ToneEars {
             SoundCommand::Open { session, local } => {
                 self.legs.insert(session, Leg { local, agreed: None, tones: (Time::ZERO, Vec::new()) });
             }
-            SoundCommand::Agree { session, agreed, before_ack, .. } => {
-                self.agree(now, session, (&agreed, before_ack), out);
+            SoundCommand::Agree { session, agreed, before_ack, home, .. } => {
+                self.agree(now, session, (&agreed, before_ack, home), out);
             }
             SoundCommand::Dtmf { session, digits, .. } => self.press(session, &digits),
             SoundCommand::Focus(sessions) => self.focus = sessions,
@@ -356,6 +356,7 @@ mod tests {
                 agreed: agreed(remote),
                 held: false,
                 before_ack: BeforeAck::Acknowledged,
+                home: None,
             },
             SoundCommand::Focus(vec![1]),
         ] {

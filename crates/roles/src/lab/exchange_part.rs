@@ -69,13 +69,13 @@ impl Side<Exchange> for ExchangeSide {
 
     fn receive(
         &mut self,
-        _: Time,
+        now: Time,
         local: SocketAddr,
         from: SocketAddr,
         bytes: &[u8],
         out: &mut Vec<Effect<RelayEvent>>,
     ) {
-        let forwarded = self.relay.receive(local, from, bytes);
+        let forwarded = self.relay.receive(now, local, from, bytes);
         out.extend(forwarded.map(|it| Effect::Send { from: it.from, to: it.to, bytes: it.bytes }));
     }
 

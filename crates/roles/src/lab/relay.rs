@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use proto::Time;
+use proto::rtp::Packet;
+use proto::rtp::remote::{Remote, Sighting};
 use proto::rtp::srtp::{MasterKey, Opener, Protector, Suite};
 use proto::sdp::AgreedSrtp;
 
@@ -21,8 +24,8 @@ pub struct Forwarded {
     pub bytes: Bytes,
 }
 
-/// Passes RTP between the two legs of each call: to where SDP pointed until a leg's first packet shows
-/// its true address, and from then on to and from that address alone.
+/// Passes RTP between the two legs of each call, by the same judgement of addresses as the relay of the
+/// program ([`Remote`]).
 #[derive(Debug, Default)]
 pub struct SimRelay {
     calls: BTreeMap<RelayId, [Leg; 2]>,
@@ -32,7 +35,9 @@ pub struct SimRelay {
 struct Leg {
     local: SocketAddr,
     pointed: Option<SocketAddr>,
-    learnt: Option<SocketAddr>,
+    /// Where SDP said last that its sound comes from.
+    place: Option<SocketAddr>,
+    remote: Remote,
     learnt_rtcp: Option<SocketAddr>,
     /// What the exchange itself says to it.
     hears: Option<Sound>,
@@ -50,9 +55,11 @@ impl SimRelay {
                 self.calls.insert(relay, [Leg::new(a), Leg::new(b)]);
                 None
             }
-            RelayCommand::Point { relay, side, remote, srtp, .. } => {
+            RelayCommand::Point { relay, side, remote, home, formats, srtp } => {
                 let leg = self.calls.get_mut(&relay)?.get_mut(index(side))?;
                 leg.point(remote);
+                leg.remote.signal_home(home);
+                leg.remote.agree(formats);
                 leg.set_keys(srtp.as_deref());
                 None
             }
@@ -69,15 +76,21 @@ impl SimRelay {
     }
 
     /// Takes a datagram that arrived at `local`; what is to be passed on.
-    pub fn receive(&mut self, local: SocketAddr, from: SocketAddr, bytes: &[u8]) -> Option<Forwarded> {
+    pub fn receive(
+        &mut self,
+        now: Time,
+        local: SocketAddr,
+        from: SocketAddr,
+        bytes: &[u8],
+    ) -> Option<Forwarded> {
         let legs = self.calls.values_mut().find(|legs| legs.iter().any(|leg| leg.has(local)))?;
         let (here, there) = if legs[0].has(local) { (0, 1) } else { (1, 0) };
         let rtcp = legs[here].local != local;
-        if !legs[here].welcomes(from, rtcp) {
+        let clear = legs[here].open(bytes, rtcp)?;
+        if !legs[here].welcomes(now, from, &clear, rtcp) {
             legs[here].figures.strangers += 1;
             return None;
         }
-        let clear = legs[here].open(bytes, rtcp)?;
         if !rtcp {
             legs[here].figures.packets += 1;
             legs[here].figures.bytes += bytes.len() as u64;
@@ -117,7 +130,8 @@ impl Leg {
         Self {
             local,
             pointed: None,
-            learnt: None,
+            place: None,
+            remote: Remote::new(None, true),
             learnt_rtcp: None,
             hears: None,
             srtp: None,
@@ -128,9 +142,12 @@ impl Leg {
     }
 
     fn point(&mut self, remote: Option<SocketAddr>) {
-        if self.pointed != remote {
-            self.pointed = remote;
-            self.learnt = None;
+        self.pointed = remote;
+        // A hold by 0.0.0.0 says nothing of where its sound comes from: that stays what it was.
+        let place = remote.or(self.place);
+        if self.place != place {
+            self.place = place;
+            self.remote.signal(place);
             self.learnt_rtcp = None;
         }
     }
@@ -172,23 +189,34 @@ impl Leg {
         self.local == local || above(self.local) == local
     }
 
-    fn welcomes(&mut self, from: SocketAddr, rtcp: bool) -> bool {
-        let learnt = if rtcp { &mut self.learnt_rtcp } else { &mut self.learnt };
-        *learnt.get_or_insert(from) == from
+    fn welcomes(&mut self, now: Time, from: SocketAddr, clear: &[u8], rtcp: bool) -> bool {
+        let authentic = self.opener.is_some();
+        if rtcp {
+            let welcome = authentic || self.remote.is_near(from);
+            self.learnt_rtcp = if welcome { Some(from) } else { self.learnt_rtcp };
+            return welcome;
+        }
+        let packet = Packet::parse(clear).ok();
+        packet.is_some_and(|packet| self.remote.accept(now, Sighting::of(&packet, from, authentic)))
     }
 
     fn way_out(&self, rtcp: bool) -> Option<(SocketAddr, SocketAddr)> {
         // A leg that holds by 0.0.0.0 is pointed nowhere and gets nothing.
         let pointed = self.pointed?;
+        let sound = self.remote.address().unwrap_or(pointed);
         if rtcp {
-            return Some((above(self.local), self.learnt_rtcp.unwrap_or(above(pointed))));
+            let learnt = self.learnt_rtcp.filter(|from| from.ip() == sound.ip());
+            return Some((above(self.local), learnt.unwrap_or(above(sound))));
         }
-        Some((self.local, self.learnt.unwrap_or(pointed)))
+        Some((self.local, sound))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
+    use proto::rtp::Format;
     use proto::sdp::Codec;
 
     use super::*;
@@ -198,7 +226,7 @@ mod tests {
         text.parse().expect("an address")
     }
 
-    fn opened() -> SimRelay {
+    fn opened(home: Option<&str>) -> SimRelay {
         let mut relay = SimRelay::default();
         relay.command(RelayCommand::Open {
             relay: 1,
@@ -206,26 +234,37 @@ mod tests {
             b: address("10.0.0.9:20002"),
         });
         for (side, remote) in [(Side::A, "10.0.0.1:10000"), (Side::B, "10.0.0.2:10000")] {
-            relay.command(RelayCommand::Point {
-                relay: 1,
-                side,
-                remote: Some(address(remote)),
-                home: None,
-                srtp: None,
-            });
+            let home = home.filter(|_| side == Side::B).map(|home| address(home).ip());
+            relay.command(point(side, Some(remote), home));
         }
         relay
     }
 
+    fn point(side: Side, remote: Option<&str>, home: Option<IpAddr>) -> RelayCommand {
+        let formats = vec![Format { payload_type: 8, clock_rate_hz: 8_000 }];
+        RelayCommand::Point { relay: 1, side, remote: remote.map(address), home, formats, srtp: None }
+    }
+
+    /// The packet of that number in a stream of 20 ms.
+    fn rtp(sequence: u16) -> Vec<u8> {
+        let timestamp = u32::from(sequence) * 160;
+        let mut bytes = Vec::new();
+        Packet { payload_type: 8, sequence, timestamp, ssrc: 5, payload: &[0x55; 160], ..Packet::default() }
+            .write(&mut bytes);
+        bytes
+    }
+
     #[track_caller]
     fn check(relay: &mut SimRelay, local: &str, from: &str, to: Option<&str>) {
-        let forwarded = relay.receive(address(local), address(from), b"sound");
+        let rtcp = [0x80, 201, 0, 1, 0, 0, 0, 1];
+        let bytes = if address(local).port().is_multiple_of(2) { rtp(1) } else { rtcp.to_vec() };
+        let forwarded = relay.receive(Time::ZERO, address(local), address(from), &bytes);
         assert_eq!(forwarded.map(|forwarded| forwarded.to), to.map(address));
     }
 
     #[test]
     fn packets_pass_to_the_other_leg_and_strangers_do_not() {
-        let mut relay = opened();
+        let mut relay = opened(Some("203.0.113.1:5060"));
         check(&mut relay, "10.0.0.9:20000", "10.0.0.1:10000", Some("10.0.0.2:10000"));
         check(&mut relay, "10.0.0.9:20001", "10.0.0.1:10001", Some("10.0.0.2:10001"));
         check(&mut relay, "10.0.0.9:20000", "10.6.6.6:10000", None);
@@ -239,8 +278,19 @@ mod tests {
     }
 
     #[test]
+    fn a_stranger_is_heard_after_half_a_second() {
+        let mut relay = opened(None);
+        let mut said = (0..).map(|number: u16| {
+            let at = Time::from_millis(u64::from(number) * 20);
+            let local = address("10.0.0.9:20002");
+            relay.receive(at, local, address("10.6.6.6:1"), &rtp(number)).is_some()
+        });
+        assert_eq!(said.position(|passed| passed), Some(25));
+    }
+
+    #[test]
     fn an_echo_comes_back_and_nothing_else_comes() {
-        let mut relay = opened();
+        let mut relay = opened(None);
         let speech = Speech { sound: Sound::Echo, codec: Codec::Pcma, payload_type: 8 };
         relay.command(RelayCommand::Play { relay: 1, side: Side::A, speech: Some(speech) });
         check(&mut relay, "10.0.0.9:20000", "10.0.0.1:10000", Some("10.0.0.1:10000"));
@@ -251,8 +301,8 @@ mod tests {
 
     #[test]
     fn who_holds_by_an_empty_address_gets_nothing() {
-        let mut relay = opened();
-        relay.command(RelayCommand::Point { relay: 1, side: Side::A, remote: None, home: None, srtp: None });
+        let mut relay = opened(None);
+        relay.command(point(Side::A, None, None));
         check(&mut relay, "10.0.0.9:20002", "10.0.0.2:10000", None);
     }
 }

@@ -75,6 +75,8 @@ pub(super) struct Conversation {
     /// How it rings here.
     pub(super) ring: Option<String>,
     pub(super) sound: Option<Box<Sound>>,
+    /// The host that its signalling comes from.
+    pub(super) home: Option<std::net::IpAddr>,
     transfer: Option<Box<transfer::Transfer>>,
     purpose: Purpose,
     signalling: Option<Box<Call>>,
@@ -194,6 +196,7 @@ impl Conversation {
             timers: Vec::new(),
             cause: None,
             listed: false,
+            home: None,
             own_ringback: false,
         }
     }
@@ -447,6 +450,7 @@ impl Phone {
             E::Offered { sdp } => self.on_offered(number, sdp),
             E::Modified { sdp } => self.on_modified(number, sdp),
             E::ModifyFailed { status } => self.on_modify_failed(number, status),
+            E::MayAskAgain { .. } => self.take_back_offer(number),
             E::Refreshed { interval_s } => {
                 self.note_call(number, &format!("Session Refreshed, {interval_s}s"));
             }

@@ -289,6 +289,9 @@ impl Phone {
                 // What is said inside a call goes where the call goes and tells nothing about servers.
                 let begins = self.calls.table.get(&number).filter(|call| call.answered_at.is_none());
                 self.answered_by(begins.map(|call| call.account), flow);
+                if let Some(call) = self.calls.table.get_mut(&number) {
+                    call.home = Some(flow.remote.ip());
+                }
                 self.on_call_response(number, id, response);
             }
             O::Key(number) => {

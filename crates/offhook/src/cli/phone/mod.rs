@@ -147,6 +147,7 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     let packets = Packets::default();
     net.set_tap(packets.tap(capture.as_ref().map(Capture::tap)));
     let journal = Journal::start(arguments.dir.as_deref(), place.ip())?;
+    let media_tap = packets.media_tap(capture.map(|capture| capture.media_tap()));
     let papers = Papers { journal, packets, before: settings.clone(), restarts: 0 };
     let (commander, commands) = mpsc::channel(COMMANDS_WAITING);
     let web = arguments.web.open(place.ip(), !arguments.stdio, arguments.dir.as_deref(), &mut rng)?;
@@ -156,7 +157,7 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     let (own, dscp) = (sound_config(&settings, &general), general.rtp.audio_dscp);
     let (source, sink) = arguments.audio.open(own.rate_hz)?;
     let engine = sound::Engine::new(own, source, sink, rng.fork());
-    let sound = Sound::start(engine, dscp, clock, capture.map(|capture| capture.media_tap()))?;
+    let sound = Sound::start(engine, dscp, clock, Some(media_tap))?;
     let (rows, history) = memory::Rows::recall(&*store)?;
     let hands = Hands::new(teller, sound, rows, papers, compass, clock);
     let dns = Dns::system();

@@ -1,7 +1,6 @@
 //! The exchange's wishes for its media relay, in the relay's own words.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use media::codec::Codec;
@@ -57,8 +56,15 @@ impl Relaying {
     pub(in crate::cli) fn command(&mut self, command: RelayCommand) {
         let (relay, done) = match command {
             RelayCommand::Open { relay, a, b } => (relay, self.relay.open_at(relay.into(), a, b)),
-            RelayCommand::Point { relay, side, remote, home, srtp } => {
-                let pointed = expected(remote, home, srtp.as_deref())
+            RelayCommand::Point { relay, side, remote, home, formats, srtp } => {
+                let pointed = keys(srtp.as_deref())
+                    .map(|(receive_key, send_key)| Expected {
+                        rtp: remote,
+                        home,
+                        formats,
+                        receive_key,
+                        send_key,
+                    })
                     .and_then(|expected| self.relay.expect(relay.into(), own(side), expected));
                 (relay, pointed)
             }
@@ -138,15 +144,10 @@ const fn theirs(side: relay::Side) -> Side {
     }
 }
 
-fn expected(
-    remote: Option<SocketAddr>,
-    home: Option<IpAddr>,
-    srtp: Option<&AgreedSrtp>,
-) -> io::Result<Expected> {
-    let Some(srtp) = srtp else { return Ok(Expected { rtp: remote, home, ..Expected::default() }) };
-    let receive_key = Some(key(srtp, &srtp.remote_key)?);
-    let send_key = Some(key(srtp, &srtp.local_key)?);
-    Ok(Expected { rtp: remote, home, receive_key, send_key })
+/// The key of a leg, then ours.
+fn keys(srtp: Option<&AgreedSrtp>) -> io::Result<(Option<MasterKey>, Option<MasterKey>)> {
+    let Some(srtp) = srtp else { return Ok((None, None)) };
+    Ok((Some(key(srtp, &srtp.remote_key)?), Some(key(srtp, &srtp.local_key)?)))
 }
 
 fn key(srtp: &AgreedSrtp, base64: &str) -> io::Result<MasterKey> {

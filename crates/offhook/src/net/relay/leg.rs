@@ -96,6 +96,7 @@ impl Leg {
             self.rtcp_from = None;
             (self.told_stranger, self.told_learnt) = (false, false);
         }
+        self.remote.agree(std::mem::take(&mut expected.formats));
         self.signalled = expected.rtp;
         if expected.receive_key != self.expected.receive_key {
             self.opener = expected.receive_key.as_ref().map(Opener::new);
@@ -120,8 +121,7 @@ impl Leg {
         let packet = length.and_then(|length| Packet::parse(bytes.get(..length)?).ok());
         let (Some(length), Some(packet)) = (length, packet) else { return self.refuse(from) };
         let authentic = self.opener.is_some();
-        let seen = Sighting { from, ssrc: packet.ssrc, sequence: packet.sequence, authentic };
-        if !self.remote.accept(now, seen) {
+        if !self.remote.accept(now, Sighting::of(&packet, from, authentic)) {
             return self.stranger();
         }
         let media = (packet.payload_type <= STATIC_PAYLOAD_TYPES && !matches!(packet.payload_type, 10 | 11))
@@ -159,7 +159,7 @@ impl Leg {
     pub(super) fn send(&mut self, kind: Kind, packet: &mut Vec<u8>) -> Result<(), Undelivered> {
         let to = match kind {
             Kind::Rtp => self.remote.address(),
-            Kind::Rtcp => self.rtcp_from.or_else(|| self.remote.address().map(next_port)),
+            Kind::Rtcp => self.rtcp_address(),
         };
         // SDP's last word is where not to send; an address learnt before does not overrule it.
         let to = to.filter(|_| self.signalled.is_some()).ok_or(Undelivered)?;
@@ -176,6 +176,13 @@ impl Leg {
             Kind::Rtcp => self.sockets.rtcp.send_to(packet, to),
         };
         sent.map(drop).map_err(|_| Undelivered)
+    }
+
+    /// Where its RTCP came from, unless its sound is another's by now; else one port above its sound.
+    fn rtcp_address(&self) -> Option<SocketAddr> {
+        let sound = self.remote.address()?;
+        let is_its = |from: &SocketAddr| from.ip() == sound.ip() || self.opener.is_some();
+        Some(self.rtcp_from.filter(is_its).unwrap_or_else(|| next_port(sound)))
     }
 
     pub(super) fn count_undelivered(&mut self) {
@@ -259,6 +266,8 @@ fn next_port(mut address: SocketAddr) -> SocketAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proto::rtp::Format;
+    use proto::rtp::srtp::{MasterKey, Suite};
 
     fn socket() -> UdpSocket {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("bound");
@@ -310,10 +319,9 @@ mod tests {
         assert!(leg.send(Kind::Rtp, &mut vec![1, 2, 3]).is_ok());
         assert_eq!(phone.recv(&mut buffer).expect("comes"), 3);
 
-        leg.expect(Expected { rtp: Some(other), ..Expected::default() });
-        for sequence in 1..=3 {
-            leg.receive(Time::ZERO, Kind::Rtp, from, &mut rtp(sequence));
-        }
+        // One who sends from another port is not bound: where SDP says that he is, he may be yet.
+        leg.expect(Expected { rtp: Some(other), home: Some(from.ip()), ..Expected::default() });
+        leg.receive(Time::ZERO, Kind::Rtp, from, &mut rtp(1));
         assert!(leg.remote.is_locked());
         leg.sweep();
         stranger.send_to(&rtp(1), at).expect("sent");
@@ -329,5 +337,58 @@ mod tests {
             leg.receive(Time::from_millis(20), Kind::Rtp, other, &mut rtp(1)),
             Verdict::Stranger { first: true }
         );
+    }
+    #[test]
+    fn a_stranger_is_heard_after_half_a_second_and_gives_way_with_all_that_was_his() {
+        let address = |text: &str| -> SocketAddr { text.parse().expect("an address") };
+        let (phone, stranger) = (address("192.0.2.7:4000"), address("198.51.100.9:5000"));
+        let mut leg = Leg::new(Sockets { rtp: socket(), rtcp: socket() });
+        leg.expect(Expected {
+            rtp: Some(address("10.0.0.1:4000")),
+            home: Some(phone.ip()),
+            formats: vec![Format { payload_type: 8, clock_rate_hz: 8_000 }],
+            ..Expected::default()
+        });
+        let said = |leg: &mut Leg, number: u8, from| {
+            let mut bytes = rtp(number);
+            bytes[4..8].copy_from_slice(&(u32::from(number) * 160).to_be_bytes());
+            let verdict = leg.receive(Time::from_millis(u64::from(number) * 20), Kind::Rtp, from, &mut bytes);
+            matches!(verdict, Verdict::Forward { .. })
+        };
+        assert_eq!((0..50).find(|number| said(&mut leg, *number, stranger)), Some(25));
+        let report = [0x80, 201, 0, 1, 0, 0, 0, 1];
+        let his = address("198.51.100.9:5001");
+        assert_ne!(leg.receive(Time::from_millis(510), Kind::Rtcp, his, &mut report.clone()), Verdict::Drop);
+        assert_eq!(leg.rtcp_address(), Some(his));
+
+        assert!(said(&mut leg, 26, phone));
+        assert!(!said(&mut leg, 27, stranger));
+        assert_eq!(
+            (leg.remote.address(), leg.rtcp_address()),
+            (Some(phone), Some(address("192.0.2.7:4001")))
+        );
+    }
+
+    #[test]
+    fn what_srtp_has_not_verified_is_not_looked_at() {
+        let mut rng = proto::Rng::from_number(1);
+        let key = MasterKey::generate(Suite::AesCm128HmacSha1_80, &mut rng);
+        let from: SocketAddr = "192.0.2.7:4000".parse().expect("an address");
+        let mut leg = Leg::new(Sockets { rtp: socket(), rtcp: socket() });
+        leg.expect(Expected {
+            rtp: Some(from),
+            home: Some(from.ip()),
+            formats: vec![Format { payload_type: 8, clock_rate_hz: 8_000 }],
+            receive_key: Some(key.clone()),
+            ..Expected::default()
+        });
+        // Not even from where it is expected.
+        leg.receive(Time::ZERO, Kind::Rtp, from, &mut rtp(1));
+        assert!(!leg.remote.is_locked());
+        let elsewhere = "198.51.100.9:5000".parse().expect("an address");
+        let mut sealed = rtp(1).to_vec();
+        Protector::new(&key).protect_rtp(&mut sealed).expect("sealed");
+        leg.receive(Time::ZERO, Kind::Rtp, elsewhere, &mut sealed);
+        assert_eq!(leg.remote.address(), Some(elsewhere));
     }
 }

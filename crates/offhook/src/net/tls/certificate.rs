@@ -76,21 +76,29 @@ pub fn server_self_made(dir: &Path, names: &[String], now: Time) -> io::Result<A
     server_from_files(&certificate, &key)
 }
 
-/// The system's authorities and those of the files.
-pub(super) fn roots(trust: &Trust) -> io::Result<RootCertStore> {
+/// The certificates of the files that the user named.
+pub(super) fn named(trust: &Trust) -> io::Result<Vec<CertificateDer<'static>>> {
+    let mut all = Vec::new();
+    for file in &trust.ca_files {
+        for certificate in read_certificates(file)? {
+            let usable = RootCertStore::empty().add(certificate.clone());
+            usable
+                .map_err(|error| fault(file, &format!("holds a certificate that cannot be used: {error}")))?;
+            all.push(certificate);
+        }
+    }
+    Ok(all)
+}
+
+/// The system's authorities and those that the user named.
+pub(super) fn roots(trust: &Trust, named: &[CertificateDer<'static>]) -> RootCertStore {
     let mut roots = RootCertStore::empty();
     if trust.system {
         // A single bad file of the system must not take the good ones away.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     }
-    for file in &trust.ca_files {
-        for certificate in read_certificates(file)? {
-            let added = roots.add(certificate);
-            added
-                .map_err(|error| fault(file, &format!("holds a certificate that cannot be used: {error}")))?;
-        }
-    }
-    Ok(roots)
+    roots.add_parsable_certificates(named.iter().cloned());
+    roots
 }
 
 /// An authority that exists for one server. Its name follows from its key, so the key is all it needs.
@@ -150,7 +158,7 @@ fn set_validity(params: &mut CertificateParams, now: Time) {
 fn is_good(ca: &Path, certificate: &Path, names: &[String], now: Time) -> bool {
     let verify = || {
         let trust = Trust { system: false, ca_files: vec![ca.to_owned()] };
-        let roots = Arc::new(roots(&trust).ok()?);
+        let roots = Arc::new(roots(&trust, &named(&trust).ok()?));
         let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider()).build().ok()?;
         let chain = read_certificates(certificate).ok()?;
         let (end, intermediates) = chain.split_first()?;

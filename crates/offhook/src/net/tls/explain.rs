@@ -110,8 +110,17 @@ fn explain_server(flow: &Flow, name: &str, error: &Error) -> (Kind, String) {
             Kind::Tls,
             format!("{server} does not speak TLS at this port; check the port (usually 5061) and transport"),
         ),
-        Error::AlertReceived(alert) => (Kind::Tls, format!("{server} refused the TLS handshake: {alert:?}")),
-        other => (Kind::Tls, format!("TLS with {server} failed: {other}")),
+        Error::AlertReceived(AlertDescription::CertificateRequired | AlertDescription::BadCertificate) => (
+            Kind::Tls,
+            format!("{server} wants a certificate of this phone, which has none; let it ask for none"),
+        ),
+        Error::AlertReceived(alert) => {
+            (Kind::Tls, format!("{server} refused the TLS handshake: {alert:?}; its own log says why"))
+        }
+        other => (
+            Kind::Tls,
+            format!("TLS with {server} failed: {other}; check the port and what TLS the server is set to"),
+        ),
     }
 }
 
@@ -156,8 +165,40 @@ fn explain_certificate(server: SocketAddr, name: &str, fault: &CertificateError)
             Kind::NameMismatch,
             format!("the certificate of {server} is not for {name}; use the name that it bears"),
         ),
-        other => (Kind::Tls, format!("the certificate of {name} ({server}) is not accepted: {other}")),
+        other if is_an_authority(other) => (
+            Kind::UnknownCa,
+            format!(
+                "the certificate of {name} ({server}) is an authority's own, as one that signed itself is; give that \
+                 very certificate by --ca FILE, or let the server have one that an authority signed"
+            ),
+        ),
+        CertificateError::Revoked => (
+            Kind::Tls,
+            format!("the certificate of {name} ({server}) was revoked by its authority; have a new one made"),
+        ),
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => (
+            Kind::Tls,
+            format!(
+                "the certificate of {name} ({server}) is not for a server; have one made with the extended key usage \
+                 serverAuth"
+            ),
+        ),
+        CertificateError::BadEncoding => (
+            Kind::Tls,
+            format!(
+                "the certificate of {name} ({server}) is damaged or of a version before 3; have it made anew"
+            ),
+        ),
+        other => (
+            Kind::Tls,
+            format!("the certificate of {name} ({server}) is not accepted ({other}); have another one made"),
+        ),
     }
+}
+
+/// The library has no name of its own for this one.
+fn is_an_authority(fault: &CertificateError) -> bool {
+    fault.to_string().contains("CaUsedAsEndEntity")
 }
 
 fn day(time: UnixTime) -> String {

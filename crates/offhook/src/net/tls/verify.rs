@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use roles::role::TlsRules;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::client::verify_server_name;
 use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
+use super::named::Named;
 use super::{Trust, certificate, provider};
 
 /// The certificate that we show, and its key.
@@ -31,15 +32,16 @@ impl Trust {
         rules: TlsRules,
         identity: Option<&Identity>,
     ) -> io::Result<Arc<ClientConfig>> {
-        let roots = Arc::new(certificate::roots(self)?);
+        let verifier = self.verifier()?;
         let builder = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(io::Error::other)?;
-        let builder = if rules == TlsRules::default() {
-            builder.with_root_certificates(roots)
-        } else {
-            let verifier = Arc::new(ByRules::new(rules, roots)?);
-            builder.dangerous().with_custom_certificate_verifier(verifier)
+        let builder = match verifier {
+            Some(usual) if rules == TlsRules::default() => {
+                builder.dangerous().with_custom_certificate_verifier(usual)
+            }
+            None if rules == TlsRules::default() => builder.with_root_certificates(RootCertStore::empty()),
+            usual => builder.dangerous().with_custom_certificate_verifier(Arc::new(ByRules { rules, usual })),
         };
         Ok(Arc::new(match identity {
             None => builder.with_no_client_auth(),
@@ -56,16 +58,10 @@ impl Trust {
 struct ByRules {
     rules: TlsRules,
     /// None where no authority is trusted at all.
-    usual: Option<Arc<WebPkiServerVerifier>>,
+    usual: Option<Arc<Named>>,
 }
 
 impl ByRules {
-    fn new(rules: TlsRules, roots: Arc<RootCertStore>) -> io::Result<Self> {
-        let make = || WebPkiServerVerifier::builder_with_provider(roots.clone(), provider()).build();
-        let usual = if roots.is_empty() { None } else { Some(make().map_err(io::Error::other)?) };
-        Ok(Self { rules, usual })
-    }
-
     fn forgives(&self, fault: &CertificateError) -> bool {
         match fault {
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {

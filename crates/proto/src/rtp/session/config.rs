@@ -2,7 +2,7 @@
 
 use super::super::quality::Impairment;
 use super::super::srtp::MasterKey;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// What a session needs to know, from offer and answer.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub struct SessionConfig {
     pub direction: Direction,
     /// Where SDP says that the far end listens.
     pub remote: Option<SocketAddr>,
+    /// The host that its signalling comes from: its sound is expected from there too.
+    pub home: Option<IpAddr>,
     /// Where SDP says that the far end wants RTCP; the next port where it does not say.
     pub remote_rtcp: Option<SocketAddr>,
     /// RTP and RTCP share a port (RFC 5761).
@@ -52,6 +54,7 @@ impl SessionConfig {
             ptime_ms: 20,
             direction: Direction::SendReceive,
             remote,
+            home: None,
             remote_rtcp: None,
             rtcp_mux: false,
             symmetric: true,
@@ -64,6 +67,14 @@ impl SessionConfig {
 
     pub(super) fn format_of(&self, payload_type: u8) -> Option<Format> {
         self.receive.iter().copied().find(|format| format.payload_type == payload_type)
+    }
+
+    /// All that may arrive: sound and keys.
+    pub(super) fn receivable(&self) -> Vec<Format> {
+        let keys = self
+            .dtmf_receive
+            .map(|payload_type| Format { payload_type, clock_rate_hz: self.send.clock_rate_hz });
+        self.receive.iter().copied().chain(keys).collect()
     }
 
     pub(super) fn step(&self) -> u32 {

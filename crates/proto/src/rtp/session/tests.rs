@@ -205,7 +205,8 @@ fn a_far_end_that_moves_is_followed_after_silence() {
     let mut pair = Pair::plain();
     pair.steps(5);
     pair.a_address = address("192.0.2.1:4000");
-    assert_eq!(pair.steps(12)[..10], ["Stranger"; 10]);
+    // 200 ms of silence where it was, then half a second of its stream from elsewhere.
+    assert_eq!(pair.steps(34), ["Stranger"; 34]);
     assert_eq!(pair.step(), "media");
     assert_eq!(pair.b.remote(), Some(pair.a_address));
     assert!(pair.b.stats().strangers > 10);
@@ -371,4 +372,26 @@ fn another_address_before_the_ack_gets_no_further_second() {
     assert_eq!(pair.step(), "unsent");
     pair.a.reconfigure(SessionConfig { before_ack: BeforeAck::Acknowledged, ..pair.a.config().clone() });
     assert_ne!(pair.step(), "unsent");
+}
+
+#[test]
+fn a_hold_and_its_end_lose_nothing() {
+    for (held, resumed) in [(None, A), (Some(A), A), (Some("127.0.0.9:4"), A), (None, "127.0.0.9:4")] {
+        let mut pair = Pair::plain();
+        pair.steps(5);
+        for (remote, direction) in [
+            (held, Direction::ReceiveOnly),
+            (Some(resumed), Direction::SendReceive),
+            (held, Direction::Inactive),
+            (Some(resumed), Direction::SendReceive),
+        ] {
+            let remote = remote.map(address);
+            pair.a_address = remote.unwrap_or(pair.a_address);
+            pair.b.reconfigure(SessionConfig { remote, direction, ..pair.b.config().clone() });
+            let expected = if direction == Direction::Inactive { "Nothing" } else { "media" };
+            assert_eq!(pair.steps(4), [expected; 4], "{held:?} {resumed}");
+        }
+        let received = pair.b.stats().received;
+        assert_eq!((received.packets, received.lost), (21, Some(0)), "{held:?} {resumed}");
+    }
 }

@@ -26,6 +26,7 @@ impl Exchange {
             CallEvent::Withdrawn => self.on_withdrawn(call, id),
             CallEvent::Modified { sdp } => self.on_modified(now, call, id, sdp),
             CallEvent::ModifyFailed { status } => self.on_modify_failed(now, call, id, status),
+            CallEvent::MayAskAgain { sdp } => self.ask_again(now, call, id, sdp),
             CallEvent::ReferReceived(refer) => self.on_refer(now, id, &refer),
             CallEvent::Info { content_type, body } => self.on_info(now, id, &content_type, body),
             CallEvent::Ended { reason, .. } => self.on_ended(now, call, id, &reason),

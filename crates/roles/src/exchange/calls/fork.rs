@@ -129,7 +129,7 @@ impl Exchange {
         callee: &str,
         headers: Vec<(Name, String)>,
     ) -> Option<CallId> {
-        let place = self.ports.take()?;
+        let place = self.ports.take(&mut self.turn.rng)?;
         let id = self.calls.next_call();
         let bridge = Bridge {
             a: None,

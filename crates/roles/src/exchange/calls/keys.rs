@@ -7,8 +7,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use proto::Rng;
+use proto::rtp::Format;
 use proto::rtp::srtp::{MasterKey, Suite as RtpSuite};
-use proto::sdp::{AgreedSrtp, Crypto, Description, SrtpKey, Suite};
+use proto::sdp::{AgreedSrtp, Crypto, Description, Media, SrtpKey, Suite};
 
 use super::CallId;
 use crate::exchange::directory::Encryption;
@@ -29,6 +30,8 @@ pub(super) struct SideMedia {
     remote: Option<SocketAddr>,
     /// The host that it signals from.
     home: Option<IpAddr>,
+    /// What it may send, by what it was told last.
+    formats: Vec<Format>,
     /// Our keys towards it, one for each suite. They stay: a stream must not begin anew under an old key.
     keys: Vec<SrtpKey>,
     /// The keys in its last offer that can be used, in its order.
@@ -41,7 +44,13 @@ pub(super) struct SideMedia {
 }
 
 /// What the relay is told of a side.
-type Whereabouts = (Option<SocketAddr>, Option<IpAddr>, Option<AgreedSrtp>);
+#[derive(Clone, Debug, PartialEq)]
+struct Whereabouts {
+    remote: Option<SocketAddr>,
+    home: Option<IpAddr>,
+    formats: Vec<Format>,
+    srtp: Option<AgreedSrtp>,
+}
 
 #[derive(Clone, Debug)]
 struct Offered {
@@ -91,6 +100,7 @@ impl SideMedia {
 
     /// Puts our own keys into what the side is told in place of the other side's.
     pub(super) fn tell(&mut self, told: &mut Description, index: usize, half: Half, rng: &mut Rng) {
+        self.formats = told.media.get(index).map(Media::clocked_formats).unwrap_or_default();
         let mirrored =
             told.media.get(index).map(|media| (is_secure(media.protocol()), media.cryptos().count() > 0));
         let Some((insists, has_keys)) = mirrored else { return };
@@ -139,7 +149,8 @@ impl SideMedia {
 
     /// What the relay is to know, where it does not know it yet.
     fn news(&mut self) -> Option<Whereabouts> {
-        let now = (self.remote, self.home, self.agreed.clone());
+        let (remote, home, srtp) = (self.remote, self.home, self.agreed.clone());
+        let now = Whereabouts { remote, home, formats: self.formats.clone(), srtp };
         let news = self.insists.is_some() && self.told.as_ref() != Some(&now);
         news.then(|| self.told.insert(now).clone())
     }
@@ -156,9 +167,10 @@ impl Exchange {
         let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
         let relay = bridge.place.relay;
         for (side, media) in [Side::A, Side::B].into_iter().zip(&mut bridge.sides) {
-            if let Some((remote, home, srtp)) = media.news() {
+            if let Some(Whereabouts { remote, home, formats, srtp }) = media.news() {
                 let srtp = srtp.map(Box::new);
-                self.turn.told.push(Output::Media(RelayCommand::Point { relay, side, remote, home, srtp }));
+                let point = RelayCommand::Point { relay, side, remote, home, formats, srtp };
+                self.turn.told.push(Output::Media(point));
             }
         }
     }

@@ -52,6 +52,7 @@ impl Exchange {
         let Some(bridge) = self.calls.bridges.get_mut(&call) else { return sdp.to_vec() };
         let place = bridge.place;
         let side = if bridge.a == Some(from) { Side::A } else { Side::B };
+        let peer = if side == Side::A { bridge.b.first().copied() } else { bridge.a };
         let at = if side == Side::A { place.b } else { place.a };
         let Some(led) = led_through(sdp, at, redirect) else { return sdp.to_vec() };
         let Led { mut description, index, remote, holds } = led;
@@ -60,7 +61,9 @@ impl Exchange {
         own.hear(&description, index, remote, said);
         own.is_at(home);
         other.tell(&mut description, index, told, &mut self.turn.rng);
+        let answers_nothing = said == Half::Answer && !self.is_sending(peer);
         if let Some(leg) = self.calls.legs.get_mut(&from) {
+            let holds = if answers_nothing { leg.holds } else { holds };
             leg.side = side;
             leg.remote_sdp = sdp.to_vec();
             if std::mem::replace(&mut leg.holds, holds) != holds {
@@ -70,6 +73,14 @@ impl Exchange {
         self.open_relay(call);
         self.point_relay(call);
         description.to_bytes()
+    }
+
+    /// Whether a leg sends sound by what it said last. An offer to send nothing can be answered in one way
+    /// only: the answer says nothing of a hold.
+    fn is_sending(&self, id: Option<LegId>) -> bool {
+        let said = id.and_then(|id| Description::parse(&self.calls.legs.get(&id)?.remote_sdp).ok());
+        let audio = said.as_ref().and_then(|said| Some((said, said.audio_index()?)));
+        audio.is_none_or(|(said, index)| said.direction_of(index).sends())
     }
 
     /// Opens the relay for a call that speaks of sound for the first time: its sockets cost more than

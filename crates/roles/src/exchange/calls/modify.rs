@@ -14,6 +14,7 @@ impl Exchange {
         if self.calls.legs.get(&id).is_some_and(|leg| leg.station.is_some()) {
             return self.on_offered_to_station(now, call, id, sdp);
         }
+        self.give_way(now, call, id);
         let asks_for_offer = sdp.is_none();
         let before = self.last_said(id).filter(|_| !asks_for_offer);
         let told = self.relayed_opt(call, id, sdp, (Half::Offer, Half::Offer));
@@ -34,6 +35,30 @@ impl Exchange {
         }
         if let Some(leg) = self.calls.legs.get_mut(&id).filter(|_| asks_for_offer) {
             leg.answers_late = Some(peer);
+        }
+    }
+
+    /// A side that refused a change with 491 asks for its own before the change was asked for again: its own
+    /// comes first, and whoever asked before is told to come again.
+    fn give_way(&mut self, now: Time, call: CallId, id: LegId) {
+        let leg = self.calls.legs.get(&id).filter(|leg| leg.machine.waits_to_ask());
+        let Some(asker) = leg.and_then(|leg| leg.asked_by) else { return };
+        self.ask_leg(now, id, |call, _| call.ask_no_more());
+        if let Some(leg) = self.calls.legs.get_mut(&id) {
+            leg.asked_by = None;
+        }
+        if let Some(leg) = self.calls.legs.get_mut(&asker) {
+            leg.answers_late = None;
+        }
+        self.take_back(call, asker);
+        self.ask_leg(now, asker, |call, ctx| call.refuse_offer(ctx, Reply::new(491)));
+    }
+
+    /// A change that a side refused with 491 is asked for again.
+    pub(super) fn ask_again(&mut self, now: Time, call: CallId, id: LegId, sdp: Option<Vec<u8>>) {
+        let asked = self.ask_leg(now, id, |call, ctx| call.modify(ctx, sdp)).unwrap_or_default();
+        if !asked {
+            self.on_modify_failed(now, call, id, Some(491));
         }
     }
 

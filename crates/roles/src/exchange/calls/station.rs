@@ -106,8 +106,9 @@ impl Exchange {
             codec: agreed.codec,
             payload_type: agreed.send_payload_type,
         });
+        let formats = agreed.receivable();
         let srtp = agreed.srtp.map(Box::new);
-        let point = RelayCommand::Point { relay, side, remote: agreed.remote_rtp, home, srtp };
+        let point = RelayCommand::Point { relay, side, remote: agreed.remote_rtp, home, formats, srtp };
         self.turn.told.push(Output::Media(point));
         self.turn.told.push(Output::Media(RelayCommand::Play { relay, side, speech }));
     }

@@ -1,6 +1,8 @@
 //! Calls between extensions, message for message.
 
 use super::*;
+use crate::relay::Side;
+use proto::rtp::Format;
 
 /// 7001 calls 7002, which rings. Returns the INVITEs of both legs.
 pub(super) fn ringing(bench: &mut Bench, phones: &mut [Phone; 3]) -> (String, String) {
@@ -74,16 +76,24 @@ fn media_goes_through_the_relay() {
     let mut bench = Bench::new();
     let mut phones = bench.ready();
     let (answered, offered) = talking(&mut bench, &mut phones);
-    assert!(offered.contains("c=IN IP4 127.0.0.1\r\n") && offered.contains("m=audio 20002 "), "{offered}");
-    assert!(answered.contains("m=audio 20000 "), "{answered}");
+    assert!(
+        offered.contains("c=IN IP4 127.0.0.1\r\n") && offered.contains(&bench.audio(Side::B)),
+        "{offered}"
+    );
+    assert!(answered.contains(&bench.audio(Side::A)), "{answered}");
     let remote = Some("10.0.0.1:4000".parse().expect("sound"));
     let home = |phone: &Phone| Some(phone.address.ip());
-    let point = |side, home| RelayCommand::Point { relay: 0, side, remote, home, srtp: None };
-    assert!(matches!(bench.media[0], RelayCommand::Open { relay: 0, .. }));
-    assert_eq!(
-        bench.media[1..],
-        [point(crate::relay::Side::A, home(&phones[0])), point(crate::relay::Side::B, home(&phones[1]))]
-    );
+    let relay = bench.place();
+    let pcma = || vec![Format { payload_type: 8, clock_rate_hz: 8_000 }];
+    let point = |side, home, formats| RelayCommand::Point { relay, side, remote, home, formats, srtp: None };
+    assert!(matches!(bench.media[0], RelayCommand::Open { .. }));
+    // The caller may send nothing before it has an answer.
+    let expected = [
+        point(Side::A, home(&phones[0]), Vec::new()),
+        point(Side::A, home(&phones[0]), pcma()),
+        point(Side::B, home(&phones[1]), pcma()),
+    ];
+    assert_eq!(bench.media[1..], expected);
 }
 
 #[test]
@@ -97,32 +107,36 @@ fn a_call_that_speaks_of_no_sound_opens_no_relay() {
     assert_eq!(bench.media, []);
     // Its place is free at once.
     let (_, offered) = ringing(&mut bench, &mut phones);
-    assert!(offered.contains("m=audio 20002 ") || offered.contains("m=audio 20006 "), "{offered}");
+    assert!(offered.contains(&bench.audio(Side::B)), "{offered}");
     let opened = |command: &RelayCommand| matches!(command, RelayCommand::Open { .. });
     assert_eq!(bench.media.iter().filter(|command| opened(command)).count(), 1);
 }
 
 #[test]
 fn without_the_relay_there_is_no_call() {
-    let failed = || RelayEvent::Failed { relay: 0, reason: "all ports are in use".into() };
+    let failed = |relay| RelayEvent::Failed { relay, reason: "all ports are in use".into() };
     let mut bench = Bench::new();
     let mut phones = bench.ready();
     ringing(&mut bench, &mut phones);
+    let place = bench.place();
     bench.ladder.clear();
-    bench.give(Input::Heard(failed()));
+    bench.give(Input::Heard(failed(place)));
     assert!(bench.heard(&phones[0], "SIP/2.0 503").contains("Retry-After: 5\r\n"));
     bench.check("s>7001 503; s>7002 CANCEL");
     assert!(bench.exchange.calls().is_empty());
-    assert!(bench.events.iter().any(|event| matches!(event, Event::RelayFailed { relay: 0, .. })));
+    assert!(
+        bench.events.iter().any(|event| matches!(event, Event::RelayFailed { relay, .. } if *relay == place))
+    );
     // The relay knows nothing of the call either; its place may be tried again.
-    bench.give(Input::Heard(failed()));
+    bench.give(Input::Heard(failed(place)));
     assert_eq!(bench.events.iter().filter(|event| matches!(event, Event::RelayFailed { .. })).count(), 1);
 
     let mut bench = Bench::new();
     let mut phones = bench.ready();
     talking(&mut bench, &mut phones);
+    let place = bench.place();
     bench.ladder.clear();
-    bench.give(Input::Heard(failed()));
+    bench.give(Input::Heard(failed(place)));
     bench.check("s>7001 BYE; s>7002 BYE");
 }
 
@@ -132,7 +146,8 @@ fn whoever_sends_into_a_call_of_others_is_told() {
     let mut phones = bench.ready();
     talking(&mut bench, &mut phones);
     let from = "198.51.100.9:5000".parse().expect("sound");
-    bench.give(Input::Heard(RelayEvent::Stranger { relay: 0, side: crate::relay::Side::B, from }));
+    let relay = bench.place();
+    bench.give(Input::Heard(RelayEvent::Stranger { relay, side: Side::B, from }));
     let call = bench.exchange.calls().first().map(|call| call.call);
     let told = bench.events.last().expect("an event");
     assert!(
@@ -151,7 +166,7 @@ fn an_answer_told_before_the_200_is_told_again_with_it() {
         bench.say(&phones[1], &answer);
     }
     let answered = bench.heard(&phones[0], "SIP/2.0 200");
-    assert!(answered.contains("m=audio 20000 "), "{answered}");
+    assert!(answered.contains(&bench.audio(Side::A)), "{answered}");
 }
 
 #[test]
@@ -163,7 +178,7 @@ fn the_called_side_hangs_up() {
     let bye = phones[1].within_called(&offered, "BYE", "", "");
     bench.say(&phones[1], &bye);
     bench.check("7002>s BYE; s>7002 200; s>7001 BYE");
-    assert_eq!(bench.media.last(), Some(&RelayCommand::Close { relay: 0 }));
+    assert_eq!(bench.media.last(), Some(&RelayCommand::Close { relay: bench.place() }));
 }
 
 #[test]

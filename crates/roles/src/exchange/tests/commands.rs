@@ -1,6 +1,7 @@
 //! What is asked by command: calls made, led and listed.
 
 use super::*;
+use crate::relay::Side;
 
 fn originate(bench: &mut Bench, from: &str, to: &str) -> u64 {
     let wish = What::Originate { from: from.into(), to: to.into() };
@@ -35,8 +36,11 @@ fn a_call_is_made_by_command() {
          s>7001 INVITE; 7001>s 200; s>7001 ACK",
     );
     assert!(first.contains("From: <sip:7002@") || first.contains("From: \"7002\" <sip:7002@"), "{first}");
-    assert!(first.contains("m=audio 20002 RTP/AVP 8 0 101\r\n"), "{first}");
-    assert!(second.contains("From: \"7001\" <sip:7001@") && second.contains("m=audio 20002 "), "{second}");
+    assert!(first.contains(&format!("{}RTP/AVP 8 0 101\r\n", bench.audio(Side::B))), "{first}");
+    assert!(
+        second.contains("From: \"7001\" <sip:7001@") && second.contains(&bench.audio(Side::B)),
+        "{second}"
+    );
     let Answer::Calls(calls) = bench.command(What::Calls { number: None }) else { panic!("no calls") };
     assert_eq!(
         (&*calls[0].caller.number, &*calls[0].callee.number, calls[0].answered),
@@ -121,7 +125,7 @@ fn records_hold_what_the_relay_measured_and_are_bounded() {
         connected(&mut bench, &phones);
         let call = bench.exchange.calls()[0].call;
         assert!(matches!(bench.command(What::HangUp(call)), Answer::Ok));
-        bench.give(Input::Heard(RelayEvent::Closed { relay: 0, a: figures, b: figures }));
+        bench.give(Input::Heard(RelayEvent::Closed { relay: bench.place(), a: figures, b: figures }));
         bench.wait(64);
     }
     let wish = |before| What::Records { before, number: None, count: 10 };

@@ -3,6 +3,7 @@
 use super::calls::{answer_invite, ringing, talking};
 use super::lamps::subscribe;
 use super::*;
+use crate::relay::Side;
 
 /// 7001 asks that its first call be led to its second one, of which it heard `answer`.
 fn complete(bench: &mut Bench, phone: &mut Phone, first: &str, second: &str) {
@@ -164,6 +165,58 @@ fn both_hold_at_once_and_both_are_heard() {
 }
 
 #[test]
+fn who_refused_with_491_and_asks_itself_comes_first() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (first, asked) = talking(&mut bench, &mut phones);
+    let one = phones[0].within(&first, "INVITE", "", SDP);
+    bench.say(&phones[0], &one);
+    let relayed = bench.heard(&phones[1], "INVITE");
+    let glare = phones[1].answer(&relayed, 491, "", "");
+    bench.say(&phones[1], &glare);
+    bench.ladder.clear();
+    let held = SDP.replace("a=rtpmap", "a=sendonly\r\na=rtpmap");
+    let other = phones[1].within_called(&asked, "INVITE", "", &held);
+    bench.say(&phones[1], &other);
+    bench.check("7002>s INVITE; s>7001 491; s>7001 INVITE");
+    let told = bench.heard(&phones[0], "INVITE");
+    let taken = phones[0].answer(&told, 200, "", &SDP.replace("a=rtpmap", "a=recvonly\r\na=rtpmap"));
+    bench.say(&phones[0], &taken);
+    assert!(bench.heard(&phones[1], "SIP/2.0 200").contains("a=recvonly"));
+    bench.ladder.clear();
+    bench.wait(5);
+    assert!(!bench.ladder.iter().any(|step| step.contains("INVITE")), "{:?}", bench.ladder);
+}
+
+#[test]
+fn who_answers_a_hold_by_inactive_holds_nobody() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (first, asked) = talking(&mut bench, &mut phones);
+    let with = |direction: &str| SDP.replace("a=rtpmap", &format!("a={direction}\r\na=rtpmap"));
+    let inactive = with("inactive");
+    let one = phones[0].within(&first, "INVITE", "", &inactive);
+    bench.say(&phones[0], &one);
+    let relayed = bench.heard(&phones[1], "INVITE");
+    let taken = phones[1].answer(&relayed, 200, "", &inactive);
+    bench.say(&phones[1], &taken);
+    let holds = |bench: &mut Bench| {
+        let Answer::Calls(calls) = bench.command(What::Calls { number: None }) else { panic!("no calls") };
+        (calls[0].caller_holds, calls[0].callee_holds)
+    };
+    assert_eq!(holds(&mut bench), (true, false));
+    let ack = phones[0].ack(&one, &bench.heard(&phones[0], "SIP/2.0 200"));
+    bench.say(&phones[0], &ack);
+    // The called holds too, then the caller resumes.
+    let other = phones[1].within_called(&asked, "INVITE", "", &inactive);
+    bench.say(&phones[1], &other);
+    let relayed = bench.heard(&phones[0], "INVITE");
+    let taken = phones[0].answer(&relayed, 200, "", &inactive);
+    bench.say(&phones[0], &taken);
+    assert_eq!(holds(&mut bench), (true, true));
+}
+
+#[test]
 fn a_change_that_is_refused_is_refused_with_the_same_status() {
     for (method, status) in [("INVITE", 488), ("INVITE", 415), ("UPDATE", 488), ("INVITE", 603)] {
         let mut bench = Bench::new();
@@ -192,7 +245,7 @@ fn each_leg_acknowledges_what_comes_early_by_itself() {
     bench.say(&phones[1], &early);
     bench.check("7002>s 183; s>7002 PRACK; s>7001 183");
     let told = bench.heard(&phones[0], "SIP/2.0 183");
-    assert!(told.contains("m=audio 20000 ") && !told.contains("RSeq"), "{told}");
+    assert!(told.contains(&bench.audio(Side::A)) && !told.contains("RSeq"), "{told}");
 }
 
 /// 7001 calls 7002; both legs have acknowledged a session before the answer. Returns what 7001 was told of
@@ -399,7 +452,7 @@ fn an_offer_in_a_prack_is_answered_there() {
     let cseq = line(&invite, "CSeq: ").trim_start_matches("CSeq: ").to_owned();
     let prack = phones[0].within(&told, "PRACK", &format!("RAck: 1 {cseq}\r\n"), SDP);
     bench.say(&phones[0], &prack);
-    assert!(bench.heard(&phones[0], "SIP/2.0 200").contains("m=audio 20000 "));
+    assert!(bench.heard(&phones[0], "SIP/2.0 200").contains(&bench.audio(Side::A)));
 }
 
 #[test]
@@ -475,7 +528,7 @@ fn a_caller_without_a_timer_is_kept_alive_or_let_go() {
     let ack = phones[0].ack(&invite, &answered);
     bench.say(&phones[0], &ack);
     bench.wait(50);
-    assert!(bench.heard(&phones[0], "INVITE").contains("m=audio 20000 "));
+    assert!(bench.heard(&phones[0], "INVITE").contains(&bench.audio(Side::A)));
     bench.wait(100);
     assert_eq!(bench.exchange.calls().len(), 0, "nobody answers any more");
 }

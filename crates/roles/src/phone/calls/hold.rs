@@ -148,6 +148,28 @@ impl Phone {
         }
     }
 
+    /// An offer of ours that was refused with 491 counts no longer; what is wanted is offered anew when its
+    /// time has come.
+    pub(super) fn take_back_offer(&mut self, number: CallNumber) {
+        let Some(call) = self.calls.table.get_mut(&number) else { return };
+        let Some(sound) = call.sound.as_mut().filter(|sound| sound.talk.is_waiting()) else { return };
+        sound.talk.offer_failed();
+        // What is offered without a hold or its end tells where this phone is now.
+        call.hold.moved |= call.hold.asked.take().is_none();
+    }
+
+    /// An answer of ours says all that an offer was to say: a hold that waits for its time is done by it.
+    fn hold_by_answer(&mut self, number: CallNumber) {
+        let Some(call) = self.calls.table.get(&number) else { return };
+        let Some(talk) = call.sound.as_ref().map(|sound| &sound.talk) else { return };
+        let wanted = call.hold.wanted;
+        let waits = call.hold.asked.is_none() && wanted != call.hold.done;
+        let said = talk.is_local_hold() == wanted;
+        if waits && said && (wanted || talk.agreed().is_some_and(|agreed| agreed.receive)) {
+            self.hold_is(number, wanted);
+        }
+    }
+
     /// Our change was answered.
     pub(super) fn on_modified(&mut self, number: CallNumber, sdp: Option<Vec<u8>>) {
         if let Some(sdp) = sdp
@@ -211,6 +233,10 @@ impl Phone {
 
     /// They want to change the session.
     pub(super) fn on_offered(&mut self, number: CallNumber, sdp: Option<Vec<u8>>) {
+        let signalling = self.calls.table.get(&number).and_then(|call| call.signalling.as_ref());
+        if signalling.is_some_and(|it| it.waits_to_ask()) {
+            self.take_back_offer(number);
+        }
         let sound = self.calls.table.get(&number).and_then(|call| call.sound.as_ref());
         if sound.is_some_and(|sound| sound.talk.is_waiting()) {
             // Our own offer has no answer yet (RFC 3311 §5.2).
@@ -224,6 +250,7 @@ impl Phone {
                 }
                 self.speak(number, |call, context| call.accept_offer(context, Some(answer)));
                 self.tell_remote_hold(number);
+                self.hold_by_answer(number);
             }
             Err(why) => {
                 self.note_call(number, &format!("Change refused: {}", why.text));

@@ -59,6 +59,7 @@ impl Phone {
         let fate = self.fate_of(account, request, hidden);
         let mut call = Conversation::new(account, peer, false, self.desk.now);
         call.signalling = Some(Box::new(signalling));
+        call.home = Some(flow.remote.ip());
         call.diverted_from = identity::diverted_from(request);
         call.called = identity::called(request).filter(|_| self.general.sip.show_called_number);
         call.ring = Some(self.ring_tone(account, request));

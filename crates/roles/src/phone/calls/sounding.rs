@@ -1,6 +1,6 @@
 //! What is heard: sessions are opened and agreed on by calls, everything else follows from their state.
 
-use proto::sdp::{Agreed, Codec, Description, Local, OfferAnswer, SrtpKey, SrtpPolicy, Suite};
+use proto::sdp::{Agreed, Codec, Description, Local, OfferAnswer, Renumbered, SrtpKey, SrtpPolicy, Suite};
 
 use super::{CallNumber, Calls, Conversation, Phase, Sound};
 use crate::phone::Phone;
@@ -43,6 +43,7 @@ impl Phone {
             agreed: Box::new(agreed.clone()),
             held: call.hold.is_on(),
             before_ack: BeforeAck::Acknowledged,
+            home: call.home,
         });
     }
 
@@ -52,6 +53,10 @@ impl Phone {
         let Some(sound) = sound else { return Ok(()) };
         let answer = Description::parse(sdp).map_err(|error| error.to_string())?;
         sound.talk.receive_answer(&answer).map_err(|refusal| refusal.to_string())?;
+        if let Some(Renumbered { ours, theirs }) = sound.talk.renumbered() {
+            let note = format!("Answer bears crypto tag {theirs} for our tag {ours}; taken by its suite");
+            self.note_call(number, &note);
+        }
         self.agree(number);
         Ok(())
     }

@@ -248,6 +248,98 @@ fn two_re_invites_that_cross_are_both_done_in_the_end() {
 }
 
 #[test]
+fn a_change_that_waits_after_a_491_hinders_none_of_theirs() {
+    let mut bench = Bench::registered(&[]);
+    let ok = bench.be_called("in");
+    bench.command("hold");
+    let invite = bench.take(Method::Invite).expect("a re-INVITE");
+    bench.answer(&invite, "491 Request Pending", "", "");
+    bench.forget();
+    // An endpoint that asks for direct media, say. Our answer holds already.
+    bench.request_inside(&ok, "INVITE", "", SDP);
+    let answer = bench.reply(200);
+    assert!(String::from_utf8_lossy(&answer).contains("a=sendonly\r\n"));
+    bench.check("s>p INVITE; p>s 200");
+    bench.check_events("held");
+    bench.request_inside(&answer, "ACK", "", "");
+    bench.wait_ms(5_000);
+    bench.check("s>p ACK");
+    bench.command("resume");
+    bench.accept(Method::Invite, SDP);
+    bench.check_events("done resumed");
+}
+
+#[test]
+fn what_waits_after_a_491_is_asked_for_once_theirs_is_done() {
+    let mut bench = Bench::registered(&[]);
+    let ok = bench.be_called("in");
+    bench.forget();
+    bench.command("hold");
+    bench.accept(Method::Invite, &SDP.replace("m=audio", "a=recvonly\r\nm=audio"));
+    bench.command("resume");
+    let invite = bench.take(Method::Invite).expect("a re-INVITE");
+    bench.answer(&invite, "491 Request Pending", "", "");
+    bench.check_events("done held done");
+    // They still take themselves for held: that is no end of our hold.
+    bench.request_inside(&ok, "INVITE", "", &SDP.replace("m=audio", "a=recvonly\r\nm=audio"));
+    let answer = bench.reply(200);
+    bench.forget();
+    bench.wait_ms(3_000);
+    assert!(bench.take(Method::Invite).is_none(), "not before their ACK");
+    bench.request_inside(&answer, "ACK", "", "");
+    bench.wait_ms(200);
+    bench.accept(Method::Invite, SDP);
+    bench.check_events("resumed");
+}
+
+#[test]
+fn the_phone_expects_sound_from_where_its_call_comes_from() {
+    let homes = |bench: &Bench| {
+        let home = |command: &SoundCommand| match command {
+            SoundCommand::Agree { home, .. } => Some(*home),
+            _ => None,
+        };
+        bench.played.iter().filter_map(home).collect::<Vec<_>>()
+    };
+    let server = Some("192.168.50.19".parse().expect("an address"));
+    let mut bench = Bench::registered(&[]);
+    bench.be_called("in");
+    assert_eq!(homes(&bench).last(), Some(&server));
+    let mut bench = Bench::registered(&[]);
+    bench.talk("7006");
+    assert_eq!(homes(&bench).last(), Some(&server));
+}
+
+#[test]
+fn both_hold_and_resume() {
+    let mut bench = Bench::registered(&[]);
+    let ok = bench.be_called("in");
+    bench.forget();
+    let say = |bench: &mut Bench, direction: &str| {
+        bench.request_inside(
+            &ok,
+            "INVITE",
+            "",
+            &SDP.replace("m=audio", &format!("a={direction}\r\nm=audio")),
+        );
+        let answer = bench.reply(200);
+        bench.request_inside(&answer, "ACK", "", "");
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    assert!(say(&mut bench, "sendonly").contains("a=recvonly\r\n"));
+    bench.command("hold");
+    assert!(bench.last().contains("a=inactive\r\n"), "{}", bench.last());
+    bench.accept(Method::Invite, &SDP.replace("m=audio", "a=inactive\r\nm=audio"));
+    bench.check_events("remote_hold done held");
+    assert!(bench.phone.view().calls[0].held && bench.phone.view().calls[0].remote_held);
+    assert!(say(&mut bench, "sendrecv").contains("a=sendonly\r\n"));
+    bench.check_events("remote_resume");
+    bench.command("resume");
+    bench.accept(Method::Invite, SDP);
+    bench.check_events("done resumed");
+}
+
+#[test]
 fn digits_go_the_way_of_the_settings() {
     let mut bench = Bench::registered(&[("account.1.dtmf.type", "2")]);
     let ok = bench.be_called("in");

@@ -146,6 +146,12 @@ pub enum Event {
         /// The final status.
         status: Option<u16>,
     },
+    /// Our change was refused with 491, and the wait after that is over (RFC 3261 §14.1): it may be asked for
+    /// again, by [`Call::modify`].
+    MayAskAgain {
+        /// What was offered.
+        sdp: Option<Vec<u8>>,
+    },
     /// Our refresh of the session timer was answered (RFC 4028 §7.2).
     Refreshed {
         /// The interval that begins now, in seconds.
@@ -227,6 +233,12 @@ impl Call {
     /// Whether a change of the session is under way, ours or theirs.
     pub fn is_modifying(&self) -> bool {
         self.modify.is_busy()
+    }
+
+    /// Whether a change of ours was refused with 491 and waits to be asked for again. Nothing of ours is
+    /// under way then.
+    pub fn waits_to_ask(&self) -> bool {
+        self.modify.waits_to_ask()
     }
 
     /// Whether a Replaces header names this call (RFC 3891 §3).
@@ -362,7 +374,9 @@ impl Call {
         if let Some(ended) = self.resend_provisional(ctx) {
             return Some(ended);
         }
-        self.retry_after_glare(ctx);
+        if let Some(told) = self.after_glare(ctx) {
+            return Some(told);
+        }
         self.on_session_deadline(ctx)
     }
 

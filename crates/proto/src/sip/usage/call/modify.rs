@@ -11,6 +11,9 @@ use crate::sip::header::SessionExpires;
 use crate::sip::message::{Message, Method, Name};
 use crate::sip::{Reply, body};
 
+/// How often it is looked whether a change of theirs is done that ours waits for.
+const AFTER_THEIRS: Duration = Duration::from_millis(100);
+
 /// What is under way.
 #[derive(Debug, Default)]
 pub(super) struct Modify {
@@ -28,7 +31,7 @@ struct Unacknowledged {
 
 #[derive(Debug)]
 struct Sent {
-    /// `None` while waiting to ask again after 491.
+    /// `None` while waiting to ask again after 491: nothing of ours is under way then.
     id: Option<ClientId>,
     method: Method,
     sdp: Option<Vec<u8>>,
@@ -62,6 +65,17 @@ impl Modify {
     /// Whether our answer to this re-INVITE of theirs has not been acknowledged.
     pub(super) fn waits_for_ack(&self, id: ServerId) -> bool {
         self.received.as_ref().is_some_and(|received| received.id == id && received.answered)
+    }
+
+    /// Whether a change of ours was refused with 491 and waits to be asked for again.
+    pub(super) fn waits_to_ask(&self) -> bool {
+        self.sent.as_ref().is_some_and(|sent| sent.id.is_none())
+    }
+
+    /// Whether an INVITE or an offer of ours has no answer yet.
+    fn is_asking(&self) -> bool {
+        let asks = |sent: &Sent| sent.id.is_some() && (sent.method == Method::Invite || sent.sdp.is_some());
+        self.sent.as_ref().is_some_and(asks)
     }
 
     pub(super) fn retry_at(&self) -> Option<Time> {
@@ -169,7 +183,7 @@ impl Call {
         // An UPDATE without an offer gets in nobody's way (RFC 3311 §5.2).
         let changes = method == Method::Invite || sdp.is_some();
         // Glare: both ask at once (RFC 3261 §14.2).
-        if changes && self.modify.sent.as_ref().is_some_and(|sent| sent.id.is_some()) {
+        if changes && self.modify.is_asking() {
             ctx.reply(id, Reply::new(491));
             return None;
         }
@@ -372,11 +386,27 @@ impl Call {
         true
     }
 
-    pub(super) fn retry_after_glare<O: Copy>(&mut self, ctx: &mut Context<'_, O>) {
-        let due = self.modify.sent.take_if(|sent| sent.retry_at.is_some_and(|at| at <= ctx.now));
-        if let Some(sent) = due {
-            self.start_modify(ctx, sent.method, sent.sdp, sent.refresh, Attempt::default());
+    /// Forgets the change that waits to be asked for again after 491; whether there was one.
+    pub fn ask_no_more(&mut self) -> bool {
+        self.modify.sent.take_if(|sent| sent.id.is_none()).is_some()
+    }
+
+    /// The wait after a 491 is over: a refresh is asked for again, of another change the owner is told, for
+    /// the session may be another one by now. A change of theirs that is under way comes first.
+    pub(super) fn after_glare<O: Copy>(&mut self, ctx: &mut Context<'_, O>) -> Option<Event> {
+        let theirs = self.modify.received.is_some();
+        let waiting =
+            self.modify.sent.as_mut().filter(|sent| sent.retry_at.is_some_and(|at| at <= ctx.now))?;
+        if theirs {
+            waiting.retry_at = Some(ctx.now + AFTER_THEIRS);
+            return None;
         }
+        let sent = self.modify.sent.take()?;
+        if sent.refresh {
+            self.refresh(ctx);
+            return None;
+        }
+        Some(Event::MayAskAgain { sdp: sent.sdp })
     }
 
     /// RFC 3261 §14.1: 2.1 to 4 s for whoever made the Call-ID, 0 to 2 s for the other.
