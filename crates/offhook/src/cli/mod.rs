@@ -37,6 +37,7 @@ Examples:
   offhook serve --extension 7001:a-long-secret-here
                                          an exchange on this machine
   offhook lab basic-call --once          two phones register, talk and hang up on a simulated wire
+  offhook doctor case/ --calls           what captures, logs and configuration files show
   offhook phone --stdio --account '7001:a-long-secret-here@pbx.example.com'
                                          one phone, driven by lines on standard input
 

@@ -23,6 +23,7 @@ fn check(name: &str, arguments: &[&str]) {
 fn help_is_as_written() {
     check("offhook", &["--help"]);
     check("config", &["config", "--help"]);
+    check("doctor", &["doctor", "--help"]);
     check("lab", &["lab", "--help"]);
     check("phone", &["phone", "--help"]);
     check("serve", &["serve", "--help"]);

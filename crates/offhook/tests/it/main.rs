@@ -5,6 +5,7 @@ mod config;
 mod conformance;
 mod contract;
 mod dns;
+mod doctor;
 mod drive;
 mod fetch;
 mod help;

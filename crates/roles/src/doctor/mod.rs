@@ -14,6 +14,7 @@ mod proof;
 mod tests;
 pub mod tracks;
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -43,6 +44,8 @@ pub const FILES_LIMIT: usize = 10_000;
 const NOTES_LIMIT: usize = 32;
 /// Lost pieces of datagrams that are told.
 const LOST_LIMIT: usize = 1_000;
+/// Bytes of messages that are kept for ladders.
+pub const KEPT_BYTES_LIMIT: usize = 32 * 1_024 * 1_024;
 
 /// Reads one case.
 #[derive(Debug)]
@@ -64,6 +67,22 @@ struct Protocols {
     transfers: Transfers,
     network: Network,
     devices: Devices,
+    watched: BTreeSet<Box<str>>,
+    kept: Vec<Kept>,
+    kept_bytes: usize,
+}
+
+/// A SIP message that was kept whole, for a ladder.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// Where.
+    pub proof: Proof,
+    /// Who sent it to whom.
+    pub path: Path,
+    /// Its Call-ID.
+    pub call_id: Box<str>,
+    /// The message.
+    pub bytes: Vec<u8>,
 }
 
 /// One packet as the program read it.
@@ -105,6 +124,16 @@ impl Doctor {
             protocols: Protocols::default(),
             last: Proof { at: Time::ZERO, file: 0, number: 0, offset: 0 },
         }
+    }
+
+    /// Keeps the messages of these Call-IDs whole, up to [`KEPT_BYTES_LIMIT`] in all.
+    pub fn watch(&mut self, call_ids: impl IntoIterator<Item = Box<str>>) {
+        self.protocols.watched.extend(call_ids);
+    }
+
+    /// The messages that were kept, in the order of their packets.
+    pub fn take_kept(&mut self) -> Vec<Kept> {
+        std::mem::take(&mut self.protocols.kept)
     }
 
     /// Begins an input; `None` where there are more than [`FILES_LIMIT`].
@@ -193,6 +222,7 @@ impl Doctor {
         protocols.streams.finish(tracks);
         protocols.devices.finish(tracks);
         provisioning::finish(tracks);
+        note_encrypted(tracks);
         self.tracks
     }
 
@@ -371,8 +401,20 @@ impl Protocols {
         bytes: &[u8],
         broken: Option<FramingError>,
     ) {
+        if !self.watched.is_empty() {
+            self.keep(proof, path, bytes);
+        }
         let Some(heard) = self.sip.take(tracks, proof, path, bytes, broken) else { return };
         self.learn(tracks, proof, &heard);
+    }
+
+    fn keep(&mut self, proof: Proof, path: Path, bytes: &[u8]) {
+        let Ok(message) = proto::sip::message::Message::parse(bytes) else { return };
+        let is_wanted = self.watched.contains(message.call_id());
+        if is_wanted && self.kept_bytes + bytes.len() <= KEPT_BYTES_LIMIT {
+            self.kept_bytes += bytes.len();
+            self.kept.push(Kept { proof, path, call_id: message.call_id().into(), bytes: bytes.to_vec() });
+        }
     }
 
     /// What a message tells those who do not follow SIP: addresses of sound, names of devices, who scans.
@@ -434,6 +476,18 @@ impl Protocols {
                 self.transfers.hear(tracks, proof, (number, path, opener), spoken);
             }
             _ => self.transfers.hear(tracks, proof, (number, path, opener), spoken),
+        }
+    }
+}
+
+/// TLS towards a port of SIP is signalling that nobody but its ends can read.
+fn note_encrypted(tracks: &mut Tracks) {
+    let is_sip = |port: u16| matches!(port, 5_060..=5_061);
+    for connection in &tracks.connections {
+        let hello = connection.tls.as_ref().and_then(|tls| tls.client_hello.or(tls.server_hello));
+        let Some(proof) = hello.filter(|_| is_sip(connection.path.destination.port())) else { continue };
+        if let Some(file) = tracks.files.get_mut(usize::from(proof.file)) {
+            file.unjudged.entry("encrypted signalling").or_insert(proof);
         }
     }
 }

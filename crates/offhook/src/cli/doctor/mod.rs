@@ -1,6 +1,7 @@
 //! `offhook doctor`: captures, logs and configuration files in, what they show out.
 
 mod inputs;
+mod ladder;
 mod out;
 mod reading;
 mod table;
@@ -30,6 +31,9 @@ pub(super) struct Arguments {
     /// Only what has this: a number, address or Call-ID, or `status:4xx`, `method:REFER`, `after:13:58:38`, …
     #[arg(long, value_name = "EXPR")]
     filter: Option<String>,
+    /// The messages of calls, registrations and subscriptions as ladders, with packet numbers
+    #[arg(long, conflicts_with = "json")]
+    ladder: bool,
     /// One call, by its Call-ID or a part of it that no other has
     #[arg(long, value_name = "ID")]
     call: Option<String>,
@@ -69,6 +73,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         println!("{}", keep.json(json::report(&tracks, Vec::new())));
     } else {
         print!("{}", table::show(&tracks, &keep, arguments.calls));
+    }
+    if arguments.ladder {
+        print!("{}", ladder::show(&inputs, &tracks, &keep, arguments.call.is_some())?);
     }
     Ok(())
 }
