@@ -50,11 +50,8 @@ impl Half {
         }
         self.buffer.extend_from_slice(bytes);
         let mut at = 0;
-        loop {
-            match self.step(at, has_no_body, give) {
-                Some(used) => at += used,
-                None => break,
-            }
+        while let Some(used) = self.step(at, has_no_body, give) {
+            at += used;
         }
         self.buffer.drain(..at.min(self.buffer.len()));
     }

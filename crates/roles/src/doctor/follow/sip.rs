@@ -308,11 +308,8 @@ impl Sip {
         match transaction.method {
             Method::Register => self.registrations.take(tracks, proof, id, change),
             // Plug and play asks everybody and subscribes to nobody.
-            Method::Subscribe if is_profile(transaction.request.as_deref()) => {
-                if change == Change::Begun {
-                    tracks.others.push(id);
-                }
-            }
+            Method::Subscribe if is_profile(transaction.request.as_deref()) && change != Change::Begun => {}
+            Method::Subscribe if is_profile(transaction.request.as_deref()) => tracks.others.push(id),
             Method::Subscribe => self.subscriptions.take(tracks, proof, id, change),
             Method::Notify if self.subscriptions.knows(&transaction.call_id) => {
                 self.subscriptions.take(tracks, proof, id, change);
