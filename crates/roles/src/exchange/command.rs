@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::blocks::Blocked;
 use super::calls::{CallRecord, CallView};
-use super::directory::{Binding, Devices, Encryption, Entry, Extension, Forward, Intercom, Messages};
+use super::directory::{
+    Binding, Devices, Encryption, Entry, Extension, ExtensionId, Forward, Intercom, Messages,
+};
 use super::edit::Edit;
 use super::figures::Figures;
 use super::gate::Ban;
@@ -312,6 +314,10 @@ impl Exchange {
         if self.is_place(&extension.number) {
             return Answer::Refused(format!("{} is a parking place", extension.number));
         }
+        let is_new = self.directory.find(&extension.number).is_none();
+        if let Some(fault) = self.config.codes.hidden_by(&extension.number).filter(|_| is_new) {
+            return Answer::Refused(fault);
+        }
         if let Err(fault) = extension.check() {
             return Answer::Refused(fault);
         }
@@ -322,9 +328,13 @@ impl Exchange {
         }
         self.turn.told.push(Output::Store(Change::Extension(Box::new(extension.clone()))));
         let messages = extension.messages;
-        let before = self.directory.find(&extension.number).and_then(|id| self.directory.get(id));
-        let before = before.map(|entry| entry.extension.messages).unwrap_or_default();
+        let known = self.directory.find(&extension.number).and_then(|id| self.directory.get(id));
+        let before = known.map(|entry| entry.extension.messages).unwrap_or_default();
+        let cut_off = known.and_then(|entry| why_cut_off(&entry.extension, &extension));
         let id = self.directory.set(extension);
+        if let Some(reason) = cut_off {
+            self.cut_off(now, id, reason);
+        }
         self.changed_lamps.insert(id);
         if messages != before {
             self.changed_messages.insert(id);
@@ -337,25 +347,32 @@ impl Exchange {
         let Some(id) = self.directory.find(number).filter(|_| !self.is_place(number)) else {
             return Answer::Refused(format!("there is no extension {number}"));
         };
-        let legs = self.directory.get(id).map(|entry| entry.legs.clone()).unwrap_or_default();
-        for leg in legs {
-            if let Some(call) = self.calls.legs.get(&leg).and_then(|leg| leg.call) {
-                self.end_call(now, call, "the extension was removed");
-            }
-        }
         let watchers = self.directory.get(id).map(|entry| entry.watchers.clone()).unwrap_or_default();
         for lamp in watchers {
             self.on_subscription_over(now, lamp, "noresource");
         }
-        self.end_lamps_of(now, number);
+        self.cut_off(now, id, "the extension was removed");
         self.gate.forget(id);
         self.authentication.forget(id);
-        let entry = self.directory.remove(id);
-        for binding in entry.map(|entry| entry.bindings).unwrap_or_default() {
-            self.unbound(id, &binding, "the extension was removed");
-        }
+        self.directory.remove(id);
         self.turn.told.push(Output::Store(Change::ExtensionRemoved { number: number.to_owned() }));
         Answer::Ok
+    }
+
+    /// The devices of an extension are gone at once: their calls, what they watch, their registrations.
+    fn cut_off(&mut self, now: Time, id: ExtensionId, reason: &'static str) {
+        let legs = self.directory.get(id).map(|entry| entry.legs.clone()).unwrap_or_default();
+        for leg in legs {
+            if let Some(call) = self.calls.legs.get(&leg).and_then(|leg| leg.call) {
+                self.end_call(now, call, reason);
+            }
+        }
+        let number = self.directory.number(id);
+        self.end_lamps_of(now, &number);
+        let bindings = self.directory.get_mut(id).map(|entry| std::mem::take(&mut entry.bindings));
+        for binding in bindings.unwrap_or_default() {
+            self.unbound(id, &binding, reason);
+        }
     }
 
     fn is_place(&self, number: &str) -> bool {
@@ -363,7 +380,8 @@ impl Exchange {
     }
 
     fn set_codes(&mut self, codes: Codes) -> Answer {
-        if let Some(text) = codes.clash() {
+        let hidden = self.directory.iter().find_map(|(_, entry)| codes.hidden_by(&entry.extension.number));
+        if let Some(text) = codes.clash().or(hidden) {
             return Answer::Refused(text);
         }
         self.turn.told.push(Output::Store(Change::Codes(Box::new(codes.clone()))));
@@ -390,5 +408,14 @@ impl Exchange {
             self.turn.keep(Change::BanRemoved { source, account });
         }
         Answer::Ok
+    }
+}
+
+/// Why the devices of an extension may not go on after a change.
+fn why_cut_off(before: &Extension, after: &Extension) -> Option<&'static str> {
+    match (before.enabled && !after.enabled, before.secret != after.secret) {
+        (true, _) => Some("the extension was switched off"),
+        (false, true) => Some("the password was changed"),
+        (false, false) => None,
     }
 }

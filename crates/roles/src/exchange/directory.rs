@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use proto::Time;
 use proto::sip::digest::Ha1;
 use proto::sip::endpoint::ClientId;
-use proto::sip::{Flow, Target, Transport};
+use proto::sip::{Flow, Target, Transport, Uri};
 use serde::{Deserialize, Serialize};
 
 use super::calls::LegId;
@@ -16,6 +17,8 @@ use super::lamps::SubscriptionId;
 /// The longest number, and the longest other text of an extension, in bytes.
 const MAX_NUMBER_BYTES: usize = 32;
 const MAX_TEXT_BYTES: usize = 256;
+/// The longest time for which an extension rings, in seconds.
+const MAX_RING_S: u16 = 600;
 /// The most numbers that may make an extension's phones answer.
 const MAX_CALLERS: usize = 1_000;
 
@@ -91,6 +94,9 @@ impl Extension {
                 "the list of intercom callers of {} has more than {MAX_CALLERS}",
                 self.number
             ));
+        }
+        if self.forward.no_answer_s > MAX_RING_S {
+            return Err(format!("extension {} rings for {MAX_RING_S} seconds at most", self.number));
         }
         for text in texts.chain(self.watchers.iter().flatten()).chain(callers) {
             if text.len() > MAX_TEXT_BYTES || text.contains(char::is_control) {
@@ -263,9 +269,9 @@ pub struct Binding {
     /// `udp`, `tcp` or `tls`.
     pub transport: String,
     /// Our address that it registered at.
-    pub local: std::net::SocketAddr,
+    pub local: SocketAddr,
     /// Where its packets come from; calls go there, whatever its Contact says.
-    pub remote: std::net::SocketAddr,
+    pub remote: SocketAddr,
     /// The proxies between, as Route values in the order to be visited (RFC 3327).
     #[serde(default)]
     pub path: Vec<String>,
@@ -291,8 +297,8 @@ impl Binding {
     }
 
     /// Where its requests go.
-    pub fn target(&self) -> Target {
-        Target { transport: self.flow().transport, remote: self.remote, name: None }
+    pub fn targets(&self) -> Vec<Target> {
+        ways_to(self.flow(), &self.contact)
     }
 
     /// Whether it stands at `now`.
@@ -310,6 +316,20 @@ pub(super) enum Nearness {
     Home,
     /// None of them is.
     Away,
+}
+
+/// The ways to a device: where its packets come from; and where that was a connection which may be gone,
+/// by one of our own to where it says that it listens. That only at the address which it has shown to be its
+/// own, so that a faked Contact leads nothing to a victim.
+pub(super) fn ways_to(flow: Flow, contact: &str) -> Vec<Target> {
+    let way = |remote| Target { transport: flow.transport, remote, name: None };
+    let listens = Uri::parse(contact).filter(|_| flow.transport.is_reliable()).and_then(|uri| {
+        let ip = uri.ip().filter(|ip| ip.to_canonical() == flow.remote.ip().to_canonical())?;
+        let is_same = uri.transport().is_none_or(|transport| transport == flow.transport);
+        let port = uri.port.unwrap_or(flow.transport.default_port());
+        is_same.then(|| SocketAddr::new(ip, port)).filter(|at| *at != flow.remote)
+    });
+    std::iter::once(flow.remote).chain(listens).map(way).collect()
 }
 
 /// Names an extension for as long as the exchange runs.
@@ -538,6 +558,34 @@ mod tests {
         assert_eq!(extension.check(), Ok(()));
         extension.forward.busy = Some("7002\r\nVia: x".into());
         assert!(extension.check().is_err_and(|fault| fault.contains("7001")));
+    }
+
+    #[test]
+    fn a_device_whose_connection_is_gone_is_reached_where_it_listens() {
+        let flow = |transport| Flow {
+            transport,
+            local: "192.0.2.100:5060".parse().expect("sound"),
+            remote: "192.0.2.1:40000".parse().expect("sound"),
+        };
+        let ways = |transport, contact: &str| {
+            let ways = ways_to(flow(transport), contact).into_iter();
+            ways.map(|way| way.remote.to_string()).collect::<Vec<_>>().join(" ")
+        };
+        let own = "192.0.2.1:40000";
+        assert_eq!(ways(Transport::Tcp, "sip:7001@192.0.2.1;transport=tcp"), format!("{own} 192.0.2.1:5060"));
+        assert_eq!(
+            ways(Transport::Tls, "sip:7001@192.0.2.1:5081;transport=tls"),
+            format!("{own} 192.0.2.1:5081")
+        );
+        for contact in [
+            "sip:7001@203.0.113.9:5060;transport=tcp",
+            "sip:7001@192.0.2.1:40000",
+            "sip:7001@a.example",
+            "sip:7001@192.0.2.1;transport=udp",
+        ] {
+            assert_eq!(ways(Transport::Tcp, contact), own, "{contact}");
+        }
+        assert_eq!(ways(Transport::Udp, "sip:7001@192.0.2.1:5062"), own, "a NAT is in between");
     }
 
     #[test]

@@ -6,9 +6,9 @@ use proto::Time;
 use proto::sip::digest::Ha1;
 use serde::{Deserialize, Deserializer};
 
-use super::Exchange;
 use super::command::Answer;
 use super::directory::{Devices, Encryption, Extension, Forward, Intercom, Messages, Secret};
+use super::{Exchange, check_secret};
 use crate::object::Object;
 
 /// What of an extension is to be different.
@@ -89,8 +89,8 @@ impl Exchange {
             (None, Some(password)) => Extension::new(number, &realm, &password.0),
             (None, None) => return Answer::Refused(format!("extension {number} is new: give a password")),
         };
-        if edit.password.as_ref().is_some_and(|password| password.0.is_empty()) {
-            return Answer::Refused(format!("the password of extension {number} is empty"));
+        if let Some(Err(fault)) = edit.password.as_ref().map(|password| check_secret(&password.0, number)) {
+            return Answer::Refused(fault);
         }
         edit.apply(&mut extension, &realm);
         self.set_extension(now, extension)

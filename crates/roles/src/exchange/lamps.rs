@@ -12,11 +12,11 @@ use proto::sip::dialog::{Dialog, Party};
 use proto::sip::header::Event as EventHeader;
 use proto::sip::message::{Method, Name};
 use proto::sip::uri::{host_of, unescape};
-use proto::sip::{Flow, Message, Reply, Target, Transport};
+use proto::sip::{Flow, Message, Reply, Transport};
 use serde::{Deserialize, Serialize};
 
 use super::calls::Leg;
-use super::directory::{ExtensionId, Messages};
+use super::directory::{ExtensionId, Messages, ways_to};
 use super::router::Route;
 use super::{Alarm, Change, Exchange, Output, Owner};
 
@@ -459,7 +459,8 @@ impl Exchange {
         kept.cseq = lamp.dialog.local_cseq;
         (lamp.asking, lamp.stale) = (true, false);
         let transport = Transport::from_name(&lamp.kept.transport).unwrap_or_default();
-        let targets = vec![Target { transport, remote: lamp.kept.remote, name: None }];
+        let flow = Flow { transport, local: lamp.kept.local, remote: lamp.kept.remote };
+        let targets = ways_to(flow, &lamp.kept.target);
         let kept = Arc::clone(&lamp.kept);
         let sent =
             self.turn.endpoint.send(now, &request, targets, kept.local, Owner::Lamp(id), &mut self.turn.wire);

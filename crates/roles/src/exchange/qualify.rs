@@ -57,7 +57,7 @@ impl Exchange {
             .header(Name::MaxForwards, 70)
             .header(Name::Contact, format_args!("<sip:{}>", device.local))
             .header(Name::UserAgent, &self.config.user_agent);
-        let (targets, owner) = (vec![device.target()], Owner::Qualify(id));
+        let (targets, owner) = (device.targets(), Owner::Qualify(id));
         let sent = self.turn.endpoint.send(now, &request, targets, device.local, owner, &mut self.turn.wire);
         if let (Ok(asked), Some(entry)) = (sent, self.directory.get_mut(id)) {
             entry.asked.push((asked, device.contact.clone()));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proto::Time;
 use proto::sip::header::Address;
-use proto::sip::{Flow, Message, Name, Reply};
+use proto::sip::{Flow, Message, Name, Reply, Uri};
 
 use super::blocks::Block;
 use super::directory::{Binding, Devices, ExtensionId};
@@ -113,7 +113,8 @@ impl Exchange {
     fn check_room(&self, now: Time, flow: Flow, wishes: &[Wish<'_>], id: ExtensionId) -> Result<(), Reply> {
         let Some(entry) = self.directory.get(id).filter(|_| wishes.len() > 1) else { return Ok(()) };
         let Devices { most, replace_oldest } = entry.extension.devices;
-        let named = |binding: &Binding| wishes.iter().any(|wish| wish.address.uri == binding.contact);
+        let named =
+            |binding: &Binding| wishes.iter().any(|wish| is_same_contact(&binding.contact, wish.address.uri));
         let stays = |binding: &Binding| binding.is_live(now) && binding.flow() != flow && !named(binding);
         let others = entry.bindings.iter().filter(|binding| stays(binding)).count();
         let wanted = others + wishes.iter().filter(|wish| wish.expires_s > 0).count();
@@ -131,7 +132,8 @@ impl Exchange {
         path: &[String],
     ) -> Result<(), Reply> {
         let Some(entry) = self.directory.get_mut(id) else { return Err(Reply::new(403)) };
-        let known = entry.bindings.iter().position(|binding| binding.contact == wish.address.uri);
+        let known =
+            entry.bindings.iter().position(|binding| is_same_contact(&binding.contact, wish.address.uri));
         if wish.expires_s == 0 {
             if let Some(at) = known {
                 let binding = entry.bindings.remove(at);
@@ -256,6 +258,22 @@ impl Exchange {
     }
 }
 
+/// Whether two Contacts are one (RFC 3261 §10.3 step 7): user compared unescaped, host whatever its letters,
+/// ports as they are; parameters of the transport and of the account must be the same (§19.1.4).
+fn is_same_contact(known: &str, new: &str) -> bool {
+    if known == new {
+        return true;
+    }
+    let (Some(known), Some(new)) = (Uri::parse(known), Uri::parse(new)) else { return false };
+    let param = |uri: &Uri<'_>, name: &str| uri.params.get(name).map(str::to_ascii_lowercase);
+    known.is_sip() == new.is_sip()
+        && known.is_sips() == new.is_sips()
+        && known.plain_user() == new.plain_user()
+        && known.host.eq_ignore_ascii_case(new.host)
+        && known.port == new.port
+        && ["transport", "line", "maddr", "gr"].iter().all(|name| param(&known, name) == param(&new, name))
+}
+
 /// The proxies between (RFC 3327 §5.3).
 fn path(message: &Message<'_>) -> Result<Vec<String>, Reply> {
     if message.header(Name::Path).is_none() {
@@ -336,6 +354,22 @@ fn cut(text: &str, bytes: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_contact_is_known_however_it_is_written() {
+        let known = "sip:*21%23@Phone.example:5062;transport=tcp;line=a1";
+        assert!(is_same_contact(known, "sip:%2A21%23@phone.EXAMPLE:5062;line=a1;transport=TCP"));
+        for other in [
+            "sip:*21@phone.example:5062;transport=tcp;line=a1",
+            "sip:*21%23@phone.example;transport=tcp;line=a1",
+            "sip:*21%23@phone.example:5062;line=a1",
+            "sip:*21%23@phone.example:5062;transport=tcp;line=b2",
+            "sips:*21%23@phone.example:5062;transport=tcp;line=a1",
+            "tel:21",
+        ] {
+            assert!(!is_same_contact(known, other), "{other}");
+        }
+    }
 
     #[test]
     fn text_is_cut_at_a_letter() {

@@ -54,7 +54,7 @@ impl Default for Codes {
 
 impl Codes {
     /// The codes and what they do, by the names of their fields.
-    fn all(&self) -> [(&'static str, &str); 11] {
+    pub(super) fn all(&self) -> [(&'static str, &str); 11] {
         [
             ("pickup", &self.pickup),
             ("group_pickup", &self.group_pickup),

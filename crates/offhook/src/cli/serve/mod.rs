@@ -17,7 +17,7 @@ use clap::Args;
 use proto::Rng;
 use roles::exchange::{
     Area, Block, Config as ExchangeConfig, Exchange, Extension, Parking, RelayPorts, Restored, Terms,
-    check_number,
+    check_number, check_numbers, check_secret,
 };
 use tokio::sync::mpsc;
 
@@ -76,7 +76,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..=600))]
     ring: u16,
     /// Calls without a sign of life for so many seconds end (RFC 4028, at least 90); 0 for never
-    #[arg(long, value_name = "SECONDS", default_value_t = 1_800)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 1_800, value_parser = parse_session)]
     session: u32,
     /// Refuse phones whose User-Agent has these words; may be given several times
     #[arg(long, value_name = "WORDS")]
@@ -135,6 +135,26 @@ fn parse_extension(text: &str) -> Result<Account, String> {
     }
 }
 
+/// A secret on the command line that can be guessed is taken with a warning; a number is given once.
+fn warn_of_secrets(accounts: &[Account]) -> Result<(), Failure> {
+    for (at, Account { number, secret }) in accounts.iter().enumerate() {
+        if accounts.iter().take(at).any(|other| other.number == *number) {
+            return Err(Failure::Usage(format!("--extension {number} is given twice; leave one")));
+        }
+        match check_secret(secret, number) {
+            Err(fault) => complain!("offhook: warning: {fault}"),
+            Ok(()) => secrets::warn_if_short(&format!("extension {number}"), secret),
+        }
+    }
+    Ok(())
+}
+
+/// Less is refused by peers (RFC 4028 §5), more no phone waits for.
+fn parse_session(text: &str) -> Result<u32, String> {
+    let seconds = text.parse().ok().filter(|seconds| matches!(seconds, 0 | 90..=86_400));
+    seconds.ok_or_else(|| "write 0 for never, or 90 to 86400 seconds".to_owned())
+}
+
 /// Numbers in a row.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Places {
@@ -178,12 +198,11 @@ fn take_all_files() {
 async fn live(arguments: Arguments) -> Result<(), Failure> {
     let clock = Clock::start();
     take_all_files();
-    for Account { number, secret } in &arguments.extensions {
-        secrets::warn_if_short(&format!("extension {number}"), secret);
-    }
+    warn_of_secrets(&arguments.extensions)?;
     let mut store = store::open(arguments.dir.as_deref())?;
     let imported = arguments.import.as_deref().map(text::import).transpose()?.unwrap_or_default();
-    let restored = restore(&mut *store, imported, &arguments.extensions, arguments.extension_wins)?;
+    let (accounts, wins) = (&arguments.extensions, arguments.extension_wins);
+    let restored = restore(&mut *store, imported, accounts, wins, arguments.parking())?;
     if let Some(path) = &arguments.export {
         return Ok(text::export(path, &restored.extensions)?);
     }
@@ -265,6 +284,7 @@ fn restore(
     imported: Vec<Extension>,
     accounts: &[Account],
     wins: bool,
+    parking: Parking,
 ) -> io::Result<Restored> {
     let mut restored = keep::restore(&*store.reader())?;
     let mut changes = Vec::new();
@@ -295,6 +315,9 @@ fn restore(
         changes.push(keep::extension(&new));
         restored.extensions.push(new);
     }
+    let codes = restored.codes.clone().unwrap_or_default();
+    check_numbers(&restored.extensions, parking, &codes)
+        .map_err(|fault| io::Error::new(io::ErrorKind::InvalidInput, fault))?;
     if !changes.is_empty() {
         store.commit(changes);
     }
@@ -365,6 +388,29 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_means_two_things_is_refused() {
+        let account =
+            |number: &str| Account { number: number.to_owned(), secret: "a-long-secret-here".to_owned() };
+        assert!(warn_of_secrets(&[account("7001"), account("7002")]).is_ok());
+        assert!(warn_of_secrets(&[account("7001"), account("7002"), account("7001")]).is_err());
+        for (number, why) in [("800", "--parking"), ("*43", "echo")] {
+            let mut store = Memory::default();
+            let told =
+                restore(&mut store, Vec::new(), &[account(number)], false, Parking::default()).unwrap_err();
+            assert!(told.to_string().contains(why), "{told}");
+            assert!(keep::restore(&*store.reader()).unwrap().extensions.is_empty(), "nothing is kept of it");
+        }
+    }
+
+    #[test]
+    fn the_time_of_a_session_is_one_that_peers_take() {
+        assert_eq!([parse_session("0"), parse_session("90")], [Ok(0), Ok(90)]);
+        for text in ["30", "89", "-1", "86401", "x", ""] {
+            assert!(parse_session(text).is_err_and(|told| told.contains("90")), "{text}");
+        }
+    }
+
+    #[test]
     fn parking_places_are_read() {
         assert_eq!(parse_places("800-809"), Ok(Places { first: 800, count: 10 }));
         assert_eq!(parse_places("7900"), Ok(Places { first: 7_900, count: 1 }));
@@ -378,8 +424,9 @@ mod tests {
     #[test]
     fn extensions_given_once_are_there_at_the_next_start() {
         let mut store = Memory::default();
-        let first = restore(&mut store, Vec::new(), &account("the first secret"), false).unwrap();
-        let again = restore(&mut store, Vec::new(), &[], false).unwrap();
+        let first =
+            restore(&mut store, Vec::new(), &account("the first secret"), false, Parking::default()).unwrap();
+        let again = restore(&mut store, Vec::new(), &[], false, Parking::default()).unwrap();
         assert_eq!((first.extensions.len(), first.extensions), (1, again.extensions));
     }
 
@@ -394,8 +441,11 @@ mod tests {
         kept.enabled = false;
         kept.display = "Jack".to_owned();
         store.commit(vec![keep::extension(&kept)]);
-        let mut start =
-            |wins| restore(&mut store, Vec::new(), &account("of the flag"), wins).unwrap().extensions;
+        let mut start = |wins| {
+            restore(&mut store, Vec::new(), &account("of the flag"), wins, Parking::default())
+                .unwrap()
+                .extensions
+        };
         assert_eq!(start(false), [kept.clone()]);
         let flagged = Extension::new("7001", REALM, "of the flag");
         let won = Extension { display: "Jack".to_owned(), ..flagged.clone() };
@@ -410,9 +460,11 @@ mod tests {
     #[test]
     fn an_import_takes_the_place_of_what_is_kept() {
         let mut store = Memory::default();
-        restore(&mut store, Vec::new(), &account("the first secret"), false).unwrap();
+        restore(&mut store, Vec::new(), &account("the first secret"), false, Parking::default()).unwrap();
         let imported = Extension::new("7001", REALM, "of the file");
-        let restored = restore(&mut store, vec![imported.clone()], &account("of the flag"), false).unwrap();
+        let restored =
+            restore(&mut store, vec![imported.clone()], &account("of the flag"), false, Parking::default())
+                .unwrap();
         assert_eq!(restored.extensions, [imported]);
     }
 }

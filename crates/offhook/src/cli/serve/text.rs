@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use roles::exchange::{Edit, Extension, Password};
+use roles::exchange::{Edit, Extension, Password, check_secret};
 use serde_json::Value;
 
 use super::REALM;
@@ -75,6 +75,7 @@ fn extension(line: &str) -> Result<Extension, String> {
     let Some(Value::String(password)) = fields.remove("password").filter(|p| p != "") else {
         return Err(format!("extension {number} has neither password nor secret"));
     };
+    check_secret(&password, &number)?;
     secrets::warn_if_short(&format!("extension {number}"), &password);
     let edit: Edit = serde_json::from_value(Value::Object(fields)).map_err(|error| error.to_string())?;
     let mut extension = Extension::new(&number, REALM, "");
@@ -124,10 +125,12 @@ mod tests {
         for (line, why) in [
             (r#"{"number":"7001"}"#, "neither password nor secret"),
             (r#"{"password":"swordfish"}"#, "no number"),
-            (r#"{"number":"7001","password":"swordfish","dispaly":"x"}"#, "dispaly"),
+            (r#"{"number":"7001","password":"swordfish"}"#, "9 characters"),
+            (r#"{"number":"7001","password":"700170017001"}"#, "its number"),
+            (r#"{"number":"7001","password":"a swordfish's tale","dispaly":"x"}"#, "dispaly"),
             ("7001 swordfish", "trailing"),
-            (r#"{"number":"70 01","password":"swordfish"}"#, "letters, digits"),
-            (r#"{"number":"7001","password":"swordfish","display":"a\r\nVia: b"}"#, "control"),
+            (r#"{"number":"70 01","password":"a swordfish's tale"}"#, "letters, digits"),
+            (r#"{"number":"7001","password":"a swordfish's tale","display":"a\r\nVia: b"}"#, "control"),
         ] {
             std::fs::write(&path, format!("# by hand\n\n{line}\n")).unwrap();
             let told = import(&path).unwrap_err().to_string();

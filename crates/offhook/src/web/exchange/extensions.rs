@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use roles::exchange::{Answer, Edit, ExtensionView, What, check_number};
+use roles::exchange::{Answer, Edit, ExtensionView, What, check_number, check_secret};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -64,7 +64,9 @@ pub(super) async fn put(
     check_number(&number).map_err(Problem::bad_request)?;
     check_texts(&body)?;
     write_whole_numbers(&mut body);
-    let warning = body.get("password").and_then(Value::as_str).and_then(warning);
+    let password = body.get("password").and_then(Value::as_str);
+    password.map_or(Ok(()), |password| check_secret(password, &number)).map_err(Problem::bad_request)?;
+    let warning = password.and_then(warning);
     let edit: Edit = serde_json::from_value(body)
         .map_err(|fault| Problem::bad_request(format!("the body cannot be taken: {fault}")))?;
     let what = What::EditExtension { number: number.clone(), edit: Box::new(edit) };

@@ -204,12 +204,19 @@ fn an_extension_lives_from_the_moment_it_is_made() {
     let path = "/api/extensions/{number=7042}";
     exchange.check("GET", path, &Value::Null, 404);
     exchange.check("PUT", path, &json!({ "display": "nobody" }), 409);
-    let made = exchange.check("PUT", path, &json!({ "password": "swordfish" }), 200);
+    for weak in ["swordfish", "704270427042", "password1234"] {
+        let told = exchange.check("PUT", path, &json!({ "password": weak }), 400);
+        assert!(
+            told["detail"].as_str().is_some_and(|it| it.contains("chance") && !it.contains(weak)),
+            "{told}"
+        );
+    }
+    let made = exchange.check("PUT", path, &json!({ "password": "swordfish-tale" }), 200);
     assert!(
-        made["warnings"][0].as_str().is_some_and(|it| it.contains('9') && !it.contains("swordfish")),
+        made["warnings"][0].as_str().is_some_and(|it| it.contains("14") && !it.contains("swordfish")),
         "{made}"
     );
-    let phone = exchange.phone("127.0.77.12", "7042", "swordfish");
+    let phone = exchange.phone("127.0.77.12", "7042", "swordfish-tale");
     assert_eq!(exchange.get(path)["now"]["devices"], 1);
     exchange.check(
         "PUT",
@@ -239,7 +246,9 @@ fn what_cannot_be_is_refused_with_the_reason() {
     refused("PUT", extension, json!({ "dispaly": "x" }), 400, "dispaly");
     refused("PUT", extension, json!({ "max_calls": 300 }), 400, "300");
     refused("PUT", extension, json!({ "display": "x\r\nVia: y" }), 400, "control");
-    refused("PUT", extension, json!({ "password": "" }), 409, "empty");
+    refused("PUT", extension, json!({ "password": "" }), 400, "characters");
+    refused("PUT", "/api/extensions/{number=.}", json!({ "password": SECRET }), 400, "number");
+    refused("PUT", "/api/extensions/{number=*43}", json!({ "password": SECRET }), 409, "echo");
     refused("PUT", "/api/extensions/{number=70%2001}", json!({ "password": SECRET }), 400, "number");
     refused("PUT", extension, Value::Null, 415, "application/json");
     refused("POST", "/api/calls", json!({ "from": "7001" }), 400, "to");

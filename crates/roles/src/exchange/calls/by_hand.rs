@@ -21,6 +21,13 @@ impl Exchange {
         if !matches!(self.route_user(to), Route::Extension(_)) {
             return Answer::Refused(format!("there is no extension {to}"));
         }
+        let is_off = |number: &str| {
+            let entry = self.directory.find(number).and_then(|id| self.directory.get(id));
+            entry.is_some_and(|entry| !entry.extension.enabled)
+        };
+        if let Some(number) = [from, to].into_iter().find(|number| is_off(number)) {
+            return Answer::Refused(format!("extension {number} is switched off"));
+        }
         let devices = self.devices_of(now, caller);
         if devices.is_empty() {
             return Answer::Refused(format!("no device of {from} is registered and answers"));

@@ -55,7 +55,8 @@ impl Exchange {
             return None;
         };
         machine.pin_to(target);
-        let number = message.to().map(|to| to.user().to_owned()).unwrap_or_default();
+        let called = message.to().and_then(|to| to.parsed_uri());
+        let number = called.map(|uri| uri.plain_user().into_owned()).unwrap_or_default();
         let identity = self.identity(flow, &number);
         let id = self.add_leg(machine, identity, flow, Some(extension), &tag, Side::A);
         self.calls.invites.insert(server, id);
@@ -103,8 +104,8 @@ impl Exchange {
             identity: &identity,
             owner: Owner::Leg(id),
         };
-        let mut machine = Call::dial(&mut ctx, dialog, vec![binding.target()], invitation).ok()?;
-        machine.pin_to(binding.target());
+        let mut machine = Call::dial(&mut ctx, dialog, binding.targets(), invitation).ok()?;
+        machine.pin_to_all(binding.targets());
         self.insert_leg(id, machine, identity, flow, Some(extension), cause, &tag, Side::B);
         if let Some(leg) = self.calls.legs.get_mut(&id) {
             leg.call = Some(call);
@@ -216,7 +217,8 @@ impl Exchange {
     /// call wants it.
     fn settle(&mut self, id: LegId) {
         let Some(leg) = self.calls.legs.get_mut(&id) else { return };
-        let over = leg.machine.is_over() && leg.call.is_none();
+        let is_wanted = leg.call.is_some_and(|call| self.calls.bridges.contains_key(&call));
+        let over = leg.machine.is_over() && !is_wanted;
         let due = leg.machine.next_deadline().map(|(at, _)| at).filter(|_| !over);
         if leg.alarm != due {
             if let Some(at) = leg.alarm {
@@ -280,6 +282,11 @@ impl Exchange {
         }
         if !same_flow(leg.flow, flow) && !self.follow(now, id, flow, message) {
             return;
+        }
+        if let Some(leg) = self.calls.legs.get_mut(&id).filter(|leg| leg.flow != flow) {
+            // A device that has opened its connection anew: what it is told goes there too.
+            leg.flow = flow;
+            leg.machine.pin_to(Target { transport: flow.transport, remote: flow.remote, name: None });
         }
         let extension = self.calls.legs.get(&id).and_then(|leg| leg.extension);
         if let Some(extension) = extension {

@@ -228,7 +228,7 @@ impl Exchange {
         }
     }
 
-    /// Puts a leg into a call, in the place of another or where nobody is.
+    /// Puts a leg into a call, in the place of another or where nobody is. Whoever is there all the same goes.
     pub(super) fn take_place(&mut self, call: CallId, id: LegId, instead_of: Option<LegId>) {
         let home = self.calls.home_of(id);
         let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
@@ -239,13 +239,16 @@ impl Exchange {
             let [a, b] = &mut bridge.sides;
             *(if as_callee { b } else { a }) = SideMedia::of(said, home);
         }
-        if as_callee {
-            bridge.b = vec![id];
+        let before = if as_callee {
+            std::mem::replace(&mut bridge.b, vec![id])
         } else {
-            bridge.a = Some(id);
-        }
+            bridge.a.replace(id).into_iter().collect()
+        };
         if let Some(leg) = self.calls.legs.get_mut(&id) {
             leg.call = Some(call);
+        }
+        for displaced in before.into_iter().filter(|leg| *leg != id && Some(*leg) != instead_of) {
+            self.dismiss(self.turn.now, displaced);
         }
         let Some(peer) = party.map(|extension| self.peer_of(extension)) else { return };
         if let Some(bridge) = self.calls.bridges.get_mut(&call) {

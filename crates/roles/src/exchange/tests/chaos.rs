@@ -360,3 +360,30 @@ proptest! {
         prop_assert!(bench.exchange.turn.alarms.is_empty(), "{:?}", bench.exchange.turn.alarms);
     }
 }
+
+/// A leg that two transfers lead to one place: whoever was there goes.
+#[test]
+fn a_leg_whose_place_is_taken_does_not_stay_behind() {
+    let acts = [
+        Act::Invite { phone: 0, callee: 0, offer: 0, fields: 0 },
+        Act::Talk { phone: 0, callee: 1 },
+        Act::Answer { phone: 0, request: 0, status: 489, fields: 0, body: 0 },
+        Act::Talk { phone: 0, callee: 2 },
+        Act::Within { phone: 0, dialog: 397, method: 533, fields: 369, body: 0 },
+        Act::Talk { phone: 0, callee: 0 },
+        Act::Answer { phone: 0, request: 0, status: 0, fields: 0, body: 0 },
+        Act::Within { phone: 2, dialog: 0, method: 269, fields: 691, body: 0 },
+        Act::Within { phone: 1, dialog: 0, method: 264, fields: 0, body: 0 },
+        Act::Invite { phone: 0, callee: 156, offer: 0, fields: 6 },
+        Act::Answer { phone: 1, request: 0, status: 597, fields: 0, body: 546 },
+        Act::Answer { phone: 1, request: 0, status: 145, fields: 0, body: 0 },
+        Act::Settle { phone: 0 },
+        Act::Invite { phone: 2, callee: 258, offer: 339, fields: 1 },
+        Act::Settle { phone: 2 },
+    ];
+    let mut chaos = Chaos::new();
+    acts.iter().for_each(|act| chaos.act(act));
+    chaos.bench.wait(8_000);
+    let figures = chaos.bench.exchange.figures(chaos.bench.now);
+    assert_eq!((figures.calls, figures.legs), (0, 0));
+}

@@ -144,12 +144,77 @@ fn an_extension_is_edited_by_command() {
     let edit = |text: &str| Box::new(serde_json::from_str::<Edit>(text).expect("sound"));
     let wish = |number: &str, text: &str| What::EditExtension { number: number.into(), edit: edit(text) };
     assert!(matches!(bench.command(wish("7004", "{}")), Answer::Refused(text) if text.contains("password")));
-    assert!(matches!(bench.command(wish("7004", r#"{"password":"secret"}"#)), Answer::Ok));
+    assert!(matches!(bench.command(wish("7004", r#"{"password":"kV3x-Pq81-zLm0"}"#)), Answer::Ok));
     assert!(matches!(bench.command(wish("7004", r#"{"display":"Jack"}"#)), Answer::Ok));
-    bench.register(&mut Phone::new("7004"));
+    bench.register(&mut Phone::with_password("7004", "kV3x-Pq81-zLm0"));
     let Answer::Extensions(all) = bench.command(What::Extensions { after: None }) else {
         panic!("no extensions")
     };
     let jack = all.iter().find(|view| view.number == "7004").expect("there");
     assert_eq!((&*jack.display, jack.devices, jack.enabled), ("Jack", 1, true));
+}
+
+/// 7001 talks to 7002 and watches 7003; then 7001 is changed. What is left of it.
+fn after_change(change: impl FnOnce(&mut Extension)) -> (usize, usize, usize, Vec<&'static str>) {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    calls::talking(&mut bench, &mut phones);
+    lamps::subscribe(&mut bench, &mut phones[0], "7003", "dialog", 3_600);
+    let mut extension = Extension::new("7001", "offhook", "secret");
+    change(&mut extension);
+    assert!(matches!(bench.command(What::SetExtension(Box::new(extension))), Answer::Ok));
+    let Answer::Registrations(devices) = bench.command(What::Registrations { number: Some("7001".into()) })
+    else {
+        panic!("no registrations")
+    };
+    let reasons = bench.events.iter().filter_map(|event| match event {
+        Event::Unregistered { reason, .. } => Some(*reason),
+        _ => None,
+    });
+    (devices.len(), bench.exchange.calls().len(), bench.exchange.lamps.iter().count(), reasons.collect())
+}
+
+#[test]
+fn whoever_is_switched_off_is_gone_at_once() {
+    assert_eq!(after_change(|own| own.display = "Jack".into()), (1, 1, 1, vec![]));
+    assert_eq!(after_change(|own| own.enabled = false), (0, 0, 0, vec!["the extension was switched off"]));
+    let password = |own: &mut Extension| own.secret = Extension::new("7001", "offhook", "another").secret;
+    assert_eq!(after_change(password), (0, 0, 0, vec!["the password was changed"]));
+    let mut bench = Bench::new();
+    bench.ready();
+    let mut extension = Extension::new("7001", "offhook", "secret");
+    extension.enabled = false;
+    bench.command(What::SetExtension(Box::new(extension)));
+    for (from, to) in [("7001", "7002"), ("7002", "7001")] {
+        let answer = bench.command(What::Originate { from: from.into(), to: to.into() });
+        assert!(
+            matches!(&answer, Answer::Refused(text) if text.contains("7001 is switched off")),
+            "{answer:?}"
+        );
+    }
+}
+
+#[test]
+fn a_number_is_no_code_and_a_code_no_number() {
+    let mut bench = Bench::new();
+    for number in ["*43", "*047001", "800"] {
+        let extension = Extension::new(number, "offhook", "secret");
+        let answer = bench.command(What::SetExtension(Box::new(extension)));
+        assert!(matches!(answer, Answer::Refused(_)), "{number}");
+    }
+    for code in ["7001", "805"] {
+        let codes = Codes { echo: code.into(), ..Codes::default() };
+        let answer = bench.command(What::SetCodes(Box::new(codes)));
+        assert!(matches!(&answer, Answer::Refused(text) if text.contains("echo")), "{answer:?}");
+    }
+}
+
+#[test]
+fn a_password_that_is_guessed_first_is_refused() {
+    let mut bench = Bench::new();
+    for (password, is_taken) in [("secret", false), ("700470047004", false), ("kV3x-Pq81-zLm0", true)] {
+        let edit = Edit { password: Some(edit::Password::from(password.to_owned())), ..Edit::default() };
+        let answer = bench.command(What::EditExtension { number: "7004".into(), edit: Box::new(edit) });
+        assert_eq!(matches!(answer, Answer::Ok), is_taken, "{password}: {answer:?}");
+    }
 }

@@ -304,3 +304,39 @@ fn a_register_is_done_as_a_whole_or_not_at_all() {
         2
     );
 }
+
+#[test]
+fn a_device_whose_connection_is_lost_is_called_where_it_listens() {
+    let mut bench = Bench::new();
+    let [mut caller, ..] = bench.ready();
+    let mut phone = restarted_on_tcp();
+    let flow = Flow { transport: Transport::Tcp, ..flow_from(phone.address) };
+    let contact = "<sip:7002@192.0.2.2:5070;transport=tcp>";
+    let say = |bench: &mut Bench, phone: &mut Phone| {
+        let request = phone.register_contact(contact, "3600").replace("SIP/2.0/UDP", "SIP/2.0/TCP");
+        bench.give(Input::Message { flow, bytes: request.as_bytes(), waited: Duration::ZERO });
+    };
+    say(&mut bench, &mut phone);
+    phone.challenged(&bench.heard(&phone, "SIP/2.0 401"));
+    say(&mut bench, &mut phone);
+    bench.heard(&phone, "SIP/2.0 200");
+    // The phone that was registered over UDP is another device of the same extension.
+    bench.inbox.clear();
+    let invite = caller.invite("7002", "call-1", "");
+    bench.say(&caller, &invite);
+    bench.heard(&phone, "INVITE");
+    bench.give(Input::FlowFailed { flow, reason: "closed".into() });
+    let listens = SocketAddr::new(phone.address.ip(), 5_070);
+    assert!(
+        bench.inbox.get(&listens).is_some_and(|all| all[0].starts_with("INVITE sip:7002@192.0.2.2:5070"))
+    );
+}
+
+fn restarted_on_tcp() -> Phone {
+    Phone {
+        address: SocketAddr::new([192, 0, 2, 2].into(), 40_000),
+        branch: 500,
+        cseq: 500,
+        ..Phone::new("7002")
+    }
+}

@@ -227,9 +227,7 @@ impl Call {
         }
         ctx.reply(id, Reply::new(487).to_tag(self.dialog.local.tag.clone()));
         self.end(ctx);
-        let reasons = request.headers(Name::Reason).filter_map(|value| std::str::from_utf8(value).ok());
-        let answered_elsewhere = reasons
-            .filter_map(Reason::parse)
+        let answered_elsewhere = Reason::of(request)
             .any(|reason| reason.protocol.eq_ignore_ascii_case("SIP") && reason.cause == Some(200));
         Some(Event::Cancelled { answered_elsewhere })
     }

@@ -429,7 +429,7 @@ impl Call {
             return None;
         }
         self.end(ctx);
-        let text = request.text(Name::Reason).and_then(Reason::parse).and_then(|r| r.text.map(String::from));
+        let text = Reason::of(request).find_map(|reason| reason.text.map(String::from));
         Some(Event::Ended { by_remote: true, reason: text.unwrap_or_else(|| "BYE".into()) })
     }
 
