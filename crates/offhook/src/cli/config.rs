@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use roles::settings::{
-    About, Fault, Model, Secrets, Settings, Severity, Source, TABLE, diff, explain, parse_cfg,
+    About, Fault, Model, Secrets, Settings, Severity, Source, TABLE, Unfolding, diff, explain, is_boot,
+    parse_boot, parse_cfg,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -135,8 +136,8 @@ fn check(files: &[PathBuf], model: &'static Model, as_json: bool) -> Result<(), 
     let mut all = Vec::new();
     for path in files {
         let Read { mut faults, .. } = read(path, model)?;
-        faults.sort_by_key(|fault| fault.line);
-        all.extend(faults.into_iter().map(|fault| (path, fault)));
+        faults.sort_by_key(|(_, fault)| fault.line);
+        all.extend(faults);
     }
     let errors = all.iter().filter(|(_, fault)| fault.severity == Severity::Error).count();
     let text = if as_json {
@@ -173,6 +174,11 @@ fn line(path: &Path, fault: &Fault) -> String {
         Severity::Error => "error",
     };
     format!("{}: {severity}: {fault}", path.display())
+}
+
+/// Tells the faults of several files on standard error.
+fn tell_all(faults: &[(PathBuf, Fault)]) {
+    faults.iter().for_each(|(path, fault)| eprintln!("{}", line(path, fault)));
 }
 
 /// Tells a file's faults on standard error, in the order of its lines.
@@ -217,8 +223,8 @@ fn list(page: Option<&str>, acts: bool, kept: bool, as_json: bool) -> Result<(),
 
 fn compare(before: &Path, after: &Path, model: &'static Model, as_json: bool) -> Result<(), Failure> {
     let phone = |path: &Path| -> Result<Settings, Failure> {
-        let Read { settings, mut faults } = read(path, model)?;
-        tell(path, &mut faults);
+        let Read { settings, faults } = read(path, model)?;
+        tell_all(&faults);
         Ok(settings)
     };
     let found = diff(&phone(before)?, &phone(after)?);
@@ -231,8 +237,8 @@ fn compare(before: &Path, after: &Path, model: &'static Model, as_json: bool) ->
 }
 
 fn convert(path: &Path, to: Form, model: &'static Model) -> Result<(), Failure> {
-    let Read { settings, mut faults } = read(path, model)?;
-    tell(path, &mut faults);
+    let Read { settings, faults } = read(path, model)?;
+    tell_all(&faults);
     let text = match to {
         Form::Cfg => settings.to_cfg(Secrets::Written),
         Form::Json => {
@@ -242,33 +248,68 @@ fn convert(path: &Path, to: Form, model: &'static Model) -> Result<(), Failure> 
         }
     };
     print(&text)?;
-    let lost = faults.iter().filter(|fault| fault.severity == Severity::Error).count();
+    let lost = faults.iter().filter(|(_, fault)| fault.severity == Severity::Error).count();
     match lost {
         0 => Ok(()),
         _ => Err(Failure::Failed(format!("{lost} lines are not in what was written"))),
     }
 }
 
-/// What a file makes of a phone from the factory.
+/// What a file, with those that it includes, makes of a phone from the factory.
 struct Read {
     settings: Settings,
-    faults: Vec<Fault>,
+    /// With the file that each is in.
+    faults: Vec<(PathBuf, Fault)>,
 }
 
-/// Reads a file in either form: JSON begins with a brace.
+/// Reads a file in either form: JSON begins with a brace. A boot file's includes are read where they lie
+/// beside it; what would be fetched is not.
 fn read(path: &Path, model: &'static Model) -> Result<Read, Failure> {
-    let bytes = fs::read(path)
-        .map_err(|error| Failure::Failed(format!("{} cannot be read: {error}", path.display())))?;
-    let text = String::from_utf8_lossy(&bytes);
-    let mut settings = Settings::new(model);
-    if text.trim_start().starts_with('{') {
-        let faults = apply_json(&mut settings, &text)
-            .map_err(|why| Failure::Failed(format!("{}: {why}", path.display())))?;
-        return Ok(Read { settings, faults });
+    let (mut settings, mut faults) = (Settings::new(model), Vec::new());
+    let mut walk = Unfolding::new(path.to_string_lossy());
+    let mut is_first = true;
+    while let Some(file) = walk.next_file() {
+        let file = PathBuf::from(file);
+        let text = match text_of(&file) {
+            Ok(text) => text,
+            Err(why) if is_first => return Err(Failure::Failed(why)),
+            Err(why) => {
+                faults.push((path.to_owned(), Fault::of_file(why)));
+                continue;
+            }
+        };
+        is_first = false;
+        let found = if is_boot(&text) {
+            let (boot, mut found) = parse_boot(&text);
+            found.extend(walk.enter(&boot, model, beside));
+            found
+        } else if text.trim_start().starts_with('{') {
+            apply_json(&mut settings, &text)
+                .map_err(|why| Failure::Failed(format!("{}: {why}", file.display())))?
+        } else {
+            let (assignments, mut found) = parse_cfg(&text, Source::MacCfg);
+            found.extend(settings.apply(&assignments).faults);
+            found
+        };
+        faults.extend(found.into_iter().map(|fault| (file.clone(), fault)));
     }
-    let (assignments, mut faults) = parse_cfg(&text, Source::MacCfg);
-    faults.extend(settings.apply(&assignments).faults);
     Ok(Read { settings, faults })
+}
+
+fn text_of(file: &Path) -> Result<String, String> {
+    let name = file.display();
+    if name.to_string().contains("://") {
+        return Err(format!("{name} is not fetched here"));
+    }
+    let bytes = fs::read(file).map_err(|error| format!("{name} cannot be read: {error}"))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// What a boot file means by a name.
+fn beside(boot: &str, target: &str) -> Option<String> {
+    let folder = Path::new(boot).parent()?;
+    let is_whole = target.contains("://");
+    Some(if is_whole { target.to_owned() } else { folder.join(target).to_string_lossy().into_owned() })
 }
 
 fn apply_json(settings: &mut Settings, text: &str) -> Result<Vec<Fault>, String> {

@@ -4,6 +4,7 @@
 //! answer (with `--json` nothing but JSON), standard error everything for people.
 
 mod config;
+mod config_file;
 mod doctor;
 mod lab;
 mod lines;
@@ -19,7 +20,7 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// A complete IP phone system in one program: desk phone, exchange and lab.
 ///
@@ -95,6 +96,13 @@ pub fn main() -> ExitCode {
 
 /// Runs the program with `arguments`, the first of which is its name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match config_file::expand(&Arguments::command(), arguments.into_iter().collect()) {
+        Ok(arguments) => arguments,
+        Err(why) => {
+            eprintln!("offhook: {why}");
+            return Failure::usage(why).code();
+        }
+    };
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {

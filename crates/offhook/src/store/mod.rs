@@ -9,6 +9,7 @@ mod database;
 mod files;
 mod memory;
 mod schema;
+mod shared;
 mod sqlite;
 
 use std::io;
@@ -19,6 +20,7 @@ use tokio::sync::watch;
 
 pub use files::{append, create, make_dir, save};
 pub use memory::Memory;
+pub use shared::Shared;
 pub use sqlite::Sqlite;
 
 /// Turns that may wait for their commit before [`Store::is_saturated`] says so.
@@ -43,11 +45,13 @@ pub enum Table {
     Setting,
     /// Banned sources.
     Ban,
+    /// What was served to whom; keys rise with time.
+    Transfer,
 }
 
 impl Table {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Extension,
         Self::Permission,
         Self::Device,
@@ -56,6 +60,7 @@ impl Table {
         Self::CallRecord,
         Self::Setting,
         Self::Ban,
+        Self::Transfer,
     ];
 
     /// Its name in the file.
@@ -69,6 +74,7 @@ impl Table {
             Self::CallRecord => "call_record",
             Self::Setting => "setting",
             Self::Ban => "ban",
+            Self::Transfer => "transfer",
         }
     }
 }

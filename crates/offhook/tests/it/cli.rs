@@ -54,6 +54,42 @@ fn what_does_not_work_ends_with_1_and_names_the_place() {
 }
 
 #[test]
+fn a_factory_reset_outlives_the_program_and_leaves_the_command_line() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let folder = dir.path().to_string_lossy();
+    let account = ["--account", "7001:sixteen-letters-long@127.0.71.1"];
+    let arguments =
+        [&["phone", "--stdio", "--dir", &folder, "--listen", "127.0.71.7"][..], &account].concat();
+    offhook(&arguments, "set account.1.ptime 30 features.dnd.enable 1\nfactory-reset\n");
+    let second =
+        offhook(&arguments, "get features.dnd.enable\nget account.1.ptime\nget account.1.user_name\n");
+    let told = text(&second.stdout);
+    for value in ["\"value\":\"0\"", "\"value\":\"20\"", "\"value\":\"7001\""] {
+        assert!(told.contains(value), "{value} in {told}");
+    }
+}
+
+#[test]
+fn an_exchange_takes_its_options_from_a_file() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("serve.toml");
+    std::fs::write(dir.path().join("secret"), "a-long-secret-here\n").expect("written");
+    let lines =
+        "sip = \"127.0.71.8:5070\"\njson = true\nextension = [{ file = \"secret\", before = \"7001:\" }]\n";
+    std::fs::write(&file, lines).expect("written");
+    let path = file.to_string_lossy();
+    let exchange = Running::start(&["serve", "--config", &path]);
+    assert_eq!(exchange.ready["sip"], "127.0.71.8:5070");
+    drop(exchange);
+    let exchange = Running::start(&["serve", "--config", &path, "--sip", "127.0.71.8:5071"]);
+    assert_eq!(exchange.ready["sip"], "127.0.71.8:5071", "the command line counts");
+    std::fs::write(&file, "sipp = 1\n").expect("written");
+    let ended = offhook(&["serve", "--config", &path], "");
+    let told = text(&ended.stderr);
+    assert!(ended.status.code() == Some(2) && told.contains("did you mean sip?"), "{told}");
+}
+
+#[test]
 fn a_phone_redials_after_a_restart() {
     let dir = tempfile::tempdir().expect("a folder");
     let folder = dir.path().to_string_lossy();

@@ -43,6 +43,32 @@ fn a_check_names_line_key_and_nearest_name() {
 }
 
 #[test]
+fn a_boot_file_is_checked_with_what_it_includes() {
+    let dir = tempfile::tempdir().expect("a folder");
+    file(dir.path(), "all.cfg", "account.1.ptime = 25\n");
+    let lines = "include:config <all.cfg>\ninclude:config \"gone.cfg\"\ninclude:config <x.boot>\n";
+    let boot = file(dir.path(), "x.boot", lines);
+    let (status, out, _) = run(&["check", &boot.to_string_lossy()]);
+    assert_eq!(status, 1);
+    for part in [
+        "all.cfg: error: line 2: ",
+        "gone.cfg cannot be read",
+        "x.boot: error: line 4: x.boot includes itself",
+    ] {
+        assert!(out.contains(part), "{part} in {out}");
+    }
+}
+
+#[test]
+fn a_page_in_place_of_a_file_is_one_fault() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("a.cfg");
+    std::fs::write(&path, "<html>\n<body>\nLogin\n</body>\n</html>\n").expect("written");
+    let told = json(&["check", "--json", &path.to_string_lossy()]);
+    assert_eq!(told["faults"].as_array().map(Vec::len), Some(1), "{told}");
+}
+
+#[test]
 fn a_parameter_is_explained_and_listed() {
     let (status, out, _) = run(&["explain", "account.2.blf.subscribe_period"]);
     assert!(status == 0 && out.contains("3600") && out.contains("with a new registration"), "{out}");

@@ -33,6 +33,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("redial", &["redial"]),
     ("resync", &["resync"]),
     ("reboot", &["reboot"]),
+    ("factory-reset", &["factory-reset"]),
     ("set KEY VALUE [KEY VALUE…]", &["set a 1", "set a 1 b \"two words\""]),
     ("get KEY", &["get a"]),
     ("get PATTERN", &["get a.*"]),

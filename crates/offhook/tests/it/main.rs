@@ -16,6 +16,7 @@ mod lab;
 mod net;
 mod net_tls;
 mod program;
+mod provisioning;
 #[cfg(target_os = "linux")]
 mod relay;
 mod security;

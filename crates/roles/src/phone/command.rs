@@ -76,6 +76,8 @@ pub enum CommandKind {
     Resync,
     /// Restart.
     Reboot,
+    /// Go back to what the factory set, and restart.
+    FactoryReset,
     /// Set parameters, all or none.
     Set(Vec<(String, String)>),
     /// Tell a parameter, or all whose names fit a pattern.
@@ -197,6 +199,7 @@ pub const COMMANDS: &[(&str, &str)] = &[
     ("directory", "tell the numbers that keys know by name"),
     ("resync", "ask for the configuration to be fetched"),
     ("reboot", "start again"),
+    ("factory-reset", "forget what files and people set, and start again; what the command line says stays"),
     ("set KEY VALUE [KEY VALUE…]", "set parameters, all or none; \"quotes\" keep blanks"),
     ("get KEY", "tell a parameter and all about it: event `value`"),
     ("get PATTERN", "tell all parameters whose names fit (`*`: any run of signs): one `value` each"),
@@ -287,6 +290,7 @@ fn kind(words: &[&str]) -> Result<CommandKind, Bad> {
         ["redial"] => K::Redial,
         ["resync"] => K::Resync,
         ["reboot"] => K::Reboot,
+        ["factory-reset"] => K::FactoryReset,
         ["set", rest @ ..] if !rest.is_empty() && rest.len() % 2 == 0 => assignments(rest)?,
         ["get", key] => K::Get((*key).to_owned()),
         ["bundle", file] => bundle(file, "registration")?,

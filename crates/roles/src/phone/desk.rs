@@ -98,6 +98,13 @@ pub enum Change {
         /// Who said so.
         source: crate::settings::Source,
     },
+    /// What a person or program had set of a parameter is forgotten.
+    SettingForgotten {
+        /// The parameter's name.
+        key: String,
+    },
+    /// What files said is forgotten.
+    FilesForgotten,
     /// A call for the history.
     Call(HistoryEntry),
 }

@@ -60,6 +60,10 @@ impl Phone {
                 self.desk.restart("command");
                 Ok(())
             }
+            K::FactoryReset => {
+                self.factory_reset();
+                Ok(())
+            }
             K::Set(assignments) => self.set(&assignments, Source::Api),
             K::Get(key) => self.get(&key),
             // Only what stands alone can be answered by the program.
@@ -238,6 +242,23 @@ impl Phone {
             self.tell_server_by(code, Some(account));
         }
         Ok(())
+    }
+
+    /// Forgets what files and people set. What the command line says is said anew at each start, so it
+    /// stays.
+    fn factory_reset(&mut self) {
+        let mut settings = self.settings.clone();
+        for source in [Source::Api, Source::Web] {
+            for value in self.settings.layer(source) {
+                self.desk.keep(Change::SettingForgotten { key: value.key().to_string() });
+            }
+        }
+        self.desk.keep(Change::FilesForgotten);
+        for source in [Source::CommonCfg, Source::MacCfg, Source::Web, Source::Api] {
+            settings.forget(source);
+        }
+        self.take_settings(settings);
+        self.desk.restart("factory reset");
     }
 
     /// Tells a parameter and all about it, or the values of all whose names fit a pattern.

@@ -102,6 +102,11 @@ impl Fault {
         Self { line, severity, kind, key, nearest, message: message.into(), hint }
     }
 
+    /// An included file that cannot be read; why, in words.
+    pub fn of_file(why: String) -> Self {
+        Self::new(Severity::Error, FaultKind::BadInclude, why).with_hint("put it beside the boot file")
+    }
+
     pub(super) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self

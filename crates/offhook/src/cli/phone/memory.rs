@@ -102,6 +102,8 @@ impl Rows {
     pub(in crate::cli) fn row(&mut self, change: Change) -> Option<store::Change> {
         match change {
             Change::Setting { key, value, source } => setting(key, &value, source),
+            Change::SettingForgotten { key } => Some(store::Change::remove(Table::Setting, key)),
+            Change::FilesForgotten => Some(store::Change::remove(Table::Setting, FILE)),
             Change::Call(entry) => {
                 let order = self.next_call;
                 self.next_call += 1;

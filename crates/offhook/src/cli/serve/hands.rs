@@ -16,6 +16,7 @@ use crate::cli::lines::{Lines, Mouth};
 use crate::cli::repeats::{Repeats, Sum, address, kind_and_source};
 use crate::cli::web::Told;
 use crate::clock::Clock;
+use crate::provision::Service;
 use crate::web::exchange::Desk;
 use crate::{drive, store};
 
@@ -28,6 +29,8 @@ pub(in crate::cli) struct Hands {
     commander: mpsc::Sender<Command>,
     desk: Option<Desk>,
     repeats: Repeats,
+    /// Who wants to know which devices have registered.
+    devices: Option<Service>,
 }
 
 impl Hands {
@@ -37,7 +40,8 @@ impl Hands {
         is_kept: bool,
         commander: mpsc::Sender<Command>,
     ) -> Self {
-        Self { teller, relaying, is_kept, commander, desk: None, repeats: Repeats::default() }
+        let (desk, devices) = (None, None);
+        Self { teller, relaying, is_kept, commander, desk, repeats: Repeats::default(), devices }
     }
 
     /// A desk for the HTTP API, which is told everything from now on.
@@ -47,17 +51,32 @@ impl Hands {
         desk
     }
 
-    /// Tells that all listeners stand.
-    pub(super) fn ready(&mut self, sip: SocketAddr, web: Option<&Told>) {
+    /// Where the exchange takes commands.
+    pub(super) fn commander(&self) -> mpsc::Sender<Command> {
+        self.commander.clone()
+    }
+
+    /// Tells provisioning from now on which devices have registered.
+    pub(super) fn tell_devices_to(&mut self, service: Service) {
+        self.devices = Some(service);
+    }
+
+    /// Tells that all listeners stand; `places` are those of other services by their names.
+    pub(super) fn ready(&mut self, sip: SocketAddr, web: Option<&Told>, places: &[(&'static str, String)]) {
         let at = self.teller.clock.now().rfc3339();
         let url = web.map(|web| &web.url);
         let token_file = web.and_then(|web| web.token_file.as_ref());
-        let line = json!({ "event": "ready", "sip": sip, "web": url, "token_file": token_file, "at": at });
+        let mut line =
+            json!({ "event": "ready", "sip": sip, "web": url, "token_file": token_file, "at": at });
+        if let Some(fields) = line.as_object_mut() {
+            fields.extend(places.iter().map(|(name, place)| ((*name).to_owned(), place.as_str().into())));
+        }
         if let Some(desk) = &self.desk {
             desk.tell("ready", line.to_string());
         }
         let web = web.map(|web| format!(", {}", web.words())).unwrap_or_default();
-        self.teller.say(|| line.to_string(), || format!("ready: SIP at {sip}{web}"));
+        let places: String = places.iter().map(|(name, place)| format!(", {name} at {place}")).collect();
+        self.teller.say(|| line.to_string(), || format!("ready: SIP at {sip}{places}{web}"));
     }
 
     /// Tells what was left out, where a window of counting is over.
@@ -95,6 +114,9 @@ impl drive::Hands<Exchange> for Hands {
         if let Event::Done { id, answer } = event {
             self.desk.iter().for_each(|desk| desk.answered(id, answer.clone()));
             return;
+        }
+        if let (Event::DeviceRegistered { user, .. }, Some(devices)) = (&event, &self.devices) {
+            devices.registered(user);
         }
         // Plain data with text keys, so serialising cannot fail.
         let Ok(Value::Object(mut fields)) = serde_json::to_value(&event) else { return };
@@ -152,7 +174,9 @@ impl drive::Hands<Exchange> for Hands {
     }
 
     fn is_awaited(&mut self, command: &Command) -> bool {
-        self.desk.as_ref().is_none_or(|desk| desk.begin(command.id))
+        // Provisioning tells what holds, and waits for no answer.
+        let is_told = matches!(command.what, What::SetDeviceAccounts { .. });
+        is_told || self.desk.as_ref().is_none_or(|desk| desk.begin(command.id))
     }
 
     fn refuse(&mut self, command: Command, why: &str) {

@@ -3,6 +3,7 @@
 mod hands;
 pub(super) mod keep;
 mod music;
+mod provisioning;
 mod relaying;
 mod text;
 mod words;
@@ -28,7 +29,7 @@ use crate::drive::{COMMANDS_WAITING, Driver, Means};
 use crate::net::dns::Dns;
 use crate::net::fetch::Fetcher;
 use crate::net::{self, Net, tls};
-use crate::store::{self, Store};
+use crate::store::{self, Shared, Store};
 use crate::web::exchange::serve as serve_web;
 pub(super) use hands::{Hands, Teller};
 pub(super) use relaying::Relaying;
@@ -45,6 +46,9 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
+    /// TOML file whose keys are these options, as in `sip = "192.0.2.1:5060"`; the command line counts
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Data folder [default: none; all is forgotten at the end]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -96,6 +100,8 @@ pub(crate) struct Arguments {
     /// Folder of WAV files: what those hear who are held or parked
     #[arg(long, value_name = "DIR")]
     music: Option<PathBuf>,
+    #[command(flatten)]
+    provisioning: provisioning::Arguments,
     #[command(flatten)]
     web: web::Arguments,
     /// Capture of all SIP that is sent and received, for Wireshark
@@ -206,6 +212,7 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     if let Some(path) = &arguments.export {
         return Ok(text::export(path, &restored.extensions)?);
     }
+    let store = Shared::new(store);
     let net = stand(&arguments, clock)?;
     let teller = Teller::new(arguments.json, clock)?;
     let at = net.local(proto::sip::Transport::Udp).unwrap_or(arguments.sip);
@@ -219,13 +226,19 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
         terms: Terms { blocks: blocks(&arguments)?, ..Terms::default() },
         ..ExchangeConfig::default()
     };
-    let mut driver = exchange(config, net, store, restored, teller, clock, music)?;
+    let provisioning = arguments.provisioning.open(at, arguments.dir.as_deref(), &store, clock)?;
+    let mut driver = exchange(config, net, Box::new(store), restored, teller, clock, music)?;
     let mut rng = Rng::new(clock::seed()?);
     let web = arguments.web.open(at.ip(), true, arguments.dir.as_deref(), &mut rng)?;
     let told = web.as_ref().map(|web| web.told.clone());
     let desk = driver.hands().open_desk(clock.now());
-    let _web = web.map(|web| serve_web(web.listener, web.site, desk)).transpose()?;
-    driver.hands().ready(at, told.as_ref());
+    let places = provisioning.told();
+    let service = provisioning.service.clone();
+    driver.hands().tell_devices_to(service.clone());
+    let (_listeners, accounts) = provisioning.start(driver.hands().commander())?;
+    tokio::spawn(accounts);
+    let _web = web.map(|web| serve_web(web.listener, web.site, desk, Some(service))).transpose()?;
+    driver.hands().ready(at, told.as_ref(), &places);
     tokio::select! {
         // An exchange has no last word of its own.
         () = driver.run() => {}

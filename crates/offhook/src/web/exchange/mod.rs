@@ -5,6 +5,7 @@ mod blocked;
 mod calls;
 mod codes;
 mod desk;
+mod devices;
 mod extensions;
 mod metrics;
 mod records;
@@ -25,6 +26,8 @@ use tokio::sync::Semaphore;
 use super::json::Told;
 use super::routes::Routes;
 use super::{Server, Site, events, json as body};
+
+use crate::provision::Service;
 
 pub use desk::Desk;
 
@@ -58,6 +61,16 @@ DELETE /api/bans/{source}            lifts a ban
 GET    /api/blocked                  the rules against devices, and whom they hit
 GET    /api/codes                    what is dialled for features
 PUT    /api/codes                    sets it
+GET    /api/devices                  the phones that are set up, and those that asked
+GET    /api/devices/{mac}            one of them
+PUT    /api/devices/{mac}            sets what is named
+DELETE /api/devices/{mac}            removes it with its credential
+POST   /api/devices/{mac}/rotate     gives it a new credential
+GET    /api/devices/{mac}/files/{mac}.cfg
+                                     what it would be served, without secrets
+PUT    /api/window                   opens the approval window
+DELETE /api/window                   closes it
+GET    /api/transfers                what was served, the newest first
 GET    /api/events                   what happens, as server-sent events
 GET    /metrics                      figures for Prometheus
 GET    /api/openapi.json             all this for programs
@@ -79,14 +92,21 @@ struct Of {
 struct Shared {
     desk: Desk,
     streams: Arc<Semaphore>,
+    /// Who sets phones up; none where nobody does.
+    provisioning: Option<Service>,
 }
 
-/// Serves the API of the exchange at `desk`.
+/// Serves the API of the exchange at `desk`, and of who sets its phones up.
 ///
 /// # Errors
 /// The system gives no thread.
-pub fn serve(listener: TcpListener, site: Site, desk: Desk) -> io::Result<Server> {
-    let shared = Shared { desk, streams: Arc::new(Semaphore::new(site.limits.streams)) };
+pub fn serve(
+    listener: TcpListener,
+    site: Site,
+    desk: Desk,
+    provisioning: Option<Service>,
+) -> io::Result<Server> {
+    let shared = Shared { desk, streams: Arc::new(Semaphore::new(site.limits.streams)), provisioning };
     Server::start(listener, site, OPEN, routes(), shared)
 }
 
@@ -116,6 +136,15 @@ fn routes() -> Routes<Shared> {
         .get("/api/blocked", blocked::list)
         .get("/api/codes", codes::get)
         .put("/api/codes", codes::put)
+        .get("/api/devices", devices::list)
+        .get("/api/devices/{mac}", devices::get)
+        .put("/api/devices/{mac}", devices::put)
+        .delete("/api/devices/{mac}", devices::delete)
+        .post("/api/devices/{mac}/rotate", devices::rotate)
+        .get("/api/devices/{mac}/files/{name}", devices::file)
+        .put("/api/window", devices::open_window)
+        .delete("/api/window", devices::close_window)
+        .get("/api/transfers", devices::transfers)
         .get("/api/events", stream)
         .get("/metrics", metrics::get)
 }

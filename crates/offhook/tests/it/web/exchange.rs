@@ -176,6 +176,26 @@ fn an_exchange_is_worked_by_its_api_and_answers_as_described() {
         json!({ "rules": ["User-Agent with 'forbidden'"], "blocked": [] })
     );
 
+    // Phones that are set up.
+    let edit = json!({ "number": "7001", "label": "Front Desk", "approved": true,
+        "settings": { "account.1.ptime": "30", "account.2.password": "swordfish" } });
+    exchange.check("PUT", "/api/devices/{mac=0021f222b021}", &edit, 200);
+    exchange.check("PUT", "/api/devices/{mac=0021f222b021}", &json!({ "model": "Toaster" }), 409);
+    let device = exchange.get("/api/devices/{mac=0021f222b021}");
+    assert_eq!((&device["number"], &device["rotating"]), (&json!("7001"), &json!(false)));
+    assert_eq!(device["settings"]["account.2.password"], "(hidden)");
+    exchange.check("POST", "/api/devices/{mac=0021f222b021}/rotate", &Value::Null, 204);
+    assert_eq!(exchange.get("/api/devices")["devices"][0]["rotating"], true);
+    let file = "/api/devices/{mac=0021f222b021}/files/{name=0021f222b021.cfg}";
+    let made = exchange.ask("GET", file, &Value::Null).body;
+    assert!(made.contains("account.1.ptime = 30") && made.contains("password = (hidden)"), "{made}");
+    exchange.check("PUT", "/api/window", &json!({ "minutes": 5 }), 200);
+    assert!(exchange.get("/api/devices")["window_until"].is_string());
+    exchange.check("DELETE", "/api/window", &Value::Null, 204);
+    assert_eq!(exchange.get("/api/transfers?limit=5"), json!({ "transfers": [] }));
+    exchange.check("DELETE", "/api/devices/{mac=0021f222b021}", &Value::Null, 204);
+    exchange.check("DELETE", "/api/devices/{mac=0021f222b021}", &Value::Null, 404);
+
     // Codes.
     let codes = exchange.get("/api/codes");
     assert_eq!(codes["pickup"], "*04");

@@ -66,7 +66,8 @@ fn check_value(document: &Value, schema: &Value, value: &Value, place: &str) {
                 assert!(fields.contains_key(name.as_str().expect("a name")), "{place}: no {name}: {value}");
             }
             for (name, value) in fields {
-                let schema = known.get(name).unwrap_or_else(|| panic!("{place}.{name} is not described"));
+                let schema = known.get(name).or_else(|| schema.get("additionalProperties"));
+                let schema = schema.unwrap_or_else(|| panic!("{place}.{name} is not described"));
                 check_value(document, schema, value, &format!("{place}.{name}"));
             }
         }

@@ -49,6 +49,17 @@ fn what_holds_at_once_does_so_without_a_new_registration() {
 }
 
 #[test]
+fn a_factory_reset_forgets_what_files_and_people_set_and_starts_again() {
+    let mut bench = Bench::registered(&[]);
+    bench.command("set account.1.ptime 30");
+    bench.command("factory-reset");
+    let settings = bench.phone.settings();
+    assert_eq!(settings.entries().count(), 0, "{settings:?}");
+    assert!(bench.ladder.iter().any(|step| step.contains("REGISTER(expires 0)")), "{:?}", bench.ladder);
+    assert!(bench.wishes.iter().any(|wish| matches!(wish, Wish::Restart)), "{:?}", bench.wishes);
+}
+
+#[test]
 fn one_parameter_is_explained_and_a_pattern_lists_values() {
     let mut bench = Bench::registered(&[]);
     bench.command("get account.1.advanced.vpn");

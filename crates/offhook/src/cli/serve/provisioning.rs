@@ -1,0 +1,190 @@
+//! The part of `serve` that sets phones up: its arguments, and what stands because of them.
+
+use std::fs;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use roles::exchange::{Command, What};
+use roles::provision::{Edit, Layers, Mac, Provision, Renderer, Site};
+use tokio::sync::mpsc;
+
+use super::{REALM, certificate, reachable};
+use crate::cli::Failure;
+use crate::clock::{self, Clock};
+use crate::provision::{Listeners, Places, Service, bind_tcp, bind_udp, parse_device, restore};
+use crate::store::{Shared, Store};
+
+/// The file of variables in a folder of templates.
+const VARIABLES: &str = "variables.json";
+/// The most templates of a folder.
+const MOST_TEMPLATES: usize = 1_000;
+
+/// Auto provisioning. A service that is not named is not started.
+#[derive(Args, Debug)]
+#[group(skip)]
+pub(super) struct Arguments {
+    /// Files for phones by TFTP
+    #[arg(long, value_name = "IP:PORT")]
+    tftp: Option<SocketAddr>,
+    /// Files for phones by HTTP
+    #[arg(long, value_name = "IP:PORT")]
+    http: Option<SocketAddr>,
+    /// Files for phones by HTTPS; needs --dir, where the certificate is made: give phones DIR/ca.pem
+    #[arg(long, value_name = "IP:PORT", requires = "dir")]
+    https: Option<SocketAddr>,
+    /// Answer phones that ask by PnP who serves their settings, on the interface of this IPv4 address
+    #[arg(long, value_name = "IP")]
+    pnp: Option<IpAddr>,
+    /// Folder of files that are served as they are, to everybody who reaches a listener
+    #[arg(long, value_name = "DIR")]
+    files: Option<PathBuf>,
+    /// Folder of templates that take the place of those built in, with their variables.json
+    #[arg(long, value_name = "DIR")]
+    templates: Option<PathBuf>,
+    /// A phone that is to be served; may be given several times
+    #[arg(long = "device", value_name = "MAC[;model=M][;number=N][;label=L]", value_parser = parse_device)]
+    devices: Vec<(Mac, Edit)>,
+}
+
+/// Provisioning that stands and is not served yet.
+pub(super) struct Open {
+    pub(super) service: Service,
+    accounts: mpsc::UnboundedReceiver<What>,
+    places: Places,
+    told: Vec<(&'static str, String)>,
+}
+
+impl Arguments {
+    /// Opens all places, with what the store has kept. `sip` is where the exchange is.
+    ///
+    /// # Errors
+    /// A place that cannot be had, a template that cannot be read, a device that cannot be.
+    pub(super) fn open(
+        &self,
+        sip: SocketAddr,
+        dir: Option<&Path>,
+        store: &Shared,
+        clock: Clock,
+    ) -> Result<Open, Failure> {
+        let (places, told) = self.places(dir, clock)?;
+        let base = base_url(&places)?;
+        let site =
+            Site { sip_host: reachable(sip.ip())?.to_string(), sip_port: sip.port(), sip_transport: 0 };
+        let restored = restore(&*store.reader())?;
+        let mut provision = Provision::new(self.renderer()?, site, base, restored, clock::seed()?);
+        for (mac, edit) in &self.devices {
+            let set = provision.edit(*mac, edit.clone());
+            set.map_err(|why| Failure::usage(format!("--device {mac}: {why}")))?;
+        }
+        if let Some(folder) = &self.files {
+            if !folder.is_dir() {
+                return Err(Failure::usage(format!("--files: {} is no folder", folder.display())));
+            }
+            eprintln!(
+                "offhook: note: what lies in {} is open to whoever reaches a listener of files",
+                folder.display()
+            );
+        }
+        let store = Box::new(store.clone());
+        let (service, accounts) = Service::new(provision, store, self.files.clone(), REALM, clock);
+        Ok(Open { service, accounts, places, told })
+    }
+
+    fn places(
+        &self,
+        dir: Option<&Path>,
+        clock: Clock,
+    ) -> Result<(Places, Vec<(&'static str, String)>), Failure> {
+        let mut told = Vec::new();
+        let tftp = self.tftp.map(|at| bind_udp(at, "--tftp")).transpose()?;
+        if let Some(socket) = &tftp {
+            told.push(("tftp", socket.local_addr()?.to_string()));
+        }
+        let http = self.http.map(|at| bind_tcp(at, "--http")).transpose()?;
+        if let Some(listener) = &http {
+            told.push(("http", listener.local_addr()?.to_string()));
+        }
+        let https = match (self.https, dir) {
+            (Some(at), Some(dir)) => {
+                let listener = bind_tcp(at, "--https")?;
+                told.push(("https", listener.local_addr()?.to_string()));
+                Some((listener, certificate(at, dir, clock)?))
+            }
+            _ => None,
+        };
+        told.extend(self.pnp.map(|ip| ("pnp", ip.to_string())));
+        Ok((Places { tftp, http, https, pnp: self.pnp }, told))
+    }
+
+    fn renderer(&self) -> Result<Renderer, Failure> {
+        let Some(folder) = &self.templates else {
+            return Renderer::new(Vec::new(), Layers::default())
+                .map_err(|fault| Failure::Failed(fault.to_string()));
+        };
+        let named = |path: &Path, why: &dyn std::fmt::Display| {
+            Failure::Failed(format!("--templates: {}: {why}", path.display()))
+        };
+        let (mut templates, mut layers) = (Vec::new(), Layers::default());
+        let mut paths: Vec<PathBuf> = fs::read_dir(folder)
+            .map_err(|error| named(folder, &error))?
+            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+            .filter(|path| path.is_file())
+            .collect();
+        paths.sort();
+        for path in paths.into_iter().take(MOST_TEMPLATES) {
+            let text = fs::read_to_string(&path).map_err(|error| named(&path, &error))?;
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if name == VARIABLES {
+                layers = serde_json::from_str(&text).map_err(|error| named(&path, &error))?;
+            } else {
+                templates.push((name, text));
+            }
+        }
+        Renderer::new(templates, layers).map_err(|fault| named(folder, &fault))
+    }
+}
+
+/// Where the secret folders are: by HTTP where that is served, else by HTTPS, else by TFTP.
+fn base_url(places: &Places) -> io::Result<Option<String>> {
+    let of_tcp = |listener: &std::net::TcpListener| listener.local_addr();
+    let (scheme, at) = if let Some(listener) = &places.http {
+        ("http", of_tcp(listener)?)
+    } else if let Some((listener, _)) = &places.https {
+        ("https", of_tcp(listener)?)
+    } else if let Some(socket) = &places.tftp {
+        ("tftp", socket.local_addr()?)
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(format!("{scheme}://{}", SocketAddr::new(reachable(at.ip())?, at.port()))))
+}
+
+impl Open {
+    /// The places by their names.
+    pub(super) fn told(&self) -> Vec<(&'static str, String)> {
+        self.told.clone()
+    }
+
+    /// Serves at all places; and a task that tells the exchange of devices' accounts.
+    ///
+    /// # Errors
+    /// The system gives no thread, or a place cannot be had.
+    pub(super) fn start(
+        self,
+        commander: mpsc::Sender<Command>,
+    ) -> io::Result<(Listeners, impl Future<Output = ()> + Send + 'static)> {
+        let Self { service, mut accounts, places, .. } = self;
+        let listeners = Listeners::start(service, places)?;
+        let tell = async move {
+            while let Some(what) = accounts.recv().await {
+                // Its answer is nobody's.
+                if commander.send(Command { id: 0, what }).await.is_err() {
+                    return;
+                }
+            }
+        };
+        Ok((listeners, tell))
+    }
+}

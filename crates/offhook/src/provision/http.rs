@@ -1,0 +1,142 @@
+//! HTTP and HTTPS: files, and nothing else.
+
+use std::convert::Infallible;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::Response;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use roles::provision::{Content, Request, Transport};
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+
+use super::Service;
+
+/// Connections at a time; more wait to be accepted.
+const CONNECTIONS: usize = 1_024;
+/// How long a connection may be silent before or within a request's head, and a handshake take.
+const SILENCE: Duration = Duration::from_secs(20);
+/// How long to wait where the system has no more connections to give.
+const NO_MORE_FILES: Duration = Duration::from_millis(100);
+
+/// Serves until the program ends.
+pub(super) async fn serve(listener: TcpListener, tls: Option<Arc<ServerConfig>>, service: Service) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let acceptor = tls.map(TlsAcceptor::from);
+    // The semaphore is never closed.
+    while let Ok(place) = places.clone().acquire_owned().await {
+        let Ok((stream, from)) = listener.accept().await else {
+            tokio::time::sleep(NO_MORE_FILES).await;
+            continue;
+        };
+        // Small answers leave at once; where that cannot be set they are as right but later.
+        let _ = stream.set_nodelay(true);
+        let (service, acceptor) = (service.clone(), acceptor.clone());
+        tokio::spawn(async move {
+            match acceptor {
+                Some(acceptor) => {
+                    if let Ok(Ok(stream)) = tokio::time::timeout(SILENCE, acceptor.accept(stream)).await {
+                        talk(stream, from, Transport::Https, service).await;
+                    }
+                }
+                None => talk(stream, from, Transport::Http, service).await,
+            }
+            drop(place);
+        });
+    }
+}
+
+async fn talk(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    from: SocketAddr,
+    transport: Transport,
+    service: Service,
+) {
+    let answer = service_fn(move |request: hyper::Request<Incoming>| {
+        let service = service.clone();
+        async move { Ok::<_, Infallible>(answer(&service, &request, from, transport)) }
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(SILENCE);
+    // Whoever speaks no HTTP or goes away has ended the connection; nobody else cares.
+    let _ = http.serve_connection(TokioIo::new(stream), answer).await;
+}
+
+fn answer(
+    service: &Service,
+    request: &hyper::Request<Incoming>,
+    from: SocketAddr,
+    transport: Transport,
+) -> Response {
+    let is_head = request.method() == Method::HEAD;
+    if !is_head && request.method() != Method::GET {
+        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "files are read here, by GET\n");
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    let path = proto::sip::uri::unescape(request.uri().path());
+    let user_agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    let begun = service.begin(&Request { path: &path, user_agent, from: from.ip(), transport });
+    if begun.answer == Content::Silence {
+        service.ended(begun, 0, "throttled");
+        let mut response = plain(StatusCode::TOO_MANY_REQUESTS, "come again in a minute\n");
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
+        return response;
+    }
+    let Some(content) = service.content(&begun) else {
+        service.ended(begun, 0, "not-found");
+        return plain(StatusCode::NOT_FOUND, "there is no such file\n");
+    };
+    let is_text = matches!(begun.answer, Content::Text(_));
+    let tag = tag(&content);
+    if is_known(request.headers(), &tag) {
+        service.ended(begun, 0, "unchanged");
+        return with_tag(plain(StatusCode::NOT_MODIFIED, ""), &tag);
+    }
+    let length = content.len();
+    service.ended(begun, if is_head { 0 } else { length as u64 }, "ok");
+    let mut response = Response::new(if is_head { Body::empty() } else { Body::from(content) });
+    let kind = if is_text { "text/plain; charset=utf-8" } else { "application/octet-stream" };
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    with_tag(response, &tag)
+}
+
+/// An entity tag (RFC 9110 §8.8.3) of what a file holds.
+fn tag(content: &[u8]) -> String {
+    let mut hasher = DefaultHasher::new();
+    content.hash(&mut hasher);
+    format!("\"{:x}-{:016x}\"", content.len(), hasher.finish())
+}
+
+fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    known.is_some_and(|all| all.split(',').any(|one| one.trim().trim_start_matches("W/") == tag))
+}
+
+fn with_tag(mut response: Response, tag: &str) -> Response {
+    if let Ok(tag) = HeaderValue::from_str(tag) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    let kind = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}

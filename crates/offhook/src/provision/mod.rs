@@ -1,0 +1,358 @@
+//! Auto provisioning on real sockets: files by TFTP, HTTP and HTTPS, and the answer to PnP.
+//!
+//! [`Service`] owns the one [`Provision`]; listeners on a thread of their own and the HTTP API ask it by
+//! short turns under its lock. What a turn changes is handed to the store before its answer leaves.
+
+mod files;
+mod http;
+mod pnp;
+mod tftp;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use roles::exchange::{self, DeviceAccount};
+use roles::provision::{Begun, Change, Content, Mac, Provision, Request};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::clock::Clock;
+use crate::store::{self, Reader, Store, Table};
+
+/// How long a change may take to become durable before whoever asked for it is told that it does not.
+const DURABLE_WITHIN: Duration = Duration::from_secs(10);
+/// How often credentials that have ended are looked for.
+const ROUND: Duration = Duration::from_secs(60);
+
+/// Provisioning, for whoever serves or administers it. Clones are the same.
+#[derive(Clone)]
+pub struct Service(Arc<Inside>);
+
+struct Inside {
+    state: Mutex<State>,
+    files: Option<PathBuf>,
+    realm: &'static str,
+    clock: Clock,
+    exchange: mpsc::UnboundedSender<exchange::What>,
+}
+
+struct State {
+    provision: Provision,
+    store: Box<dyn Store>,
+}
+
+/// Where files are served.
+#[derive(Debug, Default)]
+pub struct Places {
+    /// TFTP.
+    pub tftp: Option<std::net::UdpSocket>,
+    /// HTTP.
+    pub http: Option<std::net::TcpListener>,
+    /// HTTPS, with its certificate.
+    pub https: Option<(std::net::TcpListener, Arc<rustls::ServerConfig>)>,
+    /// The interface, by its address, on which PnP is answered.
+    pub pnp: Option<IpAddr>,
+}
+
+/// Listeners on their thread. Dropping it ends them.
+#[derive(Debug)]
+pub struct Listeners {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Service {
+    /// Provisioning that keeps its rows in `store` and tells the exchange of devices' accounts by
+    /// `commander`. Files of the folder `files` are served as they are, to everybody.
+    pub fn new(
+        mut provision: Provision,
+        store: Box<dyn Store>,
+        files: Option<PathBuf>,
+        realm: &'static str,
+        clock: Clock,
+    ) -> (Self, mpsc::UnboundedReceiver<exchange::What>) {
+        provision.serve_files(files.is_some());
+        let (exchange, told) = mpsc::unbounded_channel();
+        let state = Mutex::new(State { provision, store });
+        let service = Self(Arc::new(Inside { state, files, realm, clock, exchange }));
+        service.keep(&mut service.lock());
+        (service, told)
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> proto::Time {
+        self.0.clock.now()
+    }
+
+    /// Reads or changes something. What is changed is kept, but not yet durable.
+    pub fn with<T>(&self, what: impl FnOnce(&mut Provision) -> T) -> T {
+        let mut state = self.lock();
+        let said = what(&mut state.provision);
+        self.keep(&mut state);
+        said
+    }
+
+    /// Changes something, and waits until that is durable.
+    ///
+    /// # Errors
+    /// The store cannot be written; the change holds until the program ends.
+    pub async fn change<T>(&self, what: impl FnOnce(&mut Provision) -> T) -> io::Result<T> {
+        let (said, turn, mut progress) = {
+            let mut state = self.lock();
+            let said = what(&mut state.provision);
+            let turn = self.keep(&mut state);
+            (said, turn, state.store.progress())
+        };
+        let Some(turn) = turn else { return Ok(said) };
+        let durable = progress.wait_for(|progress| progress.committed >= turn);
+        match tokio::time::timeout(DURABLE_WITHIN, durable).await {
+            Ok(Ok(_)) => Ok(said),
+            _ => Err(io::Error::other("the disk takes nothing; the program says why on standard error")),
+        }
+    }
+
+    /// A device has registered with that user.
+    pub fn registered(&self, user: &str) {
+        let now = self.now();
+        self.with(|provision| provision.registered(now, user));
+    }
+
+    /// Begins to answer a request.
+    fn begin(&self, request: &Request<'_>) -> Begun {
+        let now = self.now();
+        self.with(|provision| provision.begin(now, request))
+    }
+
+    /// Notes how it ended.
+    fn ended(&self, begun: Begun, bytes: u64, result: &str) {
+        let now = self.now();
+        self.with(|provision| provision.ended(now, begun, bytes, result));
+    }
+
+    /// What is to be sent, files read; none where there is no such file.
+    fn content(&self, begun: &Begun) -> Option<Vec<u8>> {
+        match &begun.answer {
+            Content::Text(text) => Some(text.clone().into_bytes()),
+            Content::File(names) => files::read(self.0.files.as_deref()?, names),
+            Content::NotFound | Content::Silence => None,
+        }
+    }
+
+    /// Whether files are served as they are.
+    pub fn has_files(&self) -> bool {
+        self.0.files.is_some()
+    }
+
+    /// Hands changes to the store and the exchange; the store's turn, where there is one.
+    fn keep(&self, state: &mut State) -> Option<u64> {
+        let mut rows = Vec::new();
+        for change in state.provision.take_changes() {
+            match change {
+                Change::Accounts { number, credentials } => {
+                    let account = |it: roles::provision::Credential| {
+                        DeviceAccount::new(&it.user, self.0.realm, it.password.expose())
+                    };
+                    let accounts = credentials.into_iter().map(account).collect();
+                    // Nobody is there to be told once the exchange has ended.
+                    let _ = self.0.exchange.send(exchange::What::SetDeviceAccounts { number, accounts });
+                }
+                change => rows.extend(row(change)),
+            }
+        }
+        (!rows.is_empty()).then(|| state.store.commit(rows))
+    }
+
+    /// A panic elsewhere leaves whole devices.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Service")
+    }
+}
+
+/// A change as rows.
+fn row(change: Change) -> Vec<store::Change> {
+    // Plain data with text keys, so serialising cannot fail.
+    fn json(value: &impl serde::Serialize) -> String {
+        serde_json::to_string(value).unwrap_or_default()
+    }
+    match change {
+        Change::Device(device) => {
+            vec![store::Change::set(Table::Device, device.mac.to_string(), json(&device))]
+        }
+        Change::DeviceRemoved(mac) => vec![store::Change::remove(Table::Device, mac.to_string())],
+        Change::Transfer(transfer, gone) => {
+            let gone = gone.map(|id| store::Change::remove(Table::Transfer, transfer_key(id)));
+            let new = store::Change::set(Table::Transfer, transfer_key(transfer.id), json(&transfer));
+            gone.into_iter().chain([new]).collect()
+        }
+        Change::Accounts { .. } => Vec::new(),
+    }
+}
+
+fn transfer_key(id: u64) -> String {
+    format!("{id:020}")
+}
+
+/// What was kept. A row that cannot be read is told and left out.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn restore(reader: &dyn Reader) -> io::Result<roles::provision::Restored> {
+    fn all<T: serde::de::DeserializeOwned>(reader: &dyn Reader, table: Table) -> io::Result<Vec<T>> {
+        let read = |row: store::Row| {
+            let value = serde_json::from_str(&row.value);
+            let tell = |error: &serde_json::Error| {
+                eprintln!("offhook: warning: {} {} is left out: {error}", table.name(), row.key);
+            };
+            value.inspect_err(tell).ok()
+        };
+        Ok(reader.load(table)?.into_iter().filter_map(read).collect())
+    }
+    Ok(roles::provision::Restored {
+        devices: all(reader, Table::Device)?,
+        transfers: all(reader, Table::Transfer)?,
+    })
+}
+
+impl Listeners {
+    /// Serves at all places on a thread of its own.
+    ///
+    /// # Errors
+    /// The system gives no thread, or the group of PnP cannot be joined; the text names the remedy.
+    pub fn start(service: Service, places: Places) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let within = runtime.enter();
+        let tftp = places.tftp.map(tokio::net::UdpSocket::from_std).transpose()?;
+        let http = places.http.map(tokio::net::TcpListener::from_std).transpose()?;
+        let https = match places.https {
+            Some((listener, config)) => Some((tokio::net::TcpListener::from_std(listener)?, config)),
+            None => None,
+        };
+        let pnp = places.pnp.map(|ip| pnp::Sockets::open(ip)).transpose()?;
+        drop(within);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serve = move || {
+            runtime.block_on(async move {
+                let all = async {
+                    tokio::join!(
+                        maybe(tftp.map(|socket| tftp::serve(socket, service.clone()))),
+                        maybe(http.map(|listener| http::serve(listener, None, service.clone()))),
+                        maybe(https.map(|(listener, tls)| http::serve(listener, Some(tls), service.clone()))),
+                        maybe(pnp.map(|sockets| pnp::serve(sockets, service.clone()))),
+                        rounds(service.clone()),
+                    );
+                };
+                tokio::select! {
+                    () = all => {}
+                    _ = stopped => {}
+                }
+            });
+        };
+        let thread = thread::Builder::new().name("provision".to_owned()).spawn(serve)?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Listeners {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic there was printed there; there is nobody left to tell.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Serves where there is something to serve.
+async fn maybe(serve: Option<impl Future<Output = ()>>) {
+    if let Some(serve) = serve {
+        serve.await;
+    }
+}
+
+async fn rounds(service: Service) {
+    loop {
+        tokio::time::sleep(ROUND).await;
+        let now = service.now();
+        service.with(|provision| provision.advance(now));
+    }
+}
+
+/// Listens at a place of a service.
+///
+/// # Errors
+/// The address is in use or none of this machine's; the text names it, and the option to change.
+pub fn bind_tcp(at: SocketAddr, option: &str) -> io::Result<std::net::TcpListener> {
+    let listener = std::net::TcpListener::bind(at).map_err(|error| explain(at, option, &error))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// As [`bind_tcp`], for datagrams.
+///
+/// # Errors
+/// As there.
+pub fn bind_udp(at: SocketAddr, option: &str) -> io::Result<std::net::UdpSocket> {
+    let socket = std::net::UdpSocket::bind(at).map_err(|error| explain(at, option, &error))?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+fn explain(at: SocketAddr, option: &str, error: &io::Error) -> io::Error {
+    let remedy = match error.kind() {
+        io::ErrorKind::AddrInUse => "another program listens there; give another port",
+        io::ErrorKind::AddrNotAvailable => "it is no address of this machine; give another",
+        io::ErrorKind::PermissionDenied => "ports below 1024 need more rights; give another port",
+        _ => "give another",
+    };
+    io::Error::new(error.kind(), format!("{option} {at}: {error}: {remedy}"))
+}
+
+/// What `--device` says.
+///
+/// # Errors
+/// What is wrong with it, and how to write it.
+pub fn parse_device(text: &str) -> Result<(Mac, roles::provision::Edit), String> {
+    const FORM: &str = "write MAC[;model=FIP14G][;number=7001][;label=Reception]";
+    let mut parts = text.split(';').map(str::trim);
+    let mac = parts.next().and_then(Mac::parse).ok_or_else(|| format!("no MAC address; {FORM}"))?;
+    let mut edit = roles::provision::Edit { approved: Some(true), ..Default::default() };
+    for part in parts.filter(|part| !part.is_empty()) {
+        let (name, value) = part.split_once('=').ok_or_else(|| format!("`{part}` has no value; {FORM}"))?;
+        let value = value.trim().to_owned();
+        match name.trim() {
+            "model" => edit.model = Some(value),
+            "number" => edit.number = Some(Some(value)),
+            "label" => edit.label = Some(value),
+            "account" => {
+                edit.account = Some(value.parse().map_err(|_| format!("an account is a number; {FORM}"))?);
+            }
+            "template" => edit.template = Some(Some(value)),
+            other => return Err(format!("`{other}` is nothing of a device; {FORM}")),
+        }
+    }
+    Ok((mac, edit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_is_read() {
+        let (mac, edit) = parse_device("00:21:f2:22:b0:21;number=7001; label=Front Desk").unwrap();
+        assert_eq!(mac.to_string(), "0021f222b021");
+        assert_eq!((edit.number, edit.label), (Some(Some("7001".into())), Some("Front Desk".into())));
+        for text in ["", "7001", "0021f222b021;number", "0021f222b021;colour=red", "0021f222b021;account=x"] {
+            assert!(parse_device(text).unwrap_err().contains("write MAC"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! `/api/devices`, `/api/window`, `/api/transfers`: phones that are set up, and what they were served.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use roles::provision::{Edit, Mac, Provision};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{MOST_ROWS, Shared};
+use crate::provision::Service;
+use crate::web::json::{Asked, Body, Named, Told, text};
+use crate::web::problem::Problem;
+
+/// The rows of `/api/transfers` where nobody asks for another number.
+const USUAL_TRANSFERS: usize = 100;
+
+/// How long the approval window is to be open.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Window {
+    #[serde(default = "ten")]
+    minutes: u32,
+}
+
+fn ten() -> u32 {
+    10
+}
+
+/// How many rows.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Limit {
+    limit: Option<usize>,
+}
+
+/// The devices by MAC address, and the phones that asked and that nobody has approved.
+///
+/// # Errors
+/// This exchange sets up no phones.
+pub(super) async fn list(State(shared): State<Shared>) -> Result<Told<Value>, Problem> {
+    let service = service(&shared)?;
+    let now = service.now();
+    let told = service.with(|provision| {
+        let devices: Vec<Value> = provision.devices().take(MOST_ROWS).map(|device| json!(device)).collect();
+        let complete = devices.len() < MOST_ROWS;
+        let strangers: Vec<_> = provision.strangers().collect();
+        let window = provision.window(now).map(|until| until.rfc3339());
+        json!({ "devices": devices, "complete": complete, "strangers": strangers, "window_until": window })
+    });
+    Ok(Told(told))
+}
+
+/// One device.
+///
+/// # Errors
+/// There is none of that MAC address.
+pub(super) async fn get(
+    State(shared): State<Shared>,
+    Named(mac): Named<String>,
+) -> Result<Told<Value>, Problem> {
+    let (service, mac) = (service(&shared)?, mac_of(&mac)?);
+    service.with(|provision| view(provision, mac)).map(Told)
+}
+
+/// Sets what the body names; a new device gets a secret folder and a credential.
+///
+/// # Errors
+/// Something in the body cannot be.
+pub(super) async fn put(
+    State(shared): State<Shared>,
+    Named(mac): Named<String>,
+    Body(edit): Body<Edit>,
+) -> Result<Told<Value>, Problem> {
+    let (service, mac) = (service(&shared)?, mac_of(&mac)?);
+    let set = change(service, |provision| provision.edit(mac, edit)).await?;
+    set.map_err(|why| Problem::new(StatusCode::CONFLICT, why))?;
+    service.with(|provision| view(provision, mac)).map(Told)
+}
+
+/// Removes a device with its credential.
+///
+/// # Errors
+/// There is none of that MAC address.
+pub(super) async fn delete(
+    State(shared): State<Shared>,
+    Named(mac): Named<String>,
+) -> Result<StatusCode, Problem> {
+    let (service, mac) = (service(&shared)?, mac_of(&mac)?);
+    match change(service, |provision| provision.remove(mac)).await? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(no_device(mac)),
+    }
+}
+
+/// Gives a device a new credential; the old one holds until the new one has registered, a day at most.
+///
+/// # Errors
+/// There is none of that MAC address.
+pub(super) async fn rotate(
+    State(shared): State<Shared>,
+    Named(mac): Named<String>,
+) -> Result<StatusCode, Problem> {
+    let (service, mac) = (service(&shared)?, mac_of(&mac)?);
+    let now = service.now();
+    match change(service, |provision| provision.rotate(now, mac)).await? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(no_device(mac)),
+    }
+}
+
+/// What the device would be served now, its secrets left out.
+///
+/// # Errors
+/// There is no such device or file, or the template has a fault: where, in words.
+pub(super) async fn file(
+    State(shared): State<Shared>,
+    Named((mac, name)): Named<(String, String)>,
+) -> Result<Response, Problem> {
+    let (service, mac) = (service(&shared)?, mac_of(&mac)?);
+    if name != format!("{mac}.cfg") {
+        return Err(Problem::new(StatusCode::NOT_FOUND, format!("the one file of this device is {mac}.cfg")));
+    }
+    let made = service.with(|provision| provision.device(mac).map(|_| provision.preview(mac)));
+    let made = made.ok_or_else(|| no_device(mac))?;
+    made.map(|made| text("text/plain; charset=utf-8", made))
+        .map_err(|why| Problem::new(StatusCode::CONFLICT, why))
+}
+
+/// Opens the approval window.
+///
+/// # Errors
+/// This exchange sets up no phones.
+pub(super) async fn open_window(
+    State(shared): State<Shared>,
+    Body(Window { minutes }): Body<Window>,
+) -> Result<Told<Value>, Problem> {
+    let service = service(&shared)?;
+    let now = service.now();
+    let until = service.with(|provision| provision.open_window(now, minutes));
+    Ok(Told(json!({ "until": until.rfc3339() })))
+}
+
+/// Closes it.
+///
+/// # Errors
+/// This exchange sets up no phones.
+pub(super) async fn close_window(State(shared): State<Shared>) -> Result<StatusCode, Problem> {
+    service(&shared)?.with(Provision::close_window);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What was served, the newest first.
+///
+/// # Errors
+/// This exchange sets up no phones.
+pub(super) async fn transfers(
+    State(shared): State<Shared>,
+    Asked(Limit { limit }): Asked<Limit>,
+) -> Result<Told<Value>, Problem> {
+    let most = limit.unwrap_or(USUAL_TRANSFERS).min(MOST_ROWS);
+    let rows = |provision: &mut Provision| json!(provision.transfers(most).collect::<Vec<_>>());
+    Ok(Told(json!({ "transfers": service(&shared)?.with(rows) })))
+}
+
+fn service(shared: &Shared) -> Result<&Service, Problem> {
+    let none = || Problem::new(StatusCode::NOT_FOUND, "this exchange sets up no phones");
+    shared.provisioning.as_ref().ok_or_else(none)
+}
+
+fn mac_of(text: &str) -> Result<Mac, Problem> {
+    Mac::parse(text).ok_or_else(|| {
+        Problem::bad_request("write a MAC address as twelve hexadecimal digits, as in 0021f222b021")
+    })
+}
+
+fn view(provision: &Provision, mac: Mac) -> Result<Value, Problem> {
+    provision.device(mac).map(|device| json!(device)).ok_or_else(|| no_device(mac))
+}
+
+fn no_device(mac: Mac) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, format!("there is no device {mac}"))
+}
+
+async fn change<T>(service: &Service, what: impl FnOnce(&mut Provision) -> T) -> Result<T, Problem> {
+    service.change(what).await.map_err(|error| Problem::busy(error.to_string()))
+}

@@ -1,0 +1,181 @@
+#![allow(clippy::disallowed_methods, reason = "a test writes the files that it serves")]
+//! Phones' files on real sockets: TFTP, HTTP, PnP, and what the exchange knows of it.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::time::Duration;
+
+use proto::Time;
+use proto::tftp::{Client, Download, Failure, Plan, Terms};
+
+use super::program::Running;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Server {
+    running: Running,
+    _dir: tempfile::TempDir,
+}
+
+fn serve(ip: &str, more: &[&str]) -> Server {
+    let dir = tempfile::tempdir().expect("a folder");
+    let files = dir.path().join("files");
+    std::fs::create_dir_all(&files).expect("made");
+    std::fs::write(files.join("ring.wav"), vec![7; 70_000]).expect("written");
+    let at = |port: u16| format!("{ip}:{port}");
+    let (data, files) = (dir.path().join("data"), files.to_string_lossy().into_owned());
+    let (data, sip, tftp, http) = (data.to_string_lossy().into_owned(), at(5_060), at(6_969), at(8_069));
+    let mut arguments = vec![
+        "serve",
+        "--json",
+        "--dir",
+        &data,
+        "--sip",
+        &sip,
+        "--tftp",
+        &tftp,
+        "--http",
+        &http,
+        "--files",
+        &files,
+        "--extension",
+        "7001:a-long-secret-here",
+        "--device",
+        "00:21:f2:22:b0:21;number=7001",
+    ];
+    arguments.extend(more);
+    Server { running: Running::start(&arguments), _dir: dir }
+}
+
+fn get(at: &str, path: &str, headers: &str) -> (u16, String, Vec<u8>) {
+    let mut stream = TcpStream::connect(at).expect("connected");
+    stream.set_read_timeout(Some(PATIENCE)).expect("set");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {at}\r\n{headers}Connection: close\r\n\r\n").expect("asked");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("answered");
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
+    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    (status, head, answer[end + 4..].to_vec())
+}
+
+fn tftp(at: &str, file: &str, terms: Terms) -> Result<Vec<u8>, Failure> {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("bound");
+    socket.set_read_timeout(Some(PATIENCE)).expect("set");
+    let server: SocketAddr = at.parse().expect("an address");
+    let plan = Plan { server, file: file.to_owned(), terms, most_bytes: 100_000 };
+    let (mut out, mut buffer) = (Vec::new(), [0; 65_535]);
+    let mut client = Client::start(Time::ZERO, plan, &mut out);
+    loop {
+        for datagram in out.drain(..) {
+            socket.send_to(&datagram.bytes, datagram.to).expect("sent");
+        }
+        let (length, from) = socket.recv_from(&mut buffer).expect("an answer");
+        match client.receive(Time::ZERO, from, &buffer[..length], &mut out) {
+            Download::Goes => {}
+            Download::Whole(bytes) => {
+                for datagram in out.drain(..) {
+                    socket.send_to(&datagram.bytes, datagram.to).expect("sent");
+                }
+                return Ok(bytes);
+            }
+            Download::Failed(failure) => return Err(failure),
+        }
+    }
+}
+
+#[test]
+fn a_phone_gets_the_same_file_by_tftp_and_http() {
+    let server = serve("127.0.74.1", &[]);
+    let (status, head, body) = get("127.0.74.1:8069", "/0021F222B021.cfg", "");
+    assert_eq!(status, 200, "{head}");
+    let text = String::from_utf8(body).expect("text");
+    assert!(
+        text.contains("account.1.user_name = 7001\n")
+            && text.contains("server.url = http://127.0.74.1:8069/p/")
+    );
+    assert_eq!(
+        tftp("127.0.74.1:6969", "0021f222b021.cfg", Terms::of_the_deck()),
+        Ok(text.clone().into_bytes())
+    );
+    let folder = text.lines().find_map(|line| line.split_once("8069")).expect("a folder").1;
+    assert_eq!(get("127.0.74.1:8069", &format!("{folder}0021f222b021.cfg"), "").2, text.into_bytes());
+    let tag = head.lines().find_map(|line| line.strip_prefix("etag: ")).expect("an entity tag");
+    let (status, ..) = get("127.0.74.1:8069", "/0021f222b021.cfg", &format!("If-None-Match: {tag}\r\n"));
+    assert_eq!(status, 304);
+    let terms = Terms { block_bytes: Some(1_400), window_blocks: Some(8), ..Terms::default() };
+    assert_eq!(tftp("127.0.74.1:6969", "ring.wav", terms), Ok(vec![7; 70_000]));
+    for path in [
+        "/0021f222b022.cfg",
+        "/cfg0021f222b021.xml",
+        "/../data/web-token",
+        "/%2e%2e/data/web-token",
+        "/p/x/a.cfg",
+    ] {
+        assert_eq!(get("127.0.74.1:8069", path, "").0, 404, "{path}");
+    }
+    assert!(matches!(
+        tftp("127.0.74.1:6969", "../data/web-token", Terms::default()),
+        Err(Failure::Refused { code: 1, .. })
+    ));
+    drop(server);
+}
+
+/// The phone of the deck asks from a port of its own and has no account: one NOTIFY tells its folder.
+#[test]
+fn a_phone_that_asks_by_pnp_is_told_its_folder() {
+    let server = serve("127.0.74.2", &["--pnp", "127.0.0.1"]);
+    assert_eq!(server.running.ready["pnp"], "127.0.0.1");
+    let phone = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).expect("a socket");
+    phone.bind(&SocketAddr::from(([127, 0, 74, 3], 0)).into()).expect("bound");
+    phone.set_multicast_if_v4(&Ipv4Addr::LOCALHOST).expect("set");
+    let phone = UdpSocket::from(phone);
+    phone.set_read_timeout(Some(PATIENCE)).expect("set");
+    let at = phone.local_addr().expect("bound");
+    let ask = |mac: &str| {
+        let uri = format!("sip:MAC{mac}@224.0.1.75");
+        let text = format!(
+            "SUBSCRIBE {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {at};branch=z9hG4bK{mac}\r\nFrom: <{uri}>;tag=1\r\n\
+             To: <{uri}>\r\nCall-ID: {mac}\r\nCSeq: 1 SUBSCRIBE\r\nMax-Forwards: 70\r\nContact: <sip:{at}>\r\n\
+             Event: ua-profile;profile-type=\"device\";vendor=\"Flyingvoice\";model=\"FIP14G\";version=\"V0.7.3.1\"\r\n\
+             Expires: 0\r\nAccept: application/url\r\nContent-Length: 0\r\n\r\n"
+        );
+        phone.send_to(text.as_bytes(), "224.0.1.75:5060").expect("sent");
+    };
+    let mut hear = || {
+        let mut buffer = [0; 4_096];
+        let (length, from) = phone.recv_from(&mut buffer).expect("an answer");
+        (String::from_utf8_lossy(&buffer[..length]).into_owned(), from)
+    };
+    // Nobody knows the first one: what comes is for the second.
+    ask("0021f222b099");
+    ask("0021f222b021");
+    let (ok, _) = hear();
+    assert!(ok.starts_with("SIP/2.0 200 OK\r\n") && ok.contains("Call-ID: 0021f222b021\r\n"), "{ok}");
+    let (notify, from) = hear();
+    let url = notify.rsplit("\r\n\r\n").next().expect("a body");
+    assert!(notify.starts_with("NOTIFY ") && url.starts_with("http://127.0.74.2:8069/p/"), "{notify}");
+    let head: Vec<&str> = notify.lines().collect();
+    let of = |name: &str| head.iter().find(|line| line.starts_with(name)).expect(name).to_string();
+    let answer = ["Via:", "From:", "To:", "Call-ID:", "CSeq:"].map(of).join("\r\n");
+    let answer = format!("SIP/2.0 200 OK\r\n{answer}\r\nContent-Length: 0\r\n\r\n");
+    phone.send_to(answer.as_bytes(), from).expect("answered");
+    let path = url.strip_prefix("http://127.0.74.2:8069").expect("a folder here");
+    assert_eq!(get("127.0.74.2:8069", &format!("{path}0021f222b021.cfg"), "").0, 200);
+}
+
+/// What a device was given lets it register, and the exchange knows which one did.
+#[test]
+fn a_device_registers_with_an_account_of_its_own() {
+    let mut server = serve("127.0.74.4", &[]);
+    let (_, _, body) = get("127.0.74.4:8069", "/0021f222b021.cfg", "");
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("0021f222b021.cfg");
+    std::fs::write(&file, body).expect("written");
+    let file = file.to_string_lossy();
+    let mut phone = Running::start(&["phone", "--stdio", "--config", &file, "--listen", "127.0.74.5"]);
+    phone.wait("registered");
+    let known = server.running.wait("device_registered");
+    assert_eq!(known["number"], "7001");
+    assert!(known["user"].as_str().is_some_and(|user| user.starts_with("0021f222b021-")), "{known}");
+}

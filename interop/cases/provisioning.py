@@ -1,0 +1,104 @@
+"""Other people's clients fetch phones' files from our exchange: the same file by TFTP and HTTP, and none that is not theirs."""
+
+import subprocess
+
+from lib import peers
+from lib.case import Case
+from lib.lab import need
+from lib.ours import Exchange
+
+MAC = "0021f222b021"
+FILE = f"{MAC}.cfg"
+# Past one block of 512 bytes, and a whole number of blocks: the last one is empty.
+RING = bytes(range(256)) * 260
+
+
+def server(lab):
+    folder = lab.subfolder("files")
+    (folder / "ring.wav").write_bytes(RING)
+    address = lab.address()
+    ours = Exchange(
+        lab, peers.SECRETS, "--tftp", f"{address}:6969", "--http", f"{address}:8069", "--https", f"{address}:8443",
+        "--files", folder, "--device", f"{MAC};number=7001;label=Front Desk",
+    )
+    return ours, address
+
+
+def check(ours, folder, transport):
+    """What came is the phone's own configuration and a file byte for byte; the exchange has counted both."""
+    text = (folder / FILE).read_text()
+    need(text.startswith("#!version:1.0.0.1\n"), f"not a configuration: {text[:80]!r}")
+    for line in ("account.1.enable = 1", "account.1.user_name = 7001", f"account.1.sip_server.1.address = {ours.address}"):
+        need(line in text.splitlines(), f"no line {line!r} in {text!r}")
+    need((folder / "ring.wav").read_bytes() == RING, "ring.wav came changed")
+    rows = ours.ask("GET", "/api/transfers")["transfers"]
+    for name in (FILE, "ring.wav"):
+        row = next((row for row in rows if row["file"] == name and row["transport"] == transport), None)
+        need(row and row["result"] == "ok", f"no row of {name} by {transport}: {rows}")
+        need(row["bytes"] == (folder / name).stat().st_size, f"the row of {name} is of another size: {row}")
+    served = ours.ask("GET", f"/api/devices/{MAC}")["now"]["served"]
+    need(served and served[0]["transport"] == transport, f"the device does not know what it got: {served}")
+    ours.alive()
+
+
+def by_tftp(client):
+    def play(lab):
+        ours, address = server(lab)
+        folder = lab.subfolder("got")
+        for name in (FILE, "ring.wav"):
+            status, printed = lab.run(f"{client}-{name}", argv(client, address, name, folder), timeout_s=30)
+            need(status == 0 and (folder / name).exists(), f"{client} did not get {name}: {printed[-300:]}")
+        status, _ = lab.run(f"{client}-missing", argv(client, address, "0021f222b099.cfg", folder), timeout_s=30)
+        missing = folder / "0021f222b099.cfg"
+        need(status != 0 or not missing.exists() or not missing.read_bytes(), "a file came that is not there")
+        check(ours, folder, "tftp")
+        return f"{client} got a configuration and {len(RING)} bytes in blocks"
+    return play
+
+
+def argv(client, address, name, folder):
+    target = folder / name
+    return {
+        "tftp": ["tftp", "-m", "binary", address, "6969", "-c", "get", name, target],
+        "atftp": ["atftp", "--option", "tsize", "--option", "blksize 1428", "--option", "windowsize 8",
+                  "--get", "-r", name, "-l", target, address, "6969"],
+        "busybox": ["busybox", "tftp", "-g", "-b", "1024", "-r", name, "-l", target, address, "6969"],
+        "curl": ["curl", "-sSf", "-o", target, f"tftp://{address}:6969/{name}"],
+    }[client]
+
+
+def by_http(lab):
+    ours, address = server(lab)
+    folder = lab.subfolder("got")
+    agent = "Flyingvoice FIP14G V0.7.3.1 00:21:F2:22:B0:21"
+    for scheme, port, transport in (("http", 8069, "http"), ("https", 8443, "https")):
+        for name in (FILE, "ring.wav"):
+            url = f"{scheme}://{address}:{port}/{name}"
+            command = ["curl", "-sSf", "--cacert", ours.ca, "-A", agent, "-o", folder / name, url]
+            status, printed = lab.run(f"curl-{scheme}-{name}", command, timeout_s=30)
+            need(status == 0, f"curl did not get {url}: {printed}")
+        check(ours, folder, transport)
+    device = ours.ask("GET", f"/api/devices/{MAC}")
+    need(device["now"]["firmware"] == "V0.7.3.1", f"its firmware is not known: {device['now']}")
+    refused = {
+        "of another vendor": ["-A", "Yealink SIP-T46S 66.85.0.5 00:21:f2:22:b0:21", f"http://{address}:8069/{FILE}"],
+        "in another dialect": [f"http://{address}:8069/cfg{MAC}.xml"],
+        "outside of the folder": ["--path-as-is", f"http://{address}:8069/../exchange/ca.pem"],
+        "by a guessed secret": [f"http://{address}:8069/p/0123456789abcdef/{FILE}"],
+    }
+    for what, arguments in refused.items():
+        printed = subprocess.run(
+            ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", *arguments], capture_output=True, text=True, timeout=30,
+        ).stdout
+        need(printed == "404", f"a file {what} was answered with {printed}")
+    ours.alive()
+    return "curl got both files by HTTP and by HTTPS with the certificate checked, and four things not"
+
+
+CASES = [
+    Case("provision-tftp-hpa", "tftp-hpa fetches a phone's files", by_tftp("tftp"), ("offhook", "tftp")),
+    Case("provision-atftp", "atftp fetches them in larger blocks and windows", by_tftp("atftp"), ("offhook", "atftp")),
+    Case("provision-busybox", "BusyBox's tftp fetches them", by_tftp("busybox"), ("offhook", "busybox")),
+    Case("provision-curl-tftp", "curl fetches them by TFTP, as the deck's phones do", by_tftp("curl"), ("offhook", "curl")),
+    Case("provision-curl", "curl fetches them by HTTP and HTTPS", by_http, ("offhook", "curl")),
+]
