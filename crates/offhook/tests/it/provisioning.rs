@@ -142,7 +142,7 @@ fn a_phone_that_asks_by_pnp_is_told_its_folder() {
         );
         phone.send_to(text.as_bytes(), "224.0.1.75:5060").expect("sent");
     };
-    let mut hear = || {
+    let hear = || {
         let mut buffer = [0; 4_096];
         let (length, from) = phone.recv_from(&mut buffer).expect("an answer");
         (String::from_utf8_lossy(&buffer[..length]).into_owned(), from)
