@@ -8,6 +8,7 @@ pub mod endpoint;
 pub mod flow;
 pub mod framing;
 pub mod header;
+pub mod line_token;
 pub mod locate;
 pub mod message;
 pub mod method;

@@ -9,29 +9,37 @@ mod history;
 mod hold;
 mod identity;
 mod incoming;
+mod room;
 mod sounding;
 mod transfer;
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use proto::Time;
 use proto::sdp::OfferAnswer;
 use proto::sip::dialog::Dialog;
 use proto::sip::endpoint::ClientId;
+use proto::sip::Reply;
+use proto::sip::flow::Flow;
 use proto::sip::message::{Message, Method};
+use proto::sip::uri::Uri;
 use proto::sip::usage::Context;
 use proto::sip::usage::call::{self, Call};
 use serde::Serialize;
 
+use super::accounts::Line;
 use super::desk::Owner;
 use super::event::{By, CallRef, EventKind};
 use super::locating::Way;
+use super::trust::is_same_host;
 use super::{Phone, Why};
 use crate::sound::{Figures, SessionId, SoundCommand};
 
 pub(super) use history::History;
 pub use history::{HistoryEntry, HistoryKind, MOST_ENTRIES};
+pub(super) use room::Origin;
 pub(super) use sounding::Scene;
 
 /// A small number by which people name a call.
@@ -57,6 +65,8 @@ pub(super) struct Calls {
     last_port: u16,
     redial: Option<(String, u8)>,
     auto_redial: Option<dial::AutoRedial>,
+    /// When others had this phone call somebody by REFER; no more than are allowed.
+    referred_at: Vec<Time>,
     busy_until: Option<Time>,
 }
 
@@ -66,6 +76,7 @@ pub(super) struct Conversation {
     pub(super) account: u8,
     pub(super) peer: Peer,
     pub(super) outgoing: bool,
+    pub(super) origin: Origin,
     pub(super) phase: Phase,
     pub(super) hold: hold::Hold,
     pub(super) answered_at: Option<Time>,
@@ -181,6 +192,7 @@ impl Conversation {
             account,
             peer,
             outgoing,
+            origin: Origin { trusted: outgoing && account > 0, ip: None },
             phase: if outgoing { Phase::Dialling } else { Phase::Ringing },
             hold: hold::Hold::default(),
             answered_at: None,
@@ -265,7 +277,7 @@ impl Calls {
     }
 
     /// The call whose INVITE has this Call-ID and From tag.
-    fn invited_by(&self, request: &Message<'_>) -> Option<CallNumber> {
+    pub(super) fn invited_by(&self, request: &Message<'_>) -> Option<CallNumber> {
         let same =
             |dialog: &Dialog| dialog.call_id == request.call_id() && dialog.remote.tag == request.from_tag();
         let mut calls = self.table.iter();
@@ -296,7 +308,10 @@ impl Phone {
         let call = self.calls.table.get_mut(&number)?;
         let line = self.lines.line(call.account)?;
         let signalling = call.signalling.as_deref_mut()?;
-        Some(what(signalling, &mut line.context(&mut self.desk, Owner::Call(number))))
+        let proves_itself = is_by_server(line, call.origin, signalling);
+        let mut context = line.context(&mut self.desk, Owner::Call(number));
+        context.auth.take_if(|_| !proves_itself);
+        Some(what(signalling, &mut context))
     }
 
     /// How events name a call.
@@ -372,17 +387,27 @@ impl Phone {
         id: proto::sip::endpoint::ServerId,
         request: &Message<'_>,
     ) {
-        let desk = &mut self.desk;
-        let source = flow.remote.ip().to_canonical();
-        if desk.endpoint.origin(id).is_none_or(|origin| origin.remote.ip().to_canonical() != source) {
-            return desk.endpoint.refuse(flow, request, &proto::sip::Reply::new(481), &mut desk.transmits);
+        let source = flow.remote.ip();
+        let origin = self.desk.endpoint.origin(id);
+        let from_there = origin.is_some_and(|origin| is_same_host(origin.remote.ip(), source));
+        if !from_there && !self.is_by_servers(flow, request) {
+            self.desk.warn(&format!("CANCEL from {} ignored: its call comes from elsewhere", flow.remote));
+            return self.refuse(flow, request, Reply::new(481));
         }
+        let desk = &mut self.desk;
         if !desk.endpoint.cancelled(flow, request, id, &mut desk.transmits) {
             return;
         }
         let Some(number) = self.calls.invited_by(request) else { return };
         let event = self.speak(number, |call, context| call.on_cancel(context, id, request)).flatten();
         self.on_call_event(number, event);
+    }
+
+    /// Whether a CANCEL comes from another address of the server whose call it takes back.
+    fn is_by_servers(&self, flow: Flow, cancel: &Message<'_>) -> bool {
+        let uri = Uri::parse(cancel.request_uri());
+        let call = self.calls.invited_by(cancel).and_then(|number| self.calls.table.get(&number));
+        call.is_some_and(|call| call.origin.trusted && self.trusts(call.account, flow, uri.as_ref()))
     }
 
     /// A 200 of ours that nobody acknowledged.
@@ -540,4 +565,13 @@ impl Phone {
             call.timers.retain(|(_, waiting)| *waiting != due);
         }
     }
+}
+
+/// Whether what is said in a call goes to the account's server, which alone may ask for the password. A
+/// stranger, and a party whose phone is reached directly, could guess it from one answer.
+fn is_by_server(line: &Line, origin: Origin, signalling: &Call) -> bool {
+    let by_server = |ip: IpAddr| {
+        line.is_server(SocketAddr::new(ip, 0)) || origin.ip.is_some_and(|origin| is_same_host(origin, ip))
+    };
+    origin.trusted && signalling.next_ip().is_none_or(by_server)
 }

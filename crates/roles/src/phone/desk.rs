@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use proto::sip::endpoint::{Config, Endpoint};
 use proto::sip::flow::{Flow, Transmit, Transport};
+use proto::sip::line_token::without_token;
 use proto::sip::transaction::Timing;
 use proto::syslog::Severity;
 use proto::{Rng, Time};
@@ -25,6 +26,16 @@ const MAX_CLIENTS: usize = 512;
 const MAX_SERVERS: usize = 512;
 /// The most bytes that others' requests and the answers to them hold.
 const MAX_REQUESTS_BYTES: usize = 4 << 20;
+
+/// What only this phone knows. It is not printed.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub struct PhoneSecret(pub [u8; 32]);
+
+impl std::fmt::Debug for PhoneSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PhoneSecret(…)")
+    }
+}
 
 /// Where a phone stands and what it is; told by whoever drives it.
 #[derive(Clone, Debug)]
@@ -45,6 +56,8 @@ pub struct Place {
     pub version: Arc<str>,
     /// Further ports at which it listens for SIP: signal ports of single accounts.
     pub signal_ports: Vec<u16>,
+    /// A secret that it keeps over restarts; none where it keeps nothing.
+    pub secret: Option<PhoneSecret>,
     /// How many lines of its log and calls of its history it keeps.
     pub most_log_lines: usize,
 }
@@ -61,6 +74,7 @@ impl Place {
             mac: [0x00, 0x21, 0xf2, 0, 0, 1],
             version: env!("CARGO_PKG_VERSION").into(),
             signal_ports: Vec::new(),
+            secret: None,
             most_log_lines: 500,
         }
     }
@@ -212,7 +226,8 @@ impl Desk {
             return;
         }
         let first = bytes.split(|&byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
-        let text = format!("{what} {} {}", flow.remote, String::from_utf8_lossy(first));
+        let first = String::from_utf8_lossy(first);
+        let text = format!("{what} {} {}", flow.remote, without_token(&first));
         self.write(Severity::Debug, &text);
     }
 

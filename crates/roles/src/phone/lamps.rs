@@ -5,6 +5,7 @@ use proto::event::dialog_info::{self, Applied, DialogInfo, LampState, Watch};
 use proto::event::mwi::{self, MessageSummary};
 use proto::sip::endpoint::{ClientId, ServerId};
 use proto::sip::message::Message;
+use proto::sip::usage::Wait;
 use proto::sip::usage::subscribe::{Config, Event, Subscription};
 use serde::Serialize;
 
@@ -195,11 +196,12 @@ impl Watched {
                 }
                 Err(error) => desk.note(&format!("BLF {}: {error}", key.value)),
             },
-            Event::Failed { status, reason, .. } => {
+            Event::Failed { status, reason, retry } => {
                 self.refused = status.is_some_and(|status| status < 500) || reason == "rejected";
                 self.watch.reset();
                 let status = status.map(|status| format!("{status} ")).unwrap_or_default();
                 desk.note(&format!("BLF {} Fail, {status}{reason}", key.value));
+                note_too_long(desk, &format!("BLF {}", key.value), retry);
             }
             Event::Raised { reason, expires_s } => {
                 desk.note(&format!("BLF {} Fail, 423 {reason}, again with {expires_s}s", key.value));
@@ -209,6 +211,13 @@ impl Watched {
             }
             Event::Ended => self.watch.reset(),
         }
+    }
+}
+
+/// Tells that a server wants to keep the phone away for too long.
+fn note_too_long(desk: &mut Desk, what: &str, retry: Option<Wait>) {
+    if let Some(Wait { seconds, asked_s: Some(asked_s) }) = retry {
+        desk.warn(&format!("{what} Retry-After of {asked_s}s is too long, waiting {seconds}s"));
     }
 }
 
@@ -327,9 +336,10 @@ impl Phone {
                 let more = mailbox.take(&mut self.desk, &body);
                 self.show_messages(more);
             }
-            Some(Event::Failed { status, reason, .. }) => {
+            Some(Event::Failed { status, reason, retry }) => {
                 let status = status.map(|status| format!("{status} ")).unwrap_or_default();
                 self.desk.note(&format!("MWI Fail, {status}{reason}"));
+                note_too_long(&mut self.desk, "MWI", retry);
             }
             _ => {}
         }

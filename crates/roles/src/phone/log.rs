@@ -118,6 +118,11 @@ pub(super) mod registration {
         format!("{line} Register Fail, 423 Interval Too Brief, again with {expires_s}s")
     }
 
+    /// The server asks for a longer wait than a phone can be kept away.
+    pub(in super::super) fn too_long(line: usize, asked_s: u32, waits_s: u32) -> String {
+        format!("{line} Retry-After of {asked_s}s is too long, waiting {waits_s}s")
+    }
+
     /// The attempt is over.
     pub(in super::super) const TERMINATED: &str = "Reg terminated eReason=0";
 

@@ -19,6 +19,7 @@ mod locating;
 mod log;
 mod obey;
 mod requests;
+mod trust;
 mod why;
 
 #[cfg(test)]
@@ -42,7 +43,7 @@ use lamps::{Key, Mailbox};
 pub use accounts::AccountState;
 pub use calls::{CallNumber, HistoryEntry, HistoryKind, MOST_ENTRIES as MOST_CALLS, Phase};
 pub use command::{Command, CommandError, CommandKind};
-pub use desk::{Change, Place, Wish};
+pub use desk::{Change, PhoneSecret, Place, Wish};
 pub use event::{Event, EventKind};
 pub use lamps::{Colour, Lamp, Meaning, Rhythm};
 pub use view::{Shown, View};
@@ -244,6 +245,9 @@ impl Phone {
         self.desk.trace("Recv", bytes, flow);
         // What is no message at all, a keep-alive among it, deserves no answer.
         let Ok(message) = Message::parse(bytes) else { return };
+        if self.is_hushed(flow, &message) {
+            return;
+        }
         if let Err(flaw) = message.check(Strictness::Lenient) {
             return self.on_flawed(flow, &message, &flaw);
         }

@@ -9,7 +9,9 @@ use proto::sip::uri::Uri;
 use proto::sip::{Reply, body};
 
 use super::Phone;
+use super::calls::Origin;
 use super::event::EventKind;
+use super::trust::{Strangers, check_sync_of};
 
 /// The packages whose NOTIFYs are understood.
 const PACKAGES: &str = "dialog, message-summary, refer, check-sync";
@@ -21,8 +23,8 @@ const ALLOW: &str = "ACK,BYE,CANCEL,OPTIONS,INVITE,NOTIFY,REFER,INFO,UPDATE,PRAC
 /// What becomes of a request that belongs to no call.
 #[derive(Debug)]
 enum Verdict {
-    /// It is for that account.
-    For(u8),
+    /// It is for that account, and comes from there.
+    For(u8, Origin),
     /// It is answered, and nothing else happens.
     Refuse(Box<Reply>),
     /// It gets no answer.
@@ -38,7 +40,7 @@ impl Phone {
         match self.judge(flow, request) {
             Verdict::Silence => {}
             Verdict::Refuse(reply) => self.refuse(flow, request, *reply),
-            Verdict::For(account) => self.on_request_for(account, flow, request),
+            Verdict::For(account, origin) => self.on_request_for(account, origin, flow, request),
         }
     }
 
@@ -62,57 +64,58 @@ impl Phone {
 
     fn judge(&self, flow: Flow, request: &Message<'_>) -> Verdict {
         let refuse = |reply: Reply| Verdict::Refuse(Box::new(reply));
+        let uri = Uri::parse(request.request_uri()).filter(|uri| uri.is_sip() || uri.is_tel());
+        let user = uri.as_ref().map(Uri::plain_user).unwrap_or_default();
+        let named = self.account_of(&user, flow, uri.as_ref());
+        let account = named.unwrap_or_else(|| self.default_account());
+        // NOTIFY check-sync is for the phone, whoever it names, and has a setting of its own (deck, Auto
+        // Provisioning).
+        if check_sync_of(request).is_some() {
+            return Verdict::For(account, self.origin(account, flow, uri.as_ref()));
+        }
+        let origin = self.origin(account, flow, uri.as_ref());
+        let strangers = if origin.trusted { Strangers::Free } else { self.strangers(account) };
+        let invited = request.method() == Some(Method::Invite);
+        match strangers {
+            Strangers::Free => {}
+            Strangers::RingOnly(_) if invited => {}
+            Strangers::Nothing(refusal) | Strangers::RingOnly(refusal) => {
+                return refusal.reply().map_or(Verdict::Silence, refuse);
+            }
+        }
         if let Some(reply) = unacceptable(request) {
             return refuse(reply);
         }
-        let Some(uri) = Uri::parse(request.request_uri()).filter(|uri| uri.is_sip() || uri.is_tel()) else {
+        if uri.is_none() {
             return refuse(Reply::new(416));
-        };
-        let user = uri.plain_user();
-        let sender_check = |account: u8| self.check_sender(account, flow);
-        // NOTIFY check-sync is for the phone, whoever it names (deck, Auto Provisioning).
-        if request.method() == Some(Method::Notify) || request.method() == Some(Method::Options) {
-            let account = self.account_of(&user, flow).unwrap_or_else(|| self.default_account());
-            return sender_check(account).unwrap_or(Verdict::For(account));
         }
-        match self.account_of(&user, flow) {
-            Some(account) => sender_check(account).unwrap_or(Verdict::For(account)),
-            None if self.lines.accounts.is_empty() || self.is_direct_call(&user, flow) => Verdict::For(0),
-            None => {
-                let default = self.default_account();
-                let line = self.lines.line_ref(default);
-                if line.is_none_or(|line| line.settings.advanced.request_uri_user_check) {
-                    return refuse(Reply::new(404));
-                }
-                sender_check(default).unwrap_or(Verdict::For(default))
-            }
+        let for_the_phone = matches!(request.method(), Some(Method::Notify | Method::Options));
+        let direct = self.lines.accounts.is_empty()
+            || strangers != Strangers::Free
+            || named.is_none() && self.is_direct_call(&user, flow, uri.as_ref());
+        if named.is_none() && !for_the_phone && !self.takes_user(&user, account, direct) {
+            return refuse(Reply::new(404));
         }
+        let to = if direct && !for_the_phone { 0 } else { account };
+        Verdict::For(to, Origin { trusted: origin.trusted && to > 0, ..origin })
     }
 
-    /// "Only Recv Request From Server": others get 403, or silence.
-    fn check_sender(&self, account: u8, flow: Flow) -> Option<Verdict> {
-        let line = self.lines.line_ref(account)?;
-        let advanced = &line.settings.advanced;
-        let stranger = advanced.only_from_server && !line.is_server(flow.remote);
-        let silence = advanced.silence_for_others;
-        stranger.then(|| if silence { Verdict::Silence } else { Verdict::Refuse(Box::new(Reply::new(403))) })
+    /// Whether a request may name that user, who has no account here.
+    fn takes_user(&self, user: &str, account: u8, direct: bool) -> bool {
+        let line = self.lines.line_ref(account);
+        let checked = line.is_none_or(|line| line.settings.advanced.request_uri_user_check);
+        let own = user.is_empty() || user == self.desk.place.mac_text();
+        self.lines.accounts.is_empty() || direct && own || !checked
     }
 
-    /// The account whose number a request names; of several, the one whose server sent it.
-    fn account_of(&self, user: &str, flow: Flow) -> Option<u8> {
-        let named = || self.lines.accounts.iter().filter(|account| account.line.settings.user == user);
-        let by_server = named().find(|account| account.line.is_server(flow.remote));
-        by_server.or_else(|| named().next()).map(|account| account.number())
+    fn is_direct_call(&self, user: &str, flow: Flow, uri: Option<&Uri<'_>>) -> bool {
+        let own = user.is_empty() || user == self.desk.place.mac_text();
+        self.general.sip.ip_calls && own && !self.trusts_as_any(flow, uri)
     }
 
-    fn is_direct_call(&self, user: &str, flow: Flow) -> bool {
-        let from_server = self.lines.accounts.iter().any(|account| account.line.is_server(flow.remote));
-        self.general.sip.ip_calls && !from_server && (user.is_empty() || user == self.desk.place.mac_text())
-    }
-
-    fn on_request_for(&mut self, account: u8, flow: Flow, request: &Message<'_>) {
+    fn on_request_for(&mut self, account: u8, origin: Origin, flow: Flow, request: &Message<'_>) {
         match request.method() {
-            Some(Method::Invite) => self.on_new_call(account, flow, request),
+            Some(Method::Invite) => self.on_new_call(account, origin, flow, request),
             Some(Method::Options) => {
                 let line = self.lines.line_ref(account);
                 let reply = Reply::new(200)
@@ -122,7 +125,7 @@ impl Phone {
                     .header(Name::Supported, line.map_or("replaces,timer", |line| line.identity.supported));
                 self.answer(flow, request, reply);
             }
-            Some(Method::Notify) => self.on_notify_outside(account, flow, request),
+            Some(Method::Notify) => self.on_notify_outside(account, origin, flow, request),
             // Only within a call may others make this phone call somebody.
             Some(Method::Refer) => self.answer(flow, request, Reply::new(403)),
             Some(Method::Subscribe) => {
@@ -138,7 +141,7 @@ impl Phone {
         }
     }
 
-    fn on_new_call(&mut self, account: u8, flow: Flow, request: &Message<'_>) {
+    fn on_new_call(&mut self, account: u8, origin: Origin, flow: Flow, request: &Message<'_>) {
         if account == 0 {
             if !self.general.sip.ip_calls {
                 return self.refuse(flow, request, Reply::new(404));
@@ -149,36 +152,30 @@ impl Phone {
             return self.answer(flow, request, fault.reply(&[body::SDP]));
         }
         let id = self.desk.endpoint.accept(self.desk.now, flow, request);
-        self.on_invite(id, flow, request, account);
+        self.on_invite((id, flow, origin), request, account);
     }
 
     /// NOTIFY outside of any dialog that we know.
-    fn on_notify_outside(&mut self, account: u8, flow: Flow, request: &Message<'_>) {
+    fn on_notify_outside(&mut self, account: u8, origin: Origin, flow: Flow, request: &Message<'_>) {
         if let Some(owner) = self.subscriber_of(request) {
             let id = self.desk.endpoint.accept(self.desk.now, flow, request);
             return self.on_notify(owner, id, request);
         }
+        if let Some(reboot) = check_sync_of(request) {
+            return self.on_check_sync(flow, request, reboot || self.general.sip.notify_restarts);
+        }
         let event = request.text(Name::Event).and_then(Event::parse);
-        let package = event.as_ref().map(|event| event.package.to_ascii_lowercase()).unwrap_or_default();
-        let reboot = event.and_then(|event| event.params.get("reboot"));
+        let package = event.map(|event| event.package.to_ascii_lowercase()).unwrap_or_default();
         match &*package {
-            "check-sync" | "resync" | "reboot" => {
-                let reboot = match reboot {
-                    Some(value) => value.eq_ignore_ascii_case("true"),
-                    None => package == "reboot",
-                };
-                self.on_check_sync(flow, request, reboot || self.general.sip.notify_restarts);
-            }
             "message-summary" => {
                 let line = self.lines.line_ref(account);
-                let trusted = line.is_some_and(|line| line.settings.mwi.shown && line.is_server(flow.remote));
-                if !trusted {
+                if !origin.trusted || line.is_none_or(|line| !line.settings.mwi.shown) {
                     return self.answer(flow, request, Reply::new(481));
                 }
                 self.answer(flow, request, Reply::new(200));
                 self.on_unasked_messages(account, request.content(mwi::MEDIA_TYPE).unwrap_or_default());
             }
-            "dialog" if self.lines.line_ref(account).is_some_and(|line| line.is_server(flow.remote)) => {
+            "dialog" if origin.trusted => {
                 let taken = self.on_unasked_dialogs(
                     account,
                     request.content(dialog_info::MEDIA_TYPE).unwrap_or_default(),
@@ -192,16 +189,11 @@ impl Phone {
     }
 
     /// The server wants the configuration fetched, or the phone restarted (deck, Auto Provisioning).
-    /// A stranger must not be able to do that: only the servers of our accounts may, and anybody while
-    /// the phone has no account and waits for its first configuration.
     fn on_check_sync(&mut self, flow: Flow, request: &Message<'_>, reboot: bool) {
         if !self.general.sip.resync_by_notify {
             return self.answer(flow, request, Reply::new(489).header(Name::AllowEvents, PACKAGES));
         }
-        let accounts = &self.lines.accounts;
-        let trusted =
-            accounts.is_empty() || accounts.iter().any(|account| account.line.is_server(flow.remote));
-        if !trusted {
+        if !self.obeys_check_sync(flow, request) {
             self.desk
                 .warn(&format!("NOTIFY check-sync from {} refused: not the server's address", flow.remote));
             return self.answer(flow, request, Reply::new(403));

@@ -3,7 +3,7 @@
 use super::account::{AccountSettings, codes, filled, key};
 use super::account_views::{Forward, Forwards, Switch};
 use super::phone_views::{
-    AlertKeys, AreaCode, AutoAnswer, AutoRedial, BlfAlert, CallWaiting, DialPlan, DialRule, Dialling,
+    AlertKeys, AreaCode, AutoAnswer, AutoRedial, BlfAlert, CallWaiting, CheckSyncFrom, DialPlan, DialRule, Dialling,
     ForwardRules, Intercom, Park, Popups, RefuseCodes, Rings, RtpSettings, SipSettings, SoundSettings,
     SyslogSettings, TransferByKey, TransferSettings,
 };
@@ -114,6 +114,10 @@ fn sip(s: &Settings) -> SipSettings {
         ringback_after_183: s.on(key!("phone_setting.is_deal180")),
         treat_183_as_180: s.on(key!("phone_setting.change_183_to_180")),
         resync_by_notify: s.on(key!("auto_provision.advanced.resync_from_sip")),
+        check_sync_from: match s.text(key!("auto_provision.advanced.check_sync_from")) {
+            "2" => CheckSyncFrom::Anybody,
+            _ => CheckSyncFrom::Registrar,
+        },
         text_of_403: filled(s, key!("phone_setting.show_code403")),
     }
 }
@@ -156,16 +160,20 @@ fn rings(s: &Settings) -> Rings {
     }
 }
 
+/// Numbers divided by commas.
+fn list(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|number| !number.is_empty()).map(str::to_owned).collect()
+}
+
 fn forward_rules(s: &Settings) -> ForwardRules {
-    let authorised = s.text(key!("features.forward.emergency.authorized_number"));
-    let numbers = authorised.split(',').map(str::trim).filter(|number| !number.is_empty());
     let everything = s.on(key!("features.forward.emergency.enable"));
+    let authorised = Some(key!("features.forward.emergency.authorized_number")).filter(|_| !everything);
     ForwardRules {
         allowed: s.on(key!("features.fwd.allow")),
         per_account: s.on(key!("features.fwd_mode")),
         diversion: s.on(key!("features.fwd_diversion_enable")),
         international: s.on(key!("forward.international.enable")),
-        never_forwarded: numbers.filter(|_| !everything).map(str::to_owned).collect(),
+        never_forwarded: authorised.map(|key| list(s.text(key))).unwrap_or_default(),
     }
 }
 
@@ -280,7 +288,6 @@ fn auto_answer(s: &Settings) -> AutoAnswer {
         delay_s: s.number(key!("features.auto_answer_delay")),
         tone: s.on(key!("features.auto_answer_tone.enable")),
         first_call_only: s.on(key!("features.auto_answer.first_call_only")),
-        ip_calls: s.on(key!("features.ip_call.auto_answer.enable")),
         muted: s.on(key!("features.mute.autoanswer_mute.enable")),
     }
 }
@@ -292,6 +299,7 @@ fn intercom(s: &Settings) -> Intercom {
         tone: s.on(key!("features.intercom.tone")),
         barge: s.on(key!("features.intercom.barge")),
         code: filled(s, key!("features.intercom.feature_access_code")),
+        callers: list(s.text(key!("features.intercom.callers"))),
     }
 }
 

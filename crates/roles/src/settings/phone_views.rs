@@ -35,8 +35,20 @@ pub struct SipSettings {
     pub treat_183_as_180: bool,
     /// A NOTIFY check-sync or resync is obeyed.
     pub resync_by_notify: bool,
+    /// Of whom.
+    pub check_sync_from: CheckSyncFrom,
     /// What the screen shows for 403; none: the server's words.
     pub text_of_403: Option<String>,
+}
+
+/// Whose check-sync is obeyed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum CheckSyncFrom {
+    /// The servers of the phone's accounts.
+    #[default]
+    Registrar,
+    /// Anybody's who reaches the phone.
+    Anybody,
 }
 
 /// RTP and quality of service.
@@ -147,13 +159,11 @@ pub struct AutoAnswer {
     pub tone: bool,
     /// Only while there is no other call.
     pub first_call_only: bool,
-    /// Calls from bare addresses too.
-    pub ip_calls: bool,
     /// With the microphone off.
     pub muted: bool,
 }
 
-/// Calls that ask to be answered.
+/// Calls by way of the server that ask to be answered.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Intercom {
     /// Whether they may.
@@ -166,6 +176,8 @@ pub struct Intercom {
     pub barge: bool,
     /// The code of an intercom key; none: Call-Info asks for the answer.
     pub code: Option<String>,
+    /// The numbers that may ask; empty: all.
+    pub callers: Vec<String>,
 }
 
 /// What pressing a dialling key during a call does.

@@ -5,6 +5,7 @@ use proto::sdp::attribute::Direction;
 use proto::sdp::description::{Description, Media};
 use proto::sip::flow::Transport;
 use proto::sip::header::{Address, Diversion, Reason};
+use proto::sip::line_token::without_token;
 use proto::sip::message::Message;
 use proto::sip::{Method, Name};
 
@@ -29,7 +30,9 @@ pub(super) fn info_over(transport: Transport, message: &Message<'_>) -> String {
             let inside = if in_dialog(message) { ", in-dialog" } else { "" };
             let told = message_fragment(message);
             let told = told.map_or_else(String::new, |told| format!(", with Sipfrag({told})"));
-            format!("Request: {method} {}{inside}{told}{notes}", message.request_uri())
+            // The token of a registration is a secret, and a ladder is shown to others.
+            let uri = without_token(message.request_uri());
+            format!("Request: {method} {uri}{inside}{told}{notes}")
         }
     }
 }

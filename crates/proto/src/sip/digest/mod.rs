@@ -195,7 +195,7 @@ fn joined<D: Digest>(parts: &[&[u8]]) -> sha2::digest::Output<D> {
 }
 
 /// Whether two texts are equal, in a time that does not tell where they differ.
-fn is_same(left: &[u8], right: &[u8]) -> Choice {
+pub(super) fn is_same(left: &[u8], right: &[u8]) -> Choice {
     let mut difference = 0u64;
     let (left_words, left_rest) = left.as_chunks::<8>();
     let (right_words, right_rest) = right.as_chunks::<8>();

@@ -85,6 +85,13 @@ impl<'a> Message<'a> {
         number(self.header(name)?.split(|&b| b == b';' || b == b'(').next()?.trim_ascii())
     }
 
+    /// Seconds that Retry-After asks to wait (RFC 3261 §20.33); a number too large for 32 bits is their
+    /// largest.
+    pub fn retry_after_s(&self) -> Option<u32> {
+        let value = self.header(Name::RetryAfter)?;
+        saturating_number(value.split(|&b| b == b';' || b == b'(').next()?.trim_ascii())
+    }
+
     /// The media type of the body without parameters, in lower case.
     pub fn content_type(&self) -> Option<String> {
         let value = self.text(Name::ContentType)?;
@@ -144,6 +151,13 @@ pub fn number(text: &[u8]) -> Option<u32> {
         let digit = b.is_ascii_digit().then(|| u32::from(b - b'0'))?;
         n.checked_mul(10)?.checked_add(digit)
     })
+}
+
+/// Decimal digits as a number; the largest where there are more than 32 bits hold.
+pub fn saturating_number(text: &[u8]) -> Option<u32> {
+    let digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    let add = |n: u32, b: &u8| n.saturating_mul(10).saturating_add(u32::from(b - b'0'));
+    digits.then(|| text.iter().fold(0, add))
 }
 
 /// Whether a byte may stand in a token (RFC 3261 §25.1).

@@ -16,6 +16,34 @@ use super::flow::{Target, Transmit};
 use super::message::{Message, Name};
 use crate::{Rng, Time};
 
+/// The longest that a peer may keep us from asking again by Retry-After or `retry-after`: a larger number
+/// would switch the account off until somebody notices.
+pub const LONGEST_WAIT_S: u32 = 3_600;
+
+/// Seconds until the next attempt.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Wait {
+    /// How long we wait.
+    pub seconds: u32,
+    /// What the peer asked for, where that was more than [`LONGEST_WAIT_S`].
+    pub asked_s: Option<u32>,
+}
+
+impl Wait {
+    /// As long as the peer asks, within bounds; `usual_s` where it does not ask.
+    pub fn new(asked_s: Option<u32>, usual_s: u32) -> Self {
+        Self {
+            seconds: asked_s.map_or(usual_s, |asked_s| asked_s.min(LONGEST_WAIT_S)).max(1),
+            asked_s: asked_s.filter(|&asked_s| asked_s > LONGEST_WAIT_S),
+        }
+    }
+
+    /// As a duration.
+    pub fn time(self) -> std::time::Duration {
+        std::time::Duration::from_secs(u64::from(self.seconds))
+    }
+}
+
 /// Who we are on the wire.
 #[derive(Clone, Debug)]
 pub struct Identity {

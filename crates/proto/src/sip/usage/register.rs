@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
-use super::{Context, Why};
+use super::{Context, LONGEST_WAIT_S, Wait, Why};
 use crate::Time;
 use crate::sip::dialog::{Dialog, Party};
 use crate::sip::digest::Attempt;
 use crate::sip::endpoint::ClientId;
 use crate::sip::flow::Target;
 use crate::sip::header::Address;
+use crate::sip::line_token::LineToken;
 use crate::sip::message::{Message, Method, Name};
+use crate::sip::uri::Uri;
+
+/// The shortest time between a registration and its refresh, in seconds, however short the grant.
+const LEAST_REFRESH_S: u32 = 2;
 
 /// How one account registers.
 #[derive(Clone, Debug)]
@@ -32,6 +37,8 @@ pub struct Config {
     pub retry_first_s: u32,
     /// Further headers, by name: `Mac`, `Line`.
     pub headers: Vec<(&'static str, String)>,
+    /// Stands in the Contact, for the registrar alone.
+    pub token: Option<LineToken>,
 }
 
 /// One account's registration.
@@ -88,8 +95,8 @@ pub enum Event {
         status: Option<u16>,
         /// The phrase.
         reason: String,
-        /// Seconds until the next attempt.
-        retry_s: u32,
+        /// When the next attempt comes.
+        retry: Wait,
     },
     /// The binding is removed.
     Removed,
@@ -213,14 +220,15 @@ impl Registration {
     /// Sends a REGISTER; an event only where that was not possible.
     fn ask<O: Copy>(&mut self, ctx: &mut Context<'_, O>, purpose: Purpose) -> Option<Event> {
         let expires_s = if purpose == Purpose::Register { self.asked_s } else { 0 };
+        let contact = self.contact(ctx);
         let mut request = self
             .dialog
             .request(Method::Register)
-            .header(Name::Contact, &ctx.identity.contact)
+            .header(Name::Contact, &contact)
             .header(Name::Expires, expires_s)
             .header(Name::Allow, ctx.identity.allow)
             .header(Name::Supported, ctx.identity.supported);
-        if purpose == Purpose::Register && self.has_left(&ctx.identity.contact) {
+        if purpose == Purpose::Register && self.has_left(&contact) {
             request = request.header(Name::Contact, format!("{};expires=0", self.bound_contact));
         }
         for (name, value) in &self.config.headers {
@@ -232,13 +240,18 @@ impl Registration {
                 None
             }
             Err(error) => {
-                let retry_s = self.config.retry_first_s.max(1);
+                let retry = Wait::new(None, self.config.retry_first_s);
                 self.state = State::Failed;
-                self.deadline =
-                    Some((ctx.now + Duration::from_secs(u64::from(retry_s)), Why::RegistrationRetry));
-                Some(Event::Failed { status: None, reason: error.to_string(), retry_s })
+                self.deadline = Some((ctx.now + retry.time(), Why::RegistrationRetry));
+                Some(Event::Failed { status: None, reason: error.to_string(), retry })
             }
         }
+    }
+
+    /// Our Contact as the registrar alone sees it.
+    fn contact<O: Copy>(&self, ctx: &Context<'_, O>) -> String {
+        let contact = &ctx.identity.contact;
+        self.config.token.as_ref().map_or_else(|| contact.clone(), |token| token.added_to(contact))
     }
 
     /// Whether a binding stands at another Contact than this one.
@@ -272,12 +285,19 @@ impl Registration {
     }
 
     fn on_registered<O: Copy>(&mut self, ctx: &mut Context<'_, O>, response: &Message<'_>) -> Event {
-        let expires_s = granted_s(response, &ctx.identity.contact).unwrap_or(self.asked_s).max(1);
-        let early_s = self.config.refresh_early_s.unwrap_or(expires_s / 2).min(expires_s / 2);
-        let wait = Duration::from_secs(u64::from((expires_s - early_s).max(1)));
+        let granted = granted_s(response, &self.contact(ctx), self.config.token.as_ref());
+        let expires_s = granted.unwrap_or(self.asked_s);
+        if expires_s == 0 {
+            // Nothing is bound; to ask again at once would be asked for ever.
+            return self.fail_with(ctx.now, None, "the server granted 0 seconds".into(), None);
+        }
+        // Who grants more than was asked for may have gone wrong: an hour is soon enough to find out.
+        let sure_s = expires_s.min(self.asked_s.max(LONGEST_WAIT_S));
+        let early_s = self.config.refresh_early_s.unwrap_or(sure_s / 2).min(sure_s / 2);
+        let wait = Duration::from_secs(u64::from((sure_s - early_s).max(LEAST_REFRESH_S)));
         self.state = State::Registered;
         self.bound = true;
-        self.bound_contact.clone_from(&ctx.identity.contact);
+        self.bound_contact = self.contact(ctx);
         self.failures = 0;
         self.deadline = Some((ctx.now + wait, Why::RegistrationRefresh));
         Event::Registered { expires_s, seen_as: seen_as(response) }
@@ -302,34 +322,53 @@ impl Registration {
     }
 
     fn fail(&mut self, now: Time, response: Option<&Message<'_>>) -> Event {
+        let reason = response.map_or_else(|| "Timeout".to_owned(), |response| response.reason().into_owned());
+        let asked_s = response.and_then(Message::retry_after_s);
+        self.fail_with(now, response.and_then(Message::status), reason, asked_s)
+    }
+
+    fn fail_with(&mut self, now: Time, status: Option<u16>, reason: String, asked_s: Option<u32>) -> Event {
         let wait_s = self.config.retry_s.saturating_mul(1 << self.failures.min(10));
         let wait_s = wait_s.min(self.config.retry_max_s.max(self.config.retry_s));
-        let asked = response.and_then(|response| response.number(Name::RetryAfter));
-        let retry_s = asked.unwrap_or(wait_s).max(1);
+        let retry = Wait::new(asked_s, wait_s);
         self.failures += 1;
         self.bound = false;
         self.state = State::Failed;
-        self.deadline = Some((now + Duration::from_secs(u64::from(retry_s)), Why::RegistrationRetry));
-        Event::Failed {
-            status: response.and_then(Message::status),
-            reason: response.map_or_else(|| "Timeout".to_owned(), |response| response.reason().into_owned()),
-            retry_s,
-        }
+        self.deadline = Some((now + retry.time(), Why::RegistrationRetry));
+        Event::Failed { status, reason, retry }
     }
 }
 
-/// Seconds granted to our contact: its `expires`, else the Expires header (RFC 3261 §10.2.4).
-fn granted_s(response: &Message<'_>, contact: &str) -> Option<u32> {
+/// Seconds granted to our Contact: its `expires`, else the Expires header (RFC 3261 §10.2.4). Ours is the one
+/// that we wrote; where the server writes contacts anew, the only one with our token, or the only one at all.
+fn granted_s(response: &Message<'_>, contact: &str, token: Option<&LineToken>) -> Option<u32> {
+    let contacts: Vec<Address<'_>> = response.values(Name::Contact).filter_map(Address::parse).collect();
     let ours = Address::parse(contact.as_bytes())?;
-    let same = |address: &Address<'_>| {
-        let (Some(a), Some(b)) = (address.parsed_uri(), ours.parsed_uri()) else { return false };
-        a.plain_user() == b.plain_user()
-            && a.host.eq_ignore_ascii_case(b.host)
-            && a.port.or(Some(5060)) == b.port.or(Some(5060))
+    let ours = ours.parsed_uri()?;
+    let written = |address: &&Address<'_>| address.parsed_uri().is_some_and(|uri| is_same_place(&uri, &ours));
+    let marked = |address: &&Address<'_>| {
+        token.zip(address.parsed_uri()).is_some_and(|(token, uri)| token.is_in(&uri))
     };
-    let mut contacts = response.values(Name::Contact).filter_map(Address::parse);
-    let own = contacts.find(same).and_then(|address| address.params.number("expires"));
+    let only = |some: Vec<&Address<'_>>| some.first().filter(|_| some.len() == 1).and_then(|it| expires_s(it));
+    let own = contacts.iter().find(written).map(expires_s);
+    let own = own.unwrap_or_else(|| {
+        only(contacts.iter().filter(marked).collect()).or_else(|| only(contacts.iter().collect()))
+    });
     own.or_else(|| response.number(Name::Expires))
+}
+
+fn expires_s(contact: &Address<'_>) -> Option<u32> {
+    contact.params.number("expires")
+}
+
+/// Whether two URIs lead to the same place: user, host, port and transport (RFC 3261 §19.1.4).
+fn is_same_place(a: &Uri<'_>, b: &Uri<'_>) -> bool {
+    let transport = |uri: &Uri<'_>| uri.transport().unwrap_or_default();
+    let port = |uri: &Uri<'_>| uri.port.unwrap_or(transport(uri).default_port());
+    a.plain_user() == b.plain_user()
+        && a.host.eq_ignore_ascii_case(b.host)
+        && port(a) == port(b)
+        && transport(a) == transport(b)
 }
 
 /// Our address as the server saw it (RFC 3581 §4).

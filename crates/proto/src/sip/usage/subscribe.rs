@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Context, Why};
+use super::{Context, Wait, Why};
 use crate::Time;
 use crate::sip::Reply;
 use crate::sip::dialog::{Dialog, OutOfOrder, Party};
@@ -79,14 +79,14 @@ pub enum Event {
         /// The server's phrase.
         reason: String,
     },
-    /// Refused, ended or unanswered; tried again in `retry_s` unless that is `None`.
+    /// Refused, ended or unanswered; tried again unless `retry` is `None`.
     Failed {
         /// The final status; `None` where no answer came or a NOTIFY ended it.
         status: Option<u16>,
         /// The phrase, or the reason of Subscription-State.
         reason: String,
-        /// Seconds until the next attempt.
-        retry_s: Option<u32>,
+        /// When the next attempt comes.
+        retry: Option<Wait>,
     },
     /// Ended as we wanted.
     Ended,
@@ -187,7 +187,7 @@ impl Subscription {
                 ctx.now,
                 Some(status),
                 response.reason().into_owned(),
-                response.number(Name::RetryAfter),
+                response.retry_after_s(),
             )),
         }
     }
@@ -363,7 +363,7 @@ impl Subscription {
     fn give_up(&mut self, reason: String) -> Event {
         self.state = State::Failed;
         self.deadline = None;
-        Event::Failed { status: None, reason, retry_s: None }
+        Event::Failed { status: None, reason, retry: None }
     }
 
     fn fail(&mut self, now: Time, status: Option<u16>, reason: String, retry_after_s: Option<u32>) -> Event {
@@ -372,11 +372,11 @@ impl Subscription {
             return Event::Ended;
         }
         let wait_s = self.config.retry_s.saturating_mul(1 << self.failures.min(6)).min(3_600);
-        let retry_s = retry_after_s.unwrap_or(wait_s).max(1);
+        let retry = Wait::new(retry_after_s, wait_s);
         self.failures += 1;
         self.state = State::Failed;
-        self.deadline = Some((now + Duration::from_secs(u64::from(retry_s)), Why::SubscriptionRetry));
-        Event::Failed { status, reason, retry_s: Some(retry_s) }
+        self.deadline = Some((now + retry.time(), Why::SubscriptionRetry));
+        Event::Failed { status, reason, retry: Some(retry) }
     }
 }
 

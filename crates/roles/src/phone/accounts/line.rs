@@ -1,15 +1,17 @@
 //! One line: the identity of an account and the way to its servers.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use proto::sip::dialog::{Dialog, Party};
 use proto::sip::digest;
 use proto::sip::flow::{Flow, Target, Transport};
+use proto::sip::line_token::LineToken;
 use proto::sip::uri::{Uri, escape};
 use proto::sip::usage::{Context, Identity};
 
 use super::super::desk::{Desk, Owner, Place};
 use super::super::locating::Way;
+use super::super::trust::is_same_host;
 use crate::settings::{AccountSettings, Model, PhoneSettings, RPort};
 
 /// What the phone takes (RFC 3261 §20.5).
@@ -25,6 +27,13 @@ pub(in super::super) struct Line {
     pub(in super::super) ways: Vec<Way>,
     /// The one in use.
     pub(in super::super) way: usize,
+    /// Servers that nothing is sent to, but that may call: those behind an outbound server, and the further
+    /// one of the settings.
+    pub(in super::super) behind: Vec<Way>,
+    /// Where the last answer of the registrar came from.
+    registrar: Option<IpAddr>,
+    /// What the registrar alone is told, to know its calls by.
+    pub(in super::super) token: Option<LineToken>,
     pound_as_23: bool,
     by_outbound: bool,
 }
@@ -46,6 +55,9 @@ impl Line {
         let mut line = Self {
             ways: ways(&settings),
             way: 0,
+            behind: behind(&settings),
+            registrar: None,
+            token: token(&settings, place),
             identity: Identity {
                 local: listen(&settings, place, transport),
                 contact: String::new(),
@@ -145,12 +157,22 @@ impl Line {
         Some(Flow { transport: target.transport, local: self.identity.local, remote: target.remote })
     }
 
-    /// Whether an address is one of this account's servers.
+    /// Whether an address is one of this account's servers: one that their names resolve to, or that has
+    /// answered as the registrar.
     pub(in super::super) fn is_server(&self, remote: SocketAddr) -> bool {
-        let ip = remote.ip().to_canonical();
-        let known = self.ways.iter().flat_map(|way| &way.targets);
-        known.clone().any(|target| target.remote.ip().to_canonical() == ip)
-            || self.settings.advanced.server_address.parse() == Ok(ip)
+        let mut known = self.ways.iter().chain(&self.behind).flat_map(|way| &way.targets);
+        known.any(|target| is_same_host(target.remote.ip(), remote.ip()))
+            || self.registrar.is_some_and(|registrar| is_same_host(registrar, remote.ip()))
+    }
+
+    /// The registrar has answered from there.
+    pub(in super::super) fn granted_by(&mut self, registrar: SocketAddr) {
+        self.registrar = Some(registrar.ip());
+    }
+
+    /// Whether a Request-URI holds what the registrar alone was told.
+    pub(in super::super) fn gave_token_of(&self, uri: &Uri<'_>) -> bool {
+        self.token.as_ref().is_some_and(|token| token.is_in(uri))
     }
 
     /// `sip:` and the server as From, To and Request-URI write it (deck, SIP Advanced Setup).
@@ -275,6 +297,23 @@ fn ways(settings: &AccountSettings) -> Vec<Way> {
     let chosen: Vec<_> = if settings.outbound[0].is_set() { outbound.collect() } else { servers.collect() };
     let set = chosen.into_iter().filter(|(server, _)| server.is_set());
     set.map(|(server, transport)| Way::new(&server.host, server.port, transport)).collect()
+}
+
+fn behind(settings: &AccountSettings) -> Vec<Way> {
+    let servers = settings.servers.iter().map(|server| (&server.server, server.transport));
+    let servers = servers.filter(|(server, _)| settings.outbound[0].is_set() && server.is_set());
+    let further = Some(&*settings.advanced.server_address).filter(|host| !host.is_empty());
+    let further = further.map(|host| Way::new(host, 5_060, Some(Transport::Udp)));
+    let servers = servers.map(|(server, transport)| Way::new(&server.host, server.port, transport));
+    servers.chain(further).collect()
+}
+
+/// The token of an account: from the secret that the phone keeps, else from what only phone and registrar
+/// know already. None where there is neither.
+fn token(settings: &AccountSettings, place: &Place) -> Option<LineToken> {
+    let secret = place.secret.as_ref().map_or(settings.password.expose().as_bytes(), |secret| &secret.0[..]);
+    let account = format!("{}@{}", settings.user, settings.home());
+    LineToken::derive(secret, &account).filter(|_| settings.number > 0)
 }
 
 fn user_agent(settings: &AccountSettings, general: &PhoneSettings, place: &Place, model: &Model) -> String {

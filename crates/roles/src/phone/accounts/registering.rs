@@ -8,6 +8,7 @@ use proto::sip::flow::Transport;
 use proto::sip::locate::{Answer, Query};
 use proto::sip::message::{Message, Method, Name};
 use proto::sip::usage::register::{Config, Event, Registration};
+use proto::sip::usage::Wait;
 use proto::sip::{Request, usage};
 
 use super::super::desk::{Desk, Owner, Place};
@@ -71,6 +72,11 @@ impl Account {
                 _ => {}
             }
         }
+        for way in &mut self.line.behind {
+            if let Some(Located::Ask(queries)) = way.answer(desk.now, query, answer) {
+                desk.out.extend(queries.into_iter().map(Output::Resolve));
+            }
+        }
     }
 
     pub(in super::super) fn on_response(
@@ -91,6 +97,9 @@ impl Account {
         let mut context = self.line.context(desk, Owner::Registration(number));
         let event = registration.on_response(&mut context, id, response);
         self.on_event(desk, event);
+        if self.state.is_registered() {
+            self.line.granted_by(from);
+        }
     }
 
     /// A server answered a call or a subscription. Where it is another than the one that has the
@@ -163,11 +172,12 @@ impl Account {
         }
     }
 
-    /// Finds out where the other servers are, so that a request can go to them when the one in use is
-    /// silent.
+    /// Finds out where the other servers are: to ask them when the one in use is silent, and to know their
+    /// calls.
     fn locate_others(&mut self, desk: &mut Desk) {
         let trying = self.trying;
-        for (_, way) in self.line.ways.iter_mut().enumerate().filter(|(at, _)| *at != trying) {
+        let ways = self.line.ways.iter_mut().enumerate().filter(|(at, _)| *at != trying).map(|(_, way)| way);
+        for way in ways.chain(&mut self.line.behind) {
             if let Located::Ask(queries) = way.locate(desk.now, &mut desk.rng) {
                 desk.out.extend(queries.into_iter().map(Output::Resolve));
             }
@@ -211,6 +221,7 @@ impl Account {
             retry_max_s: if longest == 0 { USUAL_LONGEST_RETRY_S } else { longest },
             retry_first_s: FIRST_RETRY_S,
             headers: mac.into_iter().chain(line).collect(),
+            token: self.line.token.clone(),
         }
     }
 
@@ -224,7 +235,7 @@ impl Account {
                 desk.note(&words::raised(self.log_index(), expires_s));
             }
             Some(Event::Registered { expires_s, seen_as }) => self.on_registered(desk, expires_s, seen_as),
-            Some(Event::Failed { status, reason, retry_s }) => self.on_failed(desk, status, reason, retry_s),
+            Some(Event::Failed { status, reason, retry }) => self.on_failed(desk, status, reason, retry),
             Some(Event::Removed) => {
                 self.state = AccountState::Unregistered;
                 self.registration = None;
@@ -265,7 +276,7 @@ impl Account {
             && !self.line.identity.contact.contains(&format!("@{seen}"))
     }
 
-    fn on_failed(&mut self, desk: &mut Desk, status: Option<u16>, reason: String, retry_s: u32) {
+    fn on_failed(&mut self, desk: &mut Desk, status: Option<u16>, reason: String, retry: Wait) {
         let index = self.log_index();
         desk.note(&words::failed(index, status, &reason));
         desk.note(words::TERMINATED);
@@ -273,8 +284,11 @@ impl Account {
         self.failures += 1;
         let next = (self.trying + 1) % self.line.ways.len().max(1);
         let elsewhere = matches!(status, None | Some(503)) && self.tried < self.line.ways.len();
-        let retry_in_s = if elsewhere { 0 } else { retry_s };
+        let retry_in_s = if elsewhere { 0 } else { retry.seconds };
         self.state = AccountState::Failed { status, reason: reason.clone() };
+        if let Some(asked_s) = retry.asked_s.filter(|_| !elsewhere) {
+            desk.warn(&words::too_long(index, asked_s, retry_in_s));
+        }
         desk.note(&words::retry(index, retry_in_s));
         desk.tell(EventKind::RegistrationFailed { account: self.number(), status, reason, retry_in_s });
         if elsewhere && !self.leaving {

@@ -71,7 +71,9 @@ impl Phone {
         purpose: Purpose,
         headers: Vec<(Name, String)>,
     ) -> Result<CallNumber, Refused> {
-        if self.calls.live().count() >= MAX_CALLS {
+        // Calls that ring here keep nobody from calling.
+        let own = |call: &Conversation| call.phase != Phase::Ringing;
+        if self.calls.live().filter(|(_, call)| own(call)).count() >= MAX_CALLS {
             return Err(Refused::new(format!("{MAX_CALLS} calls stand; end one first"), &["hangup"]));
         }
         let account = self.account_for(number, account)?;
@@ -140,7 +142,8 @@ impl Phone {
             return Err(Refused { message, possible: vec!["status".into()] });
         }
         let most = usize::from(account.line.settings.calls_at_once.max(1));
-        if self.calls.live().filter(|(_, call)| call.account == number).count() >= most {
+        let own = |call: &Conversation| call.account == number && call.phase != Phase::Ringing;
+        if self.calls.live().filter(|(_, call)| own(call)).count() >= most {
             return Err(Refused::new(format!("account {number} has {most} calls already"), &["hangup"]));
         }
         Ok(number)

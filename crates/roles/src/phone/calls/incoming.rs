@@ -11,7 +11,7 @@ use proto::sip::message::{Message, Name};
 use proto::sip::usage::call::Call;
 
 use super::dial::Rejected;
-use super::{CallNumber, Cause, Conversation, Due, HistoryKind, MAX_CALLS, Phase, Purpose, identity};
+use super::{CallNumber, Cause, Conversation, Due, HistoryKind, Origin, Phase, Purpose, identity};
 use crate::phone::Phone;
 use crate::phone::desk::Owner;
 use crate::phone::event::{By, EventKind};
@@ -42,8 +42,7 @@ impl Phone {
     /// An INVITE for an account of ours, its transaction standing.
     pub(in super::super) fn on_invite(
         &mut self,
-        id: ServerId,
-        flow: Flow,
+        (id, flow, origin): (ServerId, Flow, Origin),
         request: &Message<'_>,
         account: u8,
     ) {
@@ -55,20 +54,19 @@ impl Phone {
         let Some(mut signalling) = Call::incoming(id, request, tag, from) else {
             return self.reply_plainly(id, account, Reply::new(400));
         };
-        signalling.pin_to_all(pinned);
-        let fate = self.fate_of(account, request, hidden);
+        if origin.trusted {
+            signalling.pin_to_all(pinned);
+        }
         let mut call = Conversation::new(account, peer, false, self.desk.now);
+        call.origin = origin;
         call.signalling = Some(Box::new(signalling));
         call.home = Some(flow.remote.ip());
         call.diverted_from = identity::diverted_from(request);
         call.called = identity::called(request).filter(|_| self.general.sip.show_called_number);
         call.ring = Some(self.ring_tone(account, request));
-        let busy = self.calls.live().count() >= MAX_CALLS;
         let number = self.calls.add(call);
         self.speak(number, |call, context| call.trying(context));
-        if busy {
-            return self.turn_down(number, Reply::new(486));
-        }
+        let fate = self.fate_of(number, request, hidden);
         if self.speak(number, |call, _| call.session_too_small(MIN_SESSION_S)) == Some(true) {
             return self.turn_down(number, Reply::new(422).header(Name::MinSe, MIN_SESSION_S));
         }
@@ -90,13 +88,15 @@ impl Phone {
                     call.wait(now + DND_WAIT, Due::TurnAway);
                 }
             }
-            Fate::Ring => self.ring(number, request),
+            Fate::Ring if self.make_room(number) => self.ring(number, request),
+            Fate::Ring => self.turn_down(number, Reply::new(486)),
         }
     }
 
     /// What becomes of a new call: forwards first, then DND, then whether there is room for it.
-    fn fate_of(&self, account: u8, request: &Message<'_>, hidden: bool) -> Fate {
-        let Some(line) = self.lines.line_ref(account) else { return Fate::Refuse(404) };
+    fn fate_of(&self, number: CallNumber, request: &Message<'_>, hidden: bool) -> Fate {
+        let Some(call) = self.calls.table.get(&number) else { return Fate::Refuse(404) };
+        let Some(line) = self.lines.line_ref(call.account) else { return Fate::Refuse(404) };
         let settings = &line.settings;
         if hidden && settings.anonymous.reject.enabled {
             return Fate::Refuse(self.general.refuse.anonymous);
@@ -104,24 +104,29 @@ impl Phone {
         if line.is_secure_only() && request.session_description().is_none() {
             return Fate::Refuse(488);
         }
-        let forwards = self.forwards_for(settings, request);
+        // A stranger is not told where the person is.
+        let forwards = self.forwards_for(settings, request).filter(|_| self.is_forwarded_at_all(call));
         let forward =
             |target: Option<&str>, reason| target.map(|to| Fate::Forward { to: to.to_owned(), reason });
         if let Some(fate) = forward(forwards.and_then(|it| self.forward_to(&it.always)), "unconditional") {
             return fate;
         }
         let dnd = self.general.dnd_of(settings);
-        let own = self.calls.live().filter(|(_, call)| call.account == account).count();
-        let on_a_call = self.calls.live().next().is_some();
-        let full = own >= usize::from(settings.calls_at_once.max(1));
+        let on_a_call = self.calls.live().any(|(at, _)| at != number);
         let waiting = self.general.call_waiting.switch.enabled;
         let busy = forward(forwards.and_then(|it| self.forward_to(&it.busy)), "user-busy");
         match busy {
             Some(fate) if dnd || on_a_call => fate,
             _ if dnd => Fate::TurnAway,
-            _ if full || on_a_call && !waiting => Fate::Refuse(486),
+            _ if on_a_call && !waiting => Fate::Refuse(486),
             _ => Fate::Ring,
         }
+    }
+
+    /// Whether calls that come from there are forwarded: from strangers only where the settings take them as
+    /// anybody else.
+    fn is_forwarded_at_all(&self, call: &Conversation) -> bool {
+        call.origin.trusted || call.account > 0
     }
 
     /// The forwards that hold for a call; none for callers that are never forwarded, and for calls
@@ -205,6 +210,9 @@ impl Phone {
     fn plan_no_answer_forward(&mut self, number: CallNumber, request: &Message<'_>) {
         let Some(call) = self.calls.table.get(&number) else { return };
         let Some(line) = self.lines.line_ref(call.account) else { return };
+        if !self.is_forwarded_at_all(call) {
+            return;
+        }
         let Some(forwards) = self.forwards_for(&line.settings, request) else { return };
         let wait = Duration::from_secs(u64::from(forwards.no_answer_after_s));
         if self.forward_to(&forwards.no_answer).is_none() {
@@ -218,16 +226,19 @@ impl Phone {
 
     fn plan_auto_answer(&mut self, number: CallNumber, request: &Message<'_>) {
         let Some(call) = self.calls.table.get(&number) else { return };
+        if !call.origin.trusted {
+            return self.note_asks_in_vain(number, request, "it does not come from the server");
+        }
         let rule = &self.general.auto_answer;
         let own = self.lines.line_ref(call.account).is_some_and(|line| line.settings.auto_answer);
-        let own = own || call.account == 0 && rule.ip_calls;
         let others = self.calls.live().count() > 1;
         let intercom = &self.general.intercom;
-        let asked = intercom.allowed.then(|| asks_for_answer(request)).flatten();
+        let listed = intercom.callers.is_empty() || intercom.callers.contains(&call.peer.number);
+        let asked = (intercom.allowed && listed).then(|| asks_for_answer(request)).flatten();
         let wait_s = match asked {
             Some(after_s) if !others || intercom.barge => after_s,
             _ if own && !(others && rule.first_call_only) => rule.delay_s,
-            _ => return,
+            _ => return self.note_asks_in_vain(number, request, "the settings do not allow it now"),
         };
         let (muted, tone) =
             if asked.is_some() { (intercom.muted, intercom.tone) } else { (rule.muted, rule.tone) };
@@ -240,6 +251,13 @@ impl Phone {
         let at = self.desk.now + Duration::from_secs(u64::from(wait_s));
         if let Some(call) = self.calls.table.get_mut(&number) {
             call.wait(at, Due::AutoAnswer);
+        }
+    }
+
+    /// Tells that a call which wants to be answered by itself only rings.
+    fn note_asks_in_vain(&mut self, number: CallNumber, request: &Message<'_>, why: &str) {
+        if asks_for_answer(request).is_some() {
+            self.note_call(number, &format!("Call {number} asks to be answered by itself and rings: {why}"));
         }
     }
 
@@ -300,7 +318,7 @@ impl Phone {
     }
 
     /// The phone itself refuses a call; nobody heard it ring.
-    fn turn_down(&mut self, number: CallNumber, reply: Reply) {
+    pub(super) fn turn_down(&mut self, number: CallNumber, reply: Reply) {
         let cause = Cause::new(Some(reply.status), reply.reason.clone(), By::Local);
         let rang = self.calls.table.get(&number).is_some_and(|call| !call.timers.is_empty());
         self.speak(number, |call, context| call.refuse(context, reply));
@@ -388,6 +406,10 @@ impl Phone {
     /// INVITE with Replaces: the call takes the place of another (RFC 3891 §3).
     fn on_replaces(&mut self, number: CallNumber, value: &str, request: &Message<'_>) {
         let Some(replaces) = Replaces::parse(value) else { return self.turn_down(number, Reply::new(400)) };
+        // It would answer itself.
+        if self.calls.table.get(&number).is_none_or(|call| !call.origin.trusted) {
+            return self.turn_down(number, Reply::new(403));
+        }
         let named = |call: &Conversation| {
             call.signalling.as_ref().is_some_and(|signalling| signalling.is_named_by(&replaces))
         };

@@ -255,13 +255,18 @@ impl Phone {
         let account = call.account;
         let uri = Uri::parse(&refer.to).filter(|uri| uri.is_sip() || uri.is_tel());
         let own = self.lines.line_ref(account).map(|line| line.settings.user.clone()).unwrap_or_default();
+        let through_server = call.origin.trusted;
         let refusal = match &uri {
+            // Whoever reaches the phone directly has no claim on its account.
+            _ if !through_server => Some(403),
             None => Some(416),
             // To call oneself would end in a busy tone at best.
             Some(uri) if uri.plain_user() == own && refer.replaces.is_none() => Some(603),
+            Some(_) if !self.may_be_referred() => Some(503),
             Some(_) => None,
         };
         if let Some(status) = refusal {
+            self.note_call(number, &format!("REFER refused, {status}"));
             self.speak(number, |call, context| call.refuse_refer(context, status));
             return;
         }

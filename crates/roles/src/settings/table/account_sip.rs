@@ -43,8 +43,8 @@ rows! { ROWS:
 "account.X.advanced.signal_port" "Signal Port" PORT "0" Restart ACTS "The local SIP port of this line; 0: the phone's own port.";
 "account.X.advanced.hold_method" "Hold Method" (Kind::Choice(&[("0", "ReINVITE"), ("1", "INFO")])) "0" AtOnce ACTS "How a call is put on hold.";
 "account.X.advanced.request_uri_user_check" "Request-URI User Check" BOOL "1" AtOnce ACTS "On: a request whose user is no account of this phone gets 404; off: the default line takes it.";
-"account.X.advanced.only_recv_request_from_server" "Only Recv Request From Server" BOOL "0" AtOnce ACTS "Whether requests from any address but the server's are turned away.";
-"account.X.advanced.only_recv_silence" "Answer to Others" (Kind::Choice(&[("0", "403"), ("1", "silence")])) "0" AtOnce ACTS "What an address gets that is not the server's.";
+"account.X.advanced.only_recv_request_from_server" "Only Recv Request From Server" BOOL "1" AtOnce ACTS "Whether requests outside of calls are turned away that come neither from an address of the server nor with the token of the registration; with Allow IP Calls strangers may still ring.";
+"account.X.advanced.only_recv_silence" "Answer to Others" (Kind::Choice(&[("0", "403"), ("1", "silence")])) "0" AtOnce ACTS "What strangers get who are turned away.";
 "account.X.advanced.server_address" "Server Address" HOST "" AtOnce ACTS "A further address from which requests are taken as from the server.";
 "account.X.advanced.vpn" "VPN" BOOL "0" AtOnce (kept("The network of this machine decides what goes through a VPN.")) "Whether SIP of this line goes through the VPN.";
 "account.X.advanced.sip_encrypt_type" "SIP Encrypt Type" (Kind::Choice(&[("0", "Disable"), ("1", "Enable")])) "0" AtOnce (kept("It is a vendor's own scheme; set account.X.sip_server.1.transport_type to TLS instead.")) "The vendor's encryption of SIP.";
@@ -81,7 +81,7 @@ rows! { ROWS:
 "account.X.subscribe_expires_overlap" "Subscribe Refresh Lead" (seconds(-1, MOST)) "-1" AtOnce ACTS "How long before its end a subscription is refreshed; -1: after half its time.";
 "account.X.sub_fail_retry_interval" "Subscribe Retry Interval" (seconds(0, 86_400)) "30" AtOnce ACTS "How long to wait after a failed subscription.";
 "account.X.compact_header_enable" "Compact Headers" BOOL "0" AtOnce (kept("Long names are understood by everyone and read better in a trace; compact names are understood.")) "Whether header names are sent in their short form.";
-"account.X.contact_take_line_param" "Line Parameter in Contact" BOOL "0" NewRegistration (kept("The user of the Contact tells the accounts apart.")) "Whether the Contact carries a line parameter.";
+"account.X.contact_take_line_param" "Line Parameter in Contact" BOOL "0" NewRegistration (kept("The Contact of every registration carries a line parameter, by which the phone knows its provider's calls.")) "Whether the Contact carries a line parameter.";
 "account.X.update_ack_while_dialing" "UPDATE while Dialling" BOOL "0" AtOnce OWN_WAY "Whether an UPDATE before the answer is accepted.";
 "account.X.third_part_request_with_route.enable" "Route for Other Servers" BOOL "0" AtOnce OWN_WAY "Whether requests to other servers carry the Route of the outbound server.";
 "account.X.insert_outbound_in_route.enable" "Outbound Server in Route" BOOL "1" AtOnce OWN_WAY "Whether the outbound server is written as a Route.";

@@ -71,13 +71,15 @@ rows! { ROWS:
 "features.auto_answer_delay" "Auto Answer Delay" (seconds(0, 10)) "1" AtOnce ACTS "How long a call rings before it is answered by itself.";
 "features.auto_answer_tone.enable" "Auto Answer Tone" BOOL "1" AtOnce ACTS "Whether a tone is heard before a call answers itself.";
 "features.auto_answer.first_call_only" "Auto Answer First Call Only" BOOL "1" AtOnce ACTS "Whether calls answer themselves only while there is no other call.";
-"features.ip_call.auto_answer.enable" "Auto Answer IP Calls" BOOL "0" AtOnce ACTS "Whether calls from bare addresses answer themselves.";
+"features.ip_call.auto_answer.enable" "Auto Answer IP Calls" BOOL "0" AtOnce (kept("Whoever reaches the phone could listen to the room: only calls by way of a server answer themselves.")) "Whether calls from bare addresses answer themselves.";
 "features.mute.autoanswer_mute.enable" "Mute on Auto Answer" BOOL "0" AtOnce ACTS "Whether the microphone is off in a call that answered itself.";
-"features.intercom.allow" "Intercom Allow" BOOL "1" AtOnce ACTS "Whether a caller may make the phone answer (Call-Info, Alert-Info, Answer-Mode).";
+"features.intercom.allow" "Intercom Allow" BOOL "1" AtOnce ACTS "Whether a call by way of the server may make the phone answer (Call-Info, Alert-Info, Answer-Mode).";
 "features.intercom.mute" "Intercom Mute" BOOL "0" AtOnce ACTS "Whether the microphone is off in an intercom call.";
 "features.intercom.tone" "Intercom Tone" BOOL "1" AtOnce ACTS "Whether a tone is heard before an intercom call.";
 "features.intercom.barge" "Intercom Barge" BOOL "0" AtOnce ACTS "Whether an intercom call is answered during a call, which is then held.";
 "features.intercom.feature_access_code" "Intercom Code" DIALLED "" AtOnce ACTS "Dialled before the number of an intercom key; empty: Call-Info asks for the answer.";
+[Ours "Phone > Auto Answer and Intercom"]
+"features.intercom.callers" "Intercom Callers" TEXT "" AtOnce ACTS "The numbers whose calls may make the phone answer, divided by commas; empty: all that the server lets ask for it.";
 [Template "Phone > Transfer and Conference"]
 "transfer.dsskey_deal_type" "Transfer by Key" (Kind::Choice(&[("0", "new call"), ("1", "attended"), ("2", "blind")])) "2" AtOnce ACTS "What pressing a dialling key during a call does.";
 "transfer.semi_attend_tran_enable" "Semi-attended Transfer" BOOL "1" AtOnce ACTS "Whether a call may be transferred to a target that still rings.";

@@ -116,7 +116,7 @@ pub enum Event {
         status: Option<u16>,
         /// The phrase, or what went wrong in words.
         reason: String,
-        /// Seconds, from Retry-After.
+        /// Seconds, from Retry-After; an hour at most.
         retry_after_s: Option<u32>,
     },
     /// Their ACK came: the dialog is confirmed. Holds their answer if our 200 held the offer.
@@ -264,6 +264,11 @@ impl Call {
             self.targets = targets;
             self.pinned = true;
         }
+    }
+
+    /// The address that the next request goes to.
+    pub fn next_ip(&self) -> Option<std::net::IpAddr> {
+        self.next_targets().first().map(|target| target.remote.ip())
     }
 
     /// The other end moved (address change) or we did.

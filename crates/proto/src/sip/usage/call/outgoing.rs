@@ -1,5 +1,6 @@
 //! The caller's half: INVITE, its answers, ACK and CANCEL (RFC 3261 §13.2, §9.1).
 
+use super::super::LONGEST_WAIT_S;
 use super::{Call, Context, ErrandKind, Event, MAX_FORKS, State, modify, refer, sdp_of, session};
 use crate::sip::dialog::Dialog;
 use crate::sip::digest::Attempt;
@@ -305,7 +306,7 @@ impl Call {
         Some(Event::Failed {
             status: Some(status),
             reason: response.reason().into_owned(),
-            retry_after_s: response.number(Name::RetryAfter),
+            retry_after_s: response.retry_after_s().map(|asked_s| asked_s.min(LONGEST_WAIT_S)),
         })
     }
 
