@@ -35,7 +35,7 @@ use super::event::{By, CallRef, EventKind};
 use super::locating::Way;
 use super::trust::is_same_host;
 use super::{Phone, Why};
-use crate::sound::{Figures, SessionId, SoundCommand};
+use crate::sound::{BeforeAck, Figures, SessionId, SoundCommand};
 
 pub(super) use history::History;
 pub use history::{HistoryEntry, HistoryKind, MOST_ENTRIES};
@@ -80,6 +80,10 @@ pub(super) struct Conversation {
     pub(super) phase: Phase,
     pub(super) hold: hold::Hold,
     pub(super) answered_at: Option<Time>,
+    /// It was answered, and the ACK of that has come or gone.
+    acknowledged: bool,
+    /// Nobody here took it up: it answered itself.
+    by_itself: bool,
     pub(super) diverted_from: Option<String>,
     /// The number that was called, where the settings show it.
     pub(super) called: Option<String>,
@@ -196,6 +200,8 @@ impl Conversation {
             phase: if outgoing { Phase::Dialling } else { Phase::Ringing },
             hold: hold::Hold::default(),
             answered_at: None,
+            acknowledged: false,
+            by_itself: false,
             diverted_from: None,
             called: None,
             ring: None,
@@ -210,6 +216,16 @@ impl Conversation {
             listed: false,
             home: None,
             own_ringback: false,
+        }
+    }
+
+    /// How much sound may leave before both sides have confirmed the call: until then nobody has shown that
+    /// sound is wanted where the session description says.
+    fn before_ack(&self) -> BeforeAck {
+        match (self.acknowledged, self.by_itself) {
+            (true, _) => BeforeAck::Acknowledged,
+            (false, true) => BeforeAck::Nothing,
+            (false, false) => BeforeAck::OneSecond,
         }
     }
 
@@ -446,7 +462,7 @@ impl Phone {
         match due {
             Due::RungOut => self.ring_out(number),
             Due::Forward => self.forward_unanswered(number),
-            Due::AutoAnswer => self.answer_call(number),
+            Due::AutoAnswer => self.answer_by_itself(number),
             Due::TurnAway => self.turn_away(number),
             Due::RingbackOut => self.ringback_out(number),
             Due::TellEnd => self.tell_end(number, Figures::default()),

@@ -189,7 +189,13 @@ impl Phone {
     }
 
     fn dial_plainly(&mut self, key: &KeySettings, number: String) -> Result<(), Refused> {
-        self.dial_with(&number, Some(key.account), Purpose::Plain, Vec::new()).map(|_| ())
+        let account = self.account_of_key(key, &number);
+        self.dial_with(&number, account, Purpose::Plain, Vec::new()).map(|_| ())
+    }
+
+    /// The account that a key dials by; none for an address, which is called directly.
+    fn account_of_key(&self, key: &KeySettings, number: &str) -> Option<u8> {
+        (!self.is_foreign(number)).then_some(key.account)
     }
 
     fn intercom(&mut self, key: &KeySettings) -> Result<(), Refused> {
@@ -203,7 +209,8 @@ impl Phone {
             (Name::CallInfo, "<sip:intercom>;answer-after=0".to_owned()),
             (Name::AlertInfo, "<http://127.0.0.1>;info=alert-autoanswer".to_owned()),
         ];
-        self.dial_with(&key.value, Some(key.account), Purpose::Plain, headers).map(|_| ())
+        let account = self.account_of_key(key, &key.value);
+        self.dial_with(&key.value, account, Purpose::Plain, headers).map(|_| ())
     }
 
     fn press_forward(&mut self, key: &KeySettings) -> Result<(), Refused> {

@@ -9,6 +9,7 @@ mod holding;
 mod registering;
 mod replacing;
 mod screen;
+mod strangers;
 mod switching;
 mod telephone;
 mod watching;
@@ -178,6 +179,11 @@ impl Bench {
     /// The last thing that the phone has sent.
     fn last(&self) -> String {
         self.sent.back().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default()
+    }
+
+    /// The same without the token of the registration.
+    fn last_shown(&self) -> String {
+        proto::sip::line_token::without_token(&self.last()).into_owned()
     }
 
     fn receive(&mut self, text: &str) {

@@ -68,7 +68,8 @@ impl Phone {
         let Some(line) = self.lines.line_ref(account) else { return Strangers::Free };
         let advanced = &line.settings.advanced;
         let refusal = if advanced.silence_for_others { Refusal::Silence } else { Refusal::Forbidden };
-        match (advanced.only_from_server, self.general.sip.ip_calls) {
+        let sip = &self.general.sip;
+        match (advanced.only_from_server || sip.only_from_server, sip.ip_calls) {
             (false, _) => Strangers::Free,
             (true, true) => Strangers::RingOnly(refusal),
             (true, false) => Strangers::Nothing(refusal),

@@ -242,8 +242,7 @@ fn advanced(s: &Settings, n: u8) -> Advanced {
         carry_port: s.on(key!("account.X.advanced.carry_port_information", n)),
         signal_port: Some(s.number(key!("account.X.advanced.signal_port", n))).filter(|port| *port > 0),
         request_uri_user_check: s.on(key!("account.X.advanced.request_uri_user_check", n)),
-        only_from_server: s.on(key!("account.X.advanced.only_recv_request_from_server", n))
-            || s.on(key!("sip.trust_ctrl")),
+        only_from_server: s.on(key!("account.X.advanced.only_recv_request_from_server", n)),
         silence_for_others: s.on(key!("account.X.advanced.only_recv_silence", n)),
         server_address: s.string(key!("account.X.advanced.server_address", n)),
         dhcp_option_120: s.on(key!("account.X.advanced.dhcp_option_120_override", n)),

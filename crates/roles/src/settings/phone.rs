@@ -103,6 +103,7 @@ fn sip(s: &Settings) -> SipSettings {
         port: s.number(key!("sip.listen_port")),
         t1_ms: s.millis(key!("sip.timer_t1")),
         t2_ms: s.millis(key!("sip.timer_t2")),
+        only_from_server: s.on(key!("sip.trust_ctrl")),
         ip_calls: s.on(key!("features.direct_ip_call_enable")),
         notify_restarts: s.on(key!("sip.notify_reboot_enable")),
         outbound_in_dialog: s.on(key!("sip.use_out_bound_in_dialog")),

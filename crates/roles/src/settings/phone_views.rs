@@ -13,6 +13,8 @@ pub struct SipSettings {
     pub t1_ms: u32,
     /// RFC 3261's T2.
     pub t2_ms: u32,
+    /// Only Recv Request From Server, whatever the accounts say.
+    pub only_from_server: bool,
     /// Allow IP Calls.
     pub ip_calls: bool,
     /// Every check-sync restarts the phone.

@@ -3,7 +3,7 @@
 use std::io;
 
 use proto::Rng;
-use roles::phone::{Change, HistoryEntry, MOST_CALLS};
+use roles::phone::{Change, HistoryEntry, MOST_CALLS, PhoneSecret};
 use roles::settings::{Key, OUI, Secret, Settings, Source, parse_cfg};
 use serde::{Deserialize, Serialize};
 
@@ -129,28 +129,70 @@ fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-/// The phone's MAC address: the one that is asked for, the one it had, or a new one by chance.
+/// What a phone is: its MAC address, and a secret of its own where it keeps one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Own {
+    pub(super) mac: [u8; 6],
+    pub(super) secret: Option<PhoneSecret>,
+}
+
+/// A device as it is kept; the row's key is its MAC address.
+#[derive(Default, Deserialize, Serialize)]
+struct KeptDevice {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+}
+
+/// The MAC address that is asked for, the one that the phone had, or a new one by chance; with `keeps` also
+/// the secret that it had, or a new one.
 ///
 /// # Errors
 /// The store cannot be read.
-pub(super) fn mac(asked: Option<[u8; 6]>, store: &mut dyn Store, rng: &mut Rng) -> io::Result<[u8; 6]> {
-    let had = store.reader().load(Table::Device)?;
-    let had = had.first().and_then(|row| parse_mac(&row.key).ok());
-    let mac = asked.or(had).unwrap_or_else(|| {
+pub(super) fn own(
+    asked: Option<[u8; 6]>,
+    keeps: bool,
+    store: &mut dyn Store,
+    rng: &mut Rng,
+) -> io::Result<Own> {
+    let rows = store.reader().load(Table::Device)?;
+    let had = rows.first().and_then(|row| Some((parse_mac(&row.key).ok()?, &row.value)));
+    let kept = had.and_then(|(_, value)| serde_json::from_str::<KeptDevice>(value).ok());
+    let had_secret = kept.and_then(|device| device.secret).as_deref().and_then(parse_secret);
+    let had_mac = had.map(|(mac, _)| mac);
+    let mac = asked.or(had_mac).unwrap_or_else(|| {
         let [a, b, c] = OUI;
         let [.., d, e, f] = rng.u32().to_be_bytes();
         [a, b, c, d, e, f]
     });
-    if had != Some(mac) {
-        let remove = had.map(|had| store::Change::remove(Table::Device, text(had)));
-        let keep = store::Change::set(Table::Device, text(mac), "{}");
+    let secret = had_secret.or_else(|| keeps.then(|| PhoneSecret(rng.fork())));
+    if had_mac != Some(mac) || had_secret != secret {
+        let remove =
+            had_mac.filter(|had| *had != mac).map(|had| store::Change::remove(Table::Device, text(had)));
+        let device = KeptDevice { secret: secret.map(|secret| hex(&secret.0)) };
+        let keep = store::Change::set(Table::Device, text(mac), to_json(&device));
         store.commit(remove.into_iter().chain([keep]).collect());
     }
-    Ok(mac)
+    Ok(Own { mac, secret })
+}
+
+fn parse_secret(text: &str) -> Option<PhoneSecret> {
+    let mut secret = [0; 32];
+    let digits = text.as_bytes().as_chunks::<2>().0;
+    if text.len() != 2 * secret.len() {
+        return None;
+    }
+    for (byte, pair) in secret.iter_mut().zip(digits) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(PhoneSecret(secret))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn text(mac: [u8; 6]) -> String {
-    mac.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&mac)
 }
 
 #[cfg(test)]
@@ -228,10 +270,24 @@ mod tests {
     fn a_phone_keeps_its_mac_address() {
         let mut store = Memory::default();
         let mut rng = Rng::from_number(1);
-        let first = mac(None, &mut store, &mut rng).unwrap();
+        let mut mac = |asked| own(asked, false, &mut store, &mut rng).unwrap().mac;
+        let first = mac(None);
         assert_eq!(first[..3], OUI);
-        assert_eq!(mac(None, &mut store, &mut rng).unwrap(), first);
-        assert_eq!(mac(Some([2; 6]), &mut store, &mut rng).unwrap(), [2; 6]);
-        assert_eq!(mac(None, &mut store, &mut rng).unwrap(), [2; 6]);
+        assert_eq!(mac(None), first);
+        assert_eq!(mac(Some([2; 6])), [2; 6]);
+        assert_eq!(mac(None), [2; 6]);
+    }
+
+    #[test]
+    fn a_phone_keeps_its_secret_only_where_it_keeps_anything() {
+        let mut store = Memory::default();
+        let mut rng = Rng::from_number(1);
+        let mut secret = |asked, keeps| own(asked, keeps, &mut store, &mut rng).unwrap().secret;
+        assert_eq!(secret(None, false), None);
+        let first = secret(None, true);
+        assert!(first.is_some());
+        assert_eq!(secret(None, true), first);
+        assert_eq!(secret(Some([2; 6]), true), first, "whatever its MAC address is said to be");
+        assert_eq!(secret(None, true), first);
     }
 }

@@ -249,10 +249,10 @@ fn stand(
         ..Config::new(clock)
     };
     let (net, port) = bind(listen, USUAL_PORT, config)?;
-    let mac = memory::mac(arguments.mac, store, rng)?;
+    let memory::Own { mac, secret } = memory::own(arguments.mac, arguments.dir.is_some(), store, rng)?;
     let rtp_ports = media_ports(listen.ip, port, &general.rtp)?;
     let place =
-        Place { udp_port: port, tcp_port: port, rtp_ports, mac, signal_ports, ..Place::new(listen.ip) };
+        Place { udp_port: port, tcp_port: port, rtp_ports, mac, secret, signal_ports, ..Place::new(listen.ip) };
     Ok((net, place))
 }
 

@@ -21,6 +21,7 @@ mod forward_always;
 mod forward_busy;
 mod forward_loop;
 mod forward_no_answer;
+mod ghost_call;
 mod hold_resume;
 mod not_registered_call;
 mod one_way_audio;
@@ -89,6 +90,7 @@ pub fn cases() -> &'static [Case] {
         srtp_required::CASE,
         not_registered_call::CASE,
         direct_ip_call::CASE,
+        ghost_call::CASE,
         session_timer::CASE,
         failover::CASE,
         blf_watch::CASE,

@@ -150,7 +150,7 @@ impl Phone {
     }
 
     /// Whether a number is an address at no account's server.
-    fn is_foreign(&self, number: &str) -> bool {
+    pub(in super::super) fn is_foreign(&self, number: &str) -> bool {
         if Uri::parse(number).is_some_and(|uri| uri.is_tel()) {
             return false;
         }
@@ -303,10 +303,16 @@ impl Phone {
 
     /// 200 came.
     pub(super) fn on_answered(&mut self, number: CallNumber, sdp: Option<Vec<u8>>) {
+        if let Some(call) = self.calls.table.get_mut(&number) {
+            call.acknowledged = true;
+        }
         let taken = match sdp {
             Some(sdp) => self.take_answer(number, &sdp),
             // A reliable 183 has brought the answer (RFC 3261 §13.2.1).
-            None if self.agreed(number).is_some() => Ok(()),
+            None if self.agreed(number).is_some() => {
+                self.agree(number);
+                Ok(())
+            }
             None => Err("the answer has no session description".to_owned()),
         };
         if let Err(why) = taken {

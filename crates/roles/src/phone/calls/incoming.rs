@@ -261,6 +261,14 @@ impl Phone {
         }
     }
 
+    /// Answers a call that nobody takes up: it is not heard before the caller has confirmed it.
+    pub(super) fn answer_by_itself(&mut self, number: CallNumber) {
+        if let Some(call) = self.calls.table.get_mut(&number) {
+            call.by_itself = true;
+        }
+        self.answer_call(number);
+    }
+
     /// Answers a call that rings here; another one that is talked in is held.
     pub(in super::super) fn answer_call(&mut self, number: CallNumber) {
         if let Some(other) = self.talked_in().filter(|other| *other != number) {
@@ -288,12 +296,17 @@ impl Phone {
 
     /// Their ACK came; it may hold the answer to our offer.
     pub(super) fn on_confirmed(&mut self, number: CallNumber, sdp: Option<Vec<u8>>) {
+        if let Some(call) = self.calls.table.get_mut(&number) {
+            call.acknowledged = true;
+        }
         let waiting = self.calls.table.get(&number).and_then(|call| call.sound.as_ref());
         if waiting.is_some_and(|sound| sound.talk.is_waiting()) {
             let answer = sdp.ok_or_else(|| "the ACK has no answer to our offer".to_owned());
             if let Err(why) = answer.and_then(|sdp| self.take_answer(number, &sdp)) {
                 return self.hang_up_call(number, Cause::new(Some(488), why, By::Local));
             }
+        } else {
+            self.agree(number);
         }
         self.stand(number);
     }
@@ -447,7 +460,7 @@ impl Phone {
         }
         self.note_call(number, &format!("Call {old} replaced by call {number}"));
         self.hang_up_call(old, Cause::new(None, "replaced", By::Remote));
-        self.answer_call(number);
+        self.answer_by_itself(number);
         if held {
             self.set_hold(number, true);
         }

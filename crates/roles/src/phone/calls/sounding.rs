@@ -8,7 +8,7 @@ use crate::phone::accounts::Line;
 use crate::phone::desk::Desk;
 use crate::phone::event::EventKind;
 use crate::settings::{AccountSettings, CodecName, DtmfInfo, DtmfType, Srtp};
-use crate::sound::{BeforeAck, SessionId, SoundCommand, SoundEvent, Tone};
+use crate::sound::{SessionId, SoundCommand, SoundEvent, Tone};
 
 /// What is in the ear: a tone, and the sessions that hear one another.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -42,7 +42,7 @@ impl Phone {
             session: sound.session,
             agreed: Box::new(agreed.clone()),
             held: call.hold.is_on(),
-            before_ack: BeforeAck::Acknowledged,
+            before_ack: call.before_ack(),
             home: call.home,
         });
     }

@@ -27,7 +27,7 @@ fn at_start_the_old_binding_is_removed_and_a_new_one_made() {
 fn what_a_register_says() {
     let mut bench = Bench::new(&[NO_REMOVAL]);
     bench.input(Input::Start);
-    let register = bench.last();
+    let register = bench.last_shown();
     let check =
         |line: &str| assert!(register.contains(&format!("{line}\r\n")), "{line} is not in\n{register}");
     check("REGISTER sip:192.168.50.19 SIP/2.0");
@@ -159,13 +159,11 @@ fn behind_a_nat_direct_process_registers_the_address_that_the_server_sees() {
     let first = bench.take(Method::Register).expect("a REGISTER");
     let seen = String::from_utf8_lossy(&first).replace(";rport", ";rport=40001");
     bench.answer(seen.as_bytes(), "200 OK", "Expires: 1800", "");
-    assert!(bench.last().contains("Contact: <sip:7002@192.168.80.20:40001>\r\n"), "{}", bench.last());
+    let shown = bench.last_shown();
+    assert!(shown.contains("Contact: <sip:7002@192.168.80.20:40001>\r\n"), "{shown}");
     // The binding of before would ring the phone a second time.
-    assert!(
-        bench.last().contains("Contact: <sip:7002@192.168.80.20:5060>;expires=0\r\n"),
-        "{}",
-        bench.last()
-    );
+    assert!(bench.last().contains(">;expires=0\r\n"), "{}", bench.last());
+    assert!(bench.last().contains("Contact: <sip:7002@192.168.80.20:5060;line="), "{}", bench.last());
     let second = bench.take(Method::Register).expect("a second REGISTER");
     let seen = String::from_utf8_lossy(&second).replace(";rport", ";rport=40001");
     bench.answer(seen.as_bytes(), "200 OK", "Expires: 1800", "");
@@ -176,7 +174,8 @@ fn behind_a_nat_direct_process_registers_the_address_that_the_server_sees() {
 fn another_address_is_registered_at_once() {
     let mut bench = Bench::registered(&[]);
     bench.input(Input::Network(Box::new(crate::role::Network::at([192, 168, 80, 77].into()))));
-    assert!(bench.last().contains("Contact: <sip:7002@192.168.80.77:5060>"), "{}", bench.last());
+    let shown = bench.last_shown();
+    assert!(shown.contains("Contact: <sip:7002@192.168.80.77:5060>"), "{shown}");
 }
 
 #[test]

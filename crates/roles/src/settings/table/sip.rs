@@ -18,7 +18,7 @@ rows! { ROWS:
 "sip.tcp_port_random_mode" "TCP Port Mode" (number(0, 2)) "0" Restart (kept("The system chooses the local port of a TCP connection.")) "How the local port of a TCP connection is chosen.";
 "sip.timer_t1" "SIP Timer T1" T1 "0.5" Restart ACTS "The estimate of the round-trip time (RFC 3261 §17.1.1.1).";
 "sip.timer_t2" "SIP Timer T2" T2 "4" Restart ACTS "The longest wait between two retransmissions.";
-"sip.trust_ctrl" "Accept SIP Trust Server Only" BOOL "0" AtOnce ACTS "Only Recv Request From Server, for all accounts.";
+"sip.trust_ctrl" "Accept SIP Trust Server Only" BOOL "0" AtOnce ACTS "On: Only Recv Request From Server holds for every account; off: each account's own row decides.";
 "features.direct_ip_call_enable" "Allow IP Calls" BOOL "0" AtOnce ACTS "Whether calls to and from bare addresses are allowed; off where the phone is registered to a PBX.";
 "sip.notify_reboot_enable" "Reboot on Notify" BOOL "0" AtOnce ACTS "On: every check-sync restarts the phone; off: only one with reboot=true.";
 "sip.use_out_bound_in_dialog" "Outbound Server in Dialog" BOOL "1" AtOnce ACTS "Whether requests in a dialog go by the outbound server too.";
