@@ -91,7 +91,7 @@ pub(super) struct Conversation {
     pub(super) ring: Option<String>,
     pub(super) sound: Option<Box<Sound>>,
     /// The host that its signalling comes from.
-    pub(super) home: Option<std::net::IpAddr>,
+    pub(super) home: Option<IpAddr>,
     transfer: Option<Box<transfer::Transfer>>,
     purpose: Purpose,
     signalling: Option<Box<Call>>,
@@ -394,12 +394,11 @@ impl Phone {
         self.on_call_event(number, event);
     }
 
-    /// The CANCEL of a call that rings here, or of a change of one.
-    /// A CANCEL, which counts where it comes from the address of its INVITE: whoever else knows the branch
-    /// changes nothing by it.
+    /// A CANCEL, which counts where it comes from the address of its INVITE, or from another of the server's:
+    /// whoever else knows the branch changes nothing by it.
     pub(super) fn on_cancel(
         &mut self,
-        flow: proto::sip::Flow,
+        flow: Flow,
         id: proto::sip::endpoint::ServerId,
         request: &Message<'_>,
     ) {

@@ -217,7 +217,7 @@ impl Phone {
     }
 
     /// Refuses without keeping anything (RFC 3261 §8.2.7); an INVITE needs a transaction for its ACK.
-    fn refuse(&mut self, flow: Flow, request: &Message<'_>, reply: Reply) {
+    pub(super) fn refuse(&mut self, flow: Flow, request: &Message<'_>, reply: Reply) {
         if request.method() == Some(Method::Invite) {
             return self.answer(flow, request, reply);
         }

@@ -21,6 +21,7 @@ pub(super) const CASE: Case = Case {
     deck: "Make sure the phone is disabled Allow IP Calls when he registers to the PBX server.",
     teaches: "Only Recv Request From Server refuses strangers with 403, or by Answer to Others in silence; with Allow IP Calls, or without the rule, they ring, but no setting lets them make the phone answer.",
     desks: &[Desk::with("7001", 600, ANSWERS), Desk::plain("7002", 800), Desk::with("7007", 1000, SCANNER)],
+    machines: &[],
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),
@@ -57,5 +58,7 @@ pub(super) const CASE: Case = Case {
         Step::Event("7001", "ended", &[], PATIENCE_MS),
     ],
     ladders: &[],
+    verdict: &[("sec.scanner", "127.0.70.7")],
+    capture_at: "7001",
     whole: include_str!("ladders/ghost-call.txt"),
 };
