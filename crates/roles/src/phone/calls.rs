@@ -19,9 +19,9 @@ use std::time::Duration;
 
 use proto::Time;
 use proto::sdp::OfferAnswer;
+use proto::sip::Reply;
 use proto::sip::dialog::Dialog;
 use proto::sip::endpoint::ClientId;
-use proto::sip::Reply;
 use proto::sip::flow::Flow;
 use proto::sip::message::{Message, Method};
 use proto::sip::uri::Uri;

@@ -3,9 +3,9 @@
 use super::account::{AccountSettings, codes, filled, key};
 use super::account_views::{Forward, Forwards, Switch};
 use super::phone_views::{
-    AlertKeys, AreaCode, AutoAnswer, AutoRedial, BlfAlert, CallWaiting, CheckSyncFrom, DialPlan, DialRule, Dialling,
-    ForwardRules, Intercom, Park, Popups, RefuseCodes, Rings, RtpSettings, SipSettings, SoundSettings,
-    SyslogSettings, TransferByKey, TransferSettings,
+    AlertKeys, AreaCode, AutoAnswer, AutoRedial, BlfAlert, CallWaiting, CheckSyncFrom, DialPlan, DialRule,
+    Dialling, ForwardRules, Intercom, Park, Popups, RefuseCodes, Rings, RtpSettings, SipSettings,
+    SoundSettings, SyslogSettings, TransferByKey, TransferSettings,
 };
 use super::store::Settings;
 

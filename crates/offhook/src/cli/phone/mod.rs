@@ -251,8 +251,15 @@ fn stand(
     let (net, port) = bind(listen, USUAL_PORT, config)?;
     let memory::Own { mac, secret } = memory::own(arguments.mac, arguments.dir.is_some(), store, rng)?;
     let rtp_ports = media_ports(listen.ip, port, &general.rtp)?;
-    let place =
-        Place { udp_port: port, tcp_port: port, rtp_ports, mac, secret, signal_ports, ..Place::new(listen.ip) };
+    let place = Place {
+        udp_port: port,
+        tcp_port: port,
+        rtp_ports,
+        mac,
+        secret,
+        signal_ports,
+        ..Place::new(listen.ip)
+    };
     Ok((net, place))
 }
 

@@ -58,7 +58,9 @@ impl<'a> SubscriptionState<'a> {
             state,
             expires_s: params.number("expires"),
             reason: params.get("reason"),
-            retry_after_s: params.get("retry-after").and_then(|text| super::saturating_number(text.as_bytes())),
+            retry_after_s: params
+                .get("retry-after")
+                .and_then(|text| super::saturating_number(text.as_bytes())),
         }
     }
 }

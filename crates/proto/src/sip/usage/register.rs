@@ -349,7 +349,8 @@ fn granted_s(response: &Message<'_>, contact: &str, token: Option<&LineToken>) -
     let marked = |address: &&Address<'_>| {
         token.zip(address.parsed_uri()).is_some_and(|(token, uri)| token.is_in(&uri))
     };
-    let only = |some: Vec<&Address<'_>>| some.first().filter(|_| some.len() == 1).and_then(|it| expires_s(it));
+    let only =
+        |some: Vec<&Address<'_>>| some.first().filter(|_| some.len() == 1).and_then(|it| expires_s(it));
     let own = contacts.iter().find(written).map(expires_s);
     let own = own.unwrap_or_else(|| {
         only(contacts.iter().filter(marked).collect()).or_else(|| only(contacts.iter().collect()))

@@ -7,8 +7,8 @@ use proto::sip::endpoint::ClientId;
 use proto::sip::flow::Transport;
 use proto::sip::locate::{Answer, Query};
 use proto::sip::message::{Message, Method, Name};
-use proto::sip::usage::register::{Config, Event, Registration};
 use proto::sip::usage::Wait;
+use proto::sip::usage::register::{Config, Event, Registration};
 use proto::sip::{Request, usage};
 
 use super::super::desk::{Desk, Owner, Place};
