@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use proto::Time;
 use proto::sip::Method;
 
 use super::sip::{Change, Map};
@@ -19,12 +20,19 @@ const CANDIDATES_LIMIT: usize = 256;
 /// How long after the caller's INVITE the exchange may send its own: as long as a phone may ring.
 const TIE: Duration = Duration::from_secs(180);
 
+/// After this a call that is over gets no further message: Timer B and Timer F of RFC 3261 are 32 s.
+const SETTLED_AFTER: Duration = Duration::from_secs(64);
+/// With more legs than this, those with sound both ways are settled too.
+const MANY_LEGS: usize = 20_000;
+
 /// Which leg a message belongs to.
 #[derive(Debug, Default)]
 pub struct Calls {
     by_call_id: Map<Arc<str>, LegId>,
     /// Legs that have begun and are not over, the newest last.
     candidates: VecDeque<LegId>,
+    /// Legs that are over, with the time of their end, the oldest first.
+    over: VecDeque<(Time, LegId)>,
     /// The newest INVITE of each Call-ID and CSeq, for its ACK.
     invites: Map<(Arc<str>, u32), TransactionId>,
 }
@@ -76,7 +84,34 @@ impl Calls {
             Change::Begun if transaction.request.is_none() => note_answer(leg, transaction, 0, proof),
             _ => {}
         }
+        if change == Change::Begun && transaction.method == Method::Bye {
+            self.over.push_back((proof.at, leg_id));
+        }
+        self.settle(tracks, proof.at);
         Some(leg_id)
+    }
+
+    /// Gives up the transactions of calls that are over for a minute and of which no rule could say anything, so
+    /// that memory does not grow with what is done with.
+    fn settle(&mut self, tracks: &mut Tracks, now: Time) {
+        while let Some(&(ended, leg_id)) = self.over.front() {
+            if now.since(ended) <= SETTLED_AFTER {
+                return;
+            }
+            self.over.pop_front();
+            let Some(leg) = tracks.legs.get(leg_id as usize) else { continue };
+            if leg.settled || !is_settled(tracks, leg) {
+                continue;
+            }
+            let Some(leg) = tracks.legs.get_mut(leg_id as usize) else { continue };
+            leg.settled = true;
+            for id in std::mem::take(&mut leg.transactions) {
+                let given_up = tracks.transactions.get_mut(id.0 as usize).and_then(Option::take);
+                if let Some(invite) = given_up.filter(|given_up| given_up.method == Method::Invite) {
+                    self.invites.remove(&(invite.call_id, invite.cseq));
+                }
+            }
+        }
     }
 
     /// Builds the list of calls in the order of their beginnings.
@@ -145,6 +180,34 @@ impl Calls {
         }
         best.map(|(_, call)| call)
     }
+}
+
+/// Whether nothing is left to be said of a call that is over: answered, acknowledged and ended as it should be,
+/// without a resend, a flaw, a change or a transfer, and either nothing in the capture has sound or this call had
+/// it both ways.
+fn is_settled(tracks: &Tracks, leg: &Leg) -> bool {
+    let is_plain = leg.status == Some(200) && leg.started.is_some() && leg.ringing.is_some();
+    let sound = tracks.streams.is_empty() || (tracks.legs.len() > MANY_LEGS && has_sound_both_ways(tracks, leg));
+    is_plain && sound && leg.transactions.iter().all(|&id| tracks.transaction(id).is_some_and(is_sound))
+}
+
+fn has_sound_both_ways(tracks: &Tracks, leg: &Leg) -> bool {
+    let streams = || leg.streams.iter().filter_map(|&index| tracks.streams.get(index as usize));
+    streams().any(|one| streams().any(|other| one.path.source == other.path.destination))
+}
+
+/// Whether a transaction is one of a plain call and went as it should.
+fn is_sound(transaction: &Transaction) -> bool {
+    let is_plain = match transaction.method {
+        Method::Invite => is_initial(transaction) && transaction.ack.is_some(),
+        Method::Bye => true,
+        _ => false,
+    };
+    let once = transaction.copies.len() == 1 && transaction.answers.iter().all(|answer| answer.copies.len() == 1);
+    let answered = matches!(transaction.status(), Some(200..300 | 401 | 407)) && transaction.icmp.is_none();
+    let flawless = transaction.request.as_ref().is_some_and(|request| request.flaws.is_empty())
+        && transaction.answers.iter().all(|answer| answer.said.as_ref().is_none_or(|said| said.flaws.is_empty()));
+    is_plain && once && answered && flawless
 }
 
 fn is_same(a: &Party, b: &Party) -> bool {

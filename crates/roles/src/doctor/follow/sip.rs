@@ -28,6 +28,8 @@ const COPIES_LIMIT: usize = 16;
 /// Ways and Call-IDs that are kept once for all their messages.
 const PATHS_LIMIT: usize = 500_000;
 const NOT_SIP_LIMIT: usize = 1_000;
+/// Methods, and statuses by method, that are counted: strangers may make up any.
+const COUNTED_LIMIT: usize = 1_000;
 /// The same bytes on the same way within this time are one packet that was captured twice: no timer of SIP is
 /// shorter than 500 ms.
 const DOUBLE: Duration = Duration::from_millis(2);
@@ -211,7 +213,7 @@ impl Sip {
             self.newest.clear();
         }
         self.newest.insert(path, id);
-        tracks.transaction_mut(id)?.copies.push(proof);
+        tracks.transaction_mut(id)?.copies = vec![proof];
         Some((id, Change::Begun))
     }
 
@@ -237,7 +239,7 @@ impl Sip {
             branch: message.via().map(|via| said::kept(via.branch())).unwrap_or_default(),
             request,
             copies: Vec::new(),
-            answers: Vec::new(),
+            answers: Vec::with_capacity(1),
             ack: None,
             icmp: None,
         };
@@ -365,11 +367,21 @@ fn key(message: &Message<'_>, method: Method, from: SocketAddr, to: SocketAddr) 
 fn count(tracks: &mut Tracks, message: &Message<'_>) {
     let text = |bytes: &[u8]| said::text(bytes);
     match message.status() {
-        None => *tracks.counts.requests.entry(text(message.method_text())).or_default() += 1,
+        None => {
+            let method = std::str::from_utf8(message.method_text()).unwrap_or_default();
+            match tracks.counts.requests.get_mut(method) {
+                Some(count) => *count += 1,
+                None if tracks.counts.requests.len() >= COUNTED_LIMIT => tracks.leave_out("methods"),
+                None => *tracks.counts.requests.entry(text(message.method_text())).or_default() += 1,
+            }
+        }
         Some(status) => {
             let cseq = message.header(Name::CSeq).unwrap_or_default();
             let method = cseq.rsplit(|byte| byte.is_ascii_whitespace()).next().unwrap_or_default();
-            *tracks.counts.answers.entry((status, text(method))).or_default() += 1;
+            let key = (status, text(method));
+            if tracks.counts.answers.len() < COUNTED_LIMIT || tracks.counts.answers.contains_key(&key) {
+                *tracks.counts.answers.entry(key).or_default() += 1;
+            }
         }
     }
 }

@@ -174,9 +174,9 @@ impl Streams {
             if let (None, Some(announced)) = (stream.leg, announced) {
                 stream.leg = Some(announced.leg);
                 name_codec(stream, &announced.formats);
-            }
-            if let Some(leg) = stream.leg.and_then(|leg| tracks.legs.get_mut(leg as usize)) {
-                leg.streams.push(index as u32);
+                if let Some(leg) = tracks.legs.get_mut(announced.leg as usize) {
+                    leg.streams.push(index as u32);
+                }
             }
             open.finish(stream);
         }
@@ -278,6 +278,9 @@ impl Streams {
         if let Some(announced) = announced {
             stream.leg = Some(announced.leg);
             name_codec(&mut stream, &announced.formats);
+            if let Some(leg) = tracks.legs.get_mut(announced.leg as usize) {
+                leg.streams.push(index);
+            }
         }
         let open = Open::new(&stream, seen);
         self.by_source.insert((seen.ssrc, destination.ip()), index);
