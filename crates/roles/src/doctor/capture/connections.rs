@@ -14,6 +14,8 @@ use crate::doctor::{Carrier, Path, Proof};
 
 /// Connections that are followed at a time; the oldest gives way.
 pub const OPEN_LIMIT: usize = 16_384;
+/// Bytes that all connections hold because something before or after them is missing; the oldest gives way.
+pub const HELD_LIMIT_BYTES: usize = 64 * 1_024 * 1_024;
 /// Connections that are remembered for the report.
 pub const TRACKS_LIMIT: usize = 65_536;
 /// Bytes of each direction that are looked at before a connection counts as unknown.
@@ -55,6 +57,7 @@ pub struct Connections {
     open: HashMap<Ends, Open, BuildHasherDefault<std::hash::DefaultHasher>>,
     order: VecDeque<(Ends, u32)>,
     count: u32,
+    held_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -124,7 +127,15 @@ impl Connections {
             self.begin(ends, proof, source, destination, segment, tracks, hear);
         }
         let Some(open) = self.open.get_mut(&ends) else { return };
+        let before = open.held_bytes();
         open.take(proof, is_lower, segment, missing, tracks, hear);
+        self.held_bytes = (self.held_bytes + open.held_bytes()).saturating_sub(before);
+        while self.held_bytes > HELD_LIMIT_BYTES {
+            let Some((oldest, number)) = self.order.pop_front() else { return };
+            if self.open.get(&oldest).is_some_and(|open| open.number == number) {
+                self.close(oldest, proof, tracks, hear);
+            }
+        }
     }
 
     /// The case is over.
@@ -195,6 +206,7 @@ impl Connections {
 
     fn close(&mut self, ends: Ends, proof: Proof, tracks: &mut Tracks, hear: &mut Hear<'_>) {
         let Some(mut open) = self.open.remove(&ends) else { return };
+        self.held_bytes = self.held_bytes.saturating_sub(open.held_bytes());
         for side in 0..2 {
             open.drain(side, proof, tracks, hear);
         }
@@ -205,6 +217,19 @@ impl Connections {
 impl Open {
     fn is_over(&self) -> bool {
         self.finished == [true; 2]
+    }
+
+    fn held_bytes(&self) -> usize {
+        let speech = match &self.speech {
+            Speech::Unknown(prefixes) => prefixes.iter().map(Vec::len).sum(),
+            Speech::Sip(halves) => halves.iter().map(|half| half.framer.pending_bytes()).sum(),
+            Speech::WebSocket(halves) => halves.iter().map(websocket::Half::held_bytes).sum(),
+            Speech::Http(http) => http.halves.iter().map(http::Half::held_bytes).sum(),
+            Speech::Ftp(lines) => lines.iter().map(Vec::len).sum(),
+            Speech::Tls(halves) => halves.iter().map(tls::Half::held_bytes).sum(),
+            Speech::Raw => 0,
+        };
+        self.halves.iter().map(Half::held_bytes).sum::<usize>() + speech
     }
 
     fn has_data(&self) -> bool {
@@ -615,6 +640,30 @@ mod tests {
         assert_eq!(heard, ["s 220 ready", "c USER x"]);
         let (heard, _) = hear(2_000, &[(false, 1, ACK, "\u{1}\u{2}")]);
         assert_eq!(heard, ["s raw 2", "c over"]);
+    }
+
+    #[test]
+    fn what_connections_hold_is_bounded() {
+        let (mut connections, mut tracks) = (Connections::default(), Tracks::default());
+        let proof = Proof { at: Time::ZERO, file: 0, number: 0, offset: 0 };
+        let payload = [b'x'; 1_400];
+        for number in 0..2_000u16 {
+            for step in 1..100u32 {
+                let (sequence, flags) = (step * 3_000, ACK);
+                let segment = Segment {
+                    source_port: number + 1, destination_port: 80, sequence, acknowledged: 0, flags, payload: &payload,
+                };
+                let syn = Segment { sequence: 0, flags: SYN, payload: b"", ..segment };
+                let addresses = (IpAddr::from(CLIENT.0), IpAddr::from(SERVER.0));
+                if step == 1 {
+                    connections.take(proof, addresses, &syn, 0, &mut tracks, &mut |_, _, _, _, _| ());
+                }
+                connections.take(proof, addresses, &segment, 0, &mut tracks, &mut |_, _, _, _, _| ());
+            }
+        }
+        let held: usize = connections.order.iter().filter_map(|(ends, _)| connections.open.get(ends)).map(Open::held_bytes).sum();
+        assert_eq!(held, connections.held_bytes);
+        assert!(held <= HELD_LIMIT_BYTES && held > HELD_LIMIT_BYTES / 2, "{held}");
     }
 
     #[test]

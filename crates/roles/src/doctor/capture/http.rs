@@ -56,6 +56,11 @@ impl Half {
         self.buffer.drain(..at.min(self.buffer.len()));
     }
 
+    /// Bytes that wait for others.
+    pub fn held_bytes(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// Bytes are missing: what follows cannot be cut, unless they are content.
     pub fn gap(&mut self, count: u64) {
         self.state = match self.state {

@@ -77,6 +77,11 @@ impl Half {
         }
     }
 
+    /// Bytes that wait for earlier ones.
+    pub fn held_bytes(&self) -> usize {
+        self.pending_bytes
+    }
+
     /// How many bytes were given or skipped.
     pub fn position(&self) -> u64 {
         self.position

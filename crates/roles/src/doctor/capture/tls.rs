@@ -64,6 +64,11 @@ impl Half {
         self.buffer.drain(..at);
     }
 
+    /// Bytes that wait for others.
+    pub fn held_bytes(&self) -> usize {
+        self.buffer.len() + self.handshake.len()
+    }
+
     /// Bytes are missing: records can no longer be cut.
     pub fn gap(&mut self) {
         (self.broken, self.buffer, self.handshake) = (true, Vec::new(), Vec::new());

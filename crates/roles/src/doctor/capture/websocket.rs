@@ -38,6 +38,11 @@ impl Half {
         }
     }
 
+    /// Bytes that wait for others.
+    pub fn held_bytes(&self) -> usize {
+        self.buffer.len() + self.message.len()
+    }
+
     /// Bytes are missing: frames can no longer be cut.
     pub fn gap(&mut self) {
         (self.broken, self.buffer, self.message) = (true, Vec::new(), Vec::new());

@@ -63,7 +63,7 @@ impl Calls {
         change: Change,
     ) -> Option<LegId> {
         let leg_id = self.find(tracks, proof, id)?;
-        let transaction = tracks.transactions.get(id.0 as usize)?.as_ref()?;
+        let transaction = tracks.transactions.get(id.0 as usize)?.as_deref()?;
         let leg = tracks.legs.get_mut(leg_id as usize)?;
         if change == Change::Begun {
             if leg.transactions.len() < TRANSACTIONS_LIMIT {
@@ -107,8 +107,10 @@ impl Calls {
             leg.settled = true;
             for id in std::mem::take(&mut leg.transactions) {
                 let given_up = tracks.transactions.get_mut(id.0 as usize).and_then(Option::take);
-                if let Some(invite) = given_up.filter(|given_up| given_up.method == Method::Invite) {
-                    self.invites.remove(&(invite.call_id, invite.cseq));
+                let Some(given_up) = given_up else { continue };
+                tracks.transaction_bytes = tracks.transaction_bytes.saturating_sub(given_up.weight());
+                if given_up.method == Method::Invite {
+                    self.invites.remove(&(given_up.call_id, given_up.cseq));
                 }
             }
         }

@@ -27,7 +27,7 @@ impl Registrations {
     /// Takes what has changed about a REGISTER.
     pub fn take(&mut self, tracks: &mut Tracks, proof: Proof, id: TransactionId, change: Change) {
         let Some(index) = self.find(tracks, proof, id) else { return };
-        let Some(transaction) = tracks.transactions.get(id.0 as usize).and_then(Option::as_ref) else {
+        let Some(transaction) = tracks.transactions.get(id.0 as usize).and_then(Option::as_deref) else {
             return;
         };
         let Some(track) = tracks.registrations.get_mut(index as usize) else { return };

@@ -20,7 +20,9 @@ use crate::doctor::tracks::{Answer, NotSipMessage, Request, Sdp, Tracks, Transac
 use crate::doctor::{Path, Proof};
 
 /// Transactions of one case that are kept.
-pub const TRANSACTIONS_LIMIT: usize = 2_000_000;
+pub const TRANSACTIONS_LIMIT: usize = 16_000_000;
+/// About how many bytes the transactions of one case may take; those of healthy calls are given up before.
+pub const BYTES_LIMIT: usize = 1_024 * 1_024 * 1_024;
 /// Answers of one transaction that are kept.
 const ANSWERS_LIMIT: usize = 32;
 /// Copies of one message that are kept.
@@ -226,7 +228,7 @@ impl Sip {
         message: &Message<'_>,
         request: Option<Box<Request>>,
     ) -> Option<TransactionId> {
-        if tracks.transactions.len() >= TRANSACTIONS_LIMIT {
+        if tracks.transactions.len() >= TRANSACTIONS_LIMIT || tracks.transaction_bytes >= BYTES_LIMIT {
             tracks.leave_out("SIP transactions");
             return None;
         }
@@ -243,7 +245,8 @@ impl Sip {
             ack: None,
             icmp: None,
         };
-        tracks.transactions.push(Some(transaction));
+        tracks.transaction_bytes += transaction.weight();
+        tracks.transactions.push(Some(Box::new(transaction)));
         self.index.insert(key, id);
         Some(id)
     }
@@ -299,8 +302,11 @@ impl Sip {
         }
         let own = transaction.request.as_ref().and_then(|request| request.contact.as_deref());
         let said = Some(Box::new(said::said(message, own)));
-        transaction.answers.push(Answer { status, copies: vec![proof], path: fresh, said });
+        let answer = Answer { status, copies: vec![proof], path: fresh, said };
+        let weight = answer.weight();
+        transaction.answers.push(answer);
         let index = transaction.answers.len() - 1;
+        tracks.transaction_bytes += weight;
         Some((id, if begun { Change::Begun } else { Change::Answered(index) }))
     }
 
@@ -369,10 +375,10 @@ fn count(tracks: &mut Tracks, message: &Message<'_>) {
     match message.status() {
         None => {
             let method = std::str::from_utf8(message.method_text()).unwrap_or_default();
-            match tracks.counts.requests.get_mut(method) {
-                Some(count) => *count += 1,
-                None if tracks.counts.requests.len() >= COUNTED_LIMIT => tracks.leave_out("methods"),
-                None => *tracks.counts.requests.entry(text(message.method_text())).or_default() += 1,
+            if let Some(count) = tracks.counts.requests.get_mut(method) {
+                *count += 1;
+            } else if tracks.counts.requests.len() < COUNTED_LIMIT {
+                *tracks.counts.requests.entry(text(message.method_text())).or_default() += 1;
             }
         }
         Some(status) => {

@@ -220,6 +220,10 @@ impl Streams {
             return false;
         }
         let Some(candidate) = self.unknown.remove(&(source, destination)) else { return false };
+        if self.known.len() >= LIMIT {
+            tracks.leave_out("RTP streams");
+            return true;
+        }
         let flow = self.known.len() as u32;
         self.known.push(Vec::new());
         match way(source, destination) {

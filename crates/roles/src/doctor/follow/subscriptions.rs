@@ -32,7 +32,7 @@ impl Subscriptions {
     /// Takes what has changed about a SUBSCRIBE or NOTIFY.
     pub fn take(&mut self, tracks: &mut Tracks, proof: Proof, id: TransactionId, change: Change) {
         let Some(index) = self.find(tracks, id) else { return };
-        let Some(transaction) = tracks.transactions.get(id.0 as usize).and_then(Option::as_ref) else {
+        let Some(transaction) = tracks.transactions.get(id.0 as usize).and_then(Option::as_deref) else {
             return;
         };
         let Some(track) = tracks.subscriptions.get_mut(index as usize) else { return };

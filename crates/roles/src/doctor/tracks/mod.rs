@@ -38,7 +38,9 @@ pub struct Tracks {
     /// The inputs in the order given.
     pub files: Vec<FileTrack>,
     /// Slots of transactions; an empty one was given up.
-    pub transactions: Vec<Option<Transaction>>,
+    pub transactions: Vec<Option<Box<Transaction>>>,
+    /// About how many bytes the transactions take that are kept.
+    pub transaction_bytes: usize,
     /// Calls in the order of their beginnings.
     pub calls: Vec<Call>,
     /// Their legs.
@@ -149,12 +151,12 @@ impl Tracks {
     /// All transactions that are kept, in the order of their first packets.
     pub fn transactions(&self) -> impl Iterator<Item = (TransactionId, &Transaction)> {
         let numbered = self.transactions.iter().zip(0..);
-        numbered.filter_map(|(kept, index)| Some((TransactionId(index), kept.as_ref()?)))
+        numbered.filter_map(|(kept, index)| Some((TransactionId(index), kept.as_deref()?)))
     }
 
     /// One of them; `None` where it was given up because its call was healthy and is over.
     pub fn transaction(&self, id: TransactionId) -> Option<&Transaction> {
-        self.transactions.get(id.0 as usize)?.as_ref()
+        self.transactions.get(id.0 as usize)?.as_deref()
     }
 
     /// The transactions of a leg that are kept.
@@ -174,6 +176,6 @@ impl Tracks {
 
     /// One of them, to be added to.
     pub fn transaction_mut(&mut self, id: TransactionId) -> Option<&mut Transaction> {
-        self.transactions.get_mut(id.0 as usize)?.as_mut()
+        self.transactions.get_mut(id.0 as usize)?.as_deref_mut()
     }
 }

@@ -251,13 +251,61 @@ impl Transaction {
         answered.chain(sent).chain(self.ack).max()
     }
 
+    /// About how many bytes it takes.
+    pub fn weight(&self) -> usize {
+        let request = self.request.as_ref().map_or(0, |request| request.weight());
+        let answers = self.answers.iter().map(Answer::weight).sum::<usize>();
+        size_of::<Self>() + self.branch.len() + self.copies.len() * size_of::<Proof>() + request + answers
+    }
+
     /// Whether its request brought credentials.
     pub fn has_credentials(&self) -> bool {
         self.request.as_ref().is_some_and(|request| request.username.is_some())
     }
 }
 
+/// Lengths of texts, with what each costs beside its letters.
+fn lengths<'a>(texts: impl IntoIterator<Item = Option<&'a str>>) -> usize {
+    texts.into_iter().flatten().map(|text| text.len() + 16).sum()
+}
+
+impl Request {
+    /// About how many bytes it takes.
+    fn weight(&self) -> usize {
+        let optional = [
+            &self.other_method, &self.contact, &self.username, &self.nonce, &self.user_agent, &self.event,
+            &self.subscription_state, &self.refer_to, &self.replaces, &self.reason_header, &self.session_expires,
+            &self.diversion, &self.asserted,
+        ];
+        let parties = [&self.from, &self.to].map(|party| lengths([&*party.user, &*party.host, &*party.display, &*party.tag].map(Some)));
+        let texts = lengths(optional.map(|text| text.as_deref())) + lengths([Some(&*self.uri), Some(&*self.via_host)]);
+        size_of::<Self>() + texts + parties.iter().sum::<usize>() + self.body.weight() + size_of_val(&*self.flaws)
+    }
+}
+
+impl Body {
+    fn weight(&self) -> usize {
+        let formats = |sdp: &Sdp| sdp.media.iter().map(|media| media.formats.len() * 64).sum::<usize>();
+        let sdp = |sdp: &Sdp| size_of::<Sdp>() + sdp.media.len() * size_of::<SdpMedia>() + formats(sdp);
+        lengths([Some(&*self.kind), self.dtmf.as_deref(), self.url.as_deref()]) + self.sdp.as_deref().map_or(0, sdp)
+    }
+}
+
 impl Answer {
+    /// About how many bytes it takes.
+    pub fn weight(&self) -> usize {
+        let said = self.said.as_ref().map_or(0, |said| {
+            let optional = [
+                &said.received, &said.realm, &said.nonce, &said.server, &said.reason_header, &said.warning,
+                &said.session_expires, &said.diversion,
+            ];
+            let contacts = lengths(said.contacts.iter().map(|contact| Some(&**contact)));
+            let texts = lengths(optional.map(|text| text.as_deref())) + lengths([Some(&*said.reason), Some(&*said.to_tag)]);
+            size_of::<Said>() + texts + contacts + said.body.weight() + size_of_val(&*said.flaws)
+        });
+        size_of::<Self>() + self.copies.len() * size_of::<Proof>() + said
+    }
+
     /// Where it was seen first.
     pub fn first(&self) -> Option<Proof> {
         self.copies.first().copied()
