@@ -422,7 +422,8 @@ impl Protocols {
         if !matches!(heard.change, Change::Begun | Change::Answered(_)) {
             return;
         }
-        let Some(transaction) = tracks.transactions.get(heard.id.0 as usize).and_then(Option::as_deref) else {
+        let Some(transaction) = tracks.transactions.get(heard.id.0 as usize).and_then(Option::as_deref)
+        else {
             return;
         };
         if let Some(leg) = heard.leg

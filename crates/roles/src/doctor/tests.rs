@@ -270,7 +270,8 @@ fn a_start_after_check_sync_with_plug_and_play() {
 
 /// A call that begins at so many milliseconds and is over after 900.
 fn whole_call(call_id: &str, ms: u64, bye: u16) -> Vec<(u64, &'static str, &'static str, String)> {
-    let end = request("BYE", "sip:x@h", call_id, 2, "7001@h>;tag=1;x=<", "7002@h>;tag=2;x=<", "").replace(";x=<>", "");
+    let end = request("BYE", "sip:x@h", call_id, 2, "7001@h>;tag=1;x=<", "7002@h>;tag=2;x=<", "")
+        .replace(";x=<>", "");
     vec![
         (ms, PHONE, SERVER, invite(call_id, "7001", "7002")),
         (ms + 40, SERVER, PHONE, answer(180, "INVITE", call_id, 1, "")),
@@ -288,6 +289,9 @@ fn calls_that_are_healthy_and_over_cost_no_transactions() {
     let kept = |leg: usize| (tracks.legs[leg].settled, tracks.of_leg(&tracks.legs[leg]).count());
     assert_eq!([kept(0), kept(1), kept(2)], [(true, 0), (false, 2), (false, 2)]);
     let leg = &tracks.legs[0];
-    assert_eq!((leg.status, leg.by, leg.answered.map(|proof| proof.number)), (Some(200), Some(By::Caller), Some(3)));
+    assert_eq!(
+        (leg.status, leg.by, leg.answered.map(|proof| proof.number)),
+        (Some(200), Some(By::Caller), Some(3))
+    );
     assert_eq!(tracks.transactions().count(), 4);
 }

@@ -651,7 +651,12 @@ mod tests {
             for step in 1..100u32 {
                 let (sequence, flags) = (step * 3_000, ACK);
                 let segment = Segment {
-                    source_port: number + 1, destination_port: 80, sequence, acknowledged: 0, flags, payload: &payload,
+                    source_port: number + 1,
+                    destination_port: 80,
+                    sequence,
+                    acknowledged: 0,
+                    flags,
+                    payload: &payload,
                 };
                 let syn = Segment { sequence: 0, flags: SYN, payload: b"", ..segment };
                 let addresses = (IpAddr::from(CLIENT.0), IpAddr::from(SERVER.0));
@@ -661,7 +666,12 @@ mod tests {
                 connections.take(proof, addresses, &segment, 0, &mut tracks, &mut |_, _, _, _, _| ());
             }
         }
-        let held: usize = connections.order.iter().filter_map(|(ends, _)| connections.open.get(ends)).map(Open::held_bytes).sum();
+        let held: usize = connections
+            .order
+            .iter()
+            .filter_map(|(ends, _)| connections.open.get(ends))
+            .map(Open::held_bytes)
+            .sum();
         assert_eq!(held, connections.held_bytes);
         assert!(held <= HELD_LIMIT_BYTES && held > HELD_LIMIT_BYTES / 2, "{held}");
     }

@@ -189,7 +189,8 @@ impl Calls {
 /// it both ways.
 fn is_settled(tracks: &Tracks, leg: &Leg) -> bool {
     let is_plain = leg.status == Some(200) && leg.started.is_some() && leg.ringing.is_some();
-    let sound = tracks.streams.is_empty() || (tracks.legs.len() > MANY_LEGS && has_sound_both_ways(tracks, leg));
+    let sound =
+        tracks.streams.is_empty() || (tracks.legs.len() > MANY_LEGS && has_sound_both_ways(tracks, leg));
     is_plain && sound && leg.transactions.iter().all(|&id| tracks.transaction(id).is_some_and(is_sound))
 }
 
@@ -205,10 +206,14 @@ fn is_sound(transaction: &Transaction) -> bool {
         Method::Bye => true,
         _ => false,
     };
-    let once = transaction.copies.len() == 1 && transaction.answers.iter().all(|answer| answer.copies.len() == 1);
+    let once =
+        transaction.copies.len() == 1 && transaction.answers.iter().all(|answer| answer.copies.len() == 1);
     let answered = matches!(transaction.status(), Some(200..300 | 401 | 407)) && transaction.icmp.is_none();
     let flawless = transaction.request.as_ref().is_some_and(|request| request.flaws.is_empty())
-        && transaction.answers.iter().all(|answer| answer.said.as_ref().is_none_or(|said| said.flaws.is_empty()));
+        && transaction
+            .answers
+            .iter()
+            .all(|answer| answer.said.as_ref().is_none_or(|said| said.flaws.is_empty()));
     is_plain && once && answered && flawless
 }
 

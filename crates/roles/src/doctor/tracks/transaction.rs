@@ -273,13 +273,29 @@ impl Request {
     /// About how many bytes it takes.
     fn weight(&self) -> usize {
         let optional = [
-            &self.other_method, &self.contact, &self.username, &self.nonce, &self.user_agent, &self.event,
-            &self.subscription_state, &self.refer_to, &self.replaces, &self.reason_header, &self.session_expires,
-            &self.diversion, &self.asserted,
+            &self.other_method,
+            &self.contact,
+            &self.username,
+            &self.nonce,
+            &self.user_agent,
+            &self.event,
+            &self.subscription_state,
+            &self.refer_to,
+            &self.replaces,
+            &self.reason_header,
+            &self.session_expires,
+            &self.diversion,
+            &self.asserted,
         ];
-        let parties = [&self.from, &self.to].map(|party| lengths([&*party.user, &*party.host, &*party.display, &*party.tag].map(Some)));
-        let texts = lengths(optional.map(|text| text.as_deref())) + lengths([Some(&*self.uri), Some(&*self.via_host)]);
-        size_of::<Self>() + texts + parties.iter().sum::<usize>() + self.body.weight() + size_of_val(&*self.flaws)
+        let parties = [&self.from, &self.to]
+            .map(|party| lengths([&*party.user, &*party.host, &*party.display, &*party.tag].map(Some)));
+        let texts = lengths(optional.map(|text| text.as_deref()))
+            + lengths([Some(&*self.uri), Some(&*self.via_host)]);
+        size_of::<Self>()
+            + texts
+            + parties.iter().sum::<usize>()
+            + self.body.weight()
+            + size_of_val(&*self.flaws)
     }
 }
 
@@ -287,7 +303,8 @@ impl Body {
     fn weight(&self) -> usize {
         let formats = |sdp: &Sdp| sdp.media.iter().map(|media| media.formats.len() * 64).sum::<usize>();
         let sdp = |sdp: &Sdp| size_of::<Sdp>() + sdp.media.len() * size_of::<SdpMedia>() + formats(sdp);
-        lengths([Some(&*self.kind), self.dtmf.as_deref(), self.url.as_deref()]) + self.sdp.as_deref().map_or(0, sdp)
+        lengths([Some(&*self.kind), self.dtmf.as_deref(), self.url.as_deref()])
+            + self.sdp.as_deref().map_or(0, sdp)
     }
 }
 
@@ -296,11 +313,18 @@ impl Answer {
     pub fn weight(&self) -> usize {
         let said = self.said.as_ref().map_or(0, |said| {
             let optional = [
-                &said.received, &said.realm, &said.nonce, &said.server, &said.reason_header, &said.warning,
-                &said.session_expires, &said.diversion,
+                &said.received,
+                &said.realm,
+                &said.nonce,
+                &said.server,
+                &said.reason_header,
+                &said.warning,
+                &said.session_expires,
+                &said.diversion,
             ];
             let contacts = lengths(said.contacts.iter().map(|contact| Some(&**contact)));
-            let texts = lengths(optional.map(|text| text.as_deref())) + lengths([Some(&*said.reason), Some(&*said.to_tag)]);
+            let texts = lengths(optional.map(|text| text.as_deref()))
+                + lengths([Some(&*said.reason), Some(&*said.to_tag)]);
             size_of::<Said>() + texts + contacts + said.body.weight() + size_of_val(&*said.flaws)
         });
         size_of::<Self>() + self.copies.len() * size_of::<Proof>() + said
