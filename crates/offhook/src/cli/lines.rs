@@ -45,7 +45,7 @@ impl Lines {
     }
 
     /// Lines for `output`.
-    fn to(output: impl Write + Send + 'static) -> io::Result<Self> {
+    pub(super) fn to(output: impl Write + Send + 'static) -> io::Result<Self> {
         let (queue, lines) = mpsc::sync_channel(LINES_WAITING);
         let is_unread = Arc::new(AtomicBool::new(false));
         let mouth = Mouth { queue, is_unread: is_unread.clone() };

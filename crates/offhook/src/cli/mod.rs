@@ -10,6 +10,7 @@ mod lab;
 mod lines;
 mod phone;
 mod place;
+mod prompt;
 mod repeats;
 mod secrets;
 mod serve;
@@ -17,7 +18,7 @@ mod web;
 
 use std::ffi::OsString;
 use std::fmt;
-use std::io;
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -96,18 +97,18 @@ pub fn main() -> ExitCode {
 
 /// Runs the program with `arguments`, the first of which is its name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match config_file::expand(&Arguments::command(), arguments.into_iter().collect()) {
-        Ok(arguments) => arguments,
+    let given: Vec<OsString> = match config_file::expand(&Arguments::command(), arguments.into_iter().collect())
+    {
+        Ok(given) => given,
         Err(why) => {
-            eprintln!("offhook: {why}");
+            complain!("offhook: {why}");
             return Failure::usage(why).code();
         }
     };
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let arguments = match Arguments::try_parse_from(&given) {
         Ok(arguments) => arguments,
         Err(error) => {
-            // A closed terminal changes nothing about the status.
-            let _ = error.print();
+            print(&error, &given);
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
@@ -128,6 +129,19 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// Shows help, or what is wrong with the arguments, without the secrets in them.
+fn print(error: &clap::Error, given: &[OsString]) {
+    // A closed terminal changes nothing about the status.
+    if !error.use_stderr() {
+        let _ = error.print();
+        return;
+    }
+    let given: Vec<String> = given.iter().map(|it| it.to_string_lossy().into_owned()).collect();
+    let text = error.render();
+    let text = if io::stderr().is_terminal() { text.ansi().to_string() } else { text.to_string() };
+    let _ = write!(io::stderr(), "{}", secrets::redact(&text, &given));
+}
+
 /// The runtime of every command: one thread, for one task owns each role.
 fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()
@@ -138,18 +152,41 @@ fn unwritten() -> Failure {
     Failure::Failed("what changed last could not be kept and is lost; look at the disk".to_owned())
 }
 
-/// Waits for Ctrl-C or, on Unix, the signal by which services are ended.
+/// Waits for Ctrl-C or, on Unix, a signal by which services are ended: also the one that comes when a
+/// terminal is closed, unless this program was started to outlive it.
 async fn interrupted() -> io::Result<()> {
     #[cfg(unix)]
     {
-        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut hangup = if ignores_hangup() { None } else { Some(signal(SignalKind::hangup())?) };
+        let hung_up = async {
+            match &mut hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             ended = tokio::signal::ctrl_c() => ended,
             _ = terminate.recv() => Ok(()),
+            _ = hung_up => Ok(()),
         }
     }
     #[cfg(not(unix))]
     tokio::signal::ctrl_c().await
+}
+
+/// Whether `nohup` or the like has started this program. Signals that are ignored stay so where nobody
+/// handles them, and the system tells which they are.
+#[cfg(unix)]
+fn ignores_hangup() -> bool {
+    static IGNORED: std::sync::LazyLock<bool> = std::sync::LazyLock::new(|| {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        mask.is_some_and(|mask| mask & 1 == 1)
+    });
+    *IGNORED
 }
 
 /// A reader who has seen enough (`| head`) is no failure.

@@ -32,6 +32,22 @@ impl FromStr for Listen {
     }
 }
 
+/// Where a service is to listen: `IP:PORT`.
+pub(super) fn parse_at(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(at) = text.parse() {
+        return Ok(at);
+    }
+    let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
+    let whole = text.trim_matches(['[', ']']).parse::<IpAddr>();
+    let ip = match (whole, host) {
+        (Ok(ip), _) => ip,
+        (_, "localhost") => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        _ => host.trim_matches(['[', ']']).parse().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+    };
+    let port = port.parse().ok().filter(|_| whole.is_err()).unwrap_or(5_060);
+    Err(format!("write an address of this machine and a port, as in {}", SocketAddr::new(ip, port)))
+}
+
 /// The address of this machine from which packets to the first of `hosts` that is known leave.
 ///
 /// Without hosts, the loopback. Nothing is sent: the kernel is asked for its route.
@@ -52,6 +68,16 @@ pub(super) fn address_towards(hosts: &[(String, u16)]) -> io::Result<IpAddr> {
         }
     }
     fault.map_or(Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)), Err)
+}
+
+/// The address of this machine from which packets to the rest of the world leave.
+///
+/// # Errors
+/// There is no way out.
+pub(super) fn outward(by_version_4: bool) -> io::Result<IpAddr> {
+    // Documentation addresses (RFC 5737, RFC 3849): the route is asked for, nothing is sent.
+    let far = if by_version_4 { "192.0.2.1:9" } else { "[2001:db8::1]:9" };
+    route_from(far.parse().map_err(io::Error::other)?)
 }
 
 fn route_to(host: &str, port: u16) -> io::Result<IpAddr> {
@@ -119,6 +145,22 @@ mod tests {
         check("[::1]", "::1", None);
         check("[::1]:5070", "::1", Some(5070));
         assert!("pbx".parse::<Listen>().unwrap_err().contains("as in"));
+    }
+
+    #[test]
+    fn a_wrong_place_is_told_with_a_right_one() {
+        assert_eq!(parse_at("127.0.50.1:5070"), Ok(SocketAddr::from(([127, 0, 50, 1], 5_070))));
+        let check = |text: &str, right: &str| {
+            let told = parse_at(text).unwrap_err();
+            assert!(told.ends_with(&format!("as in {right}")) && parse_at(right).is_ok(), "{text}: {told}");
+        };
+        check("localhost:5070", "127.0.0.1:5070");
+        check("192.168.1.10", "192.168.1.10:5060");
+        check("::1", "[::1]:5060");
+        check("::1:5060x", "127.0.0.1:5060");
+        check("pbx.example.com:5061", "127.0.0.1:5061");
+        check("127.0.0.1:99999", "127.0.0.1:5060");
+        check("", "127.0.0.1:5060");
     }
 
     #[test]

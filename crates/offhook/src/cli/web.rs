@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use proto::Rng;
 
+use super::place::parse_at;
 use crate::web::{Limits, Site, Token, bind, bind_usual};
 
 /// The token's name in a data folder.
@@ -18,7 +19,7 @@ const FILE: &str = "web-token";
 pub(super) struct Arguments {
     /// HTTP API [default: the first free port from 8088, on this program's own address where that is a
     /// loopback address, else on 127.0.0.1; none with --stdio]
-    #[arg(long, value_name = "IP:PORT")]
+    #[arg(long, value_name = "IP:PORT", value_parser = parse_at)]
     web: Option<SocketAddr>,
     /// The file of the token that the HTTP API asks for; made where it does not exist [default:
     /// DIR/web-token; without --dir a new token at each start, shown on standard error]

@@ -23,12 +23,20 @@ pub(super) struct Database {
 
 impl Database {
     pub(super) fn open(file: &Path) -> io::Result<Self> {
+        refuse_empty(file)?;
         make_private(file).map_err(|error| files::explain("database", file, &error))?;
         let connection = prepare(file).map_err(|error| match error {
             SchemaError::Newer { file: has, known } => io::Error::new(
                 io::ErrorKind::InvalidData,
                 format!(
                     "the database {} has version {has}, this program knows {known}: start the newer Offhook that wrote it",
+                    file.display()
+                ),
+            ),
+            SchemaError::Foreign => io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!(
+                    "the database {} is of another program; give another folder by --dir",
                     file.display()
                 ),
             ),
@@ -84,6 +92,19 @@ impl Database {
     }
 }
 
+/// An empty file is no database: a copy that failed leaves it, and to begin anew in its place would lose
+/// what should have been there.
+fn refuse_empty(file: &Path) -> io::Result<()> {
+    if std::fs::metadata(file).is_ok_and(|found| found.is_file() && found.len() == 0) {
+        let text = format!(
+            "the database {} is an empty file: put a backup in its place, or remove it to start with an empty one",
+            file.display()
+        );
+        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+    }
+    Ok(())
+}
+
 /// Credentials are in it; SQLite gives its log the same rights.
 fn make_private(file: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
@@ -98,6 +119,8 @@ fn prepare(file: &Path) -> Result<Connection, SchemaError> {
     connection.busy_timeout(LOCK_PATIENCE)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    // Before anything is written.
+    schema::check(&connection)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     // Damage shows now, not when the row that it hit is wanted.

@@ -164,6 +164,11 @@ pub trait Reader: Send + Sync {
     fn latest(&self, table: Table, count: usize, before: Option<&str>) -> io::Result<Vec<Row>>;
 }
 
+/// Whether a data folder holds a database.
+pub fn exists(dir: &Path) -> bool {
+    dir.join(sqlite::FILE).is_file()
+}
+
 /// The store of a data folder, or without one a store that ends with the program.
 ///
 /// # Errors

@@ -2,6 +2,8 @@
 
 use rusqlite::Connection;
 
+use super::Table;
+
 /// The steps from one version to the next; the file's `user_version` counts those it has taken.
 /// A step is never changed once released: a new shape is a new step.
 const STEPS: &[&str] = &[
@@ -28,6 +30,8 @@ pub(super) const VERSION: u32 = STEPS.len() as u32;
 pub(super) enum SchemaError {
     /// It was written by a later program.
     Newer { file: usize, known: usize },
+    /// Another program made it.
+    Foreign,
     /// The database itself.
     Sqlite(rusqlite::Error),
 }
@@ -36,6 +40,16 @@ impl From<rusqlite::Error> for SchemaError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
     }
+}
+
+/// Whether a database is ours: it has all of our tables, or none at all. Writes nothing.
+pub(super) fn check(connection: &Connection) -> Result<(), SchemaError> {
+    let version: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let mut statement = connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")?;
+    let names = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+    let is_whole = Table::ALL.iter().all(|table| names.iter().any(|name| name == table.name()));
+    let is_fresh = names.is_empty() && (version == 0 || version > VERSION);
+    if is_whole || is_fresh { Ok(()) } else { Err(SchemaError::Foreign) }
 }
 
 /// Takes all missing steps, each whole or not at all.

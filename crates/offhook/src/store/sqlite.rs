@@ -19,7 +19,7 @@ use super::database::Database;
 use super::{Change, Progress, Reader, Row, Store, Table, WAITING_TURNS, files};
 
 /// The database's name in the data folder.
-const FILE: &str = "offhook.db";
+pub(super) const FILE: &str = "offhook.db";
 /// Turns that are made durable by one commit.
 const GROUP: usize = 4_096;
 /// How long the thread waits before it tries again to write what could not be written.

@@ -47,6 +47,10 @@ pub(super) async fn guard(State(gate): State<Arc<Gate>>, request: Request, next:
         },
         Err(problem) => problem.into_response(),
     };
+    if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        let detail = format!("a body has at most {} bytes", gate.limits.body_bytes);
+        response = Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail).into_response();
+    }
     for (name, value) in ALWAYS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }

@@ -97,7 +97,7 @@ fn a_phone_redials_after_a_restart() {
     let first =
         offhook(&arguments, "redial\nset features.direct_ip_call_enable 1\ndial 127.0.71.6\nhangup\n");
     assert!(text(&first.stdout).contains("nothing was dialled yet"), "{}", text(&first.stdout));
-    let second = offhook(&arguments, "redial\nstatus\n");
+    let second = offhook(&arguments, "redial\nstatus\nquit\n");
     assert!(text(&second.stdout).contains("\"peer\":\"127.0.71.6\""), "{}", text(&second.stdout));
 }
 
@@ -161,6 +161,73 @@ fn a_phone_remembers_what_was_set() {
         told.split("\"mac\":\"").nth(1).map(|rest| rest[..12].to_owned()).expect("a MAC address")
     };
     assert_eq!(mac(&first), mac(&second));
+}
+
+#[test]
+fn a_script_of_lines_waits_as_a_person_would() {
+    let secret = "a-secret-that-is-long-enough";
+    let (one, seven) = (format!("7001:{secret}"), format!("7007:{secret}"));
+    let arguments =
+        ["serve", "--json", "--sip", "127.0.74.1:5070", "--extension", &one, "--extension", &seven];
+    let _exchange = Running::start(&arguments);
+    let account = |extension: &str| format!("{extension}@127.0.74.1:5070");
+    let seven = account(&seven);
+    let mut called = Running::start(&["phone", "--stdio", "--listen", "127.0.74.3", "--account", &seven]);
+    called.say("wait registered");
+    called.wait("done");
+    let answerer = std::thread::spawn(move || {
+        called.wait("incoming");
+        called.say("answer");
+        called.wait("answered");
+        called.wait("ended");
+    });
+    // The call waits for the registration, the rest for the call; the end of the input for its end.
+    let lines = "@1 dial 7007\n@2 wait answered 20\n@3 dtmf 1\n@4 hangup\n@5 wait incoming 1\n@6 wait tea\n";
+    let one = account(&one);
+    let ended = offhook(&["phone", "--stdio", "--listen", "127.0.74.2", "--account", &one], lines);
+    assert_eq!(ended.status.code(), Some(0), "{}", text(&ended.stderr));
+    answerer.join().expect("called and hung up");
+    let events: Vec<serde_json::Value> =
+        text(&ended.stdout).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let told: Vec<_> = events
+        .iter()
+        .filter(|event| event["id"].is_string() || ["registered", "answered", "ended"].iter().any(|it| event["event"] == *it))
+        .map(|event| format!("{} {}", event["event"].as_str().unwrap_or_default(), event["id"].as_str().unwrap_or("-")))
+        .collect();
+    let expected = ["registered -", "done 1", "answered -", "done 2", "done 3"];
+    assert_eq!(told[..5], expected, "{told:?}");
+    assert!(told.contains(&"done 4".to_owned()) && told.contains(&"error 5".to_owned()), "{told:?}");
+    assert!(told.contains(&"error 6".to_owned()), "{told:?}");
+}
+
+#[test]
+fn a_secret_is_in_no_usage_error_and_may_come_from_a_file() {
+    check_usage(&["serve", "--extension", "70 01:swordfish"], "70 01:…");
+    check_usage(&["serve", "--extension=70 01:swordfish"], "70 01:…");
+    check_usage(&["serve", "7001:swordfish"], "7001:…");
+    check_usage(&["serve", "--extension", "7001:swordfish", "--extension", "7001:swordfish2"], "given twice");
+    check_usage(&["serve", "--session", "30"], "90");
+    check_usage(&["phone", "--account", "7001@pbx"], "--secret-file");
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("secrets");
+    std::fs::write(&file, "7001:swordfish-of-7001\n").expect("written");
+    let path = file.to_string_lossy();
+    let arguments =
+        ["phone", "--stdio", "--account", "7001@127.0.71.1", "--secret-file", &path, "--listen", "127.0.71.12"];
+    let ended = offhook(&arguments, "get account.1.user_name\nquit\n");
+    assert!(text(&ended.stdout).contains("\"value\":\"7001\""), "{}", text(&ended.stdout));
+    assert!(!text(&ended.stdout).contains("swordfish"));
+}
+
+#[test]
+fn an_export_of_nothing_is_refused() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (missing, backup) = (dir.path().join("none"), dir.path().join("backup"));
+    let arguments = ["serve", "--dir", &missing.to_string_lossy(), "--export", &backup.to_string_lossy()];
+    let ended = offhook(&arguments, "");
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(text(&ended.stderr).contains("holds no database"), "{}", text(&ended.stderr));
+    assert!(!missing.exists() && !backup.exists(), "nothing is made");
 }
 
 #[test]

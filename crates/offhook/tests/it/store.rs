@@ -104,8 +104,25 @@ fn damage_and_strange_versions_are_told() {
             assert_eq!(std::fs::read(&file).expect("there"), bytes, "what was there stays");
         }
     };
+    check(Some(b""), 0, "is an empty file");
     check(Some(&[b'?'; 5_000]), 0, "it is damaged");
     check(None, 99, "start the newer Offhook");
+}
+
+#[test]
+fn a_database_of_another_program_is_left_alone() {
+    for version in [0, 1, 99] {
+        let dir = tempfile::tempdir().expect("a folder");
+        let file = dir.path().join("offhook.db");
+        let other = rusqlite::Connection::open(&file).expect("made");
+        other.execute("CREATE TABLE cookies (host TEXT)", []).expect("made");
+        other.pragma_update(None, "user_version", version).expect("set");
+        drop(other);
+        let before = std::fs::read(&file).expect("there");
+        let text = Sqlite::open(dir.path()).err().expect("refused").to_string();
+        assert!(text.contains("of another program") && text.contains("--dir"), "{text}");
+        assert_eq!(std::fs::read(&file).expect("there"), before);
+    }
 }
 
 #[test]

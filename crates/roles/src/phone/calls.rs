@@ -276,6 +276,11 @@ impl Calls {
         self.live().find(|(_, call)| call.phase == Phase::Ringing).map(|(number, _)| number)
     }
 
+    /// Whether a busy number is going to be called again.
+    pub(super) fn redials(&self) -> bool {
+        self.auto_redial.as_ref().is_some_and(|redial| redial.at < Time::NEVER)
+    }
+
     /// When [`Phone::advance_calls`] wants to be called, and why.
     pub(super) fn next_deadline(&self) -> Option<(Time, Why)> {
         let calls = self.table.values().filter_map(Conversation::next_deadline);

@@ -4,10 +4,15 @@ use std::fmt;
 
 use super::calls::CallNumber;
 use super::case_file::Topic;
+use super::waiting::EVENTS;
 use crate::settings::{Forward, Forwards};
 
 /// The longest line that is read, in bytes.
 pub const MAX_LINE_BYTES: usize = 4_096;
+/// The longest name of a line that is too long; longer ones are no names.
+const MAX_ID_BYTES: usize = 256;
+/// The longest that `wait` waits, in seconds.
+const LONGEST_WAIT_S: u16 = 3_600;
 /// The most parameters that one `set` changes.
 const MAX_ASSIGNMENTS: usize = 64;
 
@@ -97,6 +102,15 @@ pub enum CommandKind {
     Directory,
     /// Say goodbye to the servers.
     Quit,
+    /// Wait until an event comes.
+    Wait {
+        /// Its name.
+        event: String,
+        /// How long at most.
+        seconds: u16,
+    },
+    /// No more commands come: when what is begun is over, say goodbye to the servers.
+    EndOfInput,
     /// A line that is no command: it is answered in its turn, behind the answers to lines before it.
     Wrong {
         /// What is wrong and how to say it.
@@ -208,6 +222,7 @@ pub const COMMANDS: &[(&str, &str)] = &[
         "write a support bundle on that topic",
     ),
     ("status", "tell everything: event `status`"),
+    ("wait EVENT [SECONDS]", "wait until EVENT comes, 30 s or SECONDS; lines after it wait too"),
     ("quit", "hang up, unregister and end"),
 ];
 
@@ -229,23 +244,28 @@ impl Command {
     /// # Errors
     /// What is wrong with the line, and what could stand there instead.
     pub fn parse(line: &str) -> Result<Self, CommandError> {
+        let (id, rest) = named(line.trim());
         if line.len() > MAX_LINE_BYTES {
-            return Err(error(None, format!("a line of more than {MAX_LINE_BYTES} bytes"), &[]));
+            let id = id.filter(|id| id.len() <= MAX_ID_BYTES);
+            return Err(error(id, format!("a line of more than {MAX_LINE_BYTES} bytes"), &[]));
         }
-        let line = line.trim();
-        let (id, rest) = match line.strip_prefix('@') {
-            Some(rest) => {
-                let (id, rest) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-                (Some(id.to_owned()), rest.trim_start())
-            }
-            None => (None, line),
-        };
         let words = words(rest).map_err(|message| error(id.clone(), message, &[]))?;
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         match kind(&words) {
             Ok(what) => Ok(Self { id, what }),
             Err(Bad { message, possible }) => Err(CommandError { id, message, possible }),
         }
+    }
+}
+
+/// The sender's own name for a line, and the rest of it.
+fn named(line: &str) -> (Option<String>, &str) {
+    match line.strip_prefix('@') {
+        Some(rest) => {
+            let (id, rest) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+            (Some(id.to_owned()), rest.trim_start())
+        }
+        None => (None, line),
     }
 }
 
@@ -296,6 +316,8 @@ fn kind(words: &[&str]) -> Result<CommandKind, Bad> {
         ["bundle", file] => bundle(file, "registration")?,
         ["bundle", file, topic] => bundle(file, topic)?,
         ["status"] => K::Status,
+        ["wait", event] => wait(event, "30")?,
+        ["wait", event, seconds] => wait(event, seconds)?,
         ["history"] => K::History,
         ["directory"] => K::Directory,
         ["quit"] => K::Quit,
@@ -334,7 +356,7 @@ fn reject(words: &[&str]) -> Result<CommandKind, Bad> {
         let sound = (400..700).contains(&number);
         sound.then_some(number as u16).ok_or_else(|| Bad {
             message: format!("{number} is no status to reject with; take one from 400 to 699"),
-            possible: ["486", "480", "603", "404"].map(String::from).to_vec(),
+            possible: ["486", "480", "603", "404"].map(|status| format!("reject {status}")).to_vec(),
         })
     };
     Ok(match *numbers {
@@ -344,6 +366,19 @@ fn reject(words: &[&str]) -> Result<CommandKind, Bad> {
         [call] => CommandKind::Reject { call: Some(call), status: None },
         [call, number, ..] => CommandKind::Reject { call: Some(call), status: Some(status(number)?) },
     })
+}
+
+fn wait(event: &str, seconds: &str) -> Result<CommandKind, Bad> {
+    if !EVENTS.contains(&event) {
+        let possible = EVENTS.map(|event| format!("wait {event}")).to_vec();
+        return Err(Bad { message: format!("`{event}` is no event that can be waited for"), possible });
+    }
+    let seconds = seconds.parse().ok().filter(|seconds| (1..=LONGEST_WAIT_S).contains(seconds));
+    let seconds = seconds.ok_or_else(|| Bad {
+        message: format!("seconds are a number from 1 to {LONGEST_WAIT_S}"),
+        possible: vec![format!("wait {event} 30")],
+    })?;
+    Ok(CommandKind::Wait { event: event.to_owned(), seconds })
 }
 
 fn dtmf(digits: &str) -> Result<String, Bad> {
@@ -465,6 +500,9 @@ mod tests {
         assert_eq!((error.id.as_deref(), &*error.possible[0]), (Some("9"), "dnd on|off"));
         let wrong = Command::read("@9 dnd maybe");
         assert_eq!(wrong.id.as_deref(), Some("9"));
+        let long = format!("@7 set a {}", "x".repeat(MAX_LINE_BYTES));
+        assert_eq!(Command::parse(&long).expect_err("too long").id.as_deref(), Some("7"));
+        assert_eq!(Command::parse("@8 reject 1 700").expect_err("no status").id.as_deref(), Some("8"));
         assert!(matches!(wrong.what, K::Wrong { message, .. } if message == "usage: dnd on|off"));
     }
 

@@ -264,6 +264,14 @@ pub enum EventKind {
     },
 }
 
+impl EventKind {
+    /// Its name, as in JSON.
+    pub fn name(&self) -> String {
+        let value = serde_json::to_value(self).unwrap_or_default();
+        value["event"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
 fn word<S: Serializer>(severity: &Severity, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(severity.word())
 }

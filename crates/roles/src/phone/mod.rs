@@ -20,6 +20,7 @@ mod log;
 mod obey;
 mod requests;
 mod trust;
+mod waiting;
 mod why;
 
 #[cfg(test)]
@@ -39,6 +40,7 @@ use calls::{Calls, Cause, History};
 use desk::{Desk, Out};
 use event::By;
 use lamps::{Key, Mailbox};
+use waiting::Waiting;
 
 pub use accounts::AccountState;
 pub use calls::{CallNumber, HistoryEntry, HistoryKind, MOST_ENTRIES as MOST_CALLS, Phase};
@@ -77,6 +79,7 @@ pub struct Phone {
     started_at: Time,
     chosen_account: Option<u8>,
     quitting: Option<Time>,
+    waiting: Waiting,
 }
 
 /// Why something cannot be done now, and what could be.
@@ -114,6 +117,7 @@ impl Phone {
             started_at: now,
             chosen_account: None,
             quitting: None,
+            waiting: Waiting::default(),
         }
     }
 
@@ -389,6 +393,7 @@ impl Phone {
         self.settle_subscriptions();
         self.settle_lamps();
         self.settle_screen();
+        self.settle_waiting();
         self.lines.leaving.retain(Account::is_stopping);
         let now = self.desk.now;
         let gone = self.lines.have_left() && self.calls.live().next().is_none();
@@ -452,7 +457,9 @@ impl Role for Phone {
         let message = self.message.as_ref().map(|(_, until)| (*until, Why::Screen));
         let quitting = self.quitting.map(|until| (until, Why::Goodbye));
         let calls = self.calls.next_deadline();
+        let waiting = self.waiting.next_deadline();
         let subscriptions = self.next_subscription_deadline();
-        accounts.chain(endpoint).chain(calls).chain(subscriptions).chain(message).chain(quitting).min()
+        let of_person = message.into_iter().chain(quitting).chain(waiting);
+        accounts.chain(endpoint).chain(calls).chain(subscriptions).chain(of_person).min()
     }
 }

@@ -16,11 +16,15 @@ impl Phone {
         if let CommandKind::Bundle { file, topic } = what {
             return self.desk.wish(Wish::Bundle { id, file, topic, at: self.desk.now });
         }
-        let told = match self.obey(what) {
-            Ok(()) => EventKind::Done { id },
-            Err(Refused { message, possible }) => EventKind::Error { id, message, possible },
-        };
-        self.desk.tell(told);
+        match what {
+            CommandKind::Dial { number, account } => self.dial_when_registered(id, number, account),
+            CommandKind::Wait { event, seconds } => self.wait_for(id, event, seconds),
+            CommandKind::EndOfInput => self.on_end_of_input(),
+            what => {
+                let done = self.obey(what);
+                self.tell_outcome(id, done);
+            }
+        }
     }
 
     /// Does what a command says.
@@ -66,6 +70,8 @@ impl Phone {
             }
             K::Set(assignments) => self.set(&assignments, Source::Api),
             K::Get(key) => self.get(&key),
+            // Only what stands alone can be answered later.
+            K::Wait { .. } | K::EndOfInput => Err(Refused::new("a key cannot wait", &["wait EVENT"])),
             // Only what stands alone can be answered by the program.
             K::Bundle { .. } => Err(Refused::new("a key cannot write a bundle", &["bundle FILE.zip"])),
             K::Status => {
@@ -102,7 +108,7 @@ impl Phone {
                 self.obey_hang_up_all();
                 return Ok(());
             }
-            Which::Call(number) if !self.is_live(number) => return Err(self.no_such_call(number)),
+            Which::Call(number) if !self.is_live(number) => return Err(self.no_such_call("hangup", number)),
             Which::Call(number) => self.hang_up(number),
             Which::Current if self.quit_conference() => {}
             Which::Current if self.general.transfer.attended_on_hook && self.is_consulting() => {
@@ -157,7 +163,7 @@ impl Phone {
         };
         let last = self.calls.live().map(|(number, _)| number).filter(held).last();
         let number = match call {
-            Some(number) if !self.is_live(number) => return Err(self.no_such_call(number)),
+            Some(number) if !self.is_live(number) => return Err(self.no_such_call("resume", number)),
             Some(number) => Some(number).filter(held),
             None => last,
         };
@@ -231,7 +237,7 @@ impl Phone {
     fn set(&mut self, assignments: &[(String, String)], source: Source) -> Result<(), Refused> {
         let mut settings: Settings = self.settings.clone();
         for (key, value) in assignments {
-            settings.set(key, value, source).map_err(|fault| refused(key, fault))?;
+            settings.set(key, value, source).map_err(|fault| refused("set", key, fault))?;
         }
         let codes = anonymous_codes(&self.settings, &settings);
         for (key, value) in assignments {
@@ -241,6 +247,7 @@ impl Phone {
         for (account, code) in codes {
             self.tell_server_by(code, Some(account));
         }
+        self.tell_kept(assignments);
         Ok(())
     }
 
@@ -261,6 +268,23 @@ impl Phone {
         self.desk.restart("factory reset");
     }
 
+    /// Tells of parameters that do nothing here that they are kept, and why.
+    fn tell_kept(&mut self, assignments: &[(String, String)]) {
+        for (name, _) in assignments {
+            let Ok(value) = self.settings.get(name) else { continue };
+            let about = self.settings.about(value.key());
+            if about.kept.is_some() {
+                let told = EventKind::Value {
+                    key: value.key().to_string(),
+                    value: value.shown().to_owned(),
+                    source: value.source(),
+                    about: Some(Box::new(about)),
+                };
+                self.desk.tell(told);
+            }
+        }
+    }
+
     /// Tells a parameter and all about it, or the values of all whose names fit a pattern.
     fn get(&mut self, name: &str) -> Result<(), Refused> {
         let told = |value: Value<'_>, about| EventKind::Value {
@@ -277,7 +301,7 @@ impl Phone {
             values.into_iter().for_each(|value| self.desk.tell(value));
             return Ok(());
         }
-        let value = self.settings.get(name).map_err(|fault| refused(name, fault))?;
+        let value = self.settings.get(name).map_err(|fault| refused("get", name, fault))?;
         let about = Box::new(self.settings.about(value.key()));
         let told = told(value, Some(about));
         self.desk.tell(told);
@@ -288,8 +312,8 @@ impl Phone {
         self.calls.live().any(|(live, _)| live == number)
     }
 
-    fn no_such_call(&self, number: CallNumber) -> Refused {
-        let live = self.calls.live().map(|(number, _)| number.to_string()).collect();
+    fn no_such_call(&self, command: &str, number: CallNumber) -> Refused {
+        let live = self.calls.live().map(|(number, _)| format!("{command} {number}")).collect();
         Refused { message: format!("there is no call {number}"), possible: live }
     }
 
@@ -315,12 +339,13 @@ impl Phone {
 }
 
 /// Why a parameter is not set or told, with the values that it takes or the name that may be meant.
-fn refused(name: &str, fault: Fault) -> Refused {
+fn refused(command: &str, name: &str, fault: Fault) -> Refused {
     let near = nearest_key(name);
     let values = name.parse::<Key>().map(|key| key.row().kind.values()).unwrap_or_default();
     let possible = match fault.kind {
-        FaultKind::BadValue if !values.is_empty() => values,
-        _ => near.clone().into_iter().collect(),
+        FaultKind::BadValue => values.into_iter().map(|value| format!("{command} {name} {value}")).collect(),
+        _ if command == "set" => near.iter().map(|near| format!("{command} {near} VALUE")).collect(),
+        _ => near.iter().map(|near| format!("{command} {near}")).collect(),
     };
     // What a file's reader is told of lines that are passed over does not help whoever typed the name.
     let message =

@@ -12,6 +12,7 @@ mod screen;
 mod strangers;
 mod switching;
 mod telephone;
+mod waiting;
 mod watching;
 
 use std::collections::VecDeque;

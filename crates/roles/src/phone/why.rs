@@ -32,6 +32,8 @@ pub enum Why {
     Screen,
     /// The end of saying goodbye to the servers.
     Goodbye,
+    /// A command that waits no longer.
+    Command,
 }
 
 impl fmt::Display for Why {
@@ -49,6 +51,7 @@ impl fmt::Display for Why {
             Self::Messages(why) => write!(f, "waiting messages, {why:?}"),
             Self::Screen => f.write_str("message on the screen"),
             Self::Goodbye => f.write_str("goodbye"),
+            Self::Command => f.write_str("a command that waits"),
         }
     }
 }

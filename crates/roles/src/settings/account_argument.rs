@@ -38,7 +38,9 @@ pub fn parse_account(argument: &str, account: u8) -> Result<Vec<Assignment>, Str
             Some(("transport", word)) => transport = word,
             Some(("auth", user)) => lines.push(("auth_name", user)),
             Some(("name", name)) => lines.push(("display_name", name)),
-            Some((name, _)) => return Err(wrong(&format!("there is no option {name}"))),
+            Some((name, _)) => {
+                return Err(wrong(&format!("there is no option `{name}`, but transport, auth and name")));
+            }
             None => return Err(wrong("an option has no =")),
         }
     }
@@ -65,6 +67,10 @@ fn split_options(argument: &str) -> (&str, Vec<&str>) {
 
 /// Host and port.
 fn split_place(place: &str) -> Result<(&str, Option<&str>), String> {
+    if let Some((_, option)) = place.split_once(';') {
+        let name = option.split(['=', ';']).next().unwrap_or_default();
+        return Err(wrong(&format!("there is no option `{name}`, but transport, auth and name")));
+    }
     let (host, port) = match place.strip_prefix('[') {
         Some(rest) => {
             let (host, port) =
@@ -158,6 +164,8 @@ mod tests {
 
     #[test]
     fn wrong_accounts_are_explained() {
+        refuse("7001:swordfish@pbx;foo=bar", "no option `foo`, but transport");
+        refuse("7001:swordfish@pbx;transport=udp;foo=bar", "no option `foo`, but transport");
         refuse("7001:swordfish", "no @");
         refuse("7001@pbx", "no :");
         refuse(":swordfish@pbx", "the number is missing");

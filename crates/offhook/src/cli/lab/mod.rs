@@ -6,7 +6,7 @@ mod office;
 mod paint;
 mod progress;
 mod real;
-mod words;
+pub(super) mod words;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use media::wav::Wav;
 use proto::pcap;
 use proto::sip::Transport;
 use roles::lab::script::{self, Outcome, Stage};
-use roles::lab::{Case, Link, Passed, Simulated};
+use roles::lab::{Case, Fate, Link, Passed, Simulated};
 use roles::settings::distance;
 use roles::trace::Row;
 use serde_json::json;
@@ -121,7 +121,12 @@ fn list(as_json: bool) -> io::Result<()> {
     if as_json {
         let cases: Vec<_> = roles::lab::cases()
             .iter()
-            .map(|case| json!({ "case": case.slug, "topic": case.topic, "title": case.title }))
+            .map(|case| {
+                let virtual_only = real::needs_virtual_time(case);
+                json!({
+                    "case": case.slug, "topic": case.topic, "title": case.title, "virtual_only": virtual_only,
+                })
+            })
             .collect();
         return writeln!(out, "{}", json!(cases));
     }
@@ -131,7 +136,8 @@ fn list(as_json: bool) -> io::Result<()> {
             topic = case.topic;
             writeln!(out, "{topic}")?;
         }
-        writeln!(out, "  {:24} {}", case.slug, case.title)?;
+        let not_real = real::needs_virtual_time(case).map(|why| format!(" (no --real: it {why})"));
+        writeln!(out, "  {:24} {}{}", case.slug, case.title, not_real.unwrap_or_default())?;
     }
     Ok(())
 }
@@ -229,8 +235,9 @@ fn proven(case: &Case, real: bool) -> Vec<String> {
         }
         script::Step::Lamp(who, meaning) => Some(format!("the lamp at {who} is {meaning}")),
         script::Step::Log(who, line) => Some(format!("`{}` in the log of {who}", line.trim_end())),
-        script::Step::Event(who, event, [(field @ "status", value)], _) if *value != "null" => {
-            Some(format!("{who} tells {event} with {field} {value}"))
+        script::Step::Event(who, event, fields @ [_, ..], _) if fields.iter().all(|(_, it)| *it != "null") => {
+            let fields: Vec<_> = fields.iter().map(|(name, value)| format!("{name} {value}")).collect();
+            Some(format!("{who} tells {event} with {}", fields.join(", ")))
         }
         _ => None,
     };
@@ -240,7 +247,8 @@ fn proven(case: &Case, real: bool) -> Vec<String> {
 fn save_capture(path: &Path, passed: &[Passed]) -> Result<(), Failure> {
     let mut writer = pcap::Writer::new();
     let mut bytes = pcap::file_header().to_vec();
-    for packet in passed {
+    // What a firewall or the way has swallowed was seen by nobody who could have captured it there.
+    for packet in passed.iter().filter(|packet| matches!(packet.fate, Fate::Arrived | Fate::Doubled)) {
         let transport = match packet.transport {
             Transport::Udp => pcap::Transport::Udp,
             Transport::Tcp | Transport::Tls => pcap::Transport::Tcp,

@@ -21,8 +21,9 @@ use super::Arguments;
 use super::machine::{ExchangeBox, Machine, PhoneBox, Room, Witness};
 use super::paint::Paint;
 use super::words::words;
-use crate::capture::Capture;
+use crate::capture::{Capture, USUAL_SIZE_MB};
 use crate::cli::lines::{Lines, Mouth, read_stdin};
+use crate::cli::prompt::{self, Prompt};
 use crate::cli::{Failure, interrupted, runtime};
 use crate::clock::{self, Clock};
 use crate::sound::Silence;
@@ -47,19 +48,28 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 async fn live(arguments: &Arguments) -> Result<(), Failure> {
     let clock = Clock::start();
     let (teller, mut told) = mpsc::channel(EVENTS_WAITING);
-    let capture = arguments.pcap.as_deref().map(Capture::create).transpose()?;
+    let capture = arguments.pcap.as_deref().map(|path| Capture::create(path, USUAL_SIZE_MB)).transpose()?;
     let room = Room { clock, told: teller, witness: capture.map(witness), exchanges: vec![EXCHANGE_IP] };
     let office = Office::open(&room).await?;
-    let lines = Lines::stdout()?;
-    let voice = Voice { mouth: lines.mouth(), is_json: arguments.json, paint: Paint::of(&io::stdout()) };
-    voice.ready(clock);
     let (typist, mut typed) = mpsc::channel(LINES_WAITING);
     let is_person = io::stdin().is_terminal();
     // A person's Ctrl-D is a farewell; a script that has nothing more to say lets the phones run.
-    read_stdin(MAX_LINE_BYTES, move |line| match line {
+    let take = move |line| match line {
         None => !is_person || typist.blocking_send("quit".to_owned()).is_ok(),
         Some(line) => typist.blocking_send(line).is_ok(),
-    })?;
+    };
+    let (lines, prompt) = if prompt::is_person() && !arguments.json {
+        let words = DESKS.map(|desk| format!("{} ", desk.name)).into_iter();
+        let words = words.chain(["help", "quit"].map(str::to_owned)).collect();
+        (None, Some(Prompt::open("lab> ", words, take)?))
+    } else {
+        read_stdin(MAX_LINE_BYTES, take)?;
+        (Some(Lines::stdout()?), None)
+    };
+    let mouth = lines.as_ref().or(prompt.as_ref().map(|prompt| &prompt.lines)).map(Lines::mouth);
+    let Some(mouth) = mouth else { return Ok(()) };
+    let voice = Voice { mouth, is_json: arguments.json, paint: Paint::of(&io::stdout()) };
+    voice.ready(clock);
     let mut stop = pin!(interrupted());
     loop {
         tokio::select! {
@@ -74,7 +84,8 @@ async fn live(arguments: &Arguments) -> Result<(), Failure> {
         }
     }
     office.close(&mut told, &voice).await;
-    lines.finish();
+    lines.into_iter().for_each(Lines::finish);
+    prompt.into_iter().for_each(Prompt::finish);
     Ok(())
 }
 

@@ -165,6 +165,14 @@ impl Loopback {
 }
 
 fn is_for_real_time(case: &Case) -> Result<(), Failure> {
+    let slug = case.slug;
+    needs_virtual_time(case).map_or(Ok(()), |why| {
+        Err(Failure::usage(format!("`{slug}` {why}; play it without --real: `offhook lab {slug} --once`")))
+    })
+}
+
+/// Why a case is not for real time, where it is not.
+pub(super) fn needs_virtual_time(case: &Case) -> Option<String> {
     let wait_ms = case.longest_wait_ms();
     let needs = |step: &Step| match step {
         Step::Hide(_) => {
@@ -178,13 +186,9 @@ fn is_for_real_time(case: &Case) -> Result<(), Failure> {
     let waits = || format!("waits for up to {} s and so needs virtual time", wait_ms / 1_000);
     let others =
         || (!case.machines.is_empty()).then(|| "has machines that only the simulated wire has".to_owned());
-    let why = others()
+    others()
         .or_else(|| case.steps.iter().find_map(needs))
-        .or_else(|| (wait_ms > LONGEST_WAIT_MS).then(waits));
-    let slug = case.slug;
-    why.map_or(Ok(()), |why| {
-        Err(Failure::usage(format!("`{slug}` {why}; play it without --real: `offhook lab {slug} --once`")))
-    })
+        .or_else(|| (wait_ms > LONGEST_WAIT_MS).then(waits))
 }
 
 /// Tries an address before anybody needs it, so that a taken port is told before the case begins.

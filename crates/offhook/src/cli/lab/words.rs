@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// An event as one line or several; none where there is nothing for a person to know.
-pub(super) fn words(event: &Value) -> Option<String> {
+pub(in crate::cli) fn words(event: &Value) -> Option<String> {
     let text = |field: &str| plain(&event[field]);
     let peer = text("peer");
     Some(match event["event"].as_str()? {

@@ -16,8 +16,10 @@ use tokio::sync::mpsc;
 use super::bundle::{self, Background};
 use super::journal::Journal;
 use super::memory::Rows;
+use super::pace::Pace;
 use super::packets::Packets;
 use super::roam::Compass;
+use crate::cli::lab::words::words;
 use crate::cli::lines::{Lines, Mouth};
 use crate::cli::repeats::{Repeats, kind_and_source};
 use crate::cli::web::Told;
@@ -27,7 +29,7 @@ use crate::sound::Engine;
 use crate::sound::tap::{MediaWriter, Seen};
 use crate::sound::thread::{PhoneId, SoundThread};
 use crate::store;
-use crate::web::phone::Ear;
+use crate::web::phone::{Desk, Ear};
 
 /// The only phone of its sound thread.
 const PHONE: PhoneId = 0;
@@ -56,6 +58,7 @@ pub(super) struct Hands {
     lines: Vec<(Time, Severity, String)>,
     clock: Clock,
     repeats: Repeats,
+    pace: Pace,
 }
 
 /// What is written about a phone, and with what.
@@ -86,9 +89,10 @@ impl Hands {
         papers: Papers,
         compass: Option<Compass>,
         clock: Clock,
+        pace: Pace,
     ) -> Self {
         let (bundle, lines, repeats) = (None, Vec::new(), Repeats::default());
-        Self { teller, end: None, sound, rows, papers, compass, bundle, lines, clock, repeats }
+        Self { teller, end: None, sound, rows, papers, compass, bundle, lines, clock, repeats, pace }
     }
 
     /// The phone starts again with these settings.
@@ -159,14 +163,22 @@ impl drive::Hands<Phone> for Hands {
                 | CommandKind::Bundle { .. }
                 | CommandKind::Wrong { .. }
                 | CommandKind::Quit
+                | CommandKind::Wait { .. }
+                | CommandKind::EndOfInput
         )
     }
 
     fn is_awaited(&mut self, command: &Command) -> bool {
+        if !Desk::is_own(command.id.as_deref()) {
+            self.pace.take();
+        }
         self.teller.ear.as_ref().is_none_or(|ear| ear.begin(command.id.as_deref()))
     }
 
     fn refuse(&mut self, command: Command, why: &str) {
+        if !Desk::is_own(command.id.as_deref()) {
+            self.pace.take();
+        }
         let what = EventKind::Error {
             id: command.id,
             message: format!("nothing was done: {why}"),
@@ -177,6 +189,7 @@ impl drive::Hands<Phone> for Hands {
     }
 
     fn turned(&mut self, phone: &Phone) {
+        self.pace.end_turn(phone.is_waiting());
         if let Some(compass) = &self.compass {
             compass.look(phone);
         }
@@ -251,30 +264,48 @@ impl Sound {
     }
 }
 
-/// Tells events: as JSON lines on standard output, or the log in words on standard error; and to the
-/// HTTP API.
+/// To whom a phone tells things.
+pub(super) enum Manner {
+    /// To a program: JSON lines on standard output.
+    Program,
+    /// To a person at a prompt, in words above it.
+    Person(Mouth),
+    /// Its log to standard error.
+    Log,
+}
+
+/// Tells events, to whom it was asked for and to the HTTP API.
 pub(super) struct Teller {
     json: Option<Lines>,
     json_mouth: Option<Mouth>,
     words: Option<Lines>,
+    /// For a person, and for what is for the operator alone.
     words_mouth: Mouth,
+    is_person: bool,
     ear: Option<Ear>,
 }
 
 impl Teller {
-    /// A teller; JSON needs a thread of its own.
+    /// A teller; it writes on threads of its own.
     ///
     /// # Errors
     /// The system gives no thread.
-    pub(super) fn new(is_json: bool, ear: Option<Ear>) -> io::Result<Self> {
-        let json = if is_json { Some(Lines::stdout()?) } else { None };
-        let words = Lines::stderr()?;
-        let (json_mouth, words_mouth) = (json.as_ref().map(Lines::mouth), words.mouth());
-        Ok(Self { json, json_mouth, words: Some(words), words_mouth, ear })
+    pub(super) fn new(manner: Manner, ear: Option<Ear>) -> io::Result<Self> {
+        let json = if matches!(manner, Manner::Program) { Some(Lines::stdout()?) } else { None };
+        let json_mouth = json.as_ref().map(Lines::mouth);
+        let (words, words_mouth, is_person) = match manner {
+            Manner::Person(mouth) => (None, mouth, true),
+            Manner::Program | Manner::Log => {
+                let words = Lines::stderr()?;
+                let mouth = words.mouth();
+                (Some(words), mouth, false)
+            }
+        };
+        Ok(Self { json, json_mouth, words, words_mouth, is_person, ear })
     }
 
     /// Says something for the operator alone.
-    fn note(&self, text: &str) {
+    pub(super) fn note(&self, text: &str) {
         self.words_mouth.say(format!("offhook: {text}"));
     }
 
@@ -288,12 +319,14 @@ impl Teller {
         if let Some(ear) = &self.ear {
             ear.tell(line.to_string());
         }
+        let in_words = || {
+            let web = web.map(|web| format!(", {}", web.words())).unwrap_or_default();
+            let help = if self.is_person { "; `help` lists the commands" } else { "" };
+            format!("ready: SIP at {sip}{web}{help}")
+        };
         match &self.json_mouth {
             Some(mouth) => mouth.say(line.to_string()),
-            None => {
-                let web = web.map(|web| format!(", {}", web.words())).unwrap_or_default();
-                self.words_mouth.say(format!("ready: SIP at {sip}{web}"))
-            }
+            None => self.words_mouth.say(in_words()),
         };
     }
 
@@ -303,10 +336,16 @@ impl Teller {
             None => vec![event],
         };
         for event in events {
-            match (&self.json_mouth, event.what) {
-                (Some(mouth), what) => drop(mouth.say(Event { what, at: event.at }.to_json())),
-                (None, EventKind::Log { line, .. }) => drop(self.words_mouth.say(line)),
-                (None, _) => {}
+            if let Some(mouth) = &self.json_mouth {
+                mouth.say(event.to_json());
+            } else if self.is_person {
+                // Plain data with text keys, so serialising cannot fail.
+                let value = serde_json::to_value(&event).unwrap_or_default();
+                if let Some(words) = words(&value) {
+                    self.words_mouth.say(format!("  {words}"));
+                }
+            } else if let EventKind::Log { line, .. } = event.what {
+                self.words_mouth.say(line);
             }
         }
     }

@@ -4,6 +4,7 @@ mod bundle;
 pub(super) mod hands;
 mod journal;
 pub(super) mod memory;
+mod pace;
 mod packets;
 mod roam;
 mod settings;
@@ -11,7 +12,7 @@ mod settings;
 pub(in crate::cli) use settings::parse_model;
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,9 +25,10 @@ use roles::settings::{AccountSettings, CodecName, PhoneSettings, RtpSettings, Se
 use tokio::sync::mpsc;
 
 use super::lines::read_stdin;
-use super::place::{Listen, address_towards, bind};
+use super::place::{Listen, address_towards, bind, outward};
+use super::prompt::{self, Prompt};
 use super::{Failure, interrupted, runtime, unwritten, web};
-use crate::capture::Capture;
+use crate::capture::{Capture, USUAL_SIZE_MB};
 use crate::clock::{self, Clock};
 use crate::drive::{COMMANDS_WAITING, Driver, Means};
 use crate::net::dns::Dns;
@@ -38,8 +40,9 @@ use crate::sound::argument::Audio;
 use crate::sound::thread::probe_ports;
 use crate::store::{self, Store};
 use crate::web::phone::{Desk, Ear, serve as serve_web};
-use hands::{End, Hands, Papers, Sound, Teller};
+use hands::{End, Hands, Manner, Papers, Sound, Teller};
 use journal::Journal;
+use pace::Pace;
 use packets::Packets;
 
 /// Where a phone listens where nothing else is said.
@@ -47,15 +50,25 @@ const USUAL_PORT: u16 = 5_060;
 /// How long the sockets may take to send the last messages.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
+/// How long a phone that was told to end may take to do so.
+const LONGEST_GOODBYE: Duration = Duration::from_secs(5);
+
+/// What somebody is told who has given no account.
+const NO_ACCOUNT: &str = "this phone has no account: give one by --account 'NUMBER:SECRET@HOST' or --config FILE; \
+    without one it calls addresses alone (`set features.direct_ip_call_enable 1`, `dial 192.168.1.20`)";
+
 /// As many calls as a phone has at a time, and some that have just ended.
 const MEDIA_SESSIONS: u16 = 20;
 
 /// One desk phone: what a phone does on a desk, done by a process.
 ///
+/// At a terminal it takes commands with a prompt and history: `dial 7007`, `answer`, `hangup`, `help`, `quit`.
+///
 /// With --stdio it is driven by lines on standard input and tells events as JSON lines on standard
 /// output: `dial 7007`, `answer`, `hangup`, `hold`, `resume`, `dtmf 12#`, `transfer 7001`, `status`, …;
-/// --help lists them all, and a line that is no command is answered with those that are. The end of the
-/// input is `quit`: the phone hangs up, unregisters and ends within 2 s.
+/// --help lists them all, and a line that is no command is answered with those that are. At the end of the
+/// input the phone ends when its dials and calls are over; at `quit` it hangs up, unregisters and ends
+/// within 2 s.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES, after_long_help = manual())]
 pub(crate) struct Arguments {
@@ -71,7 +84,7 @@ pub(crate) struct Arguments {
     /// Model: bounds accounts and line keys
     #[arg(long, value_name = "MODEL", default_value = "FIP14G", value_parser = settings::parse_model)]
     model: &'static roles::settings::Model,
-    /// An account; may be given several times
+    /// An account; may be given several times. SECRET may be @FILE: what stands in the first line of a file
     #[arg(
         long = "account",
         value_name = "NUMBER:SECRET@HOST[:PORT][;transport=udp|tcp|tls][;auth=USER][;name=DISPLAY]"
@@ -91,6 +104,12 @@ pub(crate) struct Arguments {
     /// Capture of all that is sent and received, for Wireshark
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
+    /// After so many millions of bytes a capture goes on in a new file; the one before is kept beside it
+    #[arg(long, value_name = "MB", default_value_t = USUAL_SIZE_MB, value_parser = clap::value_parser!(u32).range(1..))]
+    pcap_size: u32,
+    /// A file of secrets, one NUMBER:SECRET a line; an account is then given as NUMBER@HOST
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
     #[command(flatten)]
     web: web::Arguments,
     /// Commands as lines on standard input, events as JSON lines on standard output
@@ -136,10 +155,11 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     let mut store = store::open(arguments.dir.as_deref())?;
     let mut settings = settings::gather(&arguments, &mut *store)?;
     let general = PhoneSettings::read(&settings);
-    let capture = arguments.pcap.as_deref().map(Capture::create).transpose()?;
+    let capture = arguments.pcap.as_deref().map(|path| Capture::create(path, arguments.pcap_size)).transpose()?;
     let (mut net, mut place) = stand(&arguments, &settings, &general, clock, &mut *store, &mut rng)?;
     // An address that was asked for is kept; else the phone goes where the machine goes.
-    let compass = arguments.listen.is_none().then(|| {
+    let is_free = arguments.listen.is_none_or(|listen| listen.ip.is_unspecified());
+    let compass = is_free.then(|| {
         let (compass, addresses) = roam::start();
         net.follow(addresses);
         compass
@@ -152,14 +172,22 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     let (commander, commands) = mpsc::channel(COMMANDS_WAITING);
     let web = arguments.web.open(place.ip(), !arguments.stdio, arguments.dir.as_deref(), &mut rng)?;
     let desk = web.as_ref().map(|_| Desk::new(commander.clone(), clock));
-    let teller = Teller::new(arguments.stdio || arguments.json, desk.clone().map(Ear::new))?;
+    let pace = Pace::default();
+    let is_person = !arguments.stdio && !arguments.json && prompt::is_person();
+    let prompt = is_person.then(|| ask_person(commander.clone())).transpose()?;
+    let manner = match &prompt {
+        Some(prompt) => Manner::Person(prompt.lines.mouth()),
+        None if arguments.stdio || arguments.json => Manner::Program,
+        None => Manner::Log,
+    };
+    let teller = Teller::new(manner, desk.clone().map(Ear::new))?;
     let ready_at = SocketAddr::new(place.ip(), place.udp_port);
     let (own, dscp) = (sound_config(&settings, &general), general.rtp.audio_dscp);
     let (source, sink) = arguments.audio.open(own.rate_hz)?;
     let engine = sound::Engine::new(own, source, sink, rng.fork());
     let sound = Sound::start(engine, dscp, clock, Some(media_tap))?;
     let (rows, history) = memory::Rows::recall(&*store)?;
-    let hands = Hands::new(teller, sound, rows, papers, compass, clock);
+    let hands = Hands::new(teller, sound, rows, papers, compass, clock, pace.clone());
     let dns = Dns::system();
     let fetcher = Fetcher::new(&dns, trust(&arguments));
     let means = Means { net, dns, fetcher, store, clock, commands, hands };
@@ -169,8 +197,11 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     let told = web.as_ref().map(|web| web.told.clone());
     let _web = web.zip(desk).map(|(web, desk)| serve_web(web.listener, web.site, desk)).transpose()?;
     driver.hands().teller.ready(ready_at, told.as_ref(), clock.now());
+    if settings::servers(&settings).is_empty() {
+        driver.hands().teller.note(NO_ACCOUNT);
+    }
     if arguments.stdio {
-        listen_to_stdin(commander.clone())?;
+        listen_to_stdin(commander.clone(), pace.clone())?;
     }
     loop {
         let interrupted = drive(&mut driver, &commander).await?;
@@ -184,10 +215,17 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
         let mut phone = Phone::new(settings.clone(), place.clone(), rng.fork(), clock.now());
         phone.restore_history(history);
         driver.replace(phone);
+        if pace.is_input_over() {
+            // A phone that has started again knows nothing of it. Nobody waits for the answer.
+            let _ = commander.try_send(end_of_input());
+        }
     }
     let is_all_kept = driver.settle();
     let unread = driver.hands().teller.is_unread();
     driver.hands().teller.finish();
+    if let Some(prompt) = prompt {
+        prompt.finish();
+    }
     driver.finish(LAST_WORDS).await;
     if unread {
         return Err(Failure::Failed("nobody reads the events any more".to_owned()));
@@ -202,7 +240,11 @@ async fn drive(driver: &mut Driver<Phone, Hands>, commander: &mpsc::Sender<Comma
         interrupted().await?;
         // Nobody waits for the answer, and a phone that has ended needs no goodbye.
         let _ = commander.send(quit()).await;
-        interrupted().await
+        // A phone whose disk is full can say no goodbye.
+        tokio::select! {
+            ended = interrupted() => ended,
+            () = tokio::time::sleep(LONGEST_GOODBYE) => Ok(()),
+        }
     };
     let mut asked = std::pin::pin!(goodbye);
     let mut run = std::pin::pin!(driver.run());
@@ -214,6 +256,10 @@ async fn drive(driver: &mut Driver<Phone, Hands>, commander: &mpsc::Sender<Comma
 
 fn quit() -> Command {
     Command { id: None, what: CommandKind::Quit }
+}
+
+fn end_of_input() -> Command {
+    Command { id: None, what: CommandKind::EndOfInput }
 }
 
 /// Whose certificates the phone believes.
@@ -230,10 +276,7 @@ fn stand(
     store: &mut dyn Store,
     rng: &mut Rng,
 ) -> Result<(Net, Place), Failure> {
-    let listen = match arguments.listen {
-        Some(listen) => listen,
-        None => Listen { ip: address_towards(&settings::servers(settings))?, port: None },
-    };
+    let listen = listen(arguments.listen, &settings::servers(settings))?;
     let signal_ports = settings::signal_ports(settings);
     let places = |at: SocketAddr| {
         let own = signal_ports.iter().filter(move |port| **port != at.port());
@@ -263,6 +306,26 @@ fn stand(
     Ok((net, place))
 }
 
+/// The phone's own address: the one that was asked for, else the one that the route to its server gives.
+/// Others must be able to reach it, so it is never all addresses.
+fn listen(asked: Option<Listen>, servers: &[(String, u16)]) -> Result<Listen, Failure> {
+    match asked {
+        Some(listen) if !listen.ip.is_unspecified() => Ok(listen),
+        Some(listen) if servers.is_empty() => Err(Failure::usage(format!(
+            "--listen {}: without an account it is not known which address of this machine others reach; \
+             give that one, as in --listen 192.168.1.20",
+            listen.ip
+        ))),
+        asked => {
+            let ip = address_towards(servers).or_else(|error| {
+                complain!("offhook: warning: {error}; it is tried again");
+                outward(true).or(Ok::<_, io::Error>(IpAddr::V4(Ipv4Addr::LOCALHOST)))
+            })?;
+            Ok(Listen { ip, port: asked.and_then(|listen| listen.port) })
+        }
+    }
+}
+
 /// Free ports for sound within the settings' bounds. Phones that start together at one address must not
 /// find the same ones free, so each begins to look at a place that follows from its own SIP port: a phone
 /// at the usual port with the lowest.
@@ -276,16 +339,66 @@ fn media_ports(ip: IpAddr, sip_port: u16, rules: &RtpSettings) -> io::Result<Ran
     Ok(*free.start()..=*free.end().min(bounds.end()))
 }
 
+/// Lets a person at the terminal type commands. Ctrl-C and Ctrl-D are `quit`.
+fn ask_person(commander: mpsc::Sender<Command>) -> io::Result<Prompt> {
+    let first_words = COMMANDS.iter().map(|(usage, _)| usage.split([' ', '[']).next().unwrap_or_default());
+    let mut commands: Vec<String> = first_words.map(str::to_owned).collect();
+    commands.dedup();
+    Prompt::open("offhook> ", commands, move |line| {
+        let command = match line.as_deref().map(str::trim) {
+            None => quit(),
+            Some("") => return true,
+            Some(line) => Command::read(line),
+        };
+        let goes_on = command.what != CommandKind::Quit;
+        commander.blocking_send(command).is_ok() && goes_on
+    })
+}
+
 /// Turns lines into commands, until one is `quit`. A line that is none is a command too, so that the
 /// answers come in the order of the lines.
-fn listen_to_stdin(commander: mpsc::Sender<Command>) -> io::Result<()> {
+fn listen_to_stdin(commander: mpsc::Sender<Command>, pace: Pace) -> io::Result<()> {
+    let mut sent = 0;
     read_stdin(MAX_LINE_BYTES, move |line| match line {
-        None => commander.blocking_send(quit()).is_ok(),
+        None => {
+            pace.end_input();
+            commander.blocking_send(end_of_input()).is_ok()
+        }
         Some(line) if line.trim().is_empty() => true,
         Some(line) => {
             let command = Command::read(&line);
             let goes_on = command.what != CommandKind::Quit;
-            commander.blocking_send(command).is_ok() && goes_on
+            let may_wait = matches!(command.what, CommandKind::Wait { .. } | CommandKind::Dial { .. });
+            let is_taken = commander.blocking_send(command).is_ok();
+            sent += 1;
+            if is_taken && may_wait {
+                pace.pause(sent);
+            }
+            is_taken && goes_on
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phone_stands_at_an_address_that_others_reach() {
+        let servers = [("127.0.0.1".to_owned(), 5060)];
+        let asked = |text: &str| Some(text.parse::<Listen>().unwrap());
+        let at = |asked, servers: &[(String, u16)]| listen(asked, servers).map(|it| (it.ip.to_string(), it.port));
+        assert_eq!(at(None, &servers).unwrap(), ("127.0.0.1".to_owned(), None));
+        assert_eq!(at(asked("127.0.50.1:5070"), &servers).unwrap(), ("127.0.50.1".to_owned(), Some(5_070)));
+        assert_eq!(at(asked("0.0.0.0:5070"), &servers).unwrap(), ("127.0.0.1".to_owned(), Some(5_070)));
+        let told = at(asked("0.0.0.0"), &[]).unwrap_err().to_string();
+        assert!(told.contains("--listen 0.0.0.0") && told.contains("as in"), "{told}");
+    }
+
+    #[test]
+    fn a_server_whose_name_is_not_known_yet_is_no_reason_to_end() {
+        let servers = [("no-such-host.invalid".to_owned(), 5060)];
+        let stands = listen(None, &servers).unwrap();
+        assert!(!stands.ip.is_unspecified());
+    }
 }

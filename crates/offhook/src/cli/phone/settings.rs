@@ -20,8 +20,9 @@ pub(super) fn gather(arguments: &Arguments, store: &mut dyn Store) -> Result<Set
         let dropped = apply_file(&mut settings, path)?;
         store.commit(memory::file_rows(&settings, &dropped));
     }
+    let secrets = arguments.secret_file.as_deref().map(secrets::read_file).transpose()?.unwrap_or_default();
     for argument in &arguments.accounts {
-        add_account(&mut settings, argument)?;
+        add_account(&mut settings, &with_secret(argument, &secrets)?)?;
     }
     for account in AccountSettings::read_all(&settings) {
         if account.can_register() {
@@ -42,6 +43,30 @@ fn apply_file(settings: &mut Settings, path: &Path) -> Result<Vec<Key>, Failure>
     faults.extend(applied.faults);
     config::tell(path, &mut faults);
     Ok(applied.dropped)
+}
+
+/// The argument with its secret: from the file of secrets where it has none, from a file of its own where
+/// it says `@FILE`.
+fn with_secret(argument: &str, secrets: &[(String, String)]) -> Result<String, Failure> {
+    let (number, rest) = argument.split_once(['@', ':']).unwrap_or((argument, ""));
+    if argument[number.len()..].starts_with('@') {
+        let secret = secrets.iter().find(|(of, _)| of == number).map(|(_, secret)| secret);
+        let secret = secret.ok_or_else(|| {
+            Failure::usage(format!(
+                "--account: there is no secret for {number}; write NUMBER:SECRET@HOST, or give a --secret-file \
+                 with the line {number}:SECRET"
+            ))
+        })?;
+        return Ok(format!("{number}:{secret}@{rest}"));
+    }
+    let options = ["transport=", "auth=", "name="].iter().filter_map(|name| rest.find(&format!(";{name}")));
+    let (place, options) = rest.split_at(options.min().unwrap_or(rest.len()));
+    match place.rsplit_once('@') {
+        Some((secret, host)) if secret.starts_with('@') => {
+            Ok(format!("{number}:{}@{host}{options}", secrets::expose("--account", secret)?))
+        }
+        _ => Ok(argument.to_owned()),
+    }
 }
 
 /// Makes the argument the first account that nobody has set yet.
@@ -109,6 +134,24 @@ mod tests {
         for text in ["", "0021f222b0", "0021f222b02g", "+021f222b021f"] {
             assert!(parse_mac(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn secrets_of_accounts_come_from_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("secret");
+        fs::write(&file, "s3cret\n").unwrap();
+        let of_file = [("7001".to_owned(), "of@the:file".to_owned())];
+        let check = |argument: &str, expected: &str| {
+            assert_eq!(with_secret(argument, &of_file).unwrap(), expected, "{argument}");
+        };
+        check("7001@pbx:5070;transport=tcp", "7001:of@the:file@pbx:5070;transport=tcp");
+        check("7001:own@pbx", "7001:own@pbx");
+        let at = format!("7002:@{}@pbx;name=a@b", file.display());
+        check(&at, "7002:s3cret@pbx;name=a@b");
+        check("7003:swordfish", "7003:swordfish");
+        let told = with_secret("7009@pbx", &of_file).unwrap_err().to_string();
+        assert!(told.contains("7009:SECRET") && !told.contains("of@the"), "{told}");
     }
 
     #[test]

@@ -134,7 +134,7 @@ impl drive::Hands<Exchange> for Hands {
         }
         if is_shown {
             let time = at.get(11..19).unwrap_or_default();
-            self.teller.say_words(|| format!("{time}  {}", words(&event)));
+            self.teller.say_words(|| format!("{time}Z  {}", words(&event)));
         }
     }
 

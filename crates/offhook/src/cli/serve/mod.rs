@@ -22,8 +22,9 @@ use roles::exchange::{
 };
 use tokio::sync::mpsc;
 
+use super::place::parse_at;
 use super::{Failure, interrupted, runtime, secrets, unwritten, web};
-use crate::capture::Capture;
+use crate::capture::{Capture, USUAL_SIZE_MB};
 use crate::clock::{self, Clock};
 use crate::drive::{COMMANDS_WAITING, Driver, Means};
 use crate::net::dns::Dns;
@@ -53,15 +54,18 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// SIP over UDP and TCP
-    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:5060")]
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:5060", value_parser = parse_at)]
     sip: SocketAddr,
     /// SIP over TLS; needs --dir, where the certificate is made: give phones DIR/ca.pem
-    #[arg(long, value_name = "IP:PORT", requires = "dir")]
+    #[arg(long, value_name = "IP:PORT", requires = "dir", value_parser = parse_at)]
     sips: Option<SocketAddr>,
     /// An extension and its secret, where it does not exist yet; may be given several times
     #[arg(long = "extension", value_name = "NUMBER:SECRET", value_parser = parse_extension)]
     extensions: Vec<Account>,
-    /// Give extensions that exist already the secrets of --extension; without it they keep their own
+    /// A file of extensions, one NUMBER:SECRET a line, as --extension gives them: `ps` shows none of it
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+    /// Give extensions that exist already the secrets of --extension and --secret-file; else they keep their own
     #[arg(long)]
     extension_wins: bool,
     /// Take extensions from a text file, as --export writes it, in the place of those that exist
@@ -74,7 +78,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     sha256: bool,
     /// Every how many seconds phones over UDP are asked whether they answer; 0 for never
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=86_400))]
     qualify: u32,
     /// How many seconds a phone rings; an extension may have a time of its own
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u16).range(1..=600))]
@@ -107,6 +111,9 @@ pub(crate) struct Arguments {
     /// Capture of all SIP that is sent and received, for Wireshark
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
+    /// After so many millions of bytes a capture goes on in a new file; the one before is kept beside it
+    #[arg(long, value_name = "MB", default_value_t = USUAL_SIZE_MB, value_parser = clap::value_parser!(u32).range(1..))]
+    pcap_size: u32,
     /// Events as JSON lines on standard output
     #[arg(long)]
     json: bool,
@@ -204,11 +211,19 @@ fn take_all_files() {
 async fn live(arguments: Arguments) -> Result<(), Failure> {
     let clock = Clock::start();
     take_all_files();
-    warn_of_secrets(&arguments.extensions)?;
+    let accounts = accounts(&arguments)?;
+    warn_of_secrets(&accounts)?;
+    if arguments.export.is_some() && !arguments.dir.as_deref().is_some_and(store::exists) {
+        let dir = arguments.dir.unwrap_or_default();
+        return Err(Failure::Failed(format!(
+            "--export: {} holds no database; give the folder of the exchange by --dir",
+            dir.display()
+        )));
+    }
     let mut store = store::open(arguments.dir.as_deref())?;
     let imported = arguments.import.as_deref().map(text::import).transpose()?.unwrap_or_default();
-    let (accounts, wins) = (&arguments.extensions, arguments.extension_wins);
-    let restored = restore(&mut *store, imported, accounts, wins, arguments.parking())?;
+    let wins = arguments.extension_wins;
+    let restored = restore(&mut *store, imported, &accounts, wins, arguments.parking())?;
     if let Some(path) = &arguments.export {
         return Ok(text::export(path, &restored.extensions)?);
     }
@@ -250,6 +265,21 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     if is_all_kept { Ok(()) } else { Err(unwritten()) }
 }
 
+/// The extensions of the command line and of its file.
+fn accounts(arguments: &Arguments) -> Result<Vec<Account>, Failure> {
+    let mut accounts = Vec::new();
+    for Account { number, secret } in &arguments.extensions {
+        accounts.push(Account { number: number.clone(), secret: secrets::expose("--extension", secret)? });
+    }
+    if let Some(path) = &arguments.secret_file {
+        for (number, secret) in secrets::read_file(path)? {
+            check_number(&number).map_err(|why| Failure::usage(format!("{}: {why}", path.display())))?;
+            accounts.push(Account { number, secret });
+        }
+    }
+    Ok(accounts)
+}
+
 /// An exchange with its relay, on sockets that stand already.
 ///
 /// # Errors
@@ -286,8 +316,13 @@ fn reachable(ip: IpAddr) -> io::Result<IpAddr> {
     if !ip.is_unspecified() {
         return Ok(ip);
     }
-    // Documentation addresses (RFC 5737): the route is asked for, nothing is sent.
-    super::place::address_towards(&[("192.0.2.1".to_owned(), 9)])
+    super::place::outward(ip.is_ipv4()).map_err(|error| {
+        let text = format!(
+            "--sip {ip}: this machine has no way out ({error}), so it is not known at which of its addresses \
+             phones reach it; give that one, as in --sip 192.168.1.10:5060"
+        );
+        io::Error::new(error.kind(), text)
+    })
 }
 
 /// What the exchange finds again, with the extensions of a file and of the command line. The file takes the
@@ -374,7 +409,7 @@ fn stand(arguments: &Arguments, clock: Clock) -> Result<Net, Failure> {
     }
     let mut net = Net::bind(config)?;
     if let Some(path) = &arguments.pcap {
-        net.set_tap(Capture::create(path)?.tap());
+        net.set_tap(Capture::create(path, arguments.pcap_size)?.tap());
     }
     Ok(net)
 }

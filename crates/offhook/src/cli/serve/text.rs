@@ -15,6 +15,9 @@ use super::REALM;
 use crate::cli::secrets;
 use crate::store;
 
+/// A line that can be read.
+const EXAMPLE: &str = r#"{"number":"7001","password":"a-long-secret-here"}"#;
+
 /// Writes all extensions, the lowest number first.
 ///
 /// # Errors
@@ -66,12 +69,14 @@ fn first(
 }
 
 fn extension(line: &str) -> Result<Extension, String> {
-    let value: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    let value: Value = serde_json::from_str(line).map_err(|error| format!("{error}; write {EXAMPLE}"))?;
     if value.get("secret").is_some() {
         return serde_json::from_value(value).map_err(|error| error.to_string());
     }
-    let Value::Object(mut fields) = value else { return Err("write {\"number\": …}".to_owned()) };
-    let Some(Value::String(number)) = fields.remove("number") else { return Err("no number".to_owned()) };
+    let Value::Object(mut fields) = value else { return Err(format!("write {EXAMPLE}")) };
+    let Some(Value::String(number)) = fields.remove("number") else {
+        return Err(format!("no number; write {EXAMPLE}"));
+    };
     let Some(Value::String(password)) = fields.remove("password").filter(|p| p != "") else {
         return Err(format!("extension {number} has neither password nor secret"));
     };
@@ -97,6 +102,23 @@ mod tests {
         export(&path, &all).unwrap();
         assert_eq!(import(&path).unwrap(), [all[1].clone(), jack]);
         assert!(!std::fs::read_to_string(&path).unwrap().contains("secret-of"));
+    }
+
+    #[test]
+    fn what_the_manual_shows_is_read() {
+        let manual = include_str!("../../../../../docs/extensions.md");
+        let shown = manual.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("directory.txt");
+        std::fs::write(&path, shown).unwrap();
+        let all = import(&path).unwrap();
+        let numbers: Vec<_> = all.iter().map(|extension| extension.number.as_str()).collect();
+        assert_eq!(numbers, ["7001", "7002"]);
+        assert!(extension(EXAMPLE).is_ok());
+        let edit = serde_json::to_value(&all[1]).unwrap();
+        for name in edit.as_object().unwrap().keys().filter(|name| *name != "number") {
+            assert!(manual.contains(&format!("`{name}`")), "{name} is not described");
+        }
     }
 
     #[test]

@@ -102,6 +102,11 @@ impl Desk {
         answers.ok_or_else(|| Problem::busy("the phone is going off"))
     }
 
+    /// Whether a command of this name was asked for here.
+    pub fn is_own(id: Option<&str>) -> bool {
+        id.is_some_and(|id| id.starts_with(OWN))
+    }
+
     /// Whether a command that bears this name may be done: whoever asked for it here still waits. It is
     /// taken back no more.
     pub fn begin(&self, id: Option<&str>) -> bool {
@@ -155,7 +160,7 @@ impl Drop for Waits<'_> {
 }
 
 fn unkept() -> Problem {
-    let detail = "this has begun and is not kept yet: the disk stands still; ask later what came of it";
+    let detail = "this has begun and is not over yet; ask later what came of it";
     Problem::new(StatusCode::GATEWAY_TIMEOUT, detail)
 }
 

@@ -62,7 +62,9 @@ fn every_answer_is_data_for_this_site_alone() {
 #[test]
 fn what_is_too_much_is_refused() {
     let (_server, client, _desk, _commands) = server([127, 0, 75, 3], Limits::default());
-    assert_eq!(client.post("/api/commands", &"x".repeat(70_000)).status, 413);
+    let too_much = client.post("/api/commands", &"x".repeat(70_000));
+    assert_eq!(too_much.status, 413);
+    assert!(too_much.body.contains("at most 65536 bytes"), "{too_much:?}");
     assert_eq!(client.post("/api/commands", &"hold\n".repeat(257)).status, 400);
     assert_eq!(client.post("/api/commands", "\n \n").status, 400);
     assert_eq!(client.raw(&format!("GET /{} HTTP/1.0\r\n\r\n", "x".repeat(500_000))).status / 100, 4);

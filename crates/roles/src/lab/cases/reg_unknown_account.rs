@@ -7,7 +7,7 @@ pub(super) const CASE: Case = Case {
     topic: "Account registration",
     slug: "reg-unknown-account",
     title: "The server does not know the account",
-    deck: "The deck's server answers 404 to an account that it does not know.",
+    deck: "Some servers answer 404 to an account that they do not know, others 403; here it is 403.",
     teaches: "A strict server does not say whether an account exists: the trace is that of a wrong password, so check both.",
     desks: &[Desk::plain("7005", 900)],
     machines: &[],

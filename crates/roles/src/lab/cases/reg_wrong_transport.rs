@@ -8,7 +8,7 @@ pub(super) const CASE: Case = Case {
     slug: "reg-wrong-transport",
     title: "The account speaks by a transport that the server does not have",
     deck: "Incorrect registration information (wrong username/password/server address/port/transport type).",
-    teaches: "The connection is refused before any REGISTER leaves: compare Transport with what the server listens on.",
+    teaches: "The connection is refused before any REGISTER leaves, so the trace shows none until Transport is set right; then it shows a healthy registration. The phone's log tells the refusal: compare Transport with what the server listens on.",
     desks: &[Desk {
         name: "7001",
         tone_hz: 600,

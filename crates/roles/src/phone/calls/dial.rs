@@ -18,6 +18,11 @@ use crate::phone::locating::Located;
 use crate::phone::{Phone, Refused};
 use crate::role::Output;
 
+/// How a phone without an account gets one.
+const NO_ACCOUNT: [&str; 1] = [
+    "set account.1.enable 1 account.1.user_name NUMBER account.1.auth_name NUMBER account.1.password SECRET \
+     account.1.sip_server.1.address HOST",
+];
 /// How often a call follows 302 before it gives up.
 const MAX_REDIRECTS: u8 = 5;
 /// How long the busy tone is heard after a refusal.
@@ -123,16 +128,15 @@ impl Phone {
             self.lines.open_direct(&self.general, &self.desk.place, self.settings.model());
             return Ok(0);
         }
+        let shown = number;
         let number = wanted.unwrap_or_else(|| self.default_account());
         let known: Vec<String> =
-            self.lines.accounts.iter().map(|account| format!("account {}", account.number())).collect();
+            self.lines.accounts.iter().map(|it| format!("dial {shown} account {}", it.number())).collect();
         let Some(account) = self.lines.account(number) else {
-            let what = if known.is_empty() {
-                "No Account".into()
-            } else {
-                format!("account {number} is not enabled")
-            };
-            return Err(Refused { message: what, possible: known });
+            if known.is_empty() {
+                return Err(Refused::new("No Account: give one by --account or by `set`", &NO_ACCOUNT));
+            }
+            return Err(Refused { message: format!("account {number} is not enabled"), possible: known });
         };
         let free = account.line.settings.advanced.call_without_registration;
         if !account.state.is_registered() && !free {
