@@ -196,7 +196,8 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_written_is_named() {
-        let error = Capture::create(Path::new("/nowhere/a.pcap"), USUAL_SIZE_MB).err().expect("no such folder");
+        let error =
+            Capture::create(Path::new("/nowhere/a.pcap"), USUAL_SIZE_MB).err().expect("no such folder");
         assert!(error.to_string().contains("/nowhere/a.pcap"), "{error}");
     }
 }

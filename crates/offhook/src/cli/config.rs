@@ -178,7 +178,7 @@ fn line(path: &Path, fault: &Fault) -> String {
 
 /// Tells the faults of several files on standard error.
 fn tell_all(faults: &[(PathBuf, Fault)]) {
-    faults.iter().for_each(|(path, fault)| eprintln!("{}", line(path, fault)));
+    faults.iter().for_each(|(path, fault)| complain!("{}", line(path, fault)));
 }
 
 /// Tells a file's faults on standard error, in the order of its lines.

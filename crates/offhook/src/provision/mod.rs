@@ -210,7 +210,7 @@ pub fn restore(reader: &dyn Reader) -> io::Result<roles::provision::Restored> {
         let read = |row: store::Row| {
             let value = serde_json::from_str(&row.value);
             let tell = |error: &serde_json::Error| {
-                eprintln!("offhook: warning: {} {} is left out: {error}", table.name(), row.key);
+                complain!("offhook: warning: {} {} is left out: {error}", table.name(), row.key);
             };
             value.inspect_err(tell).ok()
         };

@@ -191,8 +191,13 @@ fn a_script_of_lines_waits_as_a_person_would() {
         text(&ended.stdout).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let told: Vec<_> = events
         .iter()
-        .filter(|event| event["id"].is_string() || ["registered", "answered", "ended"].iter().any(|it| event["event"] == *it))
-        .map(|event| format!("{} {}", event["event"].as_str().unwrap_or_default(), event["id"].as_str().unwrap_or("-")))
+        .filter(|event| {
+            event["id"].is_string()
+                || ["registered", "answered", "ended"].iter().any(|it| event["event"] == *it)
+        })
+        .map(|event| {
+            format!("{} {}", event["event"].as_str().unwrap_or_default(), event["id"].as_str().unwrap_or("-"))
+        })
         .collect();
     let expected = ["registered -", "done 1", "answered -", "done 2", "done 3"];
     assert_eq!(told[..5], expected, "{told:?}");
@@ -212,8 +217,16 @@ fn a_secret_is_in_no_usage_error_and_may_come_from_a_file() {
     let file = dir.path().join("secrets");
     std::fs::write(&file, "7001:swordfish-of-7001\n").expect("written");
     let path = file.to_string_lossy();
-    let arguments =
-        ["phone", "--stdio", "--account", "7001@127.0.71.1", "--secret-file", &path, "--listen", "127.0.71.12"];
+    let arguments = [
+        "phone",
+        "--stdio",
+        "--account",
+        "7001@127.0.71.1",
+        "--secret-file",
+        &path,
+        "--listen",
+        "127.0.71.12",
+    ];
     let ended = offhook(&arguments, "get account.1.user_name\nquit\n");
     assert!(text(&ended.stdout).contains("\"value\":\"7001\""), "{}", text(&ended.stdout));
     assert!(!text(&ended.stdout).contains("swordfish"));

@@ -64,7 +64,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let index = out::find_call(&tracks, call)?;
         if let Some(path) = &arguments.out {
             let count = out::write(&inputs, &tracks, index, path)?;
-            eprintln!("offhook: {count} packets of the call are in {}", path.display());
+            complain!("offhook: {count} packets of the call are in {}", path.display());
         }
         keep_call(&mut tracks, index);
     }

@@ -70,7 +70,7 @@ pub(super) fn write(inputs: &[Input], tracks: &Tracks, index: usize, path: &Path
     }
     file.flush().map_err(explain)?;
     if others > 0 {
-        eprintln!("offhook: {others} packets of another link type are left out: a pcap file has one");
+        complain!("offhook: {others} packets of another link type are left out: a pcap file has one");
     }
     Ok(count)
 }

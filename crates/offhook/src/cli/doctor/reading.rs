@@ -74,7 +74,7 @@ pub(super) fn read(inputs: Vec<Input>, doctor: &mut Doctor) -> Result<(), Failur
     match errors.first() {
         Some(error) if errors.len() == count => Err(Failure::Failed(error.clone())),
         _ => {
-            errors.iter().for_each(|error| eprintln!("offhook: {error}"));
+            errors.iter().for_each(|error| complain!("offhook: {error}"));
             Ok(())
         }
     }
@@ -176,7 +176,7 @@ fn bundle(name: &str, file: impl Read + Seek, teller: &SyncSender<Told>) -> io::
         let entry = match archive.by_index(index) {
             Ok(entry) => entry,
             Err(error) => {
-                eprintln!("offhook: {name}: file {} cannot be unpacked: {error}", index + 1);
+                complain!("offhook: {name}: file {} cannot be unpacked: {error}", index + 1);
                 continue;
             }
         };
@@ -186,7 +186,7 @@ fn bundle(name: &str, file: impl Read + Seek, teller: &SyncSender<Told>) -> io::
         let inner = format!("{name}/{}", String::from_utf8_lossy(entry.name_raw()));
         let stream = BufReader::new(entry.take(UNPACKED_LIMIT_BYTES));
         if let Err(error) = open_stream(&inner, stream, 1, teller) {
-            eprintln!("offhook: {inner}: {error}");
+            complain!("offhook: {inner}: {error}");
         }
     }
     Ok(())

@@ -235,7 +235,9 @@ fn proven(case: &Case, real: bool) -> Vec<String> {
         }
         script::Step::Lamp(who, meaning) => Some(format!("the lamp at {who} is {meaning}")),
         script::Step::Log(who, line) => Some(format!("`{}` in the log of {who}", line.trim_end())),
-        script::Step::Event(who, event, fields @ [_, ..], _) if fields.iter().all(|(_, it)| *it != "null") => {
+        script::Step::Event(who, event, fields @ [_, ..], _)
+            if fields.iter().all(|(_, it)| *it != "null") =>
+        {
             let fields: Vec<_> = fields.iter().map(|(name, value)| format!("{name} {value}")).collect();
             Some(format!("{who} tells {event} with {}", fields.join(", ")))
         }

@@ -186,9 +186,7 @@ pub(super) fn needs_virtual_time(case: &Case) -> Option<String> {
     let waits = || format!("waits for up to {} s and so needs virtual time", wait_ms / 1_000);
     let others =
         || (!case.machines.is_empty()).then(|| "has machines that only the simulated wire has".to_owned());
-    others()
-        .or_else(|| case.steps.iter().find_map(needs))
-        .or_else(|| (wait_ms > LONGEST_WAIT_MS).then(waits))
+    others().or_else(|| case.steps.iter().find_map(needs)).or_else(|| (wait_ms > LONGEST_WAIT_MS).then(waits))
 }
 
 /// Tries an address before anybody needs it, so that a taken port is told before the case begins.

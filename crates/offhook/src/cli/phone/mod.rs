@@ -155,7 +155,8 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     let mut store = store::open(arguments.dir.as_deref())?;
     let mut settings = settings::gather(&arguments, &mut *store)?;
     let general = PhoneSettings::read(&settings);
-    let capture = arguments.pcap.as_deref().map(|path| Capture::create(path, arguments.pcap_size)).transpose()?;
+    let capture =
+        arguments.pcap.as_deref().map(|path| Capture::create(path, arguments.pcap_size)).transpose()?;
     let (mut net, mut place) = stand(&arguments, &settings, &general, clock, &mut *store, &mut rng)?;
     // An address that was asked for is kept; else the phone goes where the machine goes.
     let is_free = arguments.listen.is_none_or(|listen| listen.ip.is_unspecified());
@@ -387,7 +388,8 @@ mod tests {
     fn a_phone_stands_at_an_address_that_others_reach() {
         let servers = [("127.0.0.1".to_owned(), 5060)];
         let asked = |text: &str| Some(text.parse::<Listen>().unwrap());
-        let at = |asked, servers: &[(String, u16)]| listen(asked, servers).map(|it| (it.ip.to_string(), it.port));
+        let at =
+            |asked, servers: &[(String, u16)]| listen(asked, servers).map(|it| (it.ip.to_string(), it.port));
         assert_eq!(at(None, &servers).unwrap(), ("127.0.0.1".to_owned(), None));
         assert_eq!(at(asked("127.0.50.1:5070"), &servers).unwrap(), ("127.0.50.1".to_owned(), Some(5_070)));
         assert_eq!(at(asked("0.0.0.0:5070"), &servers).unwrap(), ("127.0.0.1".to_owned(), Some(5_070)));

@@ -82,7 +82,7 @@ impl Arguments {
             if !folder.is_dir() {
                 return Err(Failure::usage(format!("--files: {} is no folder", folder.display())));
             }
-            eprintln!(
+            complain!(
                 "offhook: note: what lies in {} is open to whoever reaches a listener of files",
                 folder.display()
             );

@@ -98,7 +98,8 @@ fn the_end_of_the_input_ends_the_phone_when_its_calls_are_over() {
 #[test]
 fn a_parameter_that_does_nothing_says_so_when_it_is_set() {
     let mut bench = Bench::registered(&[]);
-    let kept = crate::settings::TABLE.iter().find(|row| !row.acts() && !row.key.contains(".X")).expect("a row");
+    let kept =
+        crate::settings::TABLE.iter().find(|row| !row.acts() && !row.key.contains(".X")).expect("a row");
     say(&mut bench, &format!("set {} \"{}\"", kept.key, kept.default));
     let about = bench.events.drain(..).find_map(|event| match event {
         EventKind::Value { about, .. } => about,
