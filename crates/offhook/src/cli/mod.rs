@@ -97,14 +97,14 @@ pub fn main() -> ExitCode {
 
 /// Runs the program with `arguments`, the first of which is its name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let given: Vec<OsString> = match config_file::expand(&Arguments::command(), arguments.into_iter().collect())
-    {
-        Ok(given) => given,
-        Err(why) => {
-            complain!("offhook: {why}");
-            return Failure::usage(why).code();
-        }
-    };
+    let given: Vec<OsString> =
+        match config_file::expand(&Arguments::command(), arguments.into_iter().collect()) {
+            Ok(given) => given,
+            Err(why) => {
+                complain!("offhook: {why}");
+                return Failure::usage(why).code();
+            }
+        };
     let arguments = match Arguments::try_parse_from(&given) {
         Ok(arguments) => arguments,
         Err(error) => {

@@ -38,13 +38,13 @@ pub(super) fn parse_at(text: &str) -> Result<SocketAddr, String> {
         return Ok(at);
     }
     let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
-    let whole = text.trim_matches(['[', ']']).parse::<IpAddr>();
+    let whole = text.trim_matches(['[', ']']).parse::<IpAddr>().ok();
     let ip = match (whole, host) {
-        (Ok(ip), _) => ip,
+        (Some(ip), _) => ip,
         (_, "localhost") => IpAddr::V4(Ipv4Addr::LOCALHOST),
         _ => host.trim_matches(['[', ']']).parse().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
     };
-    let port = port.parse().ok().filter(|_| whole.is_err()).unwrap_or(5_060);
+    let port = port.parse().ok().filter(|_| whole.is_none()).unwrap_or(5_060);
     Err(format!("write an address of this machine and a port, as in {}", SocketAddr::new(ip, port)))
 }
 
@@ -157,7 +157,7 @@ mod tests {
         check("localhost:5070", "127.0.0.1:5070");
         check("192.168.1.10", "192.168.1.10:5060");
         check("::1", "[::1]:5060");
-        check("::1:5060x", "127.0.0.1:5060");
+        check("::1:5060x", "[::1]:5060");
         check("pbx.example.com:5061", "127.0.0.1:5061");
         check("127.0.0.1:99999", "127.0.0.1:5060");
         check("", "127.0.0.1:5060");

@@ -446,7 +446,11 @@ fn redial_calls_the_last_number() {
 fn an_unregistered_account_does_not_call() {
     let mut bench = Bench::new(&[]);
     bench.input(Input::Start);
-    assert!(bench.refused("dial 7006").contains("not registered"));
+    bench.input(Input::Command(Command::read("dial 7006")));
+    bench.now += Duration::from_secs(20);
+    bench.input(Input::Wake);
+    let refused = |event: &EventKind| matches!(event, EventKind::Error { message, .. } if message.contains("not registered"));
+    assert!(bench.events.iter().any(refused));
     let mut bench = Bench::new(&[("account.1.advanced.outgoing_call_without_registration", "1")]);
     bench.input(Input::Start);
     bench.forget();

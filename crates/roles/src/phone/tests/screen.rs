@@ -272,11 +272,15 @@ fn a_wrong_value_is_refused_with_those_that_are_right() {
         let Some(EventKind::Error { possible, .. }) = bench.last_answer() else { panic!("no error") };
         assert_eq!(possible, wanted, "{line}");
     };
-    check("set account.1.enable maybe", "account.1.enable: expected 0 (off) or 1 (on)", &["0", "1"]);
+    check(
+        "set account.1.enable maybe",
+        "account.1.enable: expected 0 (off) or 1 (on)",
+        &["set account.1.enable 0", "set account.1.enable 1"],
+    );
     check("set nonsense 1", "no parameter is called nonsense", &[]);
     check(
         "get account.1.passwrd",
         "no parameter is called account.1.passwrd; did you mean account.1.password?",
-        &["account.1.password"],
+        &["get account.1.password"],
     );
 }
