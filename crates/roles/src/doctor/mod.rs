@@ -7,9 +7,12 @@
 pub mod capture;
 pub mod extract;
 pub mod filter;
+mod finding;
 pub mod follow;
 pub mod json;
 mod proof;
+mod report;
+mod rules;
 #[cfg(test)]
 mod tests;
 pub mod tracks;
@@ -22,7 +25,10 @@ use proto::Time;
 use proto::pcap;
 use proto::sip::framing::FramingError;
 
+pub use finding::{Evidence, Finding, Severity};
 pub use proof::{Carrier, Path, Proof};
+pub use report::{accepted, explain_text, junit, report_text, verdict};
+pub use rules::{Explanation, diagnose, document, explain, explanations};
 pub use tracks::Tracks;
 
 use capture::connections::{Connections, Spoken};

@@ -4,6 +4,7 @@
 mod cases;
 mod lamps;
 mod seeds;
+mod verdicts;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -6,10 +6,11 @@ mod out;
 mod reading;
 mod table;
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use roles::doctor::filter::Filter;
-use roles::doctor::{Doctor, Tracks, json};
+use roles::doctor::{Doctor, Finding, Severity, Tracks, json};
 
 use super::Failure;
 use crate::clock::Clock;
@@ -20,7 +21,7 @@ use crate::clock::Clock;
 pub(super) struct Arguments {
     /// Captures (pcap, pcapng, snoop), logs, configuration files, folders, zip bundles; all may be gzipped. `-` is
     /// standard input
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present = "explain", value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// One JSON object on standard output
     #[arg(long)]
@@ -40,6 +41,36 @@ pub(super) struct Arguments {
     /// Writes the packets of that call, its sound among them, to a capture of its own
     #[arg(long, value_name = "FILE.pcap", requires = "call")]
     out: Option<PathBuf>,
+    /// What a code means, how it is proven and what to do
+    #[arg(long, value_name = "CODE", conflicts_with = "paths")]
+    explain: Option<String>,
+    /// Findings that are known and accepted: a code and a subject a line; only new ones count
+    #[arg(long, value_name = "FILE")]
+    accept: Option<PathBuf>,
+    /// Writes the findings as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// From which severity on the exit status is 1
+    #[arg(long, value_name = "SEVERITY", default_value = "error")]
+    fail_on: FailOn,
+}
+
+/// What makes the exit status 1.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum FailOn {
+    /// A finding of severity error.
+    Error,
+    /// A finding of severity warning or error.
+    Warning,
+}
+
+impl FailOn {
+    fn least(self) -> Severity {
+        match self {
+            Self::Error => Severity::Error,
+            Self::Warning => Severity::Warning,
+        }
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -48,18 +79,24 @@ Examples:
   offhook doctor a.pcapng --calls --filter 'number:7001 status:4xx'
   tcpdump -w - | offhook doctor - --json
   offhook doctor a.pcap --call 1750a8c0 --out call.pcap
+  offhook doctor case/ --accept known.txt --junit findings.xml --fail-on warning
+  offhook doctor --explain reg.403
 
 Filter words: from:, to:, number:, address:, method:, status:, call-id:, after:, before:, or any word alone;
 all must hold, `!` before one turns it round. Times are UTC.";
 
 /// Runs the command.
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if let Some(code) = &arguments.explain {
+        return explain(code);
+    }
     let filter = arguments.filter.as_deref().map(Filter::parse).transpose();
     let filter = filter.map_err(|error| Failure::usage(format!("--filter: {error}")))?.unwrap_or_default();
     let inputs = inputs::find(&arguments.paths)?;
     let mut doctor = Doctor::new(Clock::start().now());
     reading::read(inputs.clone(), &mut doctor)?;
     let mut tracks = doctor.finish();
+    let findings = judge(&tracks, arguments)?;
     if let Some(call) = &arguments.call {
         let index = out::find_call(&tracks, call)?;
         if let Some(path) = &arguments.out {
@@ -70,14 +107,64 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let keep = Keep::new(&tracks, &filter);
     if arguments.json {
-        println!("{}", keep.json(json::report(&tracks, Vec::new())));
+        let rows = findings.iter().map(|finding| finding.to_json(&tracks)).collect();
+        println!("{}", keep.json(json::report(&tracks, rows)));
     } else {
+        if !arguments.calls {
+            println!("{}", roles::doctor::report_text(&tracks, &findings, painter()));
+        }
         print!("{}", table::show(&tracks, &keep, arguments.calls));
     }
     if arguments.ladder {
         print!("{}", ladder::show(&inputs, &tracks, &keep, arguments.call.is_some())?);
     }
-    Ok(())
+    let least = arguments.fail_on.least();
+    match findings.iter().filter(|finding| finding.severity >= least).count() {
+        0 => Ok(()),
+        count => Err(Failure::Failed(format!("{count} findings of severity {} or worse", least.word()))),
+    }
+}
+
+/// The findings but those that are accepted; written as JUnit where that is asked for.
+fn judge(tracks: &Tracks, arguments: &Arguments) -> Result<Vec<Finding>, Failure> {
+    let mut findings = roles::doctor::diagnose(tracks);
+    if let Some(path) = &arguments.accept {
+        let file = std::fs::read_to_string(path)
+            .map_err(|error| Failure::usage(format!("--accept: {} cannot be read: {error}", path.display())))?;
+        findings = roles::doctor::accepted(&file, findings);
+    }
+    if let Some(path) = &arguments.junit {
+        std::fs::write(path, roles::doctor::junit(&findings))
+            .map_err(|error| Failure::Failed(format!("--junit: {} cannot be written: {error}", path.display())))?;
+    }
+    Ok(findings)
+}
+
+fn explain(code: &str) -> Result<(), Failure> {
+    match roles::doctor::explain_text(code) {
+        Some(text) => {
+            print!("{text}");
+            Ok(())
+        }
+        None => {
+            let codes: Vec<&str> = roles::doctor::explanations().map(|it| it.code).collect();
+            Err(Failure::usage(format!("no finding has the code `{code}`; there are: {}", codes.join(", "))))
+        }
+    }
+}
+
+/// Colours for a terminal, none in a pipe.
+fn painter() -> fn(Severity, &str) -> String {
+    let is_terminal = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    if !is_terminal {
+        return |_, word| word.to_owned();
+    }
+    |severity, word| match severity {
+        Severity::Error => format!("\u{1b}[31m{word}\u{1b}[0m"),
+        Severity::Warning => format!("\u{1b}[33m{word}\u{1b}[0m"),
+        Severity::Info => word.to_owned(),
+    }
+>>>>>>> b77853c (The doctor's rules: findings with proof, cause and remedy for every code; each case of the lab has its verdict)
 }
 
 /// Leaves one call and its streams.

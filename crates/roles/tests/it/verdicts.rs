@@ -1,0 +1,93 @@
+//! The doctor over the lab: each case, captured at the machine that it names, ends with exactly its verdict.
+
+use proto::Time;
+use proto::pcap::{Item, Reader, Transport, Writer, file_header};
+use proto::sip::flow::Transport as Carrier;
+use roles::doctor::tracks::FileKind;
+use roles::doctor::{Captured, Doctor, Finding, Severity, Tracks, diagnose};
+use roles::lab::ears::ToneEars;
+use roles::lab::script::{Stage, play};
+use roles::lab::{Case, Link, Passed, Simulated, captured_at, cases};
+
+/// Plays a case and takes the capture at its machine.
+fn capture(case: &Case, seed: u64) -> Vec<u8> {
+    let ears = |desk: &roles::lab::Desk, seed| Box::new(ToneEars::new(desk.tone_hz, seed)) as _;
+    let mut stage = Simulated::new(case, Link::DESK, seed, ears).expect("settings that a phone takes");
+    play(case, &mut stage);
+    written(&captured_at(stage.passed(), stage.ip(case.capture_at)))
+}
+
+fn written(passed: &[Passed]) -> Vec<u8> {
+    let mut file = file_header().to_vec();
+    let mut writer = Writer::new();
+    for packet in passed {
+        let transport = if packet.transport == Carrier::Udp { Transport::Udp } else { Transport::Tcp };
+        writer.write(packet.at, packet.from, packet.to, transport, &packet.bytes, &mut file);
+    }
+    file
+}
+
+fn read(file: &[u8]) -> Tracks {
+    let mut doctor = Doctor::new(Time::from_secs(1_700_000_000));
+    let index = doctor.begin("case.pcap", FileKind::Capture).expect("room");
+    let mut reader = Reader::new();
+    reader.push(file);
+    reader.filled(0);
+    while let Some(item) = reader.next() {
+        match item {
+            Item::Packet(p) => doctor.handle(&Captured {
+                file: index,
+                number: p.number,
+                offset: p.offset,
+                at: p.at,
+                link: p.link,
+                bytes: p.bytes,
+                wire_bytes: p.wire_bytes,
+            }),
+            Item::Note(note) => doctor.note(index, &note),
+        }
+    }
+    doctor.finish()
+}
+
+fn above_info(findings: &[Finding]) -> Vec<(&str, &str)> {
+    let grave = findings.iter().filter(|finding| finding.severity > Severity::Info);
+    let mut all: Vec<_> = grave.map(|finding| (finding.code.as_str(), finding.subject.as_str())).collect();
+    all.sort_unstable();
+    all
+}
+
+/// Cases whose proof is an ICMP error or a TCP reset, which the simulated wire tells its machines and does not
+/// write into captures.
+const NOT_ON_THE_WIRE: &[&str] = &["reg-port-closed", "reg-wrong-transport"];
+
+#[test]
+fn every_case_has_its_verdict() {
+    let judged = cases().iter().filter(|case| !NOT_ON_THE_WIRE.contains(&case.slug));
+    let wrong = judged.filter_map(|case| {
+        let tracks = read(&capture(case, 1));
+        let findings = diagnose(&tracks);
+        let mut meant = case.verdict.to_vec();
+        meant.sort_unstable();
+        let report = || {
+            let text = roles::doctor::report_text(&tracks, &findings, |_, word| word.to_owned());
+            format!("{}: {:?} instead of {meant:?}\n{text}", case.slug, above_info(&findings))
+        };
+        (above_info(&findings) != meant).then(report)
+    });
+    let wrong: Vec<String> = wrong.collect();
+    assert!(wrong.is_empty(), "{} cases have another verdict\n\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn each_finding_is_proven_by_packets_of_the_capture() {
+    for case in cases() {
+        let tracks = read(&capture(case, 2));
+        let packets = tracks.files.first().and_then(|file| file.packets).unwrap_or_default();
+        for finding in diagnose(&tracks).iter().filter(|finding| finding.severity > Severity::Info) {
+            let is_inside = |number: u32| u64::from(number) >= 1 && u64::from(number) <= packets;
+            assert!(!finding.evidence.is_empty(), "{} {} has no proof", case.slug, finding.code);
+            assert!(finding.evidence.iter().all(|one| is_inside(one.proof.number)), "{} {finding:?}", case.slug);
+        }
+    }
+}
