@@ -140,7 +140,11 @@ fn cut_and_foreign_files_are_told_and_the_rest_is_read() {
         "<Tue Nov 2 15:28:58 2021> ipphone[1]: 0 Register Fail, Timeout\n",
     )
     .expect("written");
-    let told = json(&run(&[".", "--json"], folder.path()));
+    let ended = run(&[".", "--json"], folder.path());
+    let told: Value = serde_json::from_slice(&ended.stdout).expect("JSON");
+    let finding = &told["findings"][0];
+    assert_eq!((ended.status.code(), &finding["code"]), (Some(1), &"reg.timeout".into()), "{told}");
+    assert_eq!((&finding["evidence"][0]["line"], &finding["severity"]), (&1.into(), &"error".into()));
     let file = |name: &str| {
         let files = told["files"].as_array().expect("files");
         files
@@ -158,4 +162,28 @@ fn cut_and_foreign_files_are_told_and_the_rest_is_read() {
         (&1.into(), &"2021-11-02T15:28:58.000Z".into())
     );
     assert!(file("notes.txt")["notes"][0].as_str().expect("a note").contains("neither"));
+}
+
+/// Findings as a person, a script and a build server get them.
+#[test]
+fn findings_are_told_explained_accepted_and_counted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = "<Tue Nov 2 15:28:58 2021> ipphone[1]: 0 Registering To:< sip:6618@192.168.50.19\n\
+               <Tue Nov 2 15:28:58 2021> ipphone[1]: 0 Register Fail, 403 Forbidden\n";
+    std::fs::write(folder.path().join("sys.log"), log).expect("written");
+    std::fs::write(folder.path().join("known.txt"), "reg.403 6618 # since May\n").expect("written");
+    let refused = run(&["sys.log", "--junit", "out.xml"], folder.path());
+    let report = String::from_utf8_lossy(&refused.stdout).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{report}");
+    assert!(report.starts_with("6618: the server refuses the registration."), "{report}");
+    assert!(report.contains("sys.log line 2") && report.contains("remedy  1. Double check the account"), "{report}");
+    let junit = std::fs::read_to_string(folder.path().join("out.xml")).expect("written");
+    assert!(junit.contains("failures=\"1\"") && junit.contains("name=\"reg.403 6618\""), "{junit}");
+    let accepted = run(&["sys.log", "--accept", "known.txt"], folder.path());
+    assert_eq!(accepted.status.code(), Some(0), "{}", text(&accepted));
+    let explained = text(&run(&["--explain", "call.404"], folder.path()));
+    assert!(explained.starts_with("call.NNN: ") && explained.contains("\nRemedy\n1. "), "{explained}");
+    let unknown = run(&["--explain", "call.nothing"], folder.path());
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("reg.403"));
+    assert_eq!(unknown.status.code(), Some(2));
 }

@@ -119,6 +119,30 @@ struct Around {
     tunnels: u8,
 }
 
+/// Reads one capture that is held in memory.
+pub fn read_capture(name: &str, file: &[u8], collected: Time) -> Tracks {
+    let mut doctor = Doctor::new(collected);
+    let Some(index) = doctor.begin(name, FileKind::Capture) else { return doctor.finish() };
+    let mut reader = pcap::Reader::new();
+    reader.push(file);
+    reader.filled(0);
+    while let Some(item) = reader.next() {
+        match item {
+            pcap::Item::Packet(packet) => doctor.handle(&Captured {
+                file: index,
+                number: packet.number,
+                offset: packet.offset,
+                at: packet.at,
+                link: packet.link,
+                bytes: packet.bytes,
+                wire_bytes: packet.wire_bytes,
+            }),
+            pcap::Item::Note(note) => doctor.note(index, &note),
+        }
+    }
+    doctor.finish()
+}
+
 impl Doctor {
     /// A new case that was collected at about this time.
     pub fn new(collected: Time) -> Self {

@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 
 use proto::Time;
-use proto::pcap::{Item, Reader, Transport, Writer, file_header};
+use proto::pcap::{Transport, Writer, file_header};
 
-use super::tracks::{By, FileKind, Outcome};
-use super::{Captured, Doctor, Tracks};
+use super::tracks::{By, Outcome};
+use super::{Tracks, read_capture};
 
 const PHONE: &str = "192.168.80.23:5060";
 const SERVER: &str = "192.168.50.19:5060";
@@ -25,26 +25,7 @@ pub(super) fn judge(datagrams: &[(u64, &str, &str, String)]) -> Tracks {
 }
 
 pub(super) fn read(file: &[u8]) -> Tracks {
-    let mut doctor = Doctor::new(Time::from_secs(1_700_000_000));
-    let index = doctor.begin("a.pcap", FileKind::Capture).unwrap();
-    let mut reader = Reader::new();
-    reader.push(file);
-    reader.filled(0);
-    while let Some(item) = reader.next() {
-        match item {
-            Item::Packet(p) => doctor.handle(&Captured {
-                file: index,
-                number: p.number,
-                offset: p.offset,
-                at: p.at,
-                link: p.link,
-                bytes: p.bytes,
-                wire_bytes: p.wire_bytes,
-            }),
-            Item::Note(note) => doctor.note(index, &note),
-        }
-    }
-    doctor.finish()
+    read_capture("a.pcap", file, Time::from_secs(1_700_000_000))
 }
 
 /// A request; `more` are whole lines with LF.

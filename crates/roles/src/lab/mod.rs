@@ -30,5 +30,5 @@ pub use party::{Does, Happens, Party};
 pub use phone_part::PhonePart;
 pub use script::{Actor, Case, Desk, Outcome, Step};
 pub use stage::Simulated;
-pub use wire::{Fate, Link, Passed, captured_at};
+pub use wire::{Fate, Link, Passed, capture_file, captured_at};
 pub use world::{SeatId, Stuck, Told, World};

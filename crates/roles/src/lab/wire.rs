@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
+use proto::pcap;
 use proto::sip::flow::Transport;
 use proto::{Rng, Time};
 
@@ -115,6 +116,20 @@ pub fn captured_at(passed: &[Passed], ip: IpAddr) -> Vec<Passed> {
     let mut captured: Vec<Passed> = seen.collect();
     captured.sort_by_key(|packet| packet.at);
     captured
+}
+
+/// Packets as a capture file.
+pub fn capture_file(passed: &[Passed]) -> Vec<u8> {
+    let mut writer = pcap::Writer::new();
+    let mut file = pcap::file_header().to_vec();
+    for packet in passed {
+        let transport = match packet.transport {
+            Transport::Udp => pcap::Transport::Udp,
+            Transport::Tcp | Transport::Tls => pcap::Transport::Tcp,
+        };
+        writer.write(packet.at, packet.from, packet.to, transport, &packet.bytes, &mut file);
+    }
+    file
 }
 
 #[cfg(test)]

@@ -1,53 +1,21 @@
 //! The doctor over the lab: each case, captured at the machine that it names, ends with exactly its verdict.
 
 use proto::Time;
-use proto::pcap::{Item, Reader, Transport, Writer, file_header};
-use proto::sip::flow::Transport as Carrier;
-use roles::doctor::tracks::FileKind;
-use roles::doctor::{Captured, Doctor, Finding, Severity, Tracks, diagnose};
+use roles::doctor::{Finding, Severity, Tracks, diagnose, read_capture};
 use roles::lab::ears::ToneEars;
 use roles::lab::script::{Stage, play};
-use roles::lab::{Case, Link, Passed, Simulated, captured_at, cases};
+use roles::lab::{Case, Link, Simulated, capture_file, captured_at, cases};
 
 /// Plays a case and takes the capture at its machine.
 fn capture(case: &Case, seed: u64) -> Vec<u8> {
     let ears = |desk: &roles::lab::Desk, seed| Box::new(ToneEars::new(desk.tone_hz, seed)) as _;
     let mut stage = Simulated::new(case, Link::DESK, seed, ears).expect("settings that a phone takes");
     play(case, &mut stage);
-    written(&captured_at(stage.passed(), stage.ip(case.capture_at)))
-}
-
-fn written(passed: &[Passed]) -> Vec<u8> {
-    let mut file = file_header().to_vec();
-    let mut writer = Writer::new();
-    for packet in passed {
-        let transport = if packet.transport == Carrier::Udp { Transport::Udp } else { Transport::Tcp };
-        writer.write(packet.at, packet.from, packet.to, transport, &packet.bytes, &mut file);
-    }
-    file
+    capture_file(&captured_at(stage.passed(), stage.ip(case.capture_at)))
 }
 
 fn read(file: &[u8]) -> Tracks {
-    let mut doctor = Doctor::new(Time::from_secs(1_700_000_000));
-    let index = doctor.begin("case.pcap", FileKind::Capture).expect("room");
-    let mut reader = Reader::new();
-    reader.push(file);
-    reader.filled(0);
-    while let Some(item) = reader.next() {
-        match item {
-            Item::Packet(p) => doctor.handle(&Captured {
-                file: index,
-                number: p.number,
-                offset: p.offset,
-                at: p.at,
-                link: p.link,
-                bytes: p.bytes,
-                wire_bytes: p.wire_bytes,
-            }),
-            Item::Note(note) => doctor.note(index, &note),
-        }
-    }
-    doctor.finish()
+    read_capture("case.pcap", file, Time::from_secs(1_700_000_000))
 }
 
 fn above_info(findings: &[Finding]) -> Vec<(&str, &str)> {

@@ -58,9 +58,7 @@ pub(super) struct Arguments {
 /// What makes the exit status 1.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum FailOn {
-    /// A finding of severity error.
     Error,
-    /// A finding of severity warning or error.
     Warning,
 }
 
@@ -121,6 +119,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let least = arguments.fail_on.least();
     match findings.iter().filter(|finding| finding.severity >= least).count() {
         0 => Ok(()),
+        1 => Err(Failure::Failed(format!("1 finding of severity {} or worse", least.word()))),
         count => Err(Failure::Failed(format!("{count} findings of severity {} or worse", least.word()))),
     }
 }
@@ -164,7 +163,6 @@ fn painter() -> fn(Severity, &str) -> String {
         Severity::Warning => format!("\u{1b}[33m{word}\u{1b}[0m"),
         Severity::Info => word.to_owned(),
     }
->>>>>>> b77853c (The doctor's rules: findings with proof, cause and remedy for every code; each case of the lab has its verdict)
 }
 
 /// Leaves one call and its streams.

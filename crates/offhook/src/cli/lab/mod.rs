@@ -9,20 +9,21 @@ mod real;
 pub(super) mod words;
 
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use media::NARROWBAND_HZ;
 use media::wav::Wav;
-use proto::pcap;
-use proto::sip::Transport;
 use roles::lab::script::{self, Outcome, Stage};
-use roles::lab::{Case, Fate, Link, Passed, Simulated};
+use roles::doctor::{Finding, Tracks};
+use roles::lab::{Case, Fate, Link, Passed, Simulated, capture_file, captured_at};
 use roles::settings::distance;
 use roles::trace::Row;
 use serde_json::json;
 
 use super::{Failure, if_read};
+use crate::clock::Clock;
 use crate::sound::Recording;
 use crate::store;
 use ears::{EngineEars, Listener};
@@ -143,17 +144,20 @@ fn list(as_json: bool) -> io::Result<()> {
 }
 
 fn play(case: &Case, arguments: &Arguments) -> Result<(), Failure> {
-    let Played { outcome, passed, recordings } = match arguments.real {
+    let Played { outcome, passed, at, recordings } = match arguments.real {
         true => play_real(case)?,
         false => play_simulated(case, arguments.seed)?,
     };
+    let judged = capture_file(&captured_at(&passed, at));
+    let tracks = roles::doctor::read_capture(case.slug, &judged, Clock::start().now());
+    let findings = roles::doctor::diagnose(&tracks);
     if let Some(path) = &arguments.pcap {
         save_capture(path, &passed)?;
     }
     if let Some(folder) = &arguments.wav {
         save_recordings(folder, &recordings)?;
     }
-    if_read(tell(case, &outcome, arguments))?;
+    if_read(tell(case, &outcome, (&tracks, &findings), arguments))?;
     match outcome.as_expected() {
         true => Ok(()),
         false => Err(Failure::Failed(format!("{} did not go as the case says", case.slug))),
@@ -164,6 +168,8 @@ fn play(case: &Case, arguments: &Arguments) -> Result<(), Failure> {
 struct Played {
     outcome: Outcome,
     passed: Vec<Passed>,
+    /// Where the capture is taken that the doctor judges.
+    at: IpAddr,
     recordings: Vec<(String, Recording)>,
 }
 
@@ -177,17 +183,24 @@ fn play_simulated(case: &Case, seed: u64) -> Result<Played, Failure> {
     })
     .map_err(Failure::Failed)?;
     let outcome = script::play(case, &mut stage);
-    Ok(Played { outcome, passed: stage.passed().to_vec(), recordings })
+    let (passed, at) = (stage.passed().to_vec(), stage.ip(case.capture_at));
+    Ok(Played { outcome, passed, at, recordings })
 }
 
 fn play_real(case: &Case) -> Result<Played, Failure> {
     let mut stage = real::Loopback::new(case)?;
     let mut outcome = script::play(case, &mut stage);
     outcome.faults.splice(..0, stage.take_trouble());
-    Ok(Played { outcome, passed: stage.passed().to_vec(), recordings: stage.recordings() })
+    let (passed, at) = (stage.passed().to_vec(), stage.ip(case.capture_at));
+    Ok(Played { outcome, passed, at, recordings: stage.recordings() })
 }
 
-fn tell(case: &Case, outcome: &Outcome, arguments: &Arguments) -> io::Result<()> {
+fn tell(
+    case: &Case,
+    outcome: &Outcome,
+    (tracks, findings): (&Tracks, &[Finding]),
+    arguments: &Arguments,
+) -> io::Result<()> {
     let mut out = io::stdout().lock();
     if arguments.json {
         let events: Vec<_> =
@@ -195,13 +208,14 @@ fn tell(case: &Case, outcome: &Outcome, arguments: &Arguments) -> io::Result<()>
         let seed = (!arguments.real).then_some(arguments.seed);
         let ladder: Vec<_> = outcome.ladder.iter().map(Row::to_json).collect();
         let seen = if outcome.as_expected() { proven(case, arguments.real) } else { Vec::new() };
-        let findings = |(code, subject): &(&str, &str)| json!({ "code": code, "subject": subject });
-        let verdict: Vec<_> = case.verdict.iter().map(findings).collect();
+        let meant = |(code, subject): &(&str, &str)| json!({ "code": code, "subject": subject });
+        let verdict: Vec<_> = case.verdict.iter().map(meant).collect();
+        let findings: Vec<_> = findings.iter().map(|finding| finding.to_json(tracks)).collect();
         let document = json!({
             "case": case.slug, "topic": case.topic, "title": case.title, "deck": case.deck,
             "explanation": case.teaches, "real": arguments.real, "seed": seed,
             "as_expected": outcome.as_expected(), "faults": outcome.faults, "seen": seen, "ladder": ladder,
-            "capture_at": case.capture_at, "verdict": verdict, "events": events,
+            "capture_at": case.capture_at, "verdict": verdict, "findings": findings, "events": events,
         });
         return writeln!(out, "{document}");
     }
@@ -209,6 +223,10 @@ fn tell(case: &Case, outcome: &Outcome, arguments: &Arguments) -> io::Result<()>
     writeln!(out, "{}", roles::trace::text(&outcome.ladder))?;
     writeln!(out, "The deck: {}", case.deck)?;
     writeln!(out, "To learn: {}\n", case.teaches)?;
+    for finding in findings {
+        let (severity, title) = (finding.severity.word(), &finding.title);
+        writeln!(out, "The doctor at {}: {severity} {} {}: {title}", case.capture_at, finding.code, finding.subject)?;
+    }
     let paint = Paint::of(&io::stdout());
     for fault in &outcome.faults {
         writeln!(out, "{}: {fault}", paint.red("NOT AS EXPECTED"))?;
@@ -247,17 +265,10 @@ fn proven(case: &Case, real: bool) -> Vec<String> {
 }
 
 fn save_capture(path: &Path, passed: &[Passed]) -> Result<(), Failure> {
-    let mut writer = pcap::Writer::new();
-    let mut bytes = pcap::file_header().to_vec();
     // What a firewall or the way has swallowed was seen by nobody who could have captured it there.
-    for packet in passed.iter().filter(|packet| matches!(packet.fate, Fate::Arrived | Fate::Doubled)) {
-        let transport = match packet.transport {
-            Transport::Udp => pcap::Transport::Udp,
-            Transport::Tcp | Transport::Tls => pcap::Transport::Tcp,
-        };
-        writer.write(packet.at, packet.from, packet.to, transport, &packet.bytes, &mut bytes);
-    }
-    save(path, &bytes, "--pcap")
+    let arrived = |packet: &&Passed| matches!(packet.fate, Fate::Arrived | Fate::Doubled);
+    let arrived: Vec<Passed> = passed.iter().filter(arrived).cloned().collect();
+    save(path, &capture_file(&arrived), "--pcap")
 }
 
 fn save_recordings(folder: &Path, recordings: &[(String, Recording)]) -> Result<(), Failure> {

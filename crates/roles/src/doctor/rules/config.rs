@@ -41,11 +41,13 @@ pub(super) fn judge(case: &Case<'_>, found: &mut Findings) {
 
 fn code_of(kind: FaultKind, is_boot: bool) -> &'static str {
     match kind {
-        FaultKind::BootLine => "boot.syntax",
+        FaultKind::BootLine | FaultKind::BadInclude => "boot.syntax",
         FaultKind::MissingHeader | FaultKind::MissingEquals if is_boot => "boot.syntax",
-        FaultKind::MissingHeader | FaultKind::MissingEquals | FaultKind::TooMuch => "cfg.syntax",
-        FaultKind::UnknownKey => "cfg.unknown-key",
+        FaultKind::MissingHeader | FaultKind::MissingEquals | FaultKind::Section | FaultKind::TooMuch => "cfg.syntax",
+        FaultKind::UnknownKey | FaultKind::OtherGeneration => "cfg.unknown-key",
         FaultKind::BadIndex | FaultKind::BeyondModel | FaultKind::BadValue => "cfg.bad-value",
+        FaultKind::TrailingComment | FaultKind::Literal => "cfg.bad-value",
+        FaultKind::WebPage | FaultKind::Empty | FaultKind::Binary => "prov.not-a-config",
         FaultKind::Duplicate => "cfg.duplicate",
         FaultKind::ByteOrderMark | FaultKind::SmartQuotes | FaultKind::NotUtf8 => "cfg.encoding",
     }

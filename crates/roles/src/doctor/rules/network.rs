@@ -107,7 +107,8 @@ const MANY: usize = 4;
 fn offers(case: &Case<'_>, found: &mut Findings) {
     let silent = case.tracks.leases.iter().filter(|lease| {
         let discovers: Vec<_> = lease.messages.iter().filter(|it| it.kind == DISCOVER).collect();
-        let answered = lease.messages.iter().any(|it| matches!(it.kind, OFFER | ACK));
+        // Who asks for an address of a certain server was offered it, even where the capture lacks that.
+        let answered = lease.messages.iter().any(|it| matches!(it.kind, OFFER | ACK) || (it.kind == REQUEST && it.server.is_some()));
         let (Some(first), Some(last)) = (discovers.first(), discovers.last()) else { return false };
         let waited = case.rest(last.proof).max(last.proof.at.since(first.proof.at));
         !answered && (discovers.len() >= 2 && waited >= Duration::from_secs(1) || waited >= SHORT * 2)
