@@ -176,7 +176,10 @@ fn findings_are_told_explained_accepted_and_counted() {
     let report = String::from_utf8_lossy(&refused.stdout).into_owned();
     assert_eq!(refused.status.code(), Some(1), "{report}");
     assert!(report.starts_with("6618: the server refuses the registration."), "{report}");
-    assert!(report.contains("sys.log line 2") && report.contains("remedy  1. Double check the account"), "{report}");
+    assert!(
+        report.contains("sys.log line 2") && report.contains("remedy  1. Double check the account"),
+        "{report}"
+    );
     let junit = std::fs::read_to_string(folder.path().join("out.xml")).expect("written");
     assert!(junit.contains("failures=\"1\"") && junit.contains("name=\"reg.403 6618\""), "{junit}");
     let accepted = run(&["sys.log", "--accept", "known.txt"], folder.path());

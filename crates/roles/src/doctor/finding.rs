@@ -92,7 +92,8 @@ impl Finding {
     /// As [`Finding::proof`].
     pub fn prove(&mut self, proof: Option<Proof>, what: impl Into<String>) {
         let Some(proof) = proof else { return };
-        let is_known = self.evidence.iter().any(|one| (one.proof.file, one.proof.number) == (proof.file, proof.number));
+        let is_known =
+            self.evidence.iter().any(|one| (one.proof.file, one.proof.number) == (proof.file, proof.number));
         if !is_known && self.evidence.len() < EVIDENCE_LIMIT {
             self.evidence.push(Evidence { proof, what: what.into() });
         }

@@ -41,12 +41,19 @@ pub fn report_text(tracks: &Tracks, findings: &[Finding], paint: fn(Severity, &s
     for finding in findings {
         let word = paint(finding.severity, finding.severity.word());
         // Writing into a string cannot fail.
-        let _ = writeln!(text, "\n{word} {}  {}: {}", finding.code, shown(&finding.subject), shown(&finding.title));
+        let _ = writeln!(
+            text,
+            "\n{word} {}  {}: {}",
+            finding.code,
+            shown(&finding.subject),
+            shown(&finding.title)
+        );
         let _ = writeln!(text, "  cause   {}", shown(&finding.cause));
         for one in &finding.evidence {
             let kind = if one.is_packet(tracks) { "packet" } else { "line" };
             let file = shown(tracks.file_name(one.proof));
-            let at = if one.proof.at == proto::Time::ZERO { String::new() } else { format!("  {}", one.proof.at) };
+            let at =
+                if one.proof.at == proto::Time::ZERO { String::new() } else { format!("  {}", one.proof.at) };
             let _ = writeln!(text, "  proof   {file} {kind} {}{at}  {}", one.proof.number, shown(&one.what));
         }
         if finding.severity > Severity::Info {
@@ -74,10 +81,16 @@ fn wanted(tracks: &Tracks, findings: &[Finding]) -> String {
     }
     let has = |kind: FileKind| tracks.files.iter().any(|file| file.kind == kind);
     let lacks = [
-        (!has(FileKind::Capture), "the phone's packet trace (it must hold effective information: filter sip and look)"),
+        (
+            !has(FileKind::Capture),
+            "the phone's packet trace (it must hold effective information: filter sip and look)",
+        ),
         (!has(FileKind::Log), "the phone's system log"),
         (!has(FileKind::Config), "the phone's configuration file"),
-        (true, "topology, models and firmware of both ends, since when and how often; a video where it is hard to describe"),
+        (
+            true,
+            "topology, models and firmware of both ends, since when and how often; a video where it is hard to describe",
+        ),
     ];
     let mut text = "\nTo be sent along, where this does not solve it:\n".to_owned();
     for (_, what) in lacks.iter().filter(|(lacks, _)| *lacks) {
@@ -98,10 +111,15 @@ pub fn accepted(file: &str, findings: Vec<Finding>) -> Vec<Finding> {
         .lines()
         .map(|line| line.split('#').next().unwrap_or_default().trim())
         .filter(|line| !line.is_empty())
-        .map(|line| line.split_once(char::is_whitespace).map_or((line, None), |(code, subject)| (code, Some(subject.trim()))))
+        .map(|line| {
+            line.split_once(char::is_whitespace)
+                .map_or((line, None), |(code, subject)| (code, Some(subject.trim())))
+        })
         .collect();
     let is_known = |finding: &Finding| {
-        lines.iter().any(|(code, subject)| *code == finding.code && subject.is_none_or(|subject| subject == finding.subject))
+        lines.iter().any(|(code, subject)| {
+            *code == finding.code && subject.is_none_or(|subject| subject == finding.subject)
+        })
     };
     findings.into_iter().filter(|finding| !is_known(finding)).collect()
 }
@@ -120,7 +138,10 @@ pub fn junit(findings: &[Finding]) -> String {
         let name = xml(&format!("{} {}", finding.code, finding.subject));
         let said = xml(&format!("{}: {}", finding.title, finding.cause));
         let _ = match finding.severity {
-            Severity::Info => writeln!(text, "  <testcase classname=\"doctor\" name=\"{name}\"><system-out>{said}</system-out></testcase>"),
+            Severity::Info => writeln!(
+                text,
+                "  <testcase classname=\"doctor\" name=\"{name}\"><system-out>{said}</system-out></testcase>"
+            ),
             severity => writeln!(
                 text,
                 "  <testcase classname=\"doctor\" name=\"{name}\"><failure type=\"{}\" message=\"{said}\"/></testcase>",
@@ -172,7 +193,10 @@ mod tests {
     #[test]
     fn hostile_text_is_escaped() {
         let xml = junit(&findings());
-        assert!(xml.contains("tests=\"2\" failures=\"1\"") && xml.contains("a &lt;b&gt; &amp; \u{fffd}[2J"), "{xml}");
+        assert!(
+            xml.contains("tests=\"2\" failures=\"1\"") && xml.contains("a &lt;b&gt; &amp; \u{fffd}[2J"),
+            "{xml}"
+        );
         let text = report_text(&Tracks::default(), &findings(), |_, word| word.to_owned());
         assert!(!text.contains('\u{1b}') && text.starts_with("7005: the server refuses"), "{text}");
         assert!(text.contains("the phone's system log"));

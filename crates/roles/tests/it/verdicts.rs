@@ -55,7 +55,11 @@ fn each_finding_is_proven_by_packets_of_the_capture() {
         for finding in diagnose(&tracks).iter().filter(|finding| finding.severity > Severity::Info) {
             let is_inside = |number: u32| u64::from(number) >= 1 && u64::from(number) <= packets;
             assert!(!finding.evidence.is_empty(), "{} {} has no proof", case.slug, finding.code);
-            assert!(finding.evidence.iter().all(|one| is_inside(one.proof.number)), "{} {finding:?}", case.slug);
+            assert!(
+                finding.evidence.iter().all(|one| is_inside(one.proof.number)),
+                "{} {finding:?}",
+                case.slug
+            );
         }
     }
 }

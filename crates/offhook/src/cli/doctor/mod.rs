@@ -128,13 +128,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn judge(tracks: &Tracks, arguments: &Arguments) -> Result<Vec<Finding>, Failure> {
     let mut findings = roles::doctor::diagnose(tracks);
     if let Some(path) = &arguments.accept {
-        let file = std::fs::read_to_string(path)
-            .map_err(|error| Failure::usage(format!("--accept: {} cannot be read: {error}", path.display())))?;
+        let file = std::fs::read_to_string(path).map_err(|error| {
+            Failure::usage(format!("--accept: {} cannot be read: {error}", path.display()))
+        })?;
         findings = roles::doctor::accepted(&file, findings);
     }
     if let Some(path) = &arguments.junit {
-        std::fs::write(path, roles::doctor::junit(&findings))
-            .map_err(|error| Failure::Failed(format!("--junit: {} cannot be written: {error}", path.display())))?;
+        std::fs::write(path, roles::doctor::junit(&findings)).map_err(|error| {
+            Failure::Failed(format!("--junit: {} cannot be written: {error}", path.display()))
+        })?;
     }
     Ok(findings)
 }
@@ -154,7 +156,8 @@ fn explain(code: &str) -> Result<(), Failure> {
 
 /// Colours for a terminal, none in a pipe.
 fn painter() -> fn(Severity, &str) -> String {
-    let is_terminal = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let is_terminal =
+        std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     if !is_terminal {
         return |_, word| word.to_owned();
     }

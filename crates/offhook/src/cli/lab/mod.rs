@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use media::NARROWBAND_HZ;
 use media::wav::Wav;
-use roles::lab::script::{self, Outcome, Stage};
 use roles::doctor::{Finding, Tracks};
+use roles::lab::script::{self, Outcome, Stage};
 use roles::lab::{Case, Fate, Link, Passed, Simulated, capture_file, captured_at};
 use roles::settings::distance;
 use roles::trace::Row;
@@ -225,7 +225,11 @@ fn tell(
     writeln!(out, "To learn: {}\n", case.teaches)?;
     for finding in findings {
         let (severity, title) = (finding.severity.word(), &finding.title);
-        writeln!(out, "The doctor at {}: {severity} {} {}: {title}", case.capture_at, finding.code, finding.subject)?;
+        writeln!(
+            out,
+            "The doctor at {}: {severity} {} {}: {title}",
+            case.capture_at, finding.code, finding.subject
+        )?;
     }
     let paint = Paint::of(&io::stdout());
     for fault in &outcome.faults {

@@ -73,7 +73,9 @@ pub(super) const EXPLAINED: &[Explanation] = &[
         seen: "Each direction plays, with another of the agreed codecs; info.",
         hurts: "Some phones play one codec alone at a time, and a transcoder must do both.",
         example: "PCMA one way, PCMU back",
-        remedy: &["Put the codecs of both sides into the same order. Filter rtp, you can only see one type of codec."],
+        remedy: &[
+            "Put the codecs of both sides into the same order. Filter rtp, you can only see one type of codec.",
+        ],
         reference: "RFC 3264 §5.1; deck, One-way audio",
     },
     Explanation {
@@ -106,7 +108,9 @@ pub(super) const EXPLAINED: &[Explanation] = &[
         seen: "SAVP was agreed, and the RTP is readable.",
         hurts: "The receiver drops it, or everybody can listen.",
         example: "a=crypto in offer and answer, plain PCMA in RTP",
-        remedy: &["Look whether a relay between decrypts and forgets to encrypt; update the side that sends in clear."],
+        remedy: &[
+            "Look whether a relay between decrypts and forgets to encrypt; update the side that sends in clear.",
+        ],
         reference: "RFC 3711, RFC 4568",
     },
     Explanation {
@@ -115,7 +119,9 @@ pub(super) const EXPLAINED: &[Explanation] = &[
         seen: "The phone's log says that keys were pressed in a call, and neither RTP events nor INFO carry them.",
         hurts: "Menus and PINs do not work.",
         example: "log: DTMF 5; no event in RTP",
-        remedy: &["Set the account's DTMF type to RFC 2833 or SIP INFO, whichever the far end wants (`account.N.dtmf.type`)."],
+        remedy: &[
+            "Set the account's DTMF type to RFC 2833 or SIP INFO, whichever the far end wants (`account.N.dtmf.type`).",
+        ],
         reference: "RFC 4733; deck, DTMF",
     },
     Explanation {
@@ -124,7 +130,9 @@ pub(super) const EXPLAINED: &[Explanation] = &[
         seen: "DTMF by INFO is refused, or RTP events are sent to a side that did not agree to telephone-event.",
         hurts: "Menus and PINs do not work.",
         example: "INFO (application/dtmf-relay) · 415",
-        remedy: &["Set the DTMF type of both sides alike: RFC 2833, SIP INFO or inband (`account.N.dtmf.type`)."],
+        remedy: &[
+            "Set the DTMF type of both sides alike: RFC 2833, SIP INFO or inband (`account.N.dtmf.type`).",
+        ],
         reference: "RFC 4733 §2.1, RFC 6086; deck, DTMF",
     },
 ];
@@ -207,9 +215,12 @@ fn stood(case: &Case<'_>, leg: &Leg) -> Option<Duration> {
 
 /// Whether the sound was to flow both ways for the whole of the leg.
 fn was_to_flow(all: &[(bool, &Sdp, Time)]) -> bool {
-    !all.is_empty() && all.iter().all(|(_, sdp, _)| {
-        sdp.audio().is_some_and(|audio| audio.port != 0 && !audio.unspecified && audio.direction == Direction::SendRecv)
-    })
+    !all.is_empty()
+        && all.iter().all(|(_, sdp, _)| {
+            sdp.audio().is_some_and(|audio| {
+                audio.port != 0 && !audio.unspecified && audio.direction == Direction::SendRecv
+            })
+        })
 }
 
 /// Whether sound of a leg goes from the caller's side.
@@ -237,7 +248,8 @@ fn streams<'a>(case: &Case<'a>, leg: &'a Leg) -> impl Iterator<Item = &'a Stream
 
 /// Tells of a call without sound; true where it has told.
 fn silent(case: &Case<'_>, found: &mut Findings, number: u32, all: &[&Leg]) -> bool {
-    if found.has_call(number) || case.tracks.files.iter().any(|file| file.unjudged.contains_key("fax (T.38)")) {
+    if found.has_call(number) || case.tracks.files.iter().any(|file| file.unjudged.contains_key("fax (T.38)"))
+    {
         return false;
     }
     for leg in all {
@@ -254,7 +266,9 @@ fn silent(case: &Case<'_>, found: &mut Findings, number: u32, all: &[&Leg]) -> b
             }
         }
         match packets {
-            [0, 0] if stood >= STANDS && shows_sound(case, leg, &sides) => return tell_none(case, found, (number, leg), &sides, stood),
+            [0, 0] if stood >= STANDS && shows_sound(case, leg, &sides) => {
+                return tell_none(case, found, (number, leg), &sides, stood);
+            }
             [count, 0] if count >= FEW => return tell_oneway(case, found, (number, leg), &sides, true),
             [0, count] if count >= FEW => return tell_oneway(case, found, (number, leg), &sides, false),
             _ => {}
@@ -266,15 +280,27 @@ fn silent(case: &Case<'_>, found: &mut Findings, number: u32, all: &[&Leg]) -> b
 /// Whether the capture would show sound of this leg, if there were any.
 fn shows_sound(case: &Case<'_>, leg: &Leg, sides: &Sides<'_>) -> bool {
     let tracks = case.tracks;
-    let hosts: Vec<IpAddr> = [sides.caller, sides.callee].into_iter().flatten().filter_map(|media| Some(media.address?.ip())).collect();
-    let elsewhere = tracks.streams.iter().any(|stream| hosts.contains(&stream.path.source.ip()) || hosts.contains(&stream.path.destination.ip()));
+    let hosts: Vec<IpAddr> = [sides.caller, sides.callee]
+        .into_iter()
+        .flatten()
+        .filter_map(|media| Some(media.address?.ip()))
+        .collect();
+    let elsewhere = tracks.streams.iter().any(|stream| {
+        hosts.contains(&stream.path.source.ip()) || hosts.contains(&stream.path.destination.ip())
+    });
     let refused = tracks.icmp.iter().any(|icmp| {
-        icmp.quoted.is_some_and(|quoted| [sides.caller, sides.callee].into_iter().flatten().any(|media| media.address == Some(quoted.destination)))
+        icmp.quoted.is_some_and(|quoted| {
+            [sides.caller, sides.callee]
+                .into_iter()
+                .flatten()
+                .any(|media| media.address == Some(quoted.destination))
+        })
     });
     // A capture that holds more than SIP was not filtered for it.
     let messages: u64 = tracks.counts.requests.values().chain(tracks.counts.answers.values()).sum();
     let packets: u64 = tracks.files.iter().filter_map(|file| file.packets).sum();
-    let is_unfiltered = packets > messages + messages / 4 + 8 && (!tracks.lookups.is_empty() || !tracks.leases.is_empty() || !tracks.neighbours.is_empty());
+    let is_unfiltered = packets > messages + messages / 4 + 8
+        && (!tracks.lookups.is_empty() || !tracks.leases.is_empty() || !tracks.neighbours.is_empty());
     let _ = leg;
     elsewhere || refused || is_unfiltered
 }
@@ -285,9 +311,9 @@ fn private_side(leg: &Leg, sides: &Sides<'_>) -> Option<(bool, SocketAddr)> {
         let address = media?.address?;
         (is_private(address.ip()) && address.ip() != sip && !is_private(sip)).then_some(address)
     };
-    hides(sides.caller, leg.path.source.ip()).map(|at| (true, at)).or_else(|| {
-        hides(sides.callee, leg.path.destination.ip()).map(|at| (false, at))
-    })
+    hides(sides.caller, leg.path.source.ip())
+        .map(|at| (true, at))
+        .or_else(|| hides(sides.callee, leg.path.destination.ip()).map(|at| (false, at)))
 }
 
 fn party(case: &Case<'_>, leg: &Leg, is_caller: bool) -> String {
@@ -297,22 +323,56 @@ fn party(case: &Case<'_>, leg: &Leg, is_caller: bool) -> String {
     }
 }
 
-fn tell_none(case: &Case<'_>, found: &mut Findings, (number, leg): (u32, &Leg), sides: &Sides<'_>, stood: Duration) -> bool {
+fn tell_none(
+    case: &Case<'_>,
+    found: &mut Findings,
+    (number, leg): (u32, &Leg),
+    sides: &Sides<'_>,
+    stood: Duration,
+) -> bool {
     let (code, subject, cause) = match private_side(leg, sides) {
-        Some((is_caller, at)) => ("audio.nat-private-sdp", party(case, leg, is_caller), format!("It names its private address {at}, which cannot be reached from outside.")),
-        None => ("audio.none", callee(case, leg), format!("The call stands for {} s and no sound passes: the RTP addresses cannot be reached, or a firewall drops them.", stood.as_secs())),
+        Some((is_caller, at)) => (
+            "audio.nat-private-sdp",
+            party(case, leg, is_caller),
+            format!("It names its private address {at}, which cannot be reached from outside."),
+        ),
+        None => (
+            "audio.none",
+            callee(case, leg),
+            format!(
+                "The call stands for {} s and no sound passes: the RTP addresses cannot be reached, or a firewall drops them.",
+                stood.as_secs()
+            ),
+        ),
     };
     let refused = case.tracks.icmp.iter().find(|icmp| {
-        icmp.quoted.is_some_and(|quoted| [sides.caller, sides.callee].into_iter().flatten().any(|media| media.address == Some(quoted.destination)))
+        icmp.quoted.is_some_and(|quoted| {
+            [sides.caller, sides.callee]
+                .into_iter()
+                .flatten()
+                .any(|media| media.address == Some(quoted.destination))
+        })
     });
     let finding = Finding::new(code, Severity::Error, subject).cause(cause);
     found.claim_call(number);
-    found.add(finding.proof(leg.started, "INVITE with SDP").proof(leg.answered, "answered; no RTP follows").proof(refused.map(|it| it.proof), "ICMP: sound not delivered").proof(leg.ended, "the call ends"));
+    found.add(
+        finding
+            .proof(leg.started, "INVITE with SDP")
+            .proof(leg.answered, "answered; no RTP follows")
+            .proof(refused.map(|it| it.proof), "ICMP: sound not delivered")
+            .proof(leg.ended, "the call ends"),
+    );
     true
 }
 
 /// `forward`: sound comes from the caller's side alone.
-fn tell_oneway(case: &Case<'_>, found: &mut Findings, (number, leg): (u32, &Leg), sides: &Sides<'_>, forward: bool) -> bool {
+fn tell_oneway(
+    case: &Case<'_>,
+    found: &mut Findings,
+    (number, leg): (u32, &Leg),
+    sides: &Sides<'_>,
+    forward: bool,
+) -> bool {
     let deaf_is_caller = forward;
     let private = private_side(leg, sides).filter(|(is_caller, _)| *is_caller == deaf_is_caller);
     let (code, cause) = match private {
@@ -323,7 +383,13 @@ fn tell_oneway(case: &Case<'_>, found: &mut Findings, (number, leg): (u32, &Leg)
     finding.prove(leg.started, "INVITE with SDP");
     finding.prove(leg.answered, "answered");
     for stream in streams(case, leg).take(2) {
-        finding.prove(Some(stream.first), format!("RTP from {} to {}, {} packets, none back", stream.path.source, stream.path.destination, stream.packets));
+        finding.prove(
+            Some(stream.first),
+            format!(
+                "RTP from {} to {}, {} packets, none back",
+                stream.path.source, stream.path.destination, stream.packets
+            ),
+        );
     }
     found.claim_call(number);
     found.add(finding);
@@ -338,25 +404,39 @@ fn agreed(case: &Case<'_>, found: &mut Findings, leg: &Leg) {
     for stream in streams(case, leg) {
         let Some(forward) = is_forward(leg, &sides, stream) else { continue };
         let receiver = said.iter().filter(|(from_caller, ..)| *from_caller != forward);
-        let formats: Vec<u8> = receiver.flat_map(|(_, sdp, _)| sdp.audio()).flat_map(|audio| &audio.formats).map(|it| it.payload_type).collect();
+        let formats: Vec<u8> = receiver
+            .flat_map(|(_, sdp, _)| sdp.audio())
+            .flat_map(|audio| &audio.formats)
+            .map(|it| it.payload_type)
+            .collect();
         let subject = || party(case, leg, forward);
         let strange = stream.payload_types.iter().find(|(number, packets, _)| {
             *packets >= FEW && !formats.is_empty() && !formats.contains(number) && !matches!(number, 13 | 19)
         });
         if let Some((number, packets, first)) = strange {
-            let is_event = stream.digits.iter().any(|(_, proof)| proof.at >= first.at) && *packets < stream.packets / 2;
+            let is_event =
+                stream.digits.iter().any(|(_, proof)| proof.at >= first.at) && *packets < stream.packets / 2;
             if !is_event {
                 let known: Vec<String> = formats.iter().map(u8::to_string).collect();
-                let cause = format!("It sends payload type {number}; the receiver has agreed to {} alone.", known.join(", "));
+                let cause = format!(
+                    "It sends payload type {number}; the receiver has agreed to {} alone.",
+                    known.join(", ")
+                );
                 let finding = Finding::new("media.pt-mismatch", Severity::Error, subject()).cause(cause);
-                found.add(finding.proof(leg.started, "INVITE with SDP").proof(leg.answered, "the agreed codecs").proof(Some(*first), format!("RTP with payload type {number}")));
+                found.add(
+                    finding
+                        .proof(leg.started, "INVITE with SDP")
+                        .proof(leg.answered, "the agreed codecs")
+                        .proof(Some(*first), format!("RTP with payload type {number}")),
+                );
             }
         }
         let both_secure = [sides.caller, sides.callee].iter().all(|media| media.is_some_and(is_secure));
         if both_secure && stream.is_srtp == Some(false) && stream.packets >= FEW {
             let cause = "Both sides agreed to encrypt, and the sound can be read.";
             let finding = Finding::new("srtp.plain-rtp", Severity::Error, subject()).cause(cause);
-            found.add(finding.proof(leg.answered, "SAVP is agreed").proof(Some(stream.first), "RTP in clear"));
+            found
+                .add(finding.proof(leg.answered, "SAVP is agreed").proof(Some(stream.first), "RTP in clear"));
         }
         if let Some(codec) = stream.codec.as_deref().filter(|_| stream.packets >= 50 && strange.is_none()) {
             codecs[usize::from(!forward)].get_or_insert((codec, stream.first));
@@ -367,7 +447,11 @@ fn agreed(case: &Case<'_>, found: &mut Findings, leg: &Leg) {
     {
         let cause = format!("{one} one way and {other} back; both were agreed.");
         let finding = Finding::new("media.codec-asymmetric", Severity::Info, callee(case, leg)).cause(cause);
-        found.add(finding.proof(Some(first), format!("RTP in {one}")).proof(Some(second), format!("RTP in {other}")));
+        found.add(
+            finding
+                .proof(Some(first), format!("RTP in {one}"))
+                .proof(Some(second), format!("RTP in {other}")),
+        );
     }
 }
 
@@ -386,10 +470,16 @@ fn profiles(case: &Case<'_>, found: &mut Findings, number: u32, all: &[&Leg]) {
             let plain = offer.media.iter().filter(is_sound).any(|media| !is_secure(media));
             let Some(answer) = last_final(invite) else { continue };
             if matches!(answer.status, 200..300) && secure != plain {
-                let told = answer.said.as_ref().and_then(|said| said.body.sdp.as_deref()).and_then(Sdp::audio);
+                let told =
+                    answer.said.as_ref().and_then(|said| said.body.sdp.as_deref()).and_then(Sdp::audio);
                 if let Some(told) = told.filter(|told| told.port != 0 && is_secure(told) != secure) {
-                    let cause = format!("The offer is {}, the answer {}.", if secure { "RTP/SAVP" } else { "RTP/AVP" }, told.protocol);
-                    let finding = Finding::new("srtp.answer-mismatch", Severity::Error, callee(case, leg)).cause(cause);
+                    let cause = format!(
+                        "The offer is {}, the answer {}.",
+                        if secure { "RTP/SAVP" } else { "RTP/AVP" },
+                        told.protocol
+                    );
+                    let finding =
+                        Finding::new("srtp.answer-mismatch", Severity::Error, callee(case, leg)).cause(cause);
                     found.add(finding.proof(invite.first(), "the offer").proof(answer.first(), "the answer"));
                 }
             }
@@ -398,12 +488,21 @@ fn profiles(case: &Case<'_>, found: &mut Findings, number: u32, all: &[&Leg]) {
             if refused && (wants(&text) || wants_elsewhere(case, leg, secure)) && !found.has_call(number) {
                 let cause = match secure {
                     true => "The caller offers encrypted sound alone, and the called side does not take it.",
-                    false => "The called side takes encrypted sound alone, and the caller offers it in clear.",
+                    false => {
+                        "The called side takes encrypted sound alone, and the caller offers it in clear."
+                    }
                 };
                 let subject = all.first().map_or_else(|| callee(case, leg), |first| callee(case, first));
                 let finding = Finding::new("srtp.required", Severity::Error, subject).cause(cause);
                 found.claim_call(number);
-                found.add(finding.proof(invite.copies.first().copied(), if secure { "INVITE with RTP/SAVP" } else { "INVITE with RTP/AVP" }).proof(answer.first(), "refused"));
+                found.add(
+                    finding
+                        .proof(
+                            invite.copies.first().copied(),
+                            if secure { "INVITE with RTP/SAVP" } else { "INVITE with RTP/AVP" },
+                        )
+                        .proof(answer.first(), "refused"),
+                );
             }
         }
     }
@@ -411,7 +510,8 @@ fn profiles(case: &Case<'_>, found: &mut Findings, number: u32, all: &[&Leg]) {
 
 /// Whether an answer says that it is about encryption; 302 is "incompatible transport protocol" (RFC 3261 §20.43).
 fn wants(text: &str) -> bool {
-    ["srtp", "savp", "encrypt", "secure", "crypto"].iter().any(|word| text.contains(word)) || text.split_whitespace().any(|word| word == "302")
+    ["srtp", "savp", "encrypt", "secure", "crypto"].iter().any(|word| text.contains(word))
+        || text.split_whitespace().any(|word| word == "302")
 }
 
 /// Whether the called phone shows elsewhere that it wants what was not offered.
@@ -426,10 +526,19 @@ fn wants_elsewhere(case: &Case<'_>, leg: &Leg, offered_secure: bool) -> bool {
 
 fn digits(case: &Case<'_>, found: &mut Findings, leg: &Leg) {
     for (_, info) in case.all(&leg.transactions).filter(|(_, it)| it.method == Method::Info) {
-        let Some(request) = info.request.as_ref().filter(|request| request.body.dtmf.is_some()) else { continue };
-        if let Some(answer) = last_final(info).filter(|it| it.status >= 300 && !matches!(it.status, 401 | 407 | 481 | 487)) {
+        let Some(request) = info.request.as_ref().filter(|request| request.body.dtmf.is_some()) else {
+            continue;
+        };
+        if let Some(answer) =
+            last_final(info).filter(|it| it.status >= 300 && !matches!(it.status, 401 | 407 | 481 | 487))
+        {
             let cause = format!("The far end does not take DTMF by INFO: {}.", answer.status);
-            let finding = Finding::new("dtmf.mode-mismatch", Severity::Warning, number_or(&request.from.user, info.path.source.ip())).cause(cause);
+            let finding = Finding::new(
+                "dtmf.mode-mismatch",
+                Severity::Warning,
+                number_or(&request.from.user, info.path.source.ip()),
+            )
+            .cause(cause);
             found.add(finding.proof(info.first(), "INFO with DTMF").proof(answer.first(), "refused"));
         }
     }
@@ -438,11 +547,23 @@ fn digits(case: &Case<'_>, found: &mut Findings, leg: &Leg) {
     for stream in streams(case, leg).filter(|stream| !stream.digits.is_empty()) {
         let Some(forward) = is_forward(leg, &sides, stream) else { continue };
         let mut receiver = said.iter().filter(|(from_caller, ..)| *from_caller != forward).peekable();
-        let agreed = receiver.peek().is_none() || receiver.any(|(_, sdp, _)| sdp.audio().is_some_and(|audio| audio.formats.iter().any(|it| it.name.eq_ignore_ascii_case("telephone-event"))));
+        let agreed = receiver.peek().is_none()
+            || receiver.any(|(_, sdp, _)| {
+                sdp.audio().is_some_and(|audio| {
+                    audio.formats.iter().any(|it| it.name.eq_ignore_ascii_case("telephone-event"))
+                })
+            });
         if let Some((digit, proof)) = stream.digits.first().filter(|_| !agreed) {
-            let cause = format!("The key {digit} goes as an RTP event, and the far end has not agreed to telephone-event.");
-            let finding = Finding::new("dtmf.mode-mismatch", Severity::Warning, party(case, leg, forward)).cause(cause);
-            found.add(finding.proof(leg.answered, "no telephone-event in the answer").proof(Some(*proof), "RTP event"));
+            let cause = format!(
+                "The key {digit} goes as an RTP event, and the far end has not agreed to telephone-event."
+            );
+            let finding =
+                Finding::new("dtmf.mode-mismatch", Severity::Warning, party(case, leg, forward)).cause(cause);
+            found.add(
+                finding
+                    .proof(leg.answered, "no telephone-event in the answer")
+                    .proof(Some(*proof), "RTP event"),
+            );
         }
     }
 }

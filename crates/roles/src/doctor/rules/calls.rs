@@ -148,7 +148,8 @@ pub(super) fn legs<'a>(case: &Case<'a>, call: &'a Call) -> impl Iterator<Item = 
 
 /// Whom a leg is for.
 pub(super) fn callee(case: &Case<'_>, leg: &Leg) -> String {
-    let uri = case.invites(leg).first().and_then(|(_, it)| it.request.as_ref()).map(|request| request.uri.clone());
+    let uri =
+        case.invites(leg).first().and_then(|(_, it)| it.request.as_ref()).map(|request| request.uri.clone());
     let asked = uri.as_deref().and_then(proto::sip::uri::Uri::parse).map(|uri| uri.user.to_owned());
     let user = if leg.to.user.is_empty() { asked.unwrap_or_default() } else { leg.to.user.to_string() };
     number_or(&user, leg.path.destination.ip())
@@ -169,7 +170,9 @@ fn call_outcome(case: &Case<'_>, found: &mut Findings, number: u32, call: &Call)
     }
     let refused = invites.last().and_then(|(id, it)| Some((*id, *it, last_final(it)?)));
     match refused {
-        Some((_, invite, answer)) if answer.status >= 400 => refusal(case, found, (number, first, &all), invite, answer),
+        Some((_, invite, answer)) if answer.status >= 400 => {
+            refusal(case, found, (number, first, &all), invite, answer)
+        }
         Some(_) => {}
         None => unanswered(case, found, &all),
     }
@@ -177,15 +180,20 @@ fn call_outcome(case: &Case<'_>, found: &mut Findings, number: u32, call: &Call)
 
 fn auth_loop(found: &mut Findings, leg: &Leg, invites: &[(TransactionId, &Transaction)]) -> bool {
     let is_challenge = |it: &Transaction| matches!(it.status(), Some(401 | 407));
-    let stale = |it: &Transaction| it.answers.iter().any(|answer| answer.said.as_ref().is_some_and(|said| said.stale));
-    let loops: Vec<_> = invites.iter().filter(|(_, it)| it.has_credentials() && is_challenge(it) && !stale(it)).collect();
+    let stale = |it: &Transaction| {
+        it.answers.iter().any(|answer| answer.said.as_ref().is_some_and(|said| said.stale))
+    };
+    let loops: Vec<_> =
+        invites.iter().filter(|(_, it)| it.has_credentials() && is_challenge(it) && !stale(it)).collect();
     let last_fails = invites.last().is_some_and(|(_, it)| is_challenge(it) || it.answers.is_empty());
     let fresh = invites.first().is_some_and(|(_, it)| !it.has_credentials());
     if !last_fails || !(loops.len() >= 2 || (loops.len() == 1 && fresh)) {
         return false;
     }
     let cause = "The server does not accept the credentials of the INVITE: most likely password or register name are wrong.";
-    let mut finding = Finding::new("call.auth-loop", Severity::Error, number_or(&leg.from.user, leg.path.source.ip())).cause(cause);
+    let mut finding =
+        Finding::new("call.auth-loop", Severity::Error, number_or(&leg.from.user, leg.path.source.ip()))
+            .cause(cause);
     for (_, it) in loops.iter().take(3) {
         finding.prove(it.copies.first().copied(), "INVITE with credentials");
         finding.prove(it.last_answer().and_then(|answer| answer.first()), "challenged again");
@@ -211,7 +219,8 @@ fn refusal(
         let final_answer = last_final(invite).filter(|it| it.status >= 300 && it.status != 487)?;
         Some((*leg, *invite, final_answer))
     });
-    let (leg, source, source_answer) = deeper.filter(|(_, _, it)| it.status == answer.status).unwrap_or((first, invite, answer));
+    let (leg, source, source_answer) =
+        deeper.filter(|(_, _, it)| it.status == answer.status).unwrap_or((first, invite, answer));
     let subject = callee(case, first);
     if let Some(mut finding) = not_registered(case, found, first, (invite, answer), &subject) {
         finding.prove(invite.copies.first().copied(), "INVITE");
@@ -236,9 +245,13 @@ fn refusal(
 }
 
 fn code_of(case: &Case<'_>, leg: &Leg, status: u16, text: &str, answer: &Answer) -> (String, Severity) {
-    let is_phone = !case.is_registrar(answer.path.as_ref().map_or(leg.path.destination.ip(), |path| path.source.ip()));
+    let is_phone =
+        !case.is_registrar(answer.path.as_ref().map_or(leg.path.destination.ip(), |path| path.source.ip()));
     match status {
-        480 if text.contains("cause=18") || text.contains("do not disturb") || (text.contains("dnd") && is_phone) => {
+        480 if text.contains("cause=18")
+            || text.contains("do not disturb")
+            || (text.contains("dnd") && is_phone) =>
+        {
             ("call.480-dnd".to_owned(), Severity::Info)
         }
         415 | 488 | 606 => ("call.488-codec".to_owned(), Severity::Error),
@@ -252,14 +265,18 @@ fn cause_of(status: u16, code: &str, callee: &str, text: &str) -> String {
     match status {
         _ if code == "call.480-dnd" => format!("{callee} has switched on DND."),
         403 => format!("The server does not allow this call: it says `{text}`."),
-        404 | 604 => format!("Nobody is known as `{callee}`: the number is wrong, or the extension does not exist."),
+        404 | 604 => {
+            format!("Nobody is known as `{callee}`: the number is wrong, or the extension does not exist.")
+        }
         408 => format!("{callee} did not answer in time: the phone is off, not reachable or rings unheard."),
         480 => format!("{callee} cannot be reached now: not registered, or it does not want to be."),
         486 | 600 => format!("{callee} is busy."),
         603 => format!("{callee} has declined the call."),
         415 | 488 | 606 => format!("{callee} takes none of the codecs that were offered."),
         500 => format!("A fault inside the server: it says `{text}`."),
-        503 => format!("The server, or the way to {callee}, is overloaded or out of service: it says `{text}`."),
+        503 => {
+            format!("The server, or the way to {callee}, is overloaded or out of service: it says `{text}`.")
+        }
         _ => format!("The call was refused with `{text}`."),
     }
 }
@@ -277,18 +294,27 @@ fn not_registered(
         return None;
     }
     let text = said_text(answer);
-    let says_so = ["not registered", "unregistered", "no registration", "not_registered", "user offline"].iter().any(|word| text.contains(word));
+    let says_so = ["not registered", "unregistered", "no registration", "not_registered", "user offline"]
+        .iter()
+        .any(|word| text.contains(word));
     for (account, is_caller) in [(callee, false), (&*leg.from.user, true)] {
         let of_account: Vec<_> = case.registrations_of(account).collect();
         let mut lost = None;
         let mut stands = false;
         for registration in of_account {
-            let before = case.all(&registration.transactions).filter(|(_, it)| it.first().is_some_and(|it| it.at <= at));
-            let Some((_, last)) = before.filter(|(_, it)| matches!(it.status(), Some(200..300))).last() else { continue };
+            let before = case
+                .all(&registration.transactions)
+                .filter(|(_, it)| it.first().is_some_and(|it| it.at <= at));
+            let Some((_, last)) = before.filter(|(_, it)| matches!(it.status(), Some(200..300))).last()
+            else {
+                continue;
+            };
             let ended = last.request.as_ref().is_some_and(|request| request.expires_s == Some(0));
             let answered = last.last_answer();
             let granted = answered.and_then(|it| it.said.as_ref()?.expires_s).or(registration.expires_s);
-            let run_out = granted.is_some_and(|granted| at.since(last.first().map_or(at, |it| it.at)).as_secs() > u64::from(granted));
+            let run_out = granted.is_some_and(|granted| {
+                at.since(last.first().map_or(at, |it| it.at)).as_secs() > u64::from(granted)
+            });
             match ended || run_out {
                 true => lost = Some((last.first(), if ended { "taken back" } else { "run out" })),
                 false => stands = true,
@@ -299,7 +325,9 @@ fn not_registered(
             let finding = Finding::new("call.not-registered", Severity::Error, account).cause(cause);
             return Some(finding.proof(proof, format!("the last registration of {account}, {how}")));
         }
-        let is_refused = case.registrations_of(account).any(|it| matches!(it.outcome, Outcome::Refused | Outcome::Unanswered));
+        let is_refused = case
+            .registrations_of(account)
+            .any(|it| matches!(it.outcome, Outcome::Refused | Outcome::Unanswered));
         if says_so && !is_caller && found.about("reg.", account).is_none() && !is_refused {
             let cause = format!("The server says `{}`.", answer_text(answer));
             return Some(Finding::new("call.not-registered", Severity::Error, account).cause(cause));
@@ -346,8 +374,12 @@ fn unanswered(case: &Case<'_>, found: &mut Findings, all: &[&Leg]) {
             let to = invite.path.destination;
             let icmp = invite.icmp.and_then(|index| case.tracks.icmp.get(index as usize));
             let cause = match icmp {
-                Some(icmp) if icmp.is_port_unreachable() => format!("The machine {} lives, and nobody listens at its port {}.", to.ip(), to.port()),
-                _ => format!("Nothing comes back from {to}: it is off, unreachable, or something on the way drops the INVITE."),
+                Some(icmp) if icmp.is_port_unreachable() => {
+                    format!("The machine {} lives, and nobody listens at its port {}.", to.ip(), to.port())
+                }
+                _ => format!(
+                    "Nothing comes back from {to}: it is off, unreachable, or something on the way drops the INVITE."
+                ),
             };
             let subject = callee(case, leg);
             if let Some(finding) = found.about("reg.timeout", &leg.from.user) {
@@ -369,14 +401,21 @@ fn no_ack(case: &Case<'_>, found: &mut Findings, leg: &Leg) {
         if transaction.method != Method::Invite || transaction.ack.is_some() {
             continue;
         }
-        let Some(answer) = transaction.answers.iter().find(|it| (200..300).contains(&it.status)) else { continue };
+        let Some(answer) = transaction.answers.iter().find(|it| (200..300).contains(&it.status)) else {
+            continue;
+        };
         let (Some(first), Some(last)) = (answer.first(), answer.copies.last()) else { continue };
         if answer.copies.len() < 3 || last.at.since(first.at) < SHORT {
             continue;
         }
-        let bye = case.all(&leg.transactions).find(|(_, it)| it.method == Method::Bye).and_then(|(_, it)| it.first());
+        let bye = case
+            .all(&leg.transactions)
+            .find(|(_, it)| it.method == Method::Bye)
+            .and_then(|(_, it)| it.first());
         let to = transaction.path.source;
-        let cause = format!("The ACK of {to} goes elsewhere or is lost: most likely the Contact of the 200 cannot be reached, or a SIP ALG stands between.");
+        let cause = format!(
+            "The ACK of {to} goes elsewhere or is lost: most likely the Contact of the 200 cannot be reached, or a SIP ALG stands between."
+        );
         let mut finding = Finding::new("call.no-ack", Severity::Error, callee(case, leg)).cause(cause);
         finding.prove(transaction.copies.first().copied(), "INVITE");
         for copy in answer.copies.iter().take(5) {
@@ -414,8 +453,18 @@ fn slow_setup(case: &Case<'_>, found: &mut Findings, all: &[&Leg]) {
         _ => places.push((spent(begun, ringing.at), "behind the server")),
     }
     places.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let most = places.first().map_or_else(String::new, |(seconds, place)| format!(" {seconds:.1} s of them {place}."));
-    let cause = format!("It takes {:.1} s until the caller hears something;{most}", delay.as_millis() as f64 / 1_000.0);
+    let most = places
+        .first()
+        .map_or_else(String::new, |(seconds, place)| format!(" {seconds:.1} s of them {place}."));
+    let cause = format!(
+        "It takes {:.1} s until the caller hears something;{most}",
+        delay.as_millis() as f64 / 1_000.0
+    );
     let finding = Finding::new("call.slow-setup", Severity::Warning, callee(case, leg)).cause(cause);
-    found.add(finding.proof(Some(started), "INVITE").proof(further, "INVITE to the called side").proof(Some(ringing), "the first 18x"));
+    found.add(
+        finding
+            .proof(Some(started), "INVITE")
+            .proof(further, "INVITE to the called side")
+            .proof(Some(ringing), "the first 18x"),
+    );
 }

@@ -9,7 +9,7 @@ use proto::sip::Method;
 
 use super::super::finding::{Finding, Severity};
 use super::super::proof::Proof;
-use super::super::tracks::{Answer, Leg, Registration, Sdp, Transaction, TransactionId, Tracks};
+use super::super::tracks::{Answer, Leg, Registration, Sdp, Tracks, Transaction, TransactionId};
 
 /// A silence that is shorter may be ended by the next resend.
 pub(super) const SHORT: Duration = Duration::from_secs(4);
@@ -74,12 +74,18 @@ impl<'a> Case<'a> {
     }
 
     /// The registrations of an account.
-    pub(super) fn registrations_of<'s>(&'s self, account: &'s str) -> impl Iterator<Item = &'a Registration> + 's {
+    pub(super) fn registrations_of<'s>(
+        &'s self,
+        account: &'s str,
+    ) -> impl Iterator<Item = &'a Registration> + 's {
         self.tracks.registrations.iter().filter(move |it| !account.is_empty() && *it.account == *account)
     }
 
     /// Transactions by their ids.
-    pub(super) fn all<'s>(&'s self, ids: &'s [TransactionId]) -> impl Iterator<Item = (TransactionId, &'a Transaction)> + 's {
+    pub(super) fn all<'s>(
+        &'s self,
+        ids: &'s [TransactionId],
+    ) -> impl Iterator<Item = (TransactionId, &'a Transaction)> + 's {
         ids.iter().filter_map(|&id| Some((id, self.tracks.transaction(id)?)))
     }
 
@@ -184,7 +190,9 @@ impl Findings {
 
     /// The first finding above `info` whose code begins so and that is about the subject.
     pub(super) fn about(&mut self, prefix: &str, subject: &str) -> Option<&mut Finding> {
-        let fits = |it: &&mut Finding| it.code.starts_with(prefix) && it.subject == subject && it.severity > Severity::Info;
+        let fits = |it: &&mut Finding| {
+            it.code.starts_with(prefix) && it.subject == subject && it.severity > Severity::Info
+        };
         self.list.iter_mut().find(fits)
     }
 
@@ -206,7 +214,9 @@ pub(super) fn silence(length: Duration) -> Severity {
 /// Whether a description puts the sound on hold.
 pub(super) fn is_hold(sdp: &Sdp) -> bool {
     use proto::sdp::attribute::Direction::{Inactive, SendOnly};
-    sdp.audio().is_some_and(|audio| audio.port != 0 && (audio.unspecified || matches!(audio.direction, SendOnly | Inactive)))
+    sdp.audio().is_some_and(|audio| {
+        audio.port != 0 && (audio.unspecified || matches!(audio.direction, SendOnly | Inactive))
+    })
 }
 
 /// `403 Forbidden`.

@@ -162,7 +162,11 @@ mod tests {
 
     #[test]
     fn names_and_wildcards() {
-        let own = Certificate { not_before_s: 1, not_after_s: 5, names: vec!["pbx.example".into(), "*.lab.example".into()] };
+        let own = Certificate {
+            not_before_s: 1,
+            not_after_s: 5,
+            names: vec!["pbx.example".into(), "*.lab.example".into()],
+        };
         assert!(own.is_for("PBX.example") && own.is_for("a.lab.example"));
         assert!(!own.is_for("lab.example") && !own.is_for("a.b.lab.example") && !own.is_for("192.0.2.1"));
         assert!(own.is_valid_at(5) && !own.is_valid_at(6) && !own.is_valid_at(0));
@@ -170,7 +174,13 @@ mod tests {
 
     #[test]
     fn what_is_no_certificate_is_none() {
-        for der in [&b""[..], b"\x30", b"\x30\x84\xff\xff\xff\xff", b"\x30\x02\x30\x00", b"\x30\x05\x30\x03\xa0\x01\x02"] {
+        for der in [
+            &b""[..],
+            b"\x30",
+            b"\x30\x84\xff\xff\xff\xff",
+            b"\x30\x02\x30\x00",
+            b"\x30\x05\x30\x03\xa0\x01\x02",
+        ] {
             assert!(Certificate::parse(der).is_none());
         }
     }

@@ -23,7 +23,11 @@ fn judge_leg(case: &Case<'_>, found: &mut Findings, number: u32, leg: &Leg) {
         return;
     }
     // A server calls its phones by address too; they have a user there, and it is no phone itself.
-    let registers_elsewhere = case.tracks.registrations.iter().any(|it| it.path.source.ip() == from && it.path.destination.ip() != to);
+    let registers_elsewhere = case
+        .tracks
+        .registrations
+        .iter()
+        .any(|it| it.path.source.ip() == from && it.path.destination.ip() != to);
     if !(uri.user.is_empty() || registers_elsewhere) {
         return;
     }

@@ -26,7 +26,9 @@ impl Explanation {
             None => self.code == code,
             Some((before, after)) => {
                 let middle = code.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
-                middle.is_some_and(|middle| middle.len() == 3 && middle.bytes().all(|byte| byte.is_ascii_digit()))
+                middle.is_some_and(|middle| {
+                    middle.len() == 3 && middle.bytes().all(|byte| byte.is_ascii_digit())
+                })
             }
         }
     }

@@ -26,7 +26,9 @@ pub(super) const EXPLAINED: &[Explanation] = &[
         seen: "A read request is sent again and again, and nothing comes back.",
         hurts: "The phone gets no configuration.",
         example: "RRQ 0021f222b021.cfg, again, again",
-        remedy: &["Check auto provisioning URL and network environment; look whether the TFTP service runs and whether a firewall drops UDP port 69."],
+        remedy: &[
+            "Check auto provisioning URL and network environment; look whether the TFTP service runs and whether a firewall drops UDP port 69.",
+        ],
         reference: "RFC 1350 §4; deck, Auto Provisioning-Troubleshooting",
     },
     Explanation {
@@ -35,7 +37,10 @@ pub(super) const EXPLAINED: &[Explanation] = &[
         seen: "Blocks come and are no longer acknowledged, or no further block comes.",
         hurts: "The phone gets half a file, which it does not take.",
         example: "DATA 1 · ACK 1 · DATA 2 · DATA 2 · DATA 2",
-        remedy: &["TFTP answers from a new port: let the firewall follow it (tftp helper), or use HTTP.", "Look for packets that are too large (blksize option) for the way."],
+        remedy: &[
+            "TFTP answers from a new port: let the firewall follow it (tftp helper), or use HTTP.",
+            "Look for packets that are too large (blksize option) for the way.",
+        ],
         reference: "RFC 1350 §4, RFC 2348",
     },
     Explanation {
@@ -44,7 +49,10 @@ pub(super) const EXPLAINED: &[Explanation] = &[
         seen: "A file is answered with 401, and no later request for it succeeds.",
         hurts: "The phone gets no configuration.",
         example: "GET /0021f222b021.cfg · 401 Unauthorized",
-        remedy: &["Set user name and password of provisioning at the phone, or put them into the URL.", "Look whether the server offers a scheme that the phone knows (Basic, Digest)."],
+        remedy: &[
+            "Set user name and password of provisioning at the phone, or put them into the URL.",
+            "Look whether the server offers a scheme that the phone knows (Basic, Digest).",
+        ],
         reference: "RFC 9110 §15.5.2",
     },
     Explanation {
@@ -62,7 +70,10 @@ pub(super) const EXPLAINED: &[Explanation] = &[
         seen: "Every file is answered with 404 or 410.",
         hurts: "The phone gets no configuration.",
         example: "GET /0021f222b021.cfg · 404 Not Found",
-        remedy: &["Check the auto provisioning URL: path and name must be those of the server, capital letters included.", "`offhook serve --http IP:PORT --device MAC` serves a file for the phone at once."],
+        remedy: &[
+            "Check the auto provisioning URL: path and name must be those of the server, capital letters included.",
+            "`offhook serve --http IP:PORT --device MAC` serves a file for the phone at once.",
+        ],
         reference: "RFC 9110 §15.5.5; deck, Auto Provisioning-Troubleshooting",
     },
     Explanation {
@@ -98,7 +109,10 @@ pub(super) const EXPLAINED: &[Explanation] = &[
         seen: "A configuration file is an HTML page, empty or binary.",
         hurts: "The phone does not take it, or worse, takes a part.",
         example: "GET /0021f222b021.cfg · 200 (text/html) <html><title>Login…",
-        remedy: &["Open the URL in a browser: a login page, a portal or an error page comes in its place.", "Check the file with `offhook config check FILE`."],
+        remedy: &[
+            "Open the URL in a browser: a login page, a portal or an error page comes in its place.",
+            "Check the file with `offhook config check FILE`.",
+        ],
         reference: "deck, Auto Provisioning-Troubleshooting",
     },
     Explanation {
@@ -107,7 +121,10 @@ pub(super) const EXPLAINED: &[Explanation] = &[
         seen: "SUBSCRIBE for ua-profile to the multicast address stays without NOTIFY; a warning only where no other source configured the phone in this capture, else info.",
         hurts: "A phone that has nothing else stays without configuration.",
         example: "SUBSCRIBE sip:MAC…@224.0.1.75, again, again",
-        remedy: &["Switch on PnP at the server (`offhook serve --pnp IP`), in the same network as the phone: multicast does not pass routers.", "Use DHCP option 66 where the server stands elsewhere."],
+        remedy: &[
+            "Switch on PnP at the server (`offhook serve --pnp IP`), in the same network as the phone: multicast does not pass routers.",
+            "Use DHCP option 66 where the server stands elsewhere.",
+        ],
         reference: "RFC 6080; deck, PnP",
     },
     Explanation {
@@ -116,7 +133,9 @@ pub(super) const EXPLAINED: &[Explanation] = &[
         seen: "Two servers answer the same PnP SUBSCRIBE with different URLs.",
         hurts: "Chance decides which configuration the phone gets.",
         example: "NOTIFY tftp://192.168.50.165/ and NOTIFY http://192.168.50.20/",
-        remedy: &["Make sure that the phone is not provisioned by other servers: switch off PnP at all but one."],
+        remedy: &[
+            "Make sure that the phone is not provisioned by other servers: switch off PnP at all but one.",
+        ],
         reference: "RFC 6080; deck, Auto Provisioning-Troubleshooting",
     },
     Explanation {
@@ -125,7 +144,9 @@ pub(super) const EXPLAINED: &[Explanation] = &[
         seen: "DHCP or PnP name one server, and the files come from another.",
         hurts: "The phone has a stranger's configuration.",
         example: "option 66 192.168.50.165, files from 192.168.50.20",
-        remedy: &["Make sure that the phone has not been provisioned by other servers before: look at its Profile Rule and RPS entry, and reset it."],
+        remedy: &[
+            "Make sure that the phone has not been provisioned by other servers before: look at its Profile Rule and RPS entry, and reset it.",
+        ],
         reference: "deck, Auto Provisioning-Troubleshooting",
     },
     Explanation {
@@ -155,7 +176,12 @@ pub(super) fn judge(case: &Case<'_>, found: &mut Findings) {
 }
 
 fn subject(case: &Case<'_>, run: &Provisioning) -> String {
-    let by_device = case.tracks.devices.iter().find(|device| device.addresses.contains(&run.address)).and_then(|device| device.mac);
+    let by_device = case
+        .tracks
+        .devices
+        .iter()
+        .find(|device| device.addresses.contains(&run.address))
+        .and_then(|device| device.mac);
     match &run.device {
         Some(device) => device.to_string(),
         None => by_device.map_or_else(|| run.address.to_string(), mac_text),
@@ -167,7 +193,9 @@ fn is_phone(case: &Case<'_>, run: &Provisioning) -> bool {
     let speaks_sip = case.tracks.registrations.iter().any(|it| it.path.source.ip() == run.address);
     let asks = |transfer: &Transfer| {
         let name = transfer.name.to_ascii_lowercase();
-        let ends = [".cfg", ".boot", ".conf", ".cnf"].iter().any(|ending| name.split('?').next().is_some_and(|name| name.ends_with(ending)));
+        let ends = [".cfg", ".boot", ".conf", ".cnf"]
+            .iter()
+            .any(|ending| name.split('?').next().is_some_and(|name| name.ends_with(ending)));
         ends || transfer.scheme == Scheme::Tftp
     };
     run.device.is_some() || run.source.is_some() || speaks_sip || transfers(case, run).any(asks)
@@ -175,7 +203,10 @@ fn is_phone(case: &Case<'_>, run: &Provisioning) -> bool {
 
 fn transfers<'a>(case: &Case<'a>, run: &'a Provisioning) -> impl Iterator<Item = &'a Transfer> {
     let tracks = case.tracks;
-    run.transfers.iter().filter_map(move |&index| tracks.transfers.get(index as usize)).filter(|it| is_read(it))
+    run.transfers
+        .iter()
+        .filter_map(move |&index| tracks.transfers.get(index as usize))
+        .filter(|it| is_read(it))
 }
 
 fn is_read(transfer: &Transfer) -> bool {
@@ -187,15 +218,23 @@ fn code_of(case: &Case<'_>, transfer: &Transfer) -> Option<&'static str> {
     let went_on = case.rest(transfer.last);
     Some(match (transfer.scheme, transfer.result, transfer.status) {
         (_, TransferResult::Complete, _) => return None,
-        (Scheme::Tftp, TransferResult::Unanswered, _) if went_on >= SHORT && transfer.repeats > 0 => "prov.tftp-no-answer",
-        (Scheme::Tftp, TransferResult::Unanswered, _) if went_on >= Duration::from_secs(10) => "prov.tftp-no-answer",
+        (Scheme::Tftp, TransferResult::Unanswered, _) if went_on >= SHORT && transfer.repeats > 0 => {
+            "prov.tftp-no-answer"
+        }
+        (Scheme::Tftp, TransferResult::Unanswered, _) if went_on >= Duration::from_secs(10) => {
+            "prov.tftp-no-answer"
+        }
         (Scheme::Tftp, TransferResult::Stalled, _) if went_on >= SHORT => "prov.tftp-stalled",
         (Scheme::Tftp, TransferResult::NotFound | TransferResult::Refused, _) => "prov.tftp-not-found",
         (Scheme::Http, _, Some(401 | 407)) => "prov.http-401",
         (Scheme::Http, _, Some(403)) => "prov.http-403",
         (Scheme::Http, _, Some(404 | 410)) => "prov.http-404",
         (Scheme::Http, _, Some(500..600)) => "prov.http-5xx",
-        (Scheme::Http | Scheme::Ftp, TransferResult::Unanswered, None) if went_on >= Duration::from_secs(10) => "prov.no-server",
+        (Scheme::Http | Scheme::Ftp, TransferResult::Unanswered, None)
+            if went_on >= Duration::from_secs(10) =>
+        {
+            "prov.no-server"
+        }
         (Scheme::Ftp, _, Some(530)) => "prov.ftp-login",
         (Scheme::Ftp, _, Some(550 | 450)) => "prov.ftp-not-found",
         _ => return None,
@@ -208,21 +247,36 @@ fn missing(case: &Case<'_>, found: &mut Findings, run: &Provisioning) {
     let any_complete = all.iter().any(|it| it.result == TransferResult::Complete && !is_strange(it));
     for transfer in &all {
         let Some(code) = code_of(case, transfer) else { continue };
-        let may_be_absent = matches!(code, "prov.tftp-not-found" | "prov.http-404" | "prov.ftp-not-found" | "prov.http-403");
+        let may_be_absent =
+            matches!(code, "prov.tftp-not-found" | "prov.http-404" | "prov.ftp-not-found" | "prov.http-403");
         let healed = all.iter().any(|it| it.name == transfer.name && it.result == TransferResult::Complete);
         if healed || (may_be_absent && any_complete) {
             continue;
         }
         let what = transfer.text.as_deref().map_or_else(String::new, |text| format!(" {text}"));
         let cause = match code {
-            "prov.tftp-no-answer" | "prov.no-server" => format!("Nothing comes back from {}.", transfer.server),
+            "prov.tftp-no-answer" | "prov.no-server" => {
+                format!("Nothing comes back from {}.", transfer.server)
+            }
             "prov.tftp-stalled" => format!("`{}` stops after {} bytes.", transfer.name, transfer.bytes),
-            _ => format!("{} says{}{what} to `{}`.", transfer.server.ip(), transfer.status.map_or_else(String::new, |status| format!(" {status}")), transfer.name),
+            _ => format!(
+                "{} says{}{what} to `{}`.",
+                transfer.server.ip(),
+                transfer.status.map_or_else(String::new, |status| format!(" {status}")),
+                transfer.name
+            ),
         };
         let finding = Finding::new(code, Severity::Error, subject(case, run)).cause(cause);
         let finding = finding.proof(Some(transfer.asked), format!("{} {}", transfer.verb, transfer.name));
         let answered = if code == "prov.tftp-stalled" { Some(transfer.last) } else { transfer.answered };
-        found.add(finding.proof(answered, transfer.status.map_or_else(|| "the last packet".to_owned(), |status| format!("answer {status}{what}"))));
+        found.add(
+            finding.proof(
+                answered,
+                transfer
+                    .status
+                    .map_or_else(|| "the last packet".to_owned(), |status| format!("answer {status}{what}")),
+            ),
+        );
     }
 }
 
@@ -239,7 +293,9 @@ fn strange_why(transfer: &Transfer) -> Option<&'static str> {
         () if transfer.bytes == 0 => Some("it is empty"),
         () if begins(b"<!doctype html") || begins(b"<html") => Some("it is an HTML page"),
         () if begins(b"Salted__") => None,
-        () if head.contains(&0) || head.starts_with(&[0x1f, 0x8b]) || head.starts_with(b"PK\x03\x04") => Some("it is binary"),
+        () if head.contains(&0) || head.starts_with(&[0x1f, 0x8b]) || head.starts_with(b"PK\x03\x04") => {
+            Some("it is binary")
+        }
         () => None,
     }
 }
@@ -253,7 +309,12 @@ fn strange(case: &Case<'_>, found: &mut Findings, run: &Provisioning) {
         let Some(why) = strange_why(transfer) else { continue };
         let cause = format!("`{}` from {} is no configuration: {why}.", transfer.name, transfer.server.ip());
         let finding = Finding::new("prov.not-a-config", Severity::Error, subject(case, run)).cause(cause);
-        found.add(finding.proof(Some(transfer.asked), format!("{} {}", transfer.verb, transfer.name)).proof(transfer.answered, why).proof(Some(transfer.last), "the end of it"));
+        found.add(
+            finding
+                .proof(Some(transfer.asked), format!("{} {}", transfer.verb, transfer.name))
+                .proof(transfer.answered, why)
+                .proof(Some(transfer.last), "the end of it"),
+        );
     }
 }
 
@@ -261,40 +322,65 @@ fn plug_and_play(case: &Case<'_>, found: &mut Findings, run: &Provisioning) {
     let Some(pnp) = &run.pnp else { return };
     let name = pnp.mac.as_deref().map_or_else(|| subject(case, run), str::to_owned);
     let urls: Vec<_> = pnp.answers.iter().filter(|(_, url, _)| url.is_some()).collect();
-    let other = urls.first().and_then(|first| urls.iter().find(|it| it.0.ip() != first.0.ip() && it.1 != first.1));
+    let other =
+        urls.first().and_then(|first| urls.iter().find(|it| it.0.ip() != first.0.ip() && it.1 != first.1));
     if let (Some(first), Some(other)) = (urls.first(), other) {
         let cause = format!("{} and {} both answer, with different URLs.", first.0.ip(), other.0.ip());
         let finding = Finding::new("prov.pnp-conflict", Severity::Error, name).cause(cause);
         let said = |url: &Option<Box<str>>| format!("NOTIFY {}", url.as_deref().unwrap_or_default());
-        return found.add(finding.proof(Some(pnp.asked), "SUBSCRIBE ua-profile").proof(Some(first.2), said(&first.1)).proof(Some(other.2), said(&other.1)));
+        return found.add(
+            finding
+                .proof(Some(pnp.asked), "SUBSCRIBE ua-profile")
+                .proof(Some(first.2), said(&first.1))
+                .proof(Some(other.2), said(&other.1)),
+        );
     }
     if !pnp.answers.is_empty() || case.rest(pnp.asked) < SHORT {
         return;
     }
     let by_files = transfers(case, run).any(|it| it.result == TransferResult::Complete);
     let others = case.tracks.provisioning.iter().filter(|other| other.address == run.address);
-    let by_others = others.flat_map(|other| transfers(case, other)).any(|it| it.result == TransferResult::Complete);
+    let by_others =
+        others.flat_map(|other| transfers(case, other)).any(|it| it.result == TransferResult::Complete);
     let has_account = case.tracks.registrations.iter().any(|it| it.path.source.ip() == run.address);
     let severity = if by_files || by_others || has_account { Severity::Info } else { Severity::Warning };
     let cause = "No server in this network answers PnP.";
-    found.add(Finding::new("prov.pnp-no-answer", severity, name).cause(cause).proof(Some(pnp.asked), "SUBSCRIBE ua-profile, no NOTIFY follows"));
+    found.add(
+        Finding::new("prov.pnp-no-answer", severity, name)
+            .cause(cause)
+            .proof(Some(pnp.asked), "SUBSCRIBE ua-profile, no NOTIFY follows"),
+    );
 }
 
 fn wrong_server(case: &Case<'_>, found: &mut Findings, run: &Provisioning) {
-    let told = case.tracks.leases.iter().find(|lease| lease.address == Some(run.address)).and_then(|lease| Some((lease.option66.as_deref()?, lease)));
+    let told = case
+        .tracks
+        .leases
+        .iter()
+        .find(|lease| lease.address == Some(run.address))
+        .and_then(|lease| Some((lease.option66.as_deref()?, lease)));
     let Some((url, lease)) = told else { return };
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let host = rest.split(['/', ':']).next().unwrap_or_default();
     let Ok(meant) = host.parse::<std::net::IpAddr>() else { return };
     let all: Vec<&Transfer> = transfers(case, run).collect();
-    let Some(other) = all.iter().find(|it| it.result == TransferResult::Complete && it.server.ip() != meant) else { return };
-    if all.iter().any(|it| it.server.ip() == meant) || run.pnp.as_ref().is_some_and(|pnp| !pnp.answers.is_empty()) {
+    let Some(other) = all.iter().find(|it| it.result == TransferResult::Complete && it.server.ip() != meant)
+    else {
+        return;
+    };
+    if all.iter().any(|it| it.server.ip() == meant)
+        || run.pnp.as_ref().is_some_and(|pnp| !pnp.answers.is_empty())
+    {
         return;
     }
     let cause = format!("DHCP names {meant}, and the files come from {}.", other.server.ip());
     let ack = lease.messages.iter().rfind(|message| message.has_option66).map(|message| message.proof);
     let finding = Finding::new("prov.wrong-server", Severity::Warning, subject(case, run)).cause(cause);
-    found.add(finding.proof(ack, format!("option 66 {url}")).proof(Some(other.asked), format!("{} {} at {}", other.verb, other.name, other.server.ip())));
+    found.add(
+        finding
+            .proof(ack, format!("option 66 {url}"))
+            .proof(Some(other.asked), format!("{} {} at {}", other.verb, other.name, other.server.ip())),
+    );
 }
 
 fn reboot_loop(case: &Case<'_>, found: &mut Findings) {
@@ -303,13 +389,25 @@ fn reboot_loop(case: &Case<'_>, found: &mut Findings) {
     addresses.dedup();
     for address in addresses {
         let starts: Vec<_> = case.tracks.reboots.iter().filter(|it| it.address == Some(address)).collect();
-        let runs: Vec<_> = case.tracks.provisioning.iter().filter(|run| run.address == address).filter(|run| transfers(case, run).any(|it| it.result == TransferResult::Complete)).collect();
+        let runs: Vec<_> = case
+            .tracks
+            .provisioning
+            .iter()
+            .filter(|run| run.address == address)
+            .filter(|run| transfers(case, run).any(|it| it.result == TransferResult::Complete))
+            .collect();
         let fetched = starts.iter().filter(|start| {
-            runs.iter().flat_map(|run| transfers(case, run)).any(|it| it.asked.at >= start.started.at && it.asked.at.since(start.started.at) < Duration::from_secs(120))
+            runs.iter().flat_map(|run| transfers(case, run)).any(|it| {
+                it.asked.at >= start.started.at
+                    && it.asked.at.since(start.started.at) < Duration::from_secs(120)
+            })
         });
         let fetched: Vec<_> = fetched.collect();
         let Some(run) = runs.first().filter(|_| fetched.len() >= 3) else { continue };
-        let cause = format!("It starts {} times, and fetches its configuration each time: something in it changes with every download.", fetched.len());
+        let cause = format!(
+            "It starts {} times, and fetches its configuration each time: something in it changes with every download.",
+            fetched.len()
+        );
         let mut finding = Finding::new("prov.reboot-loop", Severity::Error, subject(case, run)).cause(cause);
         for start in fetched.iter().take(6) {
             finding.prove(Some(start.started), format!("starts: {}", start.sign));

@@ -60,25 +60,44 @@ pub(super) fn judge(case: &Case<'_>, found: &mut Findings) {
 fn not_sip(case: &Case<'_>, found: &mut Findings) {
     for broken in case.tracks.not_sip.iter().take(100) {
         let cause = format!("{} sends what is no SIP: {}.", broken.path.source, broken.why);
-        let finding = Finding::new("sip.malformed", Severity::Warning, broken.path.source.ip().to_string()).cause(cause);
+        let finding = Finding::new("sip.malformed", Severity::Warning, broken.path.source.ip().to_string())
+            .cause(cause);
         found.add(finding.proof(Some(broken.proof), format!("byte {}: {}", broken.byte, broken.why)));
     }
 }
 
 fn flawed(case: &Case<'_>, found: &mut Findings) {
-    let cut: BTreeSet<u16> = (0..).zip(&case.tracks.files).filter(|(_, file)| file.cut_packets > 0).map(|(index, _)| index).collect();
+    let cut: BTreeSet<u16> = (0..)
+        .zip(&case.tracks.files)
+        .filter(|(_, file)| file.cut_packets > 0)
+        .map(|(index, _)| index)
+        .collect();
     for (_, transaction) in case.tracks.transactions() {
         if let Some(request) = &transaction.request {
             let subject = number_or(&request.from.user, transaction.path.source.ip());
             let refused = matches!(transaction.status(), Some(400 | 413 | 414 | 416 | 505 | 513));
             let what = transaction.method.to_string();
-            tell(found, &cut, (transaction.copies.first().copied(), &what), (&request.flaws, &request.body), &subject, refused);
+            tell(
+                found,
+                &cut,
+                (transaction.copies.first().copied(), &what),
+                (&request.flaws, &request.body),
+                &subject,
+                refused,
+            );
         }
         for answer in &transaction.answers {
             let Some(said) = &answer.said else { continue };
             let subject = transaction.path.destination.ip().to_string();
             let what = format!("{} to {}", answer.status, transaction.method);
-            tell(found, &cut, (answer.first(), &what), (&said.flaws, &said.body), &subject, is_unheeded(transaction));
+            tell(
+                found,
+                &cut,
+                (answer.first(), &what),
+                (&said.flaws, &said.body),
+                &subject,
+                is_unheeded(transaction),
+            );
         }
     }
 }
@@ -103,8 +122,11 @@ fn tell(
     let is_length = matches!(flaw.kind, FlawKind::ContentLengthLong | FlawKind::Surplus);
     let place = format!("byte {}: {} ({})", flaw.at, flaw.kind.text(), flaw.kind.section());
     if is_length && body.sdp.is_some() {
-        let cause = format!("The {what} has a session description whose length is not the one that it says: a SIP ALG has most likely rewritten it.");
-        return found.add(Finding::new("sip.alg", Severity::Error, subject).cause(cause).proof(Some(proof), place));
+        let cause = format!(
+            "The {what} has a session description whose length is not the one that it says: a SIP ALG has most likely rewritten it."
+        );
+        return found
+            .add(Finding::new("sip.alg", Severity::Error, subject).cause(cause).proof(Some(proof), place));
     }
     if !refused && !is_length && !is_grave(flaw.kind) {
         return;
@@ -119,22 +141,44 @@ fn is_grave(kind: FlawKind) -> bool {
     use FlawKind as K;
     matches!(
         kind,
-        K::Version | K::StatusCode | K::NoColon | K::ContentLengthValue | K::ContentLengthLong | K::Surplus
-            | K::ContentLengthTwice | K::MissingVia | K::MissingFrom | K::MissingTo | K::MissingCallId
-            | K::MissingCSeq | K::CSeq | K::CSeqMethod
+        K::Version
+            | K::StatusCode
+            | K::NoColon
+            | K::ContentLengthValue
+            | K::ContentLengthLong
+            | K::Surplus
+            | K::ContentLengthTwice
+            | K::MissingVia
+            | K::MissingFrom
+            | K::MissingTo
+            | K::MissingCallId
+            | K::MissingCSeq
+            | K::CSeq
+            | K::CSeqMethod
     )
 }
 
 fn fragments(case: &Case<'_>, found: &mut Findings) {
     for lost in case.tracks.lost_fragments.iter().filter(|lost| lost.is_sip) {
         let message = Message::parse(&lost.head).ok();
-        let user = message.as_ref().and_then(|message| message.from()).map(|from| from.user().to_owned()).unwrap_or_default();
+        let user = message
+            .as_ref()
+            .and_then(|message| message.from())
+            .map(|from| from.user().to_owned())
+            .unwrap_or_default();
         let call_id = message.as_ref().map(|message| message.call_id()).unwrap_or_default();
         let cseq = message.as_ref().and_then(|message| message.cseq()).map(|cseq| cseq.number);
-        let came = case.tracks.transactions().any(|(_, it)| !call_id.is_empty() && *it.call_id == *call_id && Some(it.cseq) == cseq);
+        let came = case
+            .tracks
+            .transactions()
+            .any(|(_, it)| !call_id.is_empty() && *it.call_id == *call_id && Some(it.cseq) == cseq);
         let severity = if came { Severity::Info } else { Severity::Error };
-        let cause = format!("A message from {} to {} is longer than a packet, and only {} bytes of it come.", lost.source, lost.destination, lost.bytes);
-        let finding = Finding::new("net.udp-fragment-lost", severity, number_or(&user, lost.source)).cause(cause);
+        let cause = format!(
+            "A message from {} to {} is longer than a packet, and only {} bytes of it come.",
+            lost.source, lost.destination, lost.bytes
+        );
+        let finding =
+            Finding::new("net.udp-fragment-lost", severity, number_or(&user, lost.source)).cause(cause);
         found.add(finding.proof(Some(lost.proof), "a fragment whose rest is missing"));
     }
 }

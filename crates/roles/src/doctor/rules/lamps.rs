@@ -18,7 +18,9 @@ pub(super) const EXPLAINED: &[Explanation] = &[
         seen: "SUBSCRIBE is answered with 423, and no later one succeeds.",
         hurts: "The lamp shows nothing.",
         example: "SUBSCRIBE (Expires: 30) · 423 (Min-Expires: 60)",
-        remedy: &["Set the period of subscriptions to at least Min-Expires (`account.N.blf.subscribe_period`). `offhook lab blf-423 --once` shows a phone that does so by itself."],
+        remedy: &[
+            "Set the period of subscriptions to at least Min-Expires (`account.N.blf.subscribe_period`). `offhook lab blf-423 --once` shows a phone that does so by itself.",
+        ],
         reference: "RFC 6665 §4.1.2.1",
     },
     Explanation {
@@ -65,7 +67,9 @@ pub(super) const EXPLAINED: &[Explanation] = &[
         seen: "NOTIFY is answered with 481, and the phone does not subscribe anew.",
         hurts: "The lamp is stale.",
         example: "NOTIFY · 481 Subscription does not exist",
-        remedy: &["Look whether the phone has restarted; let it subscribe anew. Shorten the period of subscriptions."],
+        remedy: &[
+            "Look whether the phone has restarted; let it subscribe anew. Shorten the period of subscriptions.",
+        ],
         reference: "RFC 6665 §4.1.3",
     },
     Explanation {
@@ -92,7 +96,9 @@ pub(super) const EXPLAINED: &[Explanation] = &[
         seen: "SUBSCRIBE goes to another server than the one where the watched extension registers, and is refused.",
         hurts: "The lamp shows nothing.",
         example: "7002 registers at 192.168.50.19, 7007 subscribes to 7002 at 192.168.50.20",
-        remedy: &["Make sure the extension number you monitored is in the same PBX server as the line you choose for the BLF setting (`linekey.N.line`)."],
+        remedy: &[
+            "Make sure the extension number you monitored is in the same PBX server as the line you choose for the BLF setting (`linekey.N.line`).",
+        ],
         reference: "deck, BLF - Troubleshooting",
     },
     Explanation {
@@ -101,7 +107,9 @@ pub(super) const EXPLAINED: &[Explanation] = &[
         seen: "The extension rings or talks for 3 s or more while it is watched, and no NOTIFY tells early or confirmed.",
         hurts: "The lamp shows idle for one who talks.",
         example: "7002 in a call from 10 s to 40 s; NOTIFYs tell terminated alone",
-        remedy: &["Look whether the server makes dialog states for this extension, and of calls over all of its devices."],
+        remedy: &[
+            "Look whether the server makes dialog states for this extension, and of calls over all of its devices.",
+        ],
         reference: "RFC 4235 §3.7",
     },
     Explanation {
@@ -142,13 +150,21 @@ fn storms(case: &Case<'_>, found: &mut Findings) {
     type Key<'a> = (std::net::IpAddr, String, &'a str, &'a str, u16);
     let mut refused: BTreeMap<Key<'_>, Vec<(TransactionId, Proof, Proof)>> = BTreeMap::new();
     for (id, it) in case.tracks.transactions() {
-        let is_feature = matches!(it.method, Method::Subscribe | Method::Publish | Method::Message | Method::Info);
+        let is_feature =
+            matches!(it.method, Method::Subscribe | Method::Publish | Method::Message | Method::Info);
         let (Some(request), Some(answer)) = (&it.request, last_final(it)) else { continue };
-        if !is_feature || answer.status < 400 || (matches!(answer.status, 401 | 407) && !it.has_credentials()) {
+        if !is_feature || answer.status < 400 || (matches!(answer.status, 401 | 407) && !it.has_credentials())
+        {
             continue;
         }
         let (Some(first), Some(answered)) = (it.first(), answer.first()) else { continue };
-        let key = (it.path.source.ip(), it.method.to_string(), &*request.from.user, &*request.to.user, answer.status);
+        let key = (
+            it.path.source.ip(),
+            it.method.to_string(),
+            &*request.from.user,
+            &*request.to.user,
+            answer.status,
+        );
         refused.entry(key).or_default().push((id, first, answered));
     }
     for ((source, method, from, to, status), all) in refused {
@@ -162,7 +178,8 @@ fn storms(case: &Case<'_>, found: &mut Findings) {
             all.len(),
             spacing.as_millis() as f64 / 1_000.0
         );
-        let mut finding = Finding::new("phone.resend-storm", Severity::Error, number_or(from, source)).cause(cause);
+        let mut finding =
+            Finding::new("phone.resend-storm", Severity::Error, number_or(from, source)).cause(cause);
         for (id, sent, answered) in &all {
             found.claim(*id);
             if finding.evidence.len() < 6 {
@@ -197,24 +214,42 @@ fn judge_lamp(case: &Case<'_>, found: &mut Findings, subscription: &Subscription
 /// Whether the same account watches the same extension successfully later.
 fn is_healed(case: &Case<'_>, subscription: &Subscription) -> bool {
     let is_later = |other: &Subscription| {
-        let same = other.account == subscription.account && other.target == subscription.target && other.event == subscription.event;
+        let same = other.account == subscription.account
+            && other.target == subscription.target
+            && other.event == subscription.event;
         let begins = |it: &Subscription| case.all(&it.subscribes).next().and_then(|(_, it)| it.first());
         same && other.outcome == Outcome::Accepted && begins(other) > begins(subscription)
     };
     case.tracks.subscriptions.iter().any(|other| !std::ptr::eq(other, subscription) && is_later(other))
 }
 
-fn refused(case: &Case<'_>, found: &mut Findings, subscription: &Subscription, it: &Transaction, status: u16) {
+fn refused(
+    case: &Case<'_>,
+    found: &mut Findings,
+    subscription: &Subscription,
+    it: &Transaction,
+    status: u16,
+) {
     let answer = it.answers.iter().find(|answer| answer.status == status);
     let text = answer.map(answer_text).unwrap_or_default();
     let target = &subscription.target;
     let own = case.registrations_of(target).find(|it| it.outcome == Outcome::Accepted);
     if let Some(own) = own.filter(|own| own.path.destination.ip() != subscription.path.destination.ip()) {
-        let cause = format!("{target} registers at {}, and is watched at {}.", own.path.destination, subscription.path.destination);
+        let cause = format!(
+            "{target} registers at {}, and is watched at {}.",
+            own.path.destination, subscription.path.destination
+        );
         let finding = Finding::new("blf.wrong-server", Severity::Error, subject(subscription)).cause(cause);
-        return found.add(finding.proof(Some(own.from), format!("{target} registers")).proof(it.first(), "SUBSCRIBE").proof(answer.and_then(|it| it.first()), text));
+        return found.add(
+            finding
+                .proof(Some(own.from), format!("{target} registers"))
+                .proof(it.first(), "SUBSCRIBE")
+                .proof(answer.and_then(|it| it.first()), text),
+        );
     }
-    if let Some(finding) = found.about("reg.", &subscription.account).filter(|_| matches!(status, 403 | 404 | 503)) {
+    if let Some(finding) =
+        found.about("reg.", &subscription.account).filter(|_| matches!(status, 403 | 404 | 503))
+    {
         finding.prove(it.first(), "SUBSCRIBE");
         return finding.prove(answer.and_then(|it| it.first()), text);
     }
@@ -222,27 +257,47 @@ fn refused(case: &Case<'_>, found: &mut Findings, subscription: &Subscription, i
         403 => format!("The server does not let {} watch {target}.", subscription.account),
         404 => format!("The server knows no {target}: the value of the key is wrong."),
         423 => "The phone asks for a shorter subscription than the server allows.".to_owned(),
-        481 => "The server has forgotten the subscription, and the phone does not begin a new one.".to_owned(),
+        481 => {
+            "The server has forgotten the subscription, and the phone does not begin a new one.".to_owned()
+        }
         489 => "The server does not serve busy lamps (the event package dialog).".to_owned(),
         _ => format!("The server says `{text}`."),
     };
     let finding = Finding::new(format!("blf.{status}"), Severity::Error, subject(subscription)).cause(cause);
-    found.add(finding.proof(it.first(), format!("SUBSCRIBE for {target}")).proof(answer.and_then(|it| it.first()), text));
+    found.add(
+        finding
+            .proof(it.first(), format!("SUBSCRIBE for {target}"))
+            .proof(answer.and_then(|it| it.first()), text),
+    );
 }
 
 /// Accepted, and nothing told.
-fn untold(case: &Case<'_>, found: &mut Findings, subscription: &Subscription, subscribes: &[(TransactionId, &Transaction)]) {
+fn untold(
+    case: &Case<'_>,
+    found: &mut Findings,
+    subscription: &Subscription,
+    subscribes: &[(TransactionId, &Transaction)],
+) {
     let accepted = subscribes.iter().find_map(|(_, it)| {
         let keeps = it.request.as_ref().is_none_or(|request| request.expires_s != Some(0));
-        it.answers.iter().find(|answer| keeps && (200..300).contains(&answer.status)).and_then(|answer| Some((*it, answer.first()?)))
+        it.answers
+            .iter()
+            .find(|answer| keeps && (200..300).contains(&answer.status))
+            .and_then(|answer| Some((*it, answer.first()?)))
     });
     let Some((it, accepted)) = accepted.filter(|_| subscription.notifies.is_empty()) else { return };
     // Another capture point may see the NOTIFYs alone: then they stand in a subscription of their own.
-    let elsewhere = case.tracks.subscriptions.iter().any(|other| other.subscribes.is_empty() && other.path.source.ip() == subscription.path.source.ip());
+    let elsewhere =
+        case.tracks.subscriptions.iter().any(|other| {
+            other.subscribes.is_empty() && other.path.source.ip() == subscription.path.source.ip()
+        });
     if elsewhere || case.rest(accepted) < SHORT {
         return;
     }
-    let cause = format!("The server accepts the subscription to {} and sends no NOTIFY, or it goes elsewhere.", subscription.target);
+    let cause = format!(
+        "The server accepts the subscription to {} and sends no NOTIFY, or it goes elsewhere.",
+        subscription.target
+    );
     let finding = Finding::new("blf.no-notify", Severity::Error, subject(subscription)).cause(cause);
     found.add(finding.proof(it.first(), "SUBSCRIBE").proof(Some(accepted), "accepted; no NOTIFY follows"));
 }
@@ -255,7 +310,8 @@ fn notifies(case: &Case<'_>, found: &mut Findings, subscription: &Subscription) 
         match it.status() {
             Some(481) if !anew => {
                 let cause = "The phone has forgotten the subscription, most likely by a restart, and does not subscribe anew.";
-                let finding = Finding::new("blf.notify-481", Severity::Warning, subject(subscription)).cause(cause);
+                let finding =
+                    Finding::new("blf.notify-481", Severity::Warning, subject(subscription)).cause(cause);
                 let answer = last_final(it).and_then(|it| it.first());
                 return found.add(finding.proof(Some(first), "NOTIFY").proof(answer, "481"));
             }
@@ -264,9 +320,17 @@ fn notifies(case: &Case<'_>, found: &mut Findings, subscription: &Subscription) 
                 if later || case.is_unheard(it.path.destination.ip()) || case.rest(first) < SHORT {
                     continue;
                 }
-                let severity = silence(case.rest(first)).min(if case.rest(first) < GIVEN_UP { Severity::Warning } else { Severity::Error });
-                let cause = format!("Nothing comes back from {}: the phone is off or cannot be reached.", it.path.destination);
-                let mut finding = Finding::new("blf.notify-unanswered", severity, subject(subscription)).cause(cause);
+                let severity = silence(case.rest(first)).min(if case.rest(first) < GIVEN_UP {
+                    Severity::Warning
+                } else {
+                    Severity::Error
+                });
+                let cause = format!(
+                    "Nothing comes back from {}: the phone is off or cannot be reached.",
+                    it.path.destination
+                );
+                let mut finding =
+                    Finding::new("blf.notify-unanswered", severity, subject(subscription)).cause(cause);
                 for copy in it.copies.iter().take(4) {
                     finding.prove(Some(*copy), "NOTIFY, no answer");
                 }
@@ -291,7 +355,10 @@ fn is_replaced(case: &Case<'_>, subscription: &Subscription) -> bool {
 
 /// The watched extension has no registration.
 fn target(case: &Case<'_>, found: &mut Findings, subscription: &Subscription) {
-    if subscription.outcome != Outcome::Accepted || subscription.target.is_empty() || &*subscription.event != "dialog" {
+    if subscription.outcome != Outcome::Accepted
+        || subscription.target.is_empty()
+        || &*subscription.event != "dialog"
+    {
         return;
     }
     let all: Vec<_> = case.registrations_of(&subscription.target).collect();
@@ -299,7 +366,10 @@ fn target(case: &Case<'_>, found: &mut Findings, subscription: &Subscription) {
         return;
     }
     if let Some(finding) = found.about("reg.", &subscription.target) {
-        return finding.prove(case.all(&subscription.subscribes).next().and_then(|(_, it)| it.first()), format!("{} watches it", subscription.account));
+        return finding.prove(
+            case.all(&subscription.subscribes).next().and_then(|(_, it)| it.first()),
+            format!("{} watches it", subscription.account),
+        );
     }
     let Some(last) = all.last().filter(|it| it.outcome == Outcome::Ended) else { return };
     let watched = case.all(&subscription.subscribes).last().and_then(|(_, it)| it.last());
@@ -308,7 +378,8 @@ fn target(case: &Case<'_>, found: &mut Findings, subscription: &Subscription) {
         return;
     }
     let cause = format!("{} has taken its registration back.", subscription.target);
-    let finding = Finding::new("blf.target-unregistered", Severity::Warning, subscription.target.to_string()).cause(cause);
+    let finding = Finding::new("blf.target-unregistered", Severity::Warning, subscription.target.to_string())
+        .cause(cause);
     found.add(finding.proof(Some(last.to), "the registration ends").proof(watched, "SUBSCRIBE"));
 }
 
@@ -320,9 +391,14 @@ fn state(case: &Case<'_>, found: &mut Findings, subscription: &Subscription) {
         it.answers.iter().find(|answer| (200..300).contains(&answer.status)).and_then(|answer| answer.first())
     });
     let told_once = !subscription.states.is_empty();
-    let Some(begun) = begun.filter(|_| told_once && subscription.outcome == Outcome::Accepted) else { return };
+    let Some(begun) = begun.filter(|_| told_once && subscription.outcome == Outcome::Accepted) else {
+        return;
+    };
     for leg in &case.tracks.legs {
-        if !involves(leg, &subscription.target) || leg.path.destination.ip() != subscription.path.destination.ip() && leg.path.source.ip() != subscription.path.destination.ip() {
+        if !involves(leg, &subscription.target)
+            || leg.path.destination.ip() != subscription.path.destination.ip()
+                && leg.path.source.ip() != subscription.path.destination.ip()
+        {
             continue;
         }
         let Some(started) = leg.ringing.or(leg.answered).filter(|it| it.at > begun.at) else { continue };
@@ -335,9 +411,15 @@ fn state(case: &Case<'_>, found: &mut Findings, subscription: &Subscription) {
             continue;
         }
         let cause = format!("{} is in a call, and no NOTIFY says so.", subscription.target);
-        let finding = Finding::new("blf.state-wrong", Severity::Error, subscription.target.to_string()).cause(cause);
+        let finding =
+            Finding::new("blf.state-wrong", Severity::Error, subscription.target.to_string()).cause(cause);
         let last = subscription.states.last().map(|(proof, _)| *proof);
-        return found.add(finding.proof(leg.started, "INVITE").proof(Some(started), "it rings or talks").proof(last, "what was told last"));
+        return found.add(
+            finding
+                .proof(leg.started, "INVITE")
+                .proof(Some(started), "it rings or talks")
+                .proof(last, "what was told last"),
+        );
     }
 }
 

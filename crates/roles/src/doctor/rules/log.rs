@@ -38,11 +38,22 @@ fn registrations(case: &Case<'_>, found: &mut Findings) {
     let mut lines: BTreeMap<(u16, String), Line> = BTreeMap::new();
     for line in &case.tracks.log {
         let text = line.text.trim();
-        let number = text.split_whitespace().next().filter(|word| word.len() <= 2 && word.bytes().all(|byte| byte.is_ascii_digit()));
+        let number = text
+            .split_whitespace()
+            .next()
+            .filter(|word| word.len() <= 2 && word.bytes().all(|byte| byte.is_ascii_digit()));
         let state = lines.entry((line.proof.file, number.unwrap_or("0").to_owned())).or_default();
         if let Some((_, uri)) = text.split_once("Registering To:<") {
-            let user = uri.trim().trim_start_matches("sip:").trim_start_matches("sips:").split(['@', '>', ';']).next().unwrap_or_default();
-            state.account = Some(user.to_owned()).filter(|user| !user.is_empty() && uri.contains('@')).or(state.account.take());
+            let user = uri
+                .trim()
+                .trim_start_matches("sip:")
+                .trim_start_matches("sips:")
+                .split(['@', '>', ';'])
+                .next()
+                .unwrap_or_default();
+            state.account = Some(user.to_owned())
+                .filter(|user| !user.is_empty() && uri.contains('@'))
+                .or(state.account.take());
             state.tried = Some(line.proof);
         } else if text.contains("Register Success") || text.contains("Reg Success") {
             state.failed = None;
@@ -63,7 +74,9 @@ fn failure(text: &str) -> Option<String> {
     if !is_register || lower.contains("again with") {
         return None;
     }
-    let status = lower.split(|c: char| !c.is_ascii_digit()).find(|word| word.len() == 3 && matches!(word.as_bytes()[0], b'3'..=b'6'));
+    let status = lower
+        .split(|c: char| !c.is_ascii_digit())
+        .find(|word| word.len() == 3 && matches!(word.as_bytes()[0], b'3'..=b'6'));
     match status {
         Some("401" | "407") => Some("reg.401-loop".to_owned()),
         Some(status) => Some(format!("reg.{status}")),
@@ -75,14 +88,21 @@ fn failure(text: &str) -> Option<String> {
 /// `403 Fail`.
 fn is_bare_fail(lower: &str) -> bool {
     let mut words = lower.split_whitespace();
-    let status = words.next().is_some_and(|word| word.len() == 3 && word.bytes().all(|byte| byte.is_ascii_digit()));
+    let status =
+        words.next().is_some_and(|word| word.len() == 3 && word.bytes().all(|byte| byte.is_ascii_digit()));
     status && words.next().is_some_and(|word| word.starts_with("fail")) && words.next().is_none()
 }
 
-fn tell(found: &mut Findings, (code, proof, text): (String, Proof, String), account: &str, tried: Option<Proof>) {
+fn tell(
+    found: &mut Findings,
+    (code, proof, text): (String, Proof, String),
+    account: &str,
+    tried: Option<Proof>,
+) {
     // What a capture beside the log shows of the same account is sharper.
     let by_capture = ["reg.", "nat.", "transport.", "tls.", "dns."].iter().any(|family| {
-        let mut fits = found.list.iter_mut().filter(|it| it.code.starts_with(family) && it.severity > Severity::Info);
+        let mut fits =
+            found.list.iter_mut().filter(|it| it.code.starts_with(family) && it.severity > Severity::Info);
         let own = fits.find(|it| it.subject == account || account.starts_with("line "));
         own.map(|finding| finding.prove(Some(proof), text.clone())).is_some()
     });
@@ -101,7 +121,10 @@ fn tell(found: &mut Findings, (code, proof, text): (String, Proof, String), acco
 fn provisioning(case: &Case<'_>, found: &mut Findings) {
     if found.any("prov.") {
         let first = case.tracks.log.iter().find(|line| is_unreachable(&line.text));
-        if let (Some(line), Some(finding)) = (first, found.list.iter_mut().find(|it| it.code.starts_with("prov.") && it.severity > Severity::Info)) {
+        if let (Some(line), Some(finding)) = (
+            first,
+            found.list.iter_mut().find(|it| it.code.starts_with("prov.") && it.severity > Severity::Info),
+        ) {
             finding.prove(Some(line.proof), line.text.to_string());
         }
         return;

@@ -87,7 +87,9 @@ pub fn diagnose(tracks: &Tracks) -> Vec<Finding> {
     for finding in &mut list {
         complete(finding);
     }
-    list.sort_by_key(|finding| (std::cmp::Reverse(finding.severity), finding.evidence.first().map(|one| one.proof)));
+    list.sort_by_key(|finding| {
+        (std::cmp::Reverse(finding.severity), finding.evidence.first().map(|one| one.proof))
+    });
     list
 }
 
@@ -183,6 +185,9 @@ mod tests {
             std::fs::write(&path, document()).expect("written");
         }
         let written = std::fs::read_to_string(&path).expect("docs/doctor.md");
-        assert!(written == document(), "UPDATE_DOCS=1 cargo test -p roles the_document writes docs/doctor.md anew");
+        assert!(
+            written == document(),
+            "UPDATE_DOCS=1 cargo test -p roles the_document writes docs/doctor.md anew"
+        );
     }
 }

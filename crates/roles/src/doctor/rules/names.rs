@@ -49,7 +49,8 @@ const A: u16 = 1;
 const AAAA: u16 = 28;
 const NO_SUCH_NAME: u8 = 3;
 /// Names that have nothing to do with SIP or provisioning.
-const OTHERS: &[&str] = &["ntp", "time", "wpad", "isatap", "arpa", "local", "connectivitycheck", "msftncsi", "msftconnecttest"];
+const OTHERS: &[&str] =
+    &["ntp", "time", "wpad", "isatap", "arpa", "local", "connectivitycheck", "msftncsi", "msftconnecttest"];
 
 pub(super) fn judge(case: &Case<'_>, found: &mut Findings) {
     for lookup in &case.tracks.lookups {
@@ -81,7 +82,9 @@ fn is_healed(case: &Case<'_>, lookup: &Lookup) -> bool {
 fn tell(case: &Case<'_>, found: &mut Findings, lookup: &Lookup) {
     let name = &*lookup.name;
     let labels = || name.split('.');
-    if labels().any(|label| OTHERS.contains(&label) || label.starts_with('_')) || lookup.path.destination.port() != 53 {
+    if labels().any(|label| OTHERS.contains(&label) || label.starts_with('_'))
+        || lookup.path.destination.port() != 53
+    {
         return;
     }
     let is_provisioning = names_provisioning(case, name);
@@ -119,10 +122,13 @@ fn names_provisioning(case: &Case<'_>, name: &str) -> bool {
     let tracks = case.tracks;
     tracks.leases.iter().any(|lease| lease.option66.as_deref().is_some_and(names))
         || tracks.provisioning.iter().any(|run| run.url.as_deref().is_some_and(names))
-        || tracks.provisioning.iter().filter_map(|run| run.pnp.as_ref()).any(|pnp| {
-            pnp.answers.iter().any(|(_, url, _)| url.as_deref().is_some_and(names))
-        })
-        || settings(case).any(|(key, value)| (key.contains("profile") || key.contains("provision")) && names(&value))
+        || tracks
+            .provisioning
+            .iter()
+            .filter_map(|run| run.pnp.as_ref())
+            .any(|pnp| pnp.answers.iter().any(|(_, url, _)| url.as_deref().is_some_and(names)))
+        || settings(case)
+            .any(|(key, value)| (key.contains("profile") || key.contains("provision")) && names(&value))
         || name.split('.').any(|label| {
             ["prov", "provision", "provisioning", "rps", "tftp", "autoprov", "redirect"].contains(&label)
         })
@@ -132,12 +138,22 @@ fn is_sip_name(case: &Case<'_>, lookup: &Lookup) -> bool {
     let (name, asker) = (&*lookup.name, lookup.path.source.ip());
     let tracks = case.tracks;
     let by_service = tracks.lookups.iter().any(|other| {
-        let service = ["_sip._udp.", "_sip._tcp.", "_sips._tcp."].iter().find_map(|head| other.name.strip_prefix(head));
-        other.path.source.ip() == asker && (service == Some(name) || (other.kind == 35 && *other.name == *name))
+        let service =
+            ["_sip._udp.", "_sip._tcp.", "_sips._tcp."].iter().find_map(|head| other.name.strip_prefix(head));
+        other.path.source.ip() == asker
+            && (service == Some(name) || (other.kind == 35 && *other.name == *name))
     });
-    let by_account = tracks.registrations.iter().any(|it| it.domain.split(':').next().is_some_and(|domain| domain.eq_ignore_ascii_case(name)));
-    let by_config = settings(case).any(|(key, value)| key.contains("server") && value.eq_ignore_ascii_case(name));
-    let sounds_so = name.split(['.', '-']).any(|label| ["sip", "sips", "pbx", "voip", "registrar", "proxy", "sbc", "ims"].iter().any(|word| label.starts_with(word)));
+    let by_account = tracks
+        .registrations
+        .iter()
+        .any(|it| it.domain.split(':').next().is_some_and(|domain| domain.eq_ignore_ascii_case(name)));
+    let by_config =
+        settings(case).any(|(key, value)| key.contains("server") && value.eq_ignore_ascii_case(name));
+    let sounds_so = name.split(['.', '-']).any(|label| {
+        ["sip", "sips", "pbx", "voip", "registrar", "proxy", "sbc", "ims"]
+            .iter()
+            .any(|word| label.starts_with(word))
+    });
     // A phone that does nothing else asks for nothing else.
     let is_phone = tracks.devices.iter().any(|it| it.addresses.contains(&asker) && it.model.is_some())
         || tracks.provisioning.iter().any(|run| run.address == asker);

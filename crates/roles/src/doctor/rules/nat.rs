@@ -61,7 +61,10 @@ fn no_rport(case: &Case<'_>, found: &mut Findings, id: TransactionId, transactio
     }
     // The answer that went to Via's port, and the request after it: nobody had heard it.
     let astray = transaction.answers.iter().find(|answer| {
-        answer.path.as_ref().is_some_and(|path| path.destination != source && path.destination.port() == via_port)
+        answer
+            .path
+            .as_ref()
+            .is_some_and(|path| path.destination != source && path.destination.port() == via_port)
     });
     let Some(astray) = astray else { return };
     let Some(answered) = astray.first() else { return };
@@ -72,7 +75,11 @@ fn no_rport(case: &Case<'_>, found: &mut Findings, id: TransactionId, transactio
     if again.is_none() && icmp.is_none() {
         return;
     }
-    let is_later = |other: &Transaction| other.call_id == transaction.call_id && other.cseq > transaction.cseq && other.request.as_ref().is_some_and(|it| it.nonce.is_some() || !it.to.tag.is_empty());
+    let is_later = |other: &Transaction| {
+        other.call_id == transaction.call_id
+            && other.cseq > transaction.cseq
+            && other.request.as_ref().is_some_and(|it| it.nonce.is_some() || !it.to.tag.is_empty())
+    };
     if case.tracks.transactions().any(|(_, other)| is_later(other)) {
         return;
     }
@@ -84,7 +91,10 @@ fn no_rport(case: &Case<'_>, found: &mut Findings, id: TransactionId, transactio
     let subject = number_or(&request.from.user, source.ip());
     let finding = Finding::new("nat.no-rport", Severity::Error, subject)
         .cause(cause)
-        .proof(transaction.copies.first().copied(), format!("{} from port {}, Via names {via_port}, no rport", transaction.method, source.port()))
+        .proof(
+            transaction.copies.first().copied(),
+            format!("{} from port {}, Via names {via_port}, no rport", transaction.method, source.port()),
+        )
         .proof(Some(answered), format!("the answer goes to port {via_port}"))
         .proof(again, "sent again: the answer did not arrive")
         .proof(icmp.map(|it| it.proof), "ICMP: the answer was not delivered");
@@ -95,7 +105,8 @@ fn no_rport(case: &Case<'_>, found: &mut Findings, id: TransactionId, transactio
 fn lost_on_the_way_in(case: &Case<'_>, found: &mut Findings, id: TransactionId, transaction: &Transaction) {
     let Some(request) = &transaction.request else { return };
     let Some(&first) = transaction.copies.first() else { return };
-    let is_way_in = matches!(transaction.method, Method::Invite | Method::Notify | Method::Options | Method::Message);
+    let is_way_in =
+        matches!(transaction.method, Method::Invite | Method::Notify | Method::Options | Method::Message);
     if !is_way_in || !transaction.answers.is_empty() || transaction.copies.len() < 2 {
         return;
     }
@@ -113,21 +124,31 @@ fn lost_on_the_way_in(case: &Case<'_>, found: &mut Findings, id: TransactionId, 
         }
         if contact == Some((to.ip(), to.port())) && is_private(to.ip()) && source.ip() != to.ip() {
             found.claim(id);
-            let cause = format!("The phone's packets come from {source}, and the server sends to its Contact {to}, which cannot be reached from there.");
+            let cause = format!(
+                "The phone's packets come from {source}, and the server sends to its Contact {to}, which cannot be reached from there."
+            );
             let finding = Finding::new("nat.contact-unreachable", Severity::Error, subject).cause(cause);
             let asked = case.all(&registration.transactions).next().and_then(|(_, it)| it.first());
-            return found.add(prove_copies(finding.proof(asked, format!("REGISTER from {source}")), transaction));
+            return found
+                .add(prove_copies(finding.proof(asked, format!("REGISTER from {source}")), transaction));
         }
         let hidden = contact.is_some_and(|(ip, port)| ip != source.ip() || port != source.port());
-        let earlier = case.all(&registration.transactions).filter(|(_, it)| it.path.source == to && it.first().is_some_and(|it| it.at < first.at)).last();
-        let back = case.all(&registration.transactions).find(|(_, it)| it.path.source != to && it.first().is_some_and(|it| it.at > first.at));
+        let earlier = case
+            .all(&registration.transactions)
+            .filter(|(_, it)| it.path.source == to && it.first().is_some_and(|it| it.at < first.at))
+            .last();
+        let back = case
+            .all(&registration.transactions)
+            .find(|(_, it)| it.path.source != to && it.first().is_some_and(|it| it.at > first.at));
         let elsewhere = case.registrations_of(&registration.account).find(|it| {
             it.path.source.ip() != to.ip() && it.contact == registration.contact && it.from.at > first.at
         });
         let back = back.and_then(|(_, it)| it.first()).or(elsewhere.map(|it| it.from));
         if let (Some((_, earlier)), Some(back), true) = (earlier, back, hidden) {
             found.claim(id);
-            let cause = format!("The router has forgotten the way from {to} to the phone: nothing passed for longer than it remembers.");
+            let cause = format!(
+                "The router has forgotten the way from {to} to the phone: nothing passed for longer than it remembers."
+            );
             let mut finding = Finding::new("nat.binding-expired", Severity::Error, subject).cause(cause);
             finding.prove(earlier.first(), format!("REGISTER from {to}"));
             let mut finding = prove_copies(finding, transaction);
@@ -140,7 +161,10 @@ fn lost_on_the_way_in(case: &Case<'_>, found: &mut Findings, id: TransactionId, 
 
 fn prove_copies(mut finding: Finding, transaction: &Transaction) -> Finding {
     for copy in transaction.copies.iter().take(4) {
-        finding.prove(Some(*copy), format!("{} to {}, no answer", transaction.method, transaction.path.destination));
+        finding.prove(
+            Some(*copy),
+            format!("{} to {}, no answer", transaction.method, transaction.path.destination),
+        );
     }
     finding
 }

@@ -27,7 +27,10 @@ pub(super) const EXPLAINED: &[Explanation] = &[
         seen: "REQUEST is answered with NAK; info where the client then gets another.",
         hurts: "The phone has no address, or loses it.",
         example: "REQUEST 192.168.1.20 · NAK",
-        remedy: &["Look for two DHCP servers that know nothing of each other.", "Look whether the phone was moved from another network or VLAN; restart it."],
+        remedy: &[
+            "Look for two DHCP servers that know nothing of each other.",
+            "Look whether the phone was moved from another network or VLAN; restart it.",
+        ],
         reference: "RFC 2131 §4.3.2",
     },
     Explanation {
@@ -67,7 +70,10 @@ pub(super) const EXPLAINED: &[Explanation] = &[
         seen: "An LLDP-MED phone speaks, and the switch answers without a network policy.",
         hurts: "The phone stays in the untagged network.",
         example: "the phone asks for a policy; the switch's LLDP has none",
-        remedy: &["If there is no VLAN information, check the setting of the switch: a voice VLAN, and LLDP-MED at this port.", "Disable LLDP/CDP, set up the VLAN on the phone manually and check whether it works."],
+        remedy: &[
+            "If there is no VLAN information, check the setting of the switch: a voice VLAN, and LLDP-MED at this port.",
+            "Disable LLDP/CDP, set up the VLAN on the phone manually and check whether it works.",
+        ],
         reference: "ANSI/TIA-1057 §10.2.3; deck, VLAN",
     },
     Explanation {
@@ -76,7 +82,9 @@ pub(super) const EXPLAINED: &[Explanation] = &[
         seen: "LLDP, CDP or the DHCP option name different VLANs.",
         hurts: "Which one counts depends on the phone and on chance.",
         example: "LLDP-MED: 50, CDP: 60",
-        remedy: &["Let all sources of this port say the same, or switch off all but one. The phone's order is LLDP, manual, DHCP option."],
+        remedy: &[
+            "Let all sources of this port say the same, or switch off all but one. The phone's order is LLDP, manual, DHCP option.",
+        ],
         reference: "ANSI/TIA-1057 §10.2.3; deck, VLAN",
     },
 ];
@@ -88,9 +96,19 @@ pub(super) fn judge(case: &Case<'_>, found: &mut Findings) {
         judge_lease(case, found, lease);
     }
     for conflict in &case.tracks.conflicts {
-        let cause = format!("{} and {} both claim {}.", mac_text(conflict.first.0), mac_text(conflict.second.0), conflict.address);
-        let finding = Finding::new("dhcp.duplicate-ip", Severity::Error, conflict.address.to_string()).cause(cause);
-        found.add(finding.proof(Some(conflict.first.1), format!("{} has it", mac_text(conflict.first.0))).proof(Some(conflict.second.1), format!("{} claims it too", mac_text(conflict.second.0))));
+        let cause = format!(
+            "{} and {} both claim {}.",
+            mac_text(conflict.first.0),
+            mac_text(conflict.second.0),
+            conflict.address
+        );
+        let finding =
+            Finding::new("dhcp.duplicate-ip", Severity::Error, conflict.address.to_string()).cause(cause);
+        found.add(
+            finding
+                .proof(Some(conflict.first.1), format!("{} has it", mac_text(conflict.first.0)))
+                .proof(Some(conflict.second.1), format!("{} claims it too", mac_text(conflict.second.0))),
+        );
     }
 }
 
@@ -108,17 +126,27 @@ fn offers(case: &Case<'_>, found: &mut Findings) {
     let silent = case.tracks.leases.iter().filter(|lease| {
         let discovers: Vec<_> = lease.messages.iter().filter(|it| it.kind == DISCOVER).collect();
         // Who asks for an address of a certain server was offered it, even where the capture lacks that.
-        let answered = lease.messages.iter().any(|it| matches!(it.kind, OFFER | ACK) || (it.kind == REQUEST && it.server.is_some()));
+        let answered = lease
+            .messages
+            .iter()
+            .any(|it| matches!(it.kind, OFFER | ACK) || (it.kind == REQUEST && it.server.is_some()));
         let (Some(first), Some(last)) = (discovers.first(), discovers.last()) else { return false };
         let waited = case.rest(last.proof).max(last.proof.at.since(first.proof.at));
         !answered && (discovers.len() >= 2 && waited >= Duration::from_secs(1) || waited >= SHORT * 2)
     });
     let silent: Vec<&Lease> = silent.collect();
     if silent.len() >= MANY {
-        let cause = format!("{} clients ask for an address, and none gets an offer: the server is away or exhausted, or somebody floods it.", silent.len());
-        let mut finding = Finding::new("dhcp.no-offer", Severity::Error, format!("{} clients", silent.len())).cause(cause);
+        let cause = format!(
+            "{} clients ask for an address, and none gets an offer: the server is away or exhausted, or somebody floods it.",
+            silent.len()
+        );
+        let mut finding =
+            Finding::new("dhcp.no-offer", Severity::Error, format!("{} clients", silent.len())).cause(cause);
         for lease in silent.iter().take(6) {
-            finding.prove(lease.messages.first().map(|it| it.proof), format!("DISCOVER of {}", mac_text(lease.mac)));
+            finding.prove(
+                lease.messages.first().map(|it| it.proof),
+                format!("DISCOVER of {}", mac_text(lease.mac)),
+            );
         }
         return found.add(finding);
     }
@@ -128,7 +156,8 @@ fn offers(case: &Case<'_>, found: &mut Findings) {
             finding.prove(lease.messages.first().map(|it| it.proof), "DISCOVER, no OFFER");
             continue;
         }
-        let mut finding = Finding::new("dhcp.no-offer", Severity::Error, mac).cause("No DHCP server hears it: it is away, exhausted, or in another VLAN.");
+        let mut finding = Finding::new("dhcp.no-offer", Severity::Error, mac)
+            .cause("No DHCP server hears it: it is away, exhausted, or in another VLAN.");
         for message in lease.messages.iter().filter(|it| it.kind == DISCOVER).take(4) {
             finding.prove(Some(message.proof), "DISCOVER, no OFFER");
         }
@@ -145,7 +174,9 @@ fn judge_lease(case: &Case<'_>, found: &mut Findings, lease: &Lease) {
         let text = nak.text.as_deref().map_or_else(String::new, |text| format!(" It says `{text}`."));
         let severity = if healed { Severity::Info } else { Severity::Error };
         let healed = if healed { " Then it gets another address." } else { "" };
-        let cause = format!("The server does not give the address that was asked for: it belongs to another network or client.{text}{healed}");
+        let cause = format!(
+            "The server does not give the address that was asked for: it belongs to another network or client.{text}{healed}"
+        );
         let finding = Finding::new("dhcp.nak", severity, mac.clone()).cause(cause);
         found.add(finding.proof(asked.map(|it| it.proof), "REQUEST").proof(Some(nak.proof), "NAK"));
     }
@@ -160,7 +191,11 @@ fn judge_lease(case: &Case<'_>, found: &mut Findings, lease: &Lease) {
     let ack = last(ACK).filter(|ack| wants && !ack.has_option66 && lease.option66.is_none());
     if let Some(ack) = ack {
         let cause = "The DHCP server has no option 66 for this network.";
-        found.add(Finding::new("dhcp.no-option66", Severity::Info, mac).cause(cause).proof(Some(ack.proof), "ACK without option 66"));
+        found.add(
+            Finding::new("dhcp.no-option66", Severity::Info, mac)
+                .cause(cause)
+                .proof(Some(ack.proof), "ACK without option 66"),
+        );
     }
     let _ = case;
 }
@@ -168,14 +203,19 @@ fn judge_lease(case: &Case<'_>, found: &mut Findings, lease: &Lease) {
 fn vlans(case: &Case<'_>, found: &mut Findings) {
     let switches: Vec<&Neighbour> = case.tracks.neighbours.iter().filter(|it| !it.is_endpoint).collect();
     let phones: Vec<&Neighbour> = case.tracks.neighbours.iter().filter(|it| it.is_endpoint).collect();
-    let by = |protocol: Discovery| switches.iter().find(|it| it.protocol == protocol && it.voice_vlan.is_some());
+    let by =
+        |protocol: Discovery| switches.iter().find(|it| it.protocol == protocol && it.voice_vlan.is_some());
     let (lldp, cdp) = (by(Discovery::Lldp), by(Discovery::Cdp));
     if let (Some(lldp), Some(cdp)) = (lldp, cdp)
         && lldp.voice_vlan != cdp.voice_vlan
     {
         let cause = format!("LLDP says {}, CDP says {}.", vlan(lldp), vlan(cdp));
         let finding = Finding::new("vlan.conflict", Severity::Warning, lldp.name.to_string()).cause(cause);
-        found.add(finding.proof(Some(lldp.first), format!("LLDP: voice {}", vlan(lldp))).proof(Some(cdp.first), format!("CDP: voice {}", vlan(cdp))));
+        found.add(
+            finding
+                .proof(Some(lldp.first), format!("LLDP: voice {}", vlan(lldp)))
+                .proof(Some(cdp.first), format!("CDP: voice {}", vlan(cdp))),
+        );
     }
     let told = lldp.or(cdp).copied();
     for phone in &phones {
@@ -186,7 +226,12 @@ fn vlans(case: &Case<'_>, found: &mut Findings) {
         if let (Some(used), Some(meant)) = (phone.voice_vlan, told.voice_vlan)
             && used != meant
         {
-            mismatch(found, mac_text(phone.mac), (used, Some(phone.last), "the phone's own LLDP or CDP"), told);
+            mismatch(
+                found,
+                mac_text(phone.mac),
+                (used, Some(phone.last), "the phone's own LLDP or CDP"),
+                told,
+            );
         }
     }
     let Some(told) = told else { return };
@@ -197,14 +242,27 @@ fn vlans(case: &Case<'_>, found: &mut Findings) {
             let cause = format!("The switch says {}, the DHCP option says VLAN {by_dhcp}.", vlan(told));
             let ack = lease.messages.iter().rfind(|it| it.kind == ACK).map(|it| it.proof);
             let finding = Finding::new("vlan.conflict", Severity::Warning, mac_text(lease.mac)).cause(cause);
-            found.add(finding.proof(Some(told.first), format!("voice {}", vlan(told))).proof(ack, format!("DHCP: VLAN {by_dhcp}")));
+            found.add(
+                finding
+                    .proof(Some(told.first), format!("voice {}", vlan(told)))
+                    .proof(ack, format!("DHCP: VLAN {by_dhcp}")),
+            );
         }
         // After the switch has spoken: the phone's first words may be untagged.
         let after = lease.messages.iter().filter(|it| it.kind == DISCOVER && it.proof.at > told.first.at);
-        if let Some((message, used)) = after.last().and_then(|message| Some((message, message.vlan?))).filter(|(_, used)| Some(*used) != told.voice_vlan) {
+        if let Some((message, used)) = after
+            .last()
+            .and_then(|message| Some((message, message.vlan?)))
+            .filter(|(_, used)| Some(*used) != told.voice_vlan)
+        {
             let is_phone = phones.iter().any(|phone| phone.mac == lease.mac) || lease.vendor.is_some();
             if is_phone && told.voice_vlan.is_some_and(|meant| meant != 0) {
-                mismatch(found, mac_text(lease.mac), (used, Some(message.proof), "a frame of the phone"), told);
+                mismatch(
+                    found,
+                    mac_text(lease.mac),
+                    (used, Some(message.proof), "a frame of the phone"),
+                    told,
+                );
             }
         }
     }
@@ -218,17 +276,35 @@ fn vlan(neighbour: &Neighbour) -> String {
     }
 }
 
-fn mismatch(found: &mut Findings, mac: String, (used, proof, what): (u16, Option<super::super::proof::Proof>, &str), told: &Neighbour) {
-    let cause = format!("The switch {} says {} for voice, the phone uses VLAN {used}: most likely it was set by hand.", told.name, vlan(told));
+fn mismatch(
+    found: &mut Findings,
+    mac: String,
+    (used, proof, what): (u16, Option<super::super::proof::Proof>, &str),
+    told: &Neighbour,
+) {
+    let cause = format!(
+        "The switch {} says {} for voice, the phone uses VLAN {used}: most likely it was set by hand.",
+        told.name,
+        vlan(told)
+    );
     let finding = Finding::new("vlan.mismatch", Severity::Error, mac).cause(cause);
-    found.add(finding.proof(Some(told.first), format!("the switch: voice {}", vlan(told))).proof(proof, format!("{what}: VLAN {used}")));
+    found.add(
+        finding
+            .proof(Some(told.first), format!("the switch: voice {}", vlan(told)))
+            .proof(proof, format!("{what}: VLAN {used}")),
+    );
 }
 
 fn no_policy(found: &mut Findings, phone: &Neighbour, switches: &[&Neighbour]) {
     let switch = switches.iter().find(|it| it.protocol == Discovery::Lldp && it.last.at >= phone.first.at);
     if let Some(switch) = switch.filter(|_| phone.speaks_med && phone.protocol == Discovery::Lldp) {
-        let cause = format!("The switch {} speaks LLDP at this port, and names no VLAN for voice.", switch.name);
+        let cause =
+            format!("The switch {} speaks LLDP at this port, and names no VLAN for voice.", switch.name);
         let finding = Finding::new("vlan.no-policy", Severity::Warning, mac_text(phone.mac)).cause(cause);
-        found.add(finding.proof(Some(phone.first), "the phone speaks LLDP-MED").proof(Some(switch.last), "the switch, without a policy"));
+        found.add(
+            finding
+                .proof(Some(phone.first), "the phone speaks LLDP-MED")
+                .proof(Some(switch.last), "the switch, without a policy"),
+        );
     }
 }

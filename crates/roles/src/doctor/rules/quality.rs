@@ -56,7 +56,8 @@ pub(super) fn judge(case: &Case<'_>, found: &mut Findings) {
     for stream in case.tracks.streams.iter().filter(|stream| stream.packets + stream.lost >= LEAST_PACKETS) {
         let leg = stream.leg.and_then(|index| case.tracks.legs.get(index as usize));
         let (call, forward) = leg.map_or((u32::MAX, true), |leg| {
-            let from_caller = stream.path.source.ip() == leg.path.source.ip() || stream.path.destination.ip() == leg.path.destination.ip();
+            let from_caller = stream.path.source.ip() == leg.path.source.ip()
+                || stream.path.destination.ip() == leg.path.destination.ip();
             (leg.call, from_caller)
         });
         let subject = match leg {
@@ -65,7 +66,13 @@ pub(super) fn judge(case: &Case<'_>, found: &mut Findings) {
             None => stream.path.destination.ip().to_string(),
         };
         for finding in [gap(case, stream), loss(stream), jitter(stream)].into_iter().flatten() {
-            let code = if finding.code == "quality.gap" { "gap" } else if finding.code == "quality.loss" { "loss" } else { "jitter" };
+            let code = if finding.code == "quality.gap" {
+                "gap"
+            } else if finding.code == "quality.loss" {
+                "loss"
+            } else {
+                "jitter"
+            };
             if call == u32::MAX || told.insert((code, call, forward)) {
                 found.add(Finding { subject: subject.clone(), ..finding });
             }
@@ -76,7 +83,12 @@ pub(super) fn judge(case: &Case<'_>, found: &mut Findings) {
 /// Figures that go with each of the three.
 fn figures(stream: &Stream) -> String {
     let all = stream.packets + stream.lost;
-    let mut text = format!("{:.1} % lost ({} of {all}), {} bursts", percent(stream.lost, all), stream.lost, stream.bursts);
+    let mut text = format!(
+        "{:.1} % lost ({} of {all}), {} bursts",
+        percent(stream.lost, all),
+        stream.lost,
+        stream.bursts
+    );
     if let Some(jitter) = stream.jitter_ms {
         text += &format!(", jitter {jitter:.1} ms");
     }
@@ -109,7 +121,11 @@ fn gap(case: &Case<'_>, stream: &Stream) -> Option<Finding> {
     let why = if gap.lost > 0 { "the packets were sent and did not come" } else { "the sender did not send" };
     let cause = format!("{length:.1} s without a packet from {}: {why}. {}.", way(stream), figures(stream));
     let finding = Finding::new("quality.gap", Severity::Warning, "").cause(cause);
-    Some(finding.proof(Some(gap.before), "the last packet before").proof(Some(gap.after), "the first packet after"))
+    Some(
+        finding
+            .proof(Some(gap.before), "the last packet before")
+            .proof(Some(gap.after), "the first packet after"),
+    )
 }
 
 fn loss(stream: &Stream) -> Option<Finding> {
@@ -125,7 +141,16 @@ fn loss(stream: &Stream) -> Option<Finding> {
 
 fn jitter(stream: &Stream) -> Option<Finding> {
     let (length_ms, since) = stream.jitter_high.filter(|(length_ms, _)| *length_ms >= HIGH_JITTER_MS)?;
-    let cause = format!("Packets from {} come unevenly for {:.0} s: {}.", way(stream), length_ms as f64 / 1_000.0, figures(stream));
+    let cause = format!(
+        "Packets from {} come unevenly for {:.0} s: {}.",
+        way(stream),
+        length_ms as f64 / 1_000.0,
+        figures(stream)
+    );
     let finding = Finding::new("quality.jitter", Severity::Warning, "").cause(cause);
-    Some(finding.proof(Some(since), "jitter is 30 ms and more from here").proof(Some(stream.last), "the last packet"))
+    Some(
+        finding
+            .proof(Some(since), "jitter is 30 ms and more from here")
+            .proof(Some(stream.last), "the last packet"),
+    )
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::super::finding::{Finding, Severity};
-use super::super::tracks::{FileKind, FileTrack};
 use super::super::proof::Proof;
+use super::super::tracks::{FileKind, FileTrack};
 use super::case::{Case, Findings};
 use super::explain::Explanation;
 
@@ -15,7 +15,9 @@ pub(super) const EXPLAINED: &[Explanation] = &[
         seen: "Calls are answered, and no RTP was recorded; info.",
         hurts: "Nothing can be said about the sound.",
         example: "a capture with the filter `port 5060`",
-        remedy: &["Record all UDP of the phone, not port 5060 alone: `tcpdump -i any -s 0 -w case.pcap host PHONE`."],
+        remedy: &[
+            "Record all UDP of the phone, not port 5060 alone: `tcpdump -i any -s 0 -w case.pcap host PHONE`.",
+        ],
         reference: "deck, Get Packet Trace",
     },
     Explanation {
@@ -60,7 +62,9 @@ pub(super) const EXPLAINED: &[Explanation] = &[
         seen: "Fax (T.38), video or encrypted signalling; info.",
         hurts: "What is wrong there is not found.",
         example: "TLS to port 5061",
-        remedy: &["For signalling over TLS record inside the server or phone (`offhook serve --pcap FILE`), or use UDP for the test."],
+        remedy: &[
+            "For signalling over TLS record inside the server or phone (`offhook serve --pcap FILE`), or use UDP for the test.",
+        ],
         reference: "",
     },
     Explanation {
@@ -92,7 +96,9 @@ fn short(name: &str) -> String {
 
 fn judge_file(found: &mut Findings, number: u16, file: &FileTrack) {
     let mut tell = |code: &str, cause: String, proof: Option<Proof>| {
-        found.add(Finding::new(code, Severity::Info, short(&file.name)).cause(cause.clone()).proof(proof, cause));
+        found.add(
+            Finding::new(code, Severity::Info, short(&file.name)).cause(cause.clone()).proof(proof, cause),
+        );
     };
     let _ = number;
     if file.cut_packets > 0 {
@@ -116,11 +122,19 @@ fn one_sided(case: &Case<'_>, found: &mut Findings) {
     let all = case.tracks.transactions().count();
     let cause = match silent.first() {
         Some(_) => format!("Packets of {} are missing although they came.", silent.join(", ")),
-        None if answers_alone >= 2 && answers_alone * 2 > all => "Answers stand there without their requests.".to_owned(),
+        None if answers_alone >= 2 && answers_alone * 2 > all => {
+            "Answers stand there without their requests.".to_owned()
+        }
         None => return,
     };
-    let first = case.tracks.transactions().find(|(_, it)| it.request.is_none() || case.is_unheard(it.path.destination.ip()));
-    let subject = silent.first().cloned().unwrap_or_else(|| case.tracks.files.first().map(|file| short(&file.name)).unwrap_or_default());
+    let first = case
+        .tracks
+        .transactions()
+        .find(|(_, it)| it.request.is_none() || case.is_unheard(it.path.destination.ip()));
+    let subject = silent
+        .first()
+        .cloned()
+        .unwrap_or_else(|| case.tracks.files.first().map(|file| short(&file.name)).unwrap_or_default());
     let finding = Finding::new("capture.one-sided", Severity::Info, subject).cause(cause.clone());
     found.add(finding.proof(first.and_then(|(_, it)| it.first()), cause));
 }
@@ -130,18 +144,22 @@ fn sip_only(case: &Case<'_>, found: &mut Findings) {
         return;
     }
     let long = case.tracks.legs.iter().find(|leg| {
-        leg.answered.is_some_and(|answered| leg.ended.map_or_else(|| case.end(answered), |ended| ended.at).since(answered.at).as_secs() >= 2)
+        leg.answered.is_some_and(|answered| {
+            leg.ended.map_or_else(|| case.end(answered), |ended| ended.at).since(answered.at).as_secs() >= 2
+        })
     });
     if let Some(leg) = long {
         let file = leg.answered.map(|proof| short(case.tracks.file_name(proof))).unwrap_or_default();
-        let finding = Finding::new("capture.sip-only", Severity::Info, file).cause("Calls are answered, and no RTP was recorded.");
+        let finding = Finding::new("capture.sip-only", Severity::Info, file)
+            .cause("Calls are answered, and no RTP was recorded.");
         found.add(finding.proof(leg.answered, "answered; no RTP in the capture"));
     }
 }
 
 fn no_sip(case: &Case<'_>, found: &mut Findings) {
     let tracks = case.tracks;
-    let captures: Vec<&FileTrack> = tracks.files.iter().filter(|file| file.kind == FileKind::Capture).collect();
+    let captures: Vec<&FileTrack> =
+        tracks.files.iter().filter(|file| file.kind == FileKind::Capture).collect();
     let Some(first) = captures.first() else { return };
     if !tracks.counts.requests.is_empty() || !tracks.counts.answers.is_empty() || !tracks.not_sip.is_empty() {
         return;
@@ -159,5 +177,7 @@ fn no_sip(case: &Case<'_>, found: &mut Findings) {
         || !found.list.is_empty();
     let is_alone = captures.len() == tracks.files.len();
     let severity = if is_alone && !others { Severity::Warning } else { Severity::Info };
-    found.add(Finding::new("capture.no-sip", severity, short(&first.name)).cause("No SIP message was found in it."));
+    found.add(
+        Finding::new("capture.no-sip", severity, short(&first.name)).cause("No SIP message was found in it."),
+    );
 }

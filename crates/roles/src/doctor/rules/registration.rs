@@ -193,15 +193,20 @@ fn refusal(
     let said = answer.and_then(|answer| answer.said.as_deref());
     let text = answer.map(answer_text).unwrap_or_default();
     let cause = match status {
-        403 if other.is_some() => "Another device has registered this account; the server allows no further one.".to_owned(),
+        403 if other.is_some() => {
+            "Another device has registered this account; the server allows no further one.".to_owned()
+        }
         403 if transaction.has_credentials() => format!(
             "The server says `{text}` to credentials: most likely the password or the register name is wrong, or the extension is disabled."
         ),
-        403 => format!("The server says `{text}` without asking for credentials: it blocks this phone, address or account."),
+        403 => format!(
+            "The server says `{text}` without asking for credentials: it blocks this phone, address or account."
+        ),
         404 => format!("The server says `{text}`: it has no such account."),
         423 => {
             let least = said.and_then(|said| said.min_expires_s);
-            let least = least.map_or_else(String::new, |least| format!("; it wants at least {least} s (Min-Expires)"));
+            let least = least
+                .map_or_else(String::new, |least| format!("; it wants at least {least} s (Min-Expires)"));
             format!("The phone asks for a shorter registration than the server allows{least}.")
         }
         503 => served_nobody(case, registration, said.and_then(|said| said.retry_after_s)),
@@ -220,9 +225,12 @@ fn refusal(
 
 fn served_nobody(case: &Case<'_>, registration: &Registration, retry_after_s: Option<u32>) -> String {
     let server = registration.path.destination;
-    let same = case.tracks.registrations.iter().filter(|it| it.path.destination == server && it.status == Some(503));
-    let others: Vec<&str> = same.map(|it| it.account.as_ref()).filter(|it| *it != &*registration.account).take(5).collect();
-    let wait = retry_after_s.map_or_else(String::new, |wait| format!(" It asks to wait {wait} s (Retry-After)."));
+    let same =
+        case.tracks.registrations.iter().filter(|it| it.path.destination == server && it.status == Some(503));
+    let others: Vec<&str> =
+        same.map(|it| it.account.as_ref()).filter(|it| *it != &*registration.account).take(5).collect();
+    let wait =
+        retry_after_s.map_or_else(String::new, |wait| format!(" It asks to wait {wait} s (Retry-After)."));
     let others = match others.is_empty() {
         true => String::new(),
         false => format!(" It hits others too: {}.", others.join(", ")),
@@ -240,7 +248,8 @@ fn other_device(
     let own = registration.path.source.ip();
     let others = case.registrations_of(&registration.account).filter(|it| it.path.source.ip() != own);
     others.filter(|it| it.domain == registration.domain).find_map(|other| {
-        let before = case.all(&other.transactions).filter(|(_, it)| it.last().is_some_and(|last| last.at <= at));
+        let before =
+            case.all(&other.transactions).filter(|(_, it)| it.last().is_some_and(|last| last.at <= at));
         let (_, last) = before.last()?;
         let request = last.request.as_ref()?;
         let stands = matches!(last.status(), Some(200..300)) && request.expires_s != Some(0);
@@ -252,7 +261,9 @@ fn other_device(
 
 /// Challenged although credentials were sent.
 fn looped(found: &mut Findings, registration: &Registration, all: &[(TransactionId, &Transaction)]) {
-    let stale = |it: &Transaction| it.answers.iter().any(|answer| answer.said.as_ref().is_some_and(|said| said.stale));
+    let stale = |it: &Transaction| {
+        it.answers.iter().any(|answer| answer.said.as_ref().is_some_and(|said| said.stale))
+    };
     let challenged: Vec<&Transaction> = all
         .iter()
         .map(|(_, it)| *it)
@@ -271,7 +282,8 @@ fn looped(found: &mut Findings, registration: &Registration, all: &[(Transaction
     if !is_loop || succeeded {
         return;
     }
-    let cause = "The server does not accept the credentials: most likely password, register name or realm are wrong.";
+    let cause =
+        "The server does not accept the credentials: most likely password, register name or realm are wrong.";
     let mut finding = Finding::new("reg.401-loop", Severity::Error, subject(registration)).cause(cause);
     for transaction in challenged.iter().take(3) {
         finding.prove(transaction.copies.first().copied(), "REGISTER with credentials");
@@ -327,10 +339,22 @@ fn tell_silence(
     let copies: Vec<Proof> = run.iter().flat_map(|(_, it)| it.copies.iter().copied()).collect();
     let icmp = run.iter().find_map(|(_, it)| case.tracks.icmp.get(it.icmp? as usize));
     if let Some(icmp) = icmp.filter(|icmp| icmp.is_port_unreachable()) {
-        let severity = if healed && registration.outcome == Outcome::Accepted { Severity::Warning } else { Severity::Error };
-        let cause = format!("The machine {} lives, and no SIP service listens at its port {}.", registration.path.destination.ip(), registration.path.destination.port());
+        let severity = if healed && registration.outcome == Outcome::Accepted {
+            Severity::Warning
+        } else {
+            Severity::Error
+        };
+        let cause = format!(
+            "The machine {} lives, and no SIP service listens at its port {}.",
+            registration.path.destination.ip(),
+            registration.path.destination.port()
+        );
         let finding = Finding::new("reg.icmp-port-unreachable", severity, subject(registration)).cause(cause);
-        return found.add(finding.proof(copies.first().copied(), "REGISTER").proof(Some(icmp.proof), "ICMP port unreachable"));
+        return found.add(
+            finding
+                .proof(copies.first().copied(), "REGISTER")
+                .proof(Some(icmp.proof), "ICMP port unreachable"),
+        );
     }
     if copies.len() < 2 || registration.path.destination.ip().is_multicast() {
         return;

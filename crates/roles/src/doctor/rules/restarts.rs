@@ -12,7 +12,9 @@ pub(super) const EXPLAINED: &[Explanation] = &[
         seen: "NOTIFY check-sync with reboot=true is answered, and the phone starts after it; info.",
         hurts: "Nothing, if it was meant.",
         example: "NOTIFY (Event: check-sync;reboot=true) · 200 · the phone starts",
-        remedy: &["If the phone just reboots automatically without being slow, check whether the phone has received Reboot information: look who sends it at the server."],
+        remedy: &[
+            "If the phone just reboots automatically without being slow, check whether the phone has received Reboot information: look who sends it at the server.",
+        ],
         reference: "deck, Phone becomes Slow/Stuck or Reboot--Troubleshooting",
     },
     Explanation {
@@ -21,7 +23,9 @@ pub(super) const EXPLAINED: &[Explanation] = &[
         seen: "Downloads, then a start; info.",
         hurts: "Nothing, if it was meant.",
         example: "RRQ 0021f222b021.cfg · … · the phone starts",
-        remedy: &["Check whether the phone has set up auto-provisioning, the phone will reboot when updating the configurations from the server."],
+        remedy: &[
+            "Check whether the phone has set up auto-provisioning, the phone will reboot when updating the configurations from the server.",
+        ],
         reference: "deck, Phone becomes Slow/Stuck or Reboot--Troubleshooting",
     },
     Explanation {
@@ -30,7 +34,10 @@ pub(super) const EXPLAINED: &[Explanation] = &[
         seen: "The phone's own line says so, or it starts after silence without any farewell.",
         hurts: "Calls are cut.",
         example: "log: system booting, reason power",
-        remedy: &["Check whether the phone has used correct power; if the customer uses PoE, try to test with the power adapter.", "Look at the PoE budget and the log of the switch."],
+        remedy: &[
+            "Check whether the phone has used correct power; if the customer uses PoE, try to test with the power adapter.",
+            "Look at the PoE budget and the log of the switch.",
+        ],
         reference: "deck, Phone becomes Slow/Stuck or Reboot--Troubleshooting",
     },
     Explanation {
@@ -39,7 +46,10 @@ pub(super) const EXPLAINED: &[Explanation] = &[
         seen: "The phone's own line says crash or watchdog, or its exception log holds one.",
         hurts: "Calls are cut.",
         example: "log: system booting, reason watchdog",
-        remedy: &["Update the firmware; send the exception log and a bundle to the maker (`bundle FILE.zip`).", "Check whether there are any other models that work fine in the same scenario."],
+        remedy: &[
+            "Update the firmware; send the exception log and a bundle to the maker (`bundle FILE.zip`).",
+            "Check whether there are any other models that work fine in the same scenario.",
+        ],
         reference: "deck, Phone becomes Slow/Stuck or Reboot--Troubleshooting",
     },
 ];
@@ -54,8 +64,17 @@ pub(super) fn judge(case: &Case<'_>, found: &mut Findings) {
 fn by_log(case: &Case<'_>, found: &mut Findings) {
     for line in &case.tracks.log {
         let text = line.text.to_lowercase();
-        let reason = |word: &str| text.contains(&format!("reason {word}")) || text.contains(&format!("reason={word}")) || text.contains(&format!("reason: {word}"));
-        let crash = reason("crash") || reason("watchdog") || reason("panic") || text.contains("segmentation fault") || text.contains("segfault") || text.contains("kernel panic");
+        let reason = |word: &str| {
+            text.contains(&format!("reason {word}"))
+                || text.contains(&format!("reason={word}"))
+                || text.contains(&format!("reason: {word}"))
+        };
+        let crash = reason("crash")
+            || reason("watchdog")
+            || reason("panic")
+            || text.contains("segmentation fault")
+            || text.contains("segfault")
+            || text.contains("kernel panic");
         let code = match () {
             () if crash => "reboot.crash",
             () if reason("power") => "reboot.power",
@@ -65,7 +84,9 @@ fn by_log(case: &Case<'_>, found: &mut Findings) {
         let name = case.tracks.file_name(line.proof).rsplit('/').next().unwrap_or_default();
         let subject = line.host.as_deref().unwrap_or(name).to_owned();
         let cause = format!("The phone's own log says `{}`.", line.text);
-        found.add(Finding::new(code, severity, subject).cause(cause).proof(Some(line.proof), line.text.to_string()));
+        found.add(
+            Finding::new(code, severity, subject).cause(cause).proof(Some(line.proof), line.text.to_string()),
+        );
     }
 }
 
@@ -81,8 +102,13 @@ fn by_packets(case: &Case<'_>, found: &mut Findings, reboot: &Reboot) {
         return;
     }
     if let Some((asked, true)) = reboot.check_sync {
-        let finding = Finding::new("reboot.check-sync", Severity::Info, subject).cause("The server asked for it.");
-        return found.add(finding.proof(Some(asked), "NOTIFY check-sync;reboot=true").proof(Some(reboot.started), reboot.sign));
+        let finding =
+            Finding::new("reboot.check-sync", Severity::Info, subject).cause("The server asked for it.");
+        return found.add(
+            finding
+                .proof(Some(asked), "NOTIFY check-sync;reboot=true")
+                .proof(Some(reboot.started), reboot.sign),
+        );
     }
     let Some(before) = reboot.before else { return };
     let is_boot = matches!(reboot.sign, "plug and play" | "asks for an address");
@@ -91,16 +117,26 @@ fn by_packets(case: &Case<'_>, found: &mut Findings, reboot: &Reboot) {
         own && it.last.at <= reboot.started.at && reboot.started.at.since(it.last.at).as_secs() < 60
     });
     if let Some(fetched) = fetched.filter(|_| is_boot || reboot.said_farewell) {
-        let finding = Finding::new("reboot.provisioning", Severity::Info, subject).cause("It had fetched a configuration before.");
-        return found.add(finding.proof(Some(fetched.last), format!("{} has come", fetched.name)).proof(Some(reboot.started), reboot.sign));
+        let finding = Finding::new("reboot.provisioning", Severity::Info, subject)
+            .cause("It had fetched a configuration before.");
+        return found.add(
+            finding
+                .proof(Some(fetched.last), format!("{} has come", fetched.name))
+                .proof(Some(reboot.started), reboot.sign),
+        );
     }
     // Many programs take a new Call-ID for each REGISTER: that alone is no start.
-    let registers_anew = case.tracks.reboots.iter().any(|it| it.address == reboot.address) && case.tracks.registrations.iter().any(|it| {
-        Some(it.path.source.ip()) == reboot.address && it.to.at > reboot.started.at
-    });
+    let registers_anew = case.tracks.reboots.iter().any(|it| it.address == reboot.address)
+        && case
+            .tracks
+            .registrations
+            .iter()
+            .any(|it| Some(it.path.source.ip()) == reboot.address && it.to.at > reboot.started.at);
     let standing = case.tracks.legs.iter().any(|leg| {
-        let own = Some(leg.path.source.ip()) == reboot.address || Some(leg.path.destination.ip()) == reboot.address;
-        let stands = leg.answered.is_some_and(|it| it.at < reboot.started.at) && leg.ended.is_none_or(|it| it.at > reboot.started.at);
+        let own =
+            Some(leg.path.source.ip()) == reboot.address || Some(leg.path.destination.ip()) == reboot.address;
+        let stands = leg.answered.is_some_and(|it| it.at < reboot.started.at)
+            && leg.ended.is_none_or(|it| it.at > reboot.started.at);
         own && stands
     });
     let silence = reboot.started.at.since(before.at).as_secs() >= 5;

@@ -30,15 +30,30 @@ pub(super) const EXPLAINED: &[Explanation] = &[
         seen: "One source brings credentials for one or two accounts in many calls of their own, and all are refused; warning.",
         hurts: "A weak password will be found.",
         example: "REGISTER for 7001 with ten different passwords in two seconds",
-        remedy: &["Ban the source; use long passwords (`offhook serve` generates them and bans those who guess)."],
+        remedy: &[
+            "Ban the source; use long passwords (`offhook serve` generates them and bans those who guess).",
+        ],
         reference: "RFC 3261 §26.3.2.4; RFC 7616 §5.7",
     },
 ];
 
 /// Names of programs that scan; a name alone proves nothing.
 const SCANNERS: &[&str] = &[
-    "friendly-scanner", "sipvicious", "sundayddr", "sip-scan", "sipcli", "vaxsipuseragent", "pplsip", "iwar", "smap", "sipscan",
-    "svwar", "svmap", "svcrack", "friendly-request", "siparmyknife",
+    "friendly-scanner",
+    "sipvicious",
+    "sundayddr",
+    "sip-scan",
+    "sipcli",
+    "vaxsipuseragent",
+    "pplsip",
+    "iwar",
+    "smap",
+    "sipscan",
+    "svwar",
+    "svmap",
+    "svcrack",
+    "friendly-request",
+    "siparmyknife",
 ];
 const MANY_USERS: usize = 10;
 const MANY_GUESSES: usize = 10;
@@ -64,17 +79,32 @@ pub(super) fn judge(case: &Case<'_>, found: &mut Findings) {
         }
         let nowhere = source.accepted == 0 || source.accepted * 10 < source.requests;
         let tried = source.users.len() >= MANY_USERS && source.rebuffed * 10 >= source.requests * 6;
-        let known = source.is_named && source.accepted == 0 && source.rebuffed + source.unanswered >= 1 && source.requests + source.proofs.len() >= 2;
+        let known = source.is_named
+            && source.accepted == 0
+            && source.rebuffed + source.unanswered >= 1
+            && source.requests + source.proofs.len() >= 2;
         if nowhere && (tried || known) {
-            let cause = format!("It names {} numbers in {} requests, and {} are accepted.", source.users.len(), source.requests, source.accepted);
-            let mut finding = Finding::new("sec.scanner", Severity::Warning, address.to_string()).cause(cause);
+            let cause = format!(
+                "It names {} numbers in {} requests, and {} are accepted.",
+                source.users.len(),
+                source.requests,
+                source.accepted
+            );
+            let mut finding =
+                Finding::new("sec.scanner", Severity::Warning, address.to_string()).cause(cause);
             source.proofs.iter().take(6).for_each(|proof| finding.prove(Some(*proof), "tries a number"));
             found.add(finding);
         } else if is_guessing(&source) {
             let users: Vec<&str> = source.refused_users.iter().copied().collect();
-            let cause = format!("{} passwords for {} are tried and refused.", source.guesses.len(), users.join(", "));
-            let mut finding = Finding::new("sec.guessing", Severity::Warning, address.to_string()).cause(cause);
-            source.guesses.iter().take(6).for_each(|proof| finding.prove(Some(*proof), "credentials that are refused"));
+            let cause =
+                format!("{} passwords for {} are tried and refused.", source.guesses.len(), users.join(", "));
+            let mut finding =
+                Finding::new("sec.guessing", Severity::Warning, address.to_string()).cause(cause);
+            source
+                .guesses
+                .iter()
+                .take(6)
+                .for_each(|proof| finding.prove(Some(*proof), "credentials that are refused"));
             found.add(finding);
         } else {
             continue;
@@ -86,16 +116,28 @@ pub(super) fn judge(case: &Case<'_>, found: &mut Findings) {
 fn is_guessing(source: &Source<'_>) -> bool {
     let (Some(first), Some(last)) = (source.guesses.first(), source.guesses.last()) else { return false };
     let quick = last.at.since(first.at).as_secs() <= 5 * source.guesses.len() as u64;
-    source.guesses.len() >= MANY_GUESSES && source.call_ids.len() >= MANY_GUESSES / 2 && source.refused_users.len() <= 2 && quick && source.accepted == 0
+    source.guesses.len() >= MANY_GUESSES
+        && source.call_ids.len() >= MANY_GUESSES / 2
+        && source.refused_users.len() <= 2
+        && quick
+        && source.accepted == 0
 }
 
 fn sources<'a>(case: &Case<'a>) -> BTreeMap<IpAddr, Source<'a>> {
-    let credentialed: BTreeSet<&str> =
-        case.tracks.transactions().filter(|(_, it)| it.has_credentials()).map(|(_, it)| &*it.call_id).collect();
+    let credentialed: BTreeSet<&str> = case
+        .tracks
+        .transactions()
+        .filter(|(_, it)| it.has_credentials())
+        .map(|(_, it)| &*it.call_id)
+        .collect();
     let mut sources: BTreeMap<IpAddr, Source<'a>> = BTreeMap::new();
     for (_, it) in case.tracks.transactions() {
-        let is_probe = matches!(it.method, Method::Register | Method::Invite | Method::Options | Method::Subscribe);
-        let Some(request) = it.request.as_ref().filter(|request| is_probe && request.to.tag.is_empty()) else { continue };
+        let is_probe =
+            matches!(it.method, Method::Register | Method::Invite | Method::Options | Method::Subscribe);
+        let Some(request) = it.request.as_ref().filter(|request| is_probe && request.to.tag.is_empty())
+        else {
+            continue;
+        };
         let source = sources.entry(it.path.source.ip()).or_default();
         source.requests += 1;
         source.proofs.extend(it.copies.iter().take(2));

@@ -73,7 +73,8 @@ fn expired(case: &Case<'_>, found: &mut Findings, leg: &Leg) {
     let failed = refreshes().find(|it| {
         let inside = it.request.as_ref().is_some_and(|request| !request.to.tag.is_empty());
         let late = it.first().is_some_and(|first| last_good.is_none_or(|good| first.at > good.at));
-        let silent = it.answers.is_empty() && it.copies.first().is_some_and(|first| case.rest(*first) >= GIVEN_UP);
+        let silent =
+            it.answers.is_empty() && it.copies.first().is_some_and(|first| case.rest(*first) >= GIVEN_UP);
         inside && late && (silent || matches!(it.status(), Some(408 | 481)))
     });
     let (Some(last_good), Some(bye)) = (last_good, bye) else { return };
@@ -82,19 +83,25 @@ fn expired(case: &Case<'_>, found: &mut Findings, leg: &Leg) {
     let session = Duration::from_secs(u64::from(expires_s));
     let margin = (session / 3).min(GIVEN_UP);
     let at_expiry = since + margin + GRACE >= session && since <= session + GRACE;
-    let says_so = bye.request.as_ref().and_then(|request| request.reason_header.as_deref()).is_some_and(|reason| {
-        let reason = reason.to_lowercase();
-        reason.contains("session") || reason.contains("timer")
-    });
+    let says_so =
+        bye.request.as_ref().and_then(|request| request.reason_header.as_deref()).is_some_and(|reason| {
+            let reason = reason.to_lowercase();
+            reason.contains("session") || reason.contains("timer")
+        });
     if !(at_expiry || failed.is_some() || says_so) {
         return;
     }
     let cause = match failed {
-        Some(failed) if failed.answers.is_empty() => format!("The refresh of the session ({expires_s} s) gets no answer: the far end is gone or cannot be reached."),
-        Some(_) => format!("The far end refuses the refresh of the session ({expires_s} s): it does not know the call any more."),
+        Some(failed) if failed.answers.is_empty() => format!(
+            "The refresh of the session ({expires_s} s) gets no answer: the far end is gone or cannot be reached."
+        ),
+        Some(_) => format!(
+            "The far end refuses the refresh of the session ({expires_s} s): it does not know the call any more."
+        ),
         None => format!("Nobody refreshes the session in time ({expires_s} s), and it is ended."),
     };
-    let mut finding = Finding::new("call.dropped-session-timer", Severity::Error, callee(case, leg)).cause(cause);
+    let mut finding =
+        Finding::new("call.dropped-session-timer", Severity::Error, callee(case, leg)).cause(cause);
     finding.prove(Some(last_good), format!("the session holds for {expires_s} s from here"));
     if let Some(failed) = failed {
         finding.prove(failed.first(), "the refresh");
@@ -122,8 +129,14 @@ fn held(case: &Case<'_>, found: &mut Findings, leg: &Leg) {
     let mut is_held = false;
     let mut failed: Option<(&'static str, &Transaction, Time)> = None;
     for (_, it) in case.all(&leg.transactions) {
-        let Some(request) = it.request.as_ref().filter(|request| !request.to.tag.is_empty()) else { continue };
-        let Some(sdp) = request.body.sdp.as_deref().filter(|_| matches!(it.method, Method::Invite | Method::Update)) else { continue };
+        let Some(request) = it.request.as_ref().filter(|request| !request.to.tag.is_empty()) else {
+            continue;
+        };
+        let Some(sdp) =
+            request.body.sdp.as_deref().filter(|_| matches!(it.method, Method::Invite | Method::Update))
+        else {
+            continue;
+        };
         let Some(first) = it.first() else { continue };
         let holds = is_hold(sdp);
         let code = match (holds, is_held || resumes(sdp, is_held)) {
@@ -138,14 +151,19 @@ fn held(case: &Case<'_>, found: &mut Findings, leg: &Leg) {
             }
             Some(401 | 407 | 422 | 491 | 487) => {}
             Some(_) => failed = Some((code, it, first.at)),
-            None if it.answers.is_empty() && it.copies.len() >= 2 && case.rest(first) >= GIVEN_UP && !case.is_unheard(it.path.destination.ip()) => {
+            None if it.answers.is_empty()
+                && it.copies.len() >= 2
+                && case.rest(first) >= GIVEN_UP
+                && !case.is_unheard(it.path.destination.ip()) =>
+            {
                 failed = Some((code, it, first.at));
             }
             None => {}
         }
     }
     let Some((code, it, _)) = failed else { return };
-    let who = it.request.as_ref().map(|request| request.from.user.to_string()).filter(|user| !user.is_empty());
+    let who =
+        it.request.as_ref().map(|request| request.from.user.to_string()).filter(|user| !user.is_empty());
     let subject = who.unwrap_or_else(|| callee(case, leg));
     let answer = last_final(it);
     let cause = match answer {

@@ -89,13 +89,20 @@ pub(super) fn judge(case: &Case<'_>, found: &mut Findings) {
 
 fn replaces(case: &Case<'_>, found: &mut Findings, leg: &Leg) {
     for (_, invite) in case.invites(leg) {
-        let Some(request) = invite.request.as_ref().filter(|request| request.replaces.is_some()) else { continue };
+        let Some(request) = invite.request.as_ref().filter(|request| request.replaces.is_some()) else {
+            continue;
+        };
         let Some(answer) = last_final(invite).filter(|answer| answer.status == 481) else { continue };
-        let cause = "The call that Replaces names has ended, or is known by another Call-ID and other tags there.";
+        let cause =
+            "The call that Replaces names has ended, or is known by another Call-ID and other tags there.";
         let subject = number_or(&request.from.user, invite.path.source.ip());
         let finding = Finding::new("transfer.replaces-481", Severity::Error, subject).cause(cause);
         found.claim_call(leg.call);
-        found.add(finding.proof(invite.copies.first().copied(), "INVITE with Replaces").proof(answer.first(), answer_text(answer)));
+        found.add(
+            finding
+                .proof(invite.copies.first().copied(), "INVITE with Replaces")
+                .proof(answer.first(), answer_text(answer)),
+        );
     }
 }
 
@@ -115,7 +122,11 @@ fn refer(case: &Case<'_>, found: &mut Findings, refer: &Transaction) {
             }
             let cause = format!("The far end refuses the transfer: it says `{}`.", answer_text(answer));
             let finding = Finding::new("transfer.refer-rejected", Severity::Error, subject).cause(cause);
-            found.add(finding.proof(refer.copies.first().copied(), "REFER").proof(answer.first(), answer_text(answer)));
+            found.add(
+                finding
+                    .proof(refer.copies.first().copied(), "REFER")
+                    .proof(answer.first(), answer_text(answer)),
+            );
         }
         _ => {}
     }
@@ -123,9 +134,10 @@ fn refer(case: &Case<'_>, found: &mut Findings, refer: &Transaction) {
 
 fn outcome(case: &Case<'_>, found: &mut Findings, refer: &Transaction, subject: &str) {
     let Some(accepted) = refer.last_answer().and_then(|answer| answer.first()) else { return };
-    let next = case.tracks.transactions().find(|(_, it)| {
-        it.method == Method::Refer && it.call_id == refer.call_id && it.cseq > refer.cseq
-    });
+    let next = case
+        .tracks
+        .transactions()
+        .find(|(_, it)| it.method == Method::Refer && it.call_id == refer.call_id && it.cseq > refer.cseq);
     let until = next.and_then(|(_, it)| it.first()).map_or(proto::Time::NEVER, |next| next.at);
     let told: Vec<(Proof, u16)> = case
         .tracks
@@ -139,11 +151,18 @@ fn outcome(case: &Case<'_>, found: &mut Findings, refer: &Transaction, subject: 
             if let Some(finding) = found.about("transfer.replaces-481", subject) {
                 return finding.prove(Some(proof), format!("NOTIFY tells {status}"));
             }
-            let severity = if matches!(status, 480 | 486 | 487 | 600 | 603) { Severity::Warning } else { Severity::Error };
-            let to = refer.request.as_ref().and_then(|request| request.refer_to.as_deref()).unwrap_or("somebody");
+            let severity = if matches!(status, 480 | 486 | 487 | 600 | 603) {
+                Severity::Warning
+            } else {
+                Severity::Error
+            };
+            let to =
+                refer.request.as_ref().and_then(|request| request.refer_to.as_deref()).unwrap_or("somebody");
             let cause = format!("The call to `{to}` did not come about: {status}.");
             let finding = Finding::new(format!("transfer.failed-{status}"), severity, subject).cause(cause);
-            let finding = finding.proof(refer.copies.first().copied(), "REFER").proof(Some(proof), format!("NOTIFY tells {status}"));
+            let finding = finding
+                .proof(refer.copies.first().copied(), "REFER")
+                .proof(Some(proof), format!("NOTIFY tells {status}"));
             claim_target(case, found, to, accepted.at);
             found.add(finding);
         }
@@ -163,9 +182,12 @@ fn claim_target(case: &Case<'_>, found: &mut Findings, refer_to: &str, since: pr
 
 fn unnoticed(case: &Case<'_>, found: &mut Findings, refer: &Transaction, (accepted, subject): (Proof, &str)) {
     let ended = case.tracks.transactions().any(|(_, it)| {
-        it.method == Method::Bye && it.call_id == refer.call_id && it.first().is_some_and(|bye| bye.at.since(accepted.at) < GIVEN_UP)
+        it.method == Method::Bye
+            && it.call_id == refer.call_id
+            && it.first().is_some_and(|bye| bye.at.since(accepted.at) < GIVEN_UP)
     });
-    let any_notify = case.tracks.transactions().any(|(_, it)| it.method == Method::Notify && it.call_id == refer.call_id);
+    let any_notify =
+        case.tracks.transactions().any(|(_, it)| it.method == Method::Notify && it.call_id == refer.call_id);
     if ended || any_notify || case.rest(accepted) < GIVEN_UP || case.is_unheard(refer.path.destination.ip()) {
         return;
     }
@@ -179,11 +201,16 @@ fn forward_loop(case: &Case<'_>, found: &mut Findings, number: u32, legs: &[&Leg
     let mut to: BTreeMap<String, (String, Option<Proof>)> = BTreeMap::new();
     for leg in legs {
         for (_, invite) in case.invites(leg) {
-            let Some(answer) = last_final(invite).filter(|it| (300..400).contains(&it.status)) else { continue };
+            let Some(answer) = last_final(invite).filter(|it| (300..400).contains(&it.status)) else {
+                continue;
+            };
             let Some(said) = &answer.said else { continue };
-            let user = |uri: &str| proto::sip::uri::Uri::parse(uri).map(|uri| uri.user.to_owned()).unwrap_or_default();
+            let user = |uri: &str| {
+                proto::sip::uri::Uri::parse(uri).map(|uri| uri.user.to_owned()).unwrap_or_default()
+            };
             let target = said.contacts.first().map(|uri| user(uri)).unwrap_or_default();
-            let asked = invite.request.as_ref().map(|request| user(&request.uri)).filter(|user| !user.is_empty());
+            let asked =
+                invite.request.as_ref().map(|request| user(&request.uri)).filter(|user| !user.is_empty());
             let own = asked.unwrap_or_else(|| leg.to.user.to_string());
             to.entry(own).or_insert((target, answer.first()));
         }
@@ -199,7 +226,8 @@ fn forward_loop(case: &Case<'_>, found: &mut Findings, number: u32, legs: &[&Leg
         })
     });
     let first = legs.first().and_then(|leg| Some((*leg, *case.invites(leg).last().map(|(_, it)| it)?)));
-    let refused = first.and_then(|(_, invite)| last_final(invite)).filter(|it| matches!(it.status, 482 | 483));
+    let refused =
+        first.and_then(|(_, invite)| last_final(invite)).filter(|it| matches!(it.status, 482 | 483));
     if looped.is_none() && (refused.is_none() || to.is_empty()) {
         return;
     }

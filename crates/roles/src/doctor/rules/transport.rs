@@ -136,7 +136,11 @@ fn purpose(case: &Case<'_>, connection: &Connection) -> Option<Purpose> {
     if is_sip_port || by_sip || matches!(connection.carries, Carries::Sip | Carries::WebSocket) {
         return Some(Purpose::Sip);
     }
-    let by_run = case.tracks.provisioning.iter().any(|run| run.address == from && run.url.as_deref().is_some_and(|url| names(url, to)));
+    let by_run = case
+        .tracks
+        .provisioning
+        .iter()
+        .any(|run| run.address == from && run.url.as_deref().is_some_and(|url| names(url, to)));
     let is_device = case.tracks.devices.iter().any(|device| {
         device.addresses.contains(&from) && (device.model.is_some() || !device.accounts.is_empty())
     });
@@ -144,7 +148,8 @@ fn purpose(case: &Case<'_>, connection: &Connection) -> Option<Purpose> {
         lease.address == Some(from) && lease.option66.as_deref().is_some_and(|url| names(url, to))
     });
     let is_file_port = matches!(to.port(), 21 | 80 | 443 | 990 | 8_080 | 8_443);
-    (by_run || by_lease || (is_device && is_file_port && !case.is_registrar(from))).then_some(Purpose::Provisioning)
+    (by_run || by_lease || (is_device && is_file_port && !case.is_registrar(from)))
+        .then_some(Purpose::Provisioning)
 }
 
 /// Whether a URL names that address.
@@ -155,21 +160,42 @@ fn names(url: &str, to: SocketAddr) -> bool {
 fn not_accepted(case: &Case<'_>, found: &mut Findings, connection: &Connection) {
     let Some(&first) = connection.syns.first() else { return };
     let to = connection.path.destination;
-    let healed = case.tracks.connections.iter().any(|it| it.path.destination == to && it.accepted.is_some_and(|accepted| accepted.at > first.at));
+    let healed =
+        case.tracks.connections.iter().any(|it| {
+            it.path.destination == to && it.accepted.is_some_and(|accepted| accepted.at > first.at)
+        });
     let Some(purpose) = purpose(case, connection).filter(|_| !healed) else { return };
     let refused = connection.reset.filter(|(_, by_opener)| !by_opener).map(|(proof, _)| proof);
     let last = connection.syns.last().copied().unwrap_or(first);
     let waited = last.at.since(first.at).max(case.rest(last));
-    let icmp = case.tracks.icmp.iter().find(|it| it.quoted.is_some_and(|path| path.destination == to && path.source == connection.path.source));
+    let icmp = case.tracks.icmp.iter().find(|it| {
+        it.quoted.is_some_and(|path| path.destination == to && path.source == connection.path.source)
+    });
     if refused.is_none() && icmp.is_none() && (connection.syns.len() < 2 || waited < Duration::from_secs(3)) {
         return;
     }
     let subject = case.account_at(connection.path.source.ip()).map_or_else(|| to.to_string(), str::to_owned);
     let (code, subject, cause) = match (purpose, refused.is_some()) {
-        (Purpose::Sip, true) => ("transport.tcp-refused", subject, format!("The machine {} lives, and nobody listens for TCP at its port {}.", to.ip(), to.port())),
-        (Purpose::Sip, false) => ("transport.tcp-no-answer", subject, format!("No packet comes back from {to}: the address is wrong, the server is down, or a firewall drops TCP.")),
-        (Purpose::Provisioning, true) => ("prov.no-server", to.ip().to_string(), format!("The machine {} lives, and no service listens at its port {}.", to.ip(), to.port())),
-        (Purpose::Provisioning, false) => ("prov.no-server", to.ip().to_string(), format!("No packet comes back from {to}.")),
+        (Purpose::Sip, true) => (
+            "transport.tcp-refused",
+            subject,
+            format!("The machine {} lives, and nobody listens for TCP at its port {}.", to.ip(), to.port()),
+        ),
+        (Purpose::Sip, false) => (
+            "transport.tcp-no-answer",
+            subject,
+            format!(
+                "No packet comes back from {to}: the address is wrong, the server is down, or a firewall drops TCP."
+            ),
+        ),
+        (Purpose::Provisioning, true) => (
+            "prov.no-server",
+            to.ip().to_string(),
+            format!("The machine {} lives, and no service listens at its port {}.", to.ip(), to.port()),
+        ),
+        (Purpose::Provisioning, false) => {
+            ("prov.no-server", to.ip().to_string(), format!("No packet comes back from {to}."))
+        }
     };
     let mut finding = Finding::new(code, Severity::Error, subject).cause(cause);
     for syn in connection.syns.iter().take(4) {
@@ -188,8 +214,13 @@ fn failed_tls(case: &Case<'_>, found: &mut Findings, connection: &Connection, tl
     let fatal = tls.alerts.iter().find(|(_, kind, ..)| *kind != CLOSE_NOTIFY && *kind != USER_CANCELED);
     let broken = connection.reset.or(connection.finished).map(|(proof, _)| proof);
     let why = fatal.map(|(_, kind, by_client, proof)| (*kind, *by_client, *proof));
-    let certificate = tls.certificate.as_ref().and_then(|(der, proof)| Some((Certificate::parse(der)?, *proof)));
-    let Some((code, cause)) = reason(tls, why, certificate.as_ref().filter(|_| broken.is_some() || why.is_some())) else { return };
+    let certificate =
+        tls.certificate.as_ref().and_then(|(der, proof)| Some((Certificate::parse(der)?, *proof)));
+    let Some((code, cause)) =
+        reason(tls, why, certificate.as_ref().filter(|_| broken.is_some() || why.is_some()))
+    else {
+        return;
+    };
     let to = connection.path.destination;
     let subject = match (purpose, case.account_at(connection.path.source.ip())) {
         (Purpose::Sip, Some(account)) => account.to_owned(),
@@ -218,17 +249,33 @@ fn reason(
     let (kind, by_client) = alert.map_or((None, true), |(kind, by_client, _)| (Some(kind), by_client));
     let expired = |cause: &str| Some(("tls.expired", cause.to_owned()));
     match kind {
-        Some(48) => Some(("tls.unknown-ca", "The phone does not know the authority that signed the server's certificate.".to_owned())),
+        Some(48) => Some((
+            "tls.unknown-ca",
+            "The phone does not know the authority that signed the server's certificate.".to_owned(),
+        )),
         Some(45) => expired("The certificate has run out, or the phone's clock is wrong."),
-        Some(70 | 71 | 86) => Some(("tls.version", "The two sides have no version of TLS in common.".to_owned())),
-        Some(40) if tls.server_hello.is_none() => Some(("tls.version", "The two sides have no version or cipher of TLS in common.".to_owned())),
-        Some(112) => Some(("tls.name-mismatch", "The server does not serve the name that the phone asked for.".to_owned())),
-        Some(42..=46 | 49) | None if dated.is_some() => expired("The certificate's dates do not hold the time of the capture."),
+        Some(70 | 71 | 86) => {
+            Some(("tls.version", "The two sides have no version of TLS in common.".to_owned()))
+        }
+        Some(40) if tls.server_hello.is_none() => {
+            Some(("tls.version", "The two sides have no version or cipher of TLS in common.".to_owned()))
+        }
+        Some(112) => Some((
+            "tls.name-mismatch",
+            "The server does not serve the name that the phone asked for.".to_owned(),
+        )),
+        Some(42..=46 | 49) | None if dated.is_some() => {
+            expired("The certificate's dates do not hold the time of the capture.")
+        }
         Some(42..=46) | None if named.is_some() => {
             let name = tls.server_name.as_deref().unwrap_or_default();
             Some(("tls.name-mismatch", format!("The certificate is not for `{name}`.")))
         }
-        Some(42..=46) if by_client => Some(("tls.unknown-ca", "The phone does not accept the server's certificate: most likely it does not know its authority.".to_owned())),
+        Some(42..=46) if by_client => Some((
+            "tls.unknown-ca",
+            "The phone does not accept the server's certificate: most likely it does not know its authority."
+                .to_owned(),
+        )),
         _ => None,
     }
 }
