@@ -62,6 +62,8 @@ pub(super) struct Account {
     leaving: bool,
     /// The DNS is being asked about the server in use.
     waiting: bool,
+    /// The last registration moved the binding to where the server sees the phone.
+    moved: bool,
 }
 
 impl Account {
@@ -82,6 +84,7 @@ impl Account {
             tried: 0,
             leaving: false,
             waiting: false,
+            moved: false,
         }
     }
 

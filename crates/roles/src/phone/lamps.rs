@@ -1,8 +1,11 @@
 //! Lamps: what each line key shows, and the subscriptions that tell it (deck, BLF).
 
+use std::collections::VecDeque;
+
 use proto::Time;
 use proto::event::dialog_info::{self, Applied, DialogInfo, LampState, Watch};
 use proto::event::mwi::{self, MessageSummary};
+use proto::sip::dialog::Dialog;
 use proto::sip::endpoint::{ClientId, ServerId};
 use proto::sip::message::Message;
 use proto::sip::usage::Wait;
@@ -132,6 +135,26 @@ pub(super) struct Watched {
     way: Option<usize>,
 }
 
+/// The most subscriptions that were ended lately and whose last NOTIFY is still awaited.
+const MAX_ENDED: usize = 64;
+
+/// Dialogs of subscriptions that this phone has ended: Call-ID and own tag, the oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Ended(VecDeque<(String, String)>);
+
+impl Ended {
+    fn add(&mut self, dialog: &Dialog) {
+        self.0.push_back((dialog.call_id.clone(), dialog.local.tag.clone()));
+        let surplus = self.0.len().saturating_sub(MAX_ENDED);
+        self.0.drain(..surplus);
+    }
+
+    /// Whether a NOTIFY belongs to one of them (RFC 6665 §4.1.2.3).
+    pub(super) fn has(&self, notify: &Message<'_>) -> bool {
+        self.0.iter().any(|(call_id, tag)| call_id == notify.call_id() && tag == notify.to_tag())
+    }
+}
+
 /// The waiting messages of an account.
 #[derive(Debug)]
 pub(super) struct Mailbox {
@@ -187,8 +210,14 @@ impl Watched {
     fn on_event(&mut self, desk: &mut Desk, line: &mut Line, key: &KeySettings, event: Event) {
         match event {
             Event::Accepted => self.refused = false,
-            Event::Notified { body } => match DialogInfo::parse(&body) {
-                Ok(info) => {
+            Event::Notified { body } => match DialogInfo::parse_with_flaws(&body) {
+                Ok((info, flawed)) => {
+                    if flawed > 0 {
+                        desk.note(&format!(
+                            "BLF {}: {flawed} dialogs without a known state are left out",
+                            key.value
+                        ));
+                    }
                     self.refused = false;
                     if self.watch.apply(&info) == Applied::NeedRefresh {
                         self.subscription.refresh(&mut line.context(desk, Owner::Key(key.number)));
@@ -485,6 +514,7 @@ impl Phone {
         for mailbox in &mut self.mailboxes {
             let Some(line) = self.lines.line(mailbox.account) else { continue };
             if let Some(subscription) = &mut mailbox.subscription {
+                self.ended.add(subscription.dialog());
                 subscription.stop(&mut line.context(&mut self.desk, Owner::Messages(mailbox.account)));
             }
         }
@@ -495,6 +525,7 @@ impl Phone {
         let Some(line) = self.lines.line(key.settings.account) else { return };
         if let Some(watched) = &mut key.watched {
             let owner = Owner::Key(key.settings.number);
+            self.ended.add(watched.subscription.dialog());
             watched.subscription.stop(&mut line.context(&mut self.desk, owner));
         }
     }

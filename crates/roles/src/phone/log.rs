@@ -118,6 +118,13 @@ pub(super) mod registration {
         format!("{line} Register Fail, 423 Interval Too Brief, again with {expires_s}s")
     }
 
+    /// The server sees the phone at another address than the one it has just registered.
+    pub(in super::super) fn moves(line: usize, seen: std::net::SocketAddr) -> String {
+        format!(
+            "{line} The server now sees {seen}: the NAT has another port for each request; next move at the next refresh"
+        )
+    }
+
     /// The server asks for a longer wait than a phone can be kept away.
     pub(in super::super) fn too_long(line: usize, asked_s: u32, waits_s: u32) -> String {
         format!("{line} Retry-After of {asked_s}s is too long, waiting {waits_s}s")

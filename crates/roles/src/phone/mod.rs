@@ -39,7 +39,7 @@ use accounts::{Account, Lines};
 use calls::{Calls, Cause, History};
 use desk::{Desk, Out};
 use event::By;
-use lamps::{Key, Mailbox};
+use lamps::{Ended, Key, Mailbox};
 use waiting::Waiting;
 
 pub use accounts::AccountState;
@@ -72,6 +72,7 @@ pub struct Phone {
     calls: Calls,
     keys: Vec<Key>,
     mailboxes: Vec<Mailbox>,
+    ended: Ended,
     history: History,
     message: Option<(String, Time)>,
     /// What was last told of the screen.
@@ -111,6 +112,7 @@ impl Phone {
             calls: Calls::default(),
             keys: Vec::new(),
             mailboxes: Vec::new(),
+            ended: Ended::default(),
             history: History::default(),
             message: None,
             on_screen: Box::default(),
@@ -287,6 +289,7 @@ impl Phone {
         response: &Message<'_>,
     ) {
         use desk::Owner as O;
+        self.take_next_nonce(flow, owner, id, response);
         match owner {
             O::Registration(number) => {
                 if let Some(account) = registering(&mut self.lines, number, id) {
@@ -312,6 +315,33 @@ impl Phone {
                 self.on_subscription_response(owner, id, response);
             }
             O::KeepAlive => {}
+        }
+    }
+
+    /// A server names the nonce of the next request in a 2xx (RFC 7616 §3.5).
+    fn take_next_nonce(
+        &mut self,
+        flow: Flow,
+        owner: desk::Owner,
+        id: proto::sip::endpoint::ClientId,
+        response: &Message<'_>,
+    ) {
+        use desk::Owner as O;
+        if !response.status().is_some_and(|status| (200..300).contains(&status)) {
+            return;
+        }
+        let account = match owner {
+            O::Registration(number) => return with_registering(&mut self.lines, number, id, response),
+            O::Call(number) => self.calls.table.get(&number).map(|call| call.account),
+            O::Key(number) => {
+                self.keys.iter().find(|it| it.settings.number == number).map(|it| it.settings.account)
+            }
+            O::Messages(account) => Some(account),
+            _ => None,
+        };
+        let account = account.and_then(|number| self.lines.account(number));
+        if let Some(account) = account.filter(|account| account.line.is_server(flow.remote)) {
+            account.line.accepted(response);
         }
     }
 
@@ -410,6 +440,18 @@ impl Phone {
             account.stop(&mut self.desk);
         }
         self.quitting = Some(self.desk.now + GOODBYE);
+    }
+}
+
+/// The answer to a REGISTER comes from whom it went to.
+fn with_registering(
+    lines: &mut Lines,
+    number: u8,
+    id: proto::sip::endpoint::ClientId,
+    response: &Message<'_>,
+) {
+    if let Some(account) = registering(lines, number, id) {
+        account.line.accepted(response);
     }
 }
 

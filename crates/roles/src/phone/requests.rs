@@ -57,6 +57,9 @@ impl Phone {
         } else if let Some(owner) = subscriber {
             let id = self.desk.endpoint.accept(self.desk.now, flow, request);
             self.on_notify(owner, id, request);
+        } else if request.method() == Some(Method::Notify) && self.ended.has(request) {
+            // The last word of a subscription that was ended here.
+            self.answer(flow, request, Reply::new(200));
         } else {
             self.refuse(flow, request, Reply::new(481));
         }

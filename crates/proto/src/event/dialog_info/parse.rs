@@ -20,6 +20,15 @@ impl DialogInfo {
     /// # Errors
     /// What is wrong and at which byte.
     pub fn parse(bytes: &[u8]) -> Result<Self, DialogInfoError> {
+        Self::parse_with_flaws(bytes).map(|(info, _)| info)
+    }
+
+    /// The same, and how many dialogs are left out because their state is missing or unknown: one bad member
+    /// does not spoil the others.
+    ///
+    /// # Errors
+    /// What is wrong and at which byte; a body without any good dialog that has a bad one is wrong too.
+    pub fn parse_with_flaws(bytes: &[u8]) -> Result<(Self, usize), DialogInfoError> {
         let fail = |position: usize, fault| DialogInfoError { position, fault };
         if bytes.len() > MAX_BYTES {
             return Err(fail(0, DialogInfoFault::TooLong));
@@ -107,6 +116,8 @@ struct Reading {
     text: String,
     seen_root: bool,
     state_missing: bool,
+    /// Dialogs that are left out.
+    flawed: usize,
     info: DialogInfo,
 }
 
@@ -208,14 +219,18 @@ impl Reading {
         self.text.clear();
         match self.open.pop() {
             Some(Element::State) => {
+                let Some(state) = DialogState::from_name(&text) else { return Ok(()) };
                 self.state_missing = false;
-                let state = DialogState::from_name(&text).ok_or(DialogInfoFault::State)?;
                 self.on_dialog(|dialog| dialog.state = state)
             }
             Some(Element::Identity(side)) => {
                 self.on_party(side, |party| party.identity = (!text.is_empty()).then_some(text))
             }
-            Some(Element::Dialog) if self.state_missing => Err(DialogInfoFault::State),
+            Some(Element::Dialog) if self.state_missing => {
+                self.info.dialogs.pop();
+                self.flawed = self.flawed.saturating_add(1);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -252,11 +267,12 @@ impl Reading {
         })
     }
 
-    fn finish(self) -> Result<DialogInfo, DialogInfoFault> {
+    fn finish(self) -> Result<(DialogInfo, usize), DialogInfoFault> {
         match (self.seen_root, self.open.is_empty()) {
             (false, _) => Err(DialogInfoFault::NotDialogInfo),
             (true, false) => Err(DialogInfoFault::Xml),
-            (true, true) => Ok(self.info),
+            (true, true) if self.flawed > 0 && self.info.dialogs.is_empty() => Err(DialogInfoFault::State),
+            (true, true) => Ok((self.info, self.flawed)),
         }
     }
 }

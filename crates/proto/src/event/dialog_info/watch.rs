@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::sip::uri::unescape;
+
 use super::{CallDirection, DialogEntry, DialogInfo, DialogState, MAX_DIALOGS};
 
 /// What a lamp shows of a watched party.
@@ -166,7 +168,7 @@ impl Watch {
     fn is_about(&self, entity: &str) -> bool {
         let (user, host) = split_entity(entity);
         let host_fits = self.host.as_deref().is_none_or(|expected| expected.eq_ignore_ascii_case(host));
-        user == self.user && host_fits
+        unescape(user) == unescape(&self.user) && host_fits
     }
 }
 
@@ -306,6 +308,19 @@ mod tests {
         assert_eq!(lamp(&call), LampState::Parked);
     }
 
+    /// RFC 3261 §19.1.4: an escaped character is the character.
+    #[test]
+    fn an_escaped_user_is_the_same_user() {
+        let check = |watched: &str, entity: &str| {
+            let mut watch = Watch::new(watched, None);
+            let body = DialogInfo { entity: entity.to_owned(), ..info(0, true, vec![]) };
+            assert_eq!(watch.apply(&body), Applied::Taken, "{watched} {entity}");
+        };
+        check("*21#", "sip:*21%23@host");
+        check("*21#", "sip:%2A21%23@host");
+        check("%2A7002", "sip:*7002@host");
+    }
+
     #[test]
     fn whom_a_body_is_about() {
         let check = |entity: &str, host: Option<&str>, expected: Applied| {
@@ -317,6 +332,7 @@ mod tests {
         check("sips:7007@[2001:db8::1]:5061;a=b", Some("[2001:DB8::1]"), Applied::Taken);
         check("SIP:7007@h?x", Some("h"), Applied::Taken);
         check("7007", None, Applied::Taken);
+        check("sip:%37007@h", None, Applied::Taken);
         check("sip:7007@other:5060", Some("h"), Applied::Foreign);
         check("sip:70070@h", None, Applied::Foreign);
         check("sip:h", None, Applied::Foreign);

@@ -58,9 +58,7 @@ fn typed(name: Name, value: &[u8]) -> Found<'_> {
             demand(number(value).is_some_and(|hops| hops <= 255), value, FlawKind::MaxForwards)
         }
         Name::Expires | Name::MinExpires => demand(number(value).is_some(), value, FlawKind::Expires),
-        // However long somebody asks us to wait, the rest of the message counts.
-        Name::RetryAfter => demand(value.first().is_some_and(u8::is_ascii_digit), value, FlawKind::Number),
-        Name::RSeq | Name::SessionExpires | Name::MinSe => {
+        Name::RSeq | Name::SessionExpires | Name::MinSe | Name::RetryAfter => {
             let end = value.iter().position(|b| !b.is_ascii_digit()).unwrap_or(value.len());
             demand(number(&value[..end]).is_some(), value, FlawKind::Number)
         }

@@ -10,7 +10,7 @@ pub mod subscribe;
 use std::net::SocketAddr;
 
 use super::build::{Reply, Request};
-use super::digest::{self, Attempt};
+use super::digest::{self, Attempt, Refusal};
 use super::endpoint::{ClientId, Endpoint, SendError, ServerId};
 use super::flow::{Target, Transmit};
 use super::message::{Message, Name};
@@ -106,7 +106,20 @@ impl<O: Copy> Context<'_, O> {
     /// unless the server says that the nonce was stale. The response has found its transaction by a
     /// branch that only the server was told, so it comes from there.
     pub fn may_retry(&mut self, attempt: &mut Attempt, response: &Message<'_>) -> bool {
-        self.auth.as_deref_mut().is_some_and(|auth| auth.challenged(attempt, response, true).is_ok())
+        self.challenged(attempt, response).is_ok()
+    }
+
+    /// The same, with the reason where it is not; none where there are no credentials.
+    ///
+    /// # Errors
+    /// Why the request must not be sent again.
+    pub fn challenged(
+        &mut self,
+        attempt: &mut Attempt,
+        response: &Message<'_>,
+    ) -> Result<(), Option<Refusal>> {
+        let auth = self.auth.as_deref_mut().ok_or(None)?;
+        auth.challenged(attempt, response, true).map_err(Some)
     }
 
     /// The ACK of a 2xx has come.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Context, LONGEST_WAIT_S, Wait, Why};
 use crate::Time;
 use crate::sip::dialog::{Dialog, Party};
-use crate::sip::digest::Attempt;
+use crate::sip::digest::{Attempt, Refusal};
 use crate::sip::endpoint::ClientId;
 use crate::sip::flow::Target;
 use crate::sip::header::Address;
@@ -177,7 +177,13 @@ impl Registration {
         }
         match status {
             200..=299 => self.on_success(ctx, purpose, response),
-            401 | 407 if ctx.may_retry(&mut self.attempt, response) => self.ask(ctx, purpose),
+            401 | 407 => match ctx.challenged(&mut self.attempt, response) {
+                Ok(()) => self.ask(ctx, purpose),
+                Err(Some(refusal @ Refusal::OtherRealm { .. })) => {
+                    Some(self.fail_with(ctx.now, Some(status), refusal.to_string(), None))
+                }
+                Err(_) => Some(self.fail(ctx.now, Some(response))),
+            },
             423 => self.on_too_brief(ctx, purpose, response),
             _ => Some(self.fail(ctx.now, Some(response))),
         }

@@ -46,6 +46,8 @@ pub struct Subscription {
     deadline: Option<(Time, Why)>,
     attempt: Attempt,
     stopping: bool,
+    /// What a 200 granted before the first NOTIFY came, and when.
+    granted: Option<(Time, u32)>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -109,6 +111,7 @@ impl Subscription {
             deadline: None,
             attempt,
             stopping: false,
+            granted: None,
         }
     }
 
@@ -232,10 +235,17 @@ impl Subscription {
         if state.state == SubState::Terminated {
             return self.on_terminated(ctx, &state);
         }
+        let is_first = matches!(self.state, State::Asking(_));
         if let State::Asking(pending) = self.state {
             self.state = State::Active(pending);
         }
-        self.schedule_refresh(ctx.now, state.expires_s.unwrap_or(self.asked_s));
+        // The newest word counts; who says nothing of time changes nothing (RFC 6665 §4.1.3).
+        match (state.expires_s, self.granted.take()) {
+            (Some(expires_s), _) => self.schedule_refresh(ctx.now, expires_s),
+            (None, Some((at, expires_s))) if is_first => self.schedule_refresh(at, expires_s),
+            (None, None) if is_first => self.schedule_refresh(ctx.now, self.asked_s),
+            (None, _) => {}
+        }
         // What is of another type is handed on as it is, so that whoever reads it can tell.
         let body = request.content(self.config.accept).unwrap_or(request.body());
         (!body.is_empty()).then(|| Event::Notified { body: body.to_vec() })
@@ -269,6 +279,7 @@ impl Subscription {
     fn begin<O: Copy>(&mut self, ctx: &mut Context<'_, O>) {
         let call_id = format!("{}@{}", ctx.rng.hex(24), ctx.identity.local.ip());
         self.dialog = fresh_dialog(&self.config, call_id, ctx.rng.hex(8));
+        self.granted = None;
         let id = self.ask_anew(ctx, self.asked_s);
         self.state = State::Asking(id);
         // What could not be sent is tried again; what was sent has its answer or its time-out.
@@ -316,7 +327,10 @@ impl Subscription {
         }
         let expires_s = response.number(Name::Expires).unwrap_or(self.asked_s);
         match self.state {
-            State::Asking(_) => self.deadline = Some((ctx.now + TIMER_N, Why::NotifyMissing)),
+            State::Asking(_) => {
+                self.granted = Some((ctx.now, expires_s));
+                self.deadline = Some((ctx.now + TIMER_N, Why::NotifyMissing));
+            }
             _ => self.schedule_refresh(ctx.now, expires_s),
         }
         Some(Event::Accepted)

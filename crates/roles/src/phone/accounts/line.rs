@@ -6,6 +6,7 @@ use proto::sip::dialog::{Dialog, Party};
 use proto::sip::digest;
 use proto::sip::flow::{Flow, Target, Transport};
 use proto::sip::line_token::LineToken;
+use proto::sip::message::Message;
 use proto::sip::uri::{Uri, escape};
 use proto::sip::usage::{Context, Identity};
 
@@ -163,6 +164,20 @@ impl Line {
         let mut known = self.ways.iter().chain(&self.behind).flat_map(|way| &way.targets);
         known.any(|target| is_same_host(target.remote.ip(), remote.ip()))
             || self.registrar.is_some_and(|registrar| is_same_host(registrar, remote.ip()))
+    }
+
+    /// A server of this account has taken a request.
+    pub(in super::super) fn accepted(&mut self, response: &Message<'_>) {
+        if let Some(auth) = &mut self.auth {
+            auth.accepted(response);
+        }
+    }
+
+    /// What its server has asked for belongs to that server, and to registrations that do not fail.
+    pub(in super::super) fn forget_realm(&mut self) {
+        if let Some(auth) = &mut self.auth {
+            auth.forget();
+        }
     }
 
     /// The registrar has answered from there.

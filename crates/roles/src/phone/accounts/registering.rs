@@ -157,7 +157,9 @@ impl Account {
     /// Registers with the server `way`; asks for its address first.
     fn begin(&mut self, desk: &mut Desk, way: usize) {
         self.begin_at = None;
-        self.trying = way;
+        if std::mem::replace(&mut self.trying, way) != way {
+            self.line.forget_realm();
+        }
         self.locate_others(desk);
         let Some(server) = self.line.ways.get_mut(way) else { return };
         match server.locate(desk.now, &mut desk.rng) {
@@ -256,10 +258,16 @@ impl Account {
             desk.note(&words::server(self.log_index(), &host));
         }
         desk.tell(EventKind::Registered { account: self.number(), expires_s });
-        if let Some(seen) = moved {
+        let moved_before = std::mem::replace(&mut self.moved, moved.is_some());
+        match moved {
             // "Enable Direct Process": the address that the server sees is registered instead.
-            self.line.set_contact(seen, self.line.transport_of(self.trying));
-            return self.register(desk);
+            Some(seen) if !moved_before => {
+                self.line.set_contact(seen, self.line.transport_of(self.trying));
+                return self.register(desk);
+            }
+            // Who sees another address in each answer would have us register for ever.
+            Some(seen) => desk.warn(&words::moves(self.log_index(), seen)),
+            None => {}
         }
         if self.keep_alive_at.is_none() {
             self.plan_keep_alive(desk);
@@ -273,13 +281,14 @@ impl Account {
     fn must_move_to(&self, seen: SocketAddr) -> bool {
         self.line.settings.nat.rport == RPort::DirectProcess
             && self.line.transport_of(self.trying) == Transport::Udp
-            && !self.line.identity.contact.contains(&format!("@{seen}"))
+            && ![">", ";"].iter().any(|end| self.line.identity.contact.contains(&format!("@{seen}{end}")))
     }
 
     fn on_failed(&mut self, desk: &mut Desk, status: Option<u16>, reason: String, retry: Wait) {
         let index = self.log_index();
         desk.note(&words::failed(index, status, &reason));
         desk.note(words::TERMINATED);
+        self.line.forget_realm();
         self.tried += 1;
         self.failures += 1;
         let next = (self.trying + 1) % self.line.ways.len().max(1);

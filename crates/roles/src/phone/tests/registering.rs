@@ -249,3 +249,96 @@ fn a_refresh_asks_the_dns_again_once_its_answer_is_old() {
     bench.wait_ms(899_000);
     assert!(bench.asked.is_empty() && bench.take(Method::Register).is_none());
 }
+
+/// A server that sees another address in each answer causes one move in each cycle.
+#[test]
+fn direct_process_moves_once_in_a_cycle() {
+    let mut bench = Bench::new(&[NO_REMOVAL, ("account.1.nat.rport", "2")]);
+    bench.input(Input::Start);
+    let mut asked = 0;
+    for port in 40_001..40_101 {
+        let Some(register) = bench.take(Method::Register) else { break };
+        asked += 1;
+        let seen = String::from_utf8_lossy(&register).replace(";rport", &format!(";rport={port}"));
+        bench.answer(seen.as_bytes(), "200 OK", "Expires: 1800", "");
+    }
+    assert_eq!(asked, 2);
+    assert!(bench.log().contains("The server now sees 192.168.80.20:40002"), "{}", bench.log());
+    bench.wait_ms(900_000);
+    assert!(bench.take(Method::Register).is_some(), "the next refresh");
+}
+
+/// RFC 3261 §10.2.4: whose time counts.
+#[test]
+fn the_binding_that_is_ours_says_when_to_refresh() {
+    let check = |headers: &str, refresh_ms: u64| {
+        let mut bench = Bench::new(&[NO_REMOVAL]);
+        bench.input(Input::Start);
+        let register = bench.take(Method::Register).expect("a REGISTER");
+        let message = Message::parse(&register).expect("sound");
+        let own = String::from_utf8_lossy(message.header(Name::Contact).expect("a Contact")).into_owned();
+        let answer = String::from_utf8_lossy(&register).into_owned();
+        let line =
+            |name: &str| answer.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
+        bench.receive(&format!(
+            "SIP/2.0 200 OK\r\n{}\r\n{}\r\n{};tag=srv\r\n{}\r\n{}\r\n{}\r\nContent-Length: 0\r\n\r\n",
+            line("Via:"),
+            line("From:"),
+            line("To:"),
+            line("Call-ID:"),
+            line("CSeq:"),
+            headers.replace("OWN", &own)
+        ));
+        bench.wait_ms(refresh_ms - 1);
+        assert!(bench.take(Method::Register).is_none(), "{headers}");
+        bench.wait_ms(1);
+        assert!(bench.take(Method::Register).is_some(), "{headers}");
+    };
+    check("Contact: <sip:7002@10.9.9.9:1024>;expires=6", 3_000);
+    check(
+        "Contact: <sip:7002@192.168.80.20:5060;transport=tcp>;expires=3000\r\nContact: OWN;expires=60",
+        30_000,
+    );
+    check("Contact: <sip:7002@a>;expires=9, <sip:7002@b>;expires=8\r\nExpires: 100", 50_000);
+    // Who grants nothing has not registered us: the usual wait, no storm.
+    check("Contact: OWN;expires=0", 30_000);
+    check("Contact: OWN;expires=1", 2_000);
+}
+
+/// RFC 7616 §3.5.
+#[test]
+fn the_next_nonce_is_used_for_the_next_request() {
+    let mut bench = Bench::new(&[NO_REMOVAL]);
+    bench.input(Input::Start);
+    let register = bench.take(Method::Register).expect("a REGISTER");
+    bench.answer(&register, "401 Unauthorized", CHALLENGE, "");
+    let register = bench.take(Method::Register).expect("credentials");
+    let info = "Expires: 60\r\nAuthentication-Info: nextnonce=\"next-1\", qop=auth, rspauth=\"wrong\"";
+    bench.answer(&register, "200 OK", info, "");
+    bench.wait_ms(30_000);
+    let refresh = bench.take(Method::Register).expect("a refresh");
+    let refresh = String::from_utf8_lossy(&refresh).into_owned();
+    assert!(refresh.contains("nonce=\"next-1\""), "{refresh}");
+}
+
+/// A realm is believed of one server, as long as registering there does not fail.
+#[test]
+fn a_realm_that_changes_is_told_and_learnt_anew() {
+    let mut bench = Bench::registered(&[]);
+    let other = CHALLENGE.replace("realm=\"", "realm=\"other-");
+    bench.wait_ms(900_000);
+    let refresh = bench.take(Method::Register).expect("a refresh");
+    bench.answer(&refresh, "401 Unauthorized", &other, "");
+    let why = bench.events.iter().find_map(|event| match event {
+        EventKind::RegistrationFailed { status, reason, .. } => Some((*status, reason.clone())),
+        _ => None,
+    });
+    let (status, reason) = why.expect("a failure");
+    assert!(status == Some(401) && reason.contains("realm \"other-"), "{reason}");
+    assert!(bench.log().contains("a challenge for realm \"other-"), "{}", bench.log());
+    bench.wait_ms(30_000);
+    let again = bench.take(Method::Register).expect("another try");
+    bench.answer(&again, "401 Unauthorized", &other, "");
+    let proven = bench.take(Method::Register).expect("credentials");
+    assert!(String::from_utf8_lossy(&proven).contains("realm=\"other-"));
+}

@@ -451,7 +451,7 @@ fn a_cancel_counts_from_the_server_alone() {
 
 #[test]
 fn nobody_keeps_a_phone_away_for_longer_than_an_hour() {
-    for asked in ["4294967295", "99999999999999999999", "3601"] {
+    for asked in ["4294967295", "3601"] {
         let mut bench = Bench::new(&[("account.1.unregister_on_reboot", "0")]);
         bench.input(Input::Start);
         let register = bench.take(Method::Register).expect("a REGISTER");

@@ -413,3 +413,59 @@ fn a_key_that_is_taken_away_goes_dark() {
     let dark = |event: &EventKind| matches!(event, EventKind::Lamp { key: 5, colour: Colour::Off, .. });
     assert!(bench.events.iter().any(dark), "{:?}", bench.events);
 }
+
+/// A phone with one watched extension, and its SUBSCRIBE.
+fn watching_7006() -> (Bench, Vec<u8>) {
+    let key = [("linekey.5.type", "16"), ("linekey.5.line", "1"), ("linekey.5.value", "7006")];
+    let mut bench = Bench::registered(&key);
+    let subscribe = bench.take(Method::Subscribe).expect("a SUBSCRIBE");
+    (bench, subscribe)
+}
+
+/// RFC 6665 §4.1.3: the newest word on the time counts, and who says none changes nothing.
+#[test]
+fn the_newest_word_on_a_subscriptions_time_counts() {
+    let (mut bench, subscribe) = watching_7006();
+    bench.answer(&subscribe, "200 OK", "Expires: 8", "");
+    bench.request_inside(&subscribe, "NOTIFY", "Event: dialog\r\nSubscription-State: active", "");
+    bench.wait_ms(2_000);
+    bench.request_inside(&subscribe, "NOTIFY", "Event: dialog\r\nSubscription-State: active", "");
+    bench.wait_ms(1_999);
+    assert!(bench.take(Method::Subscribe).is_none());
+    bench.wait_ms(1);
+    let refresh = bench.take(Method::Subscribe).expect("half of 8 s are over");
+    bench.answer(&refresh, "200 OK", "Expires: 100", "");
+    bench.request_inside(&subscribe, "NOTIFY", "Event: dialog\r\nSubscription-State: active;expires=20", "");
+    bench.wait_ms(10_000);
+    assert!(bench.take(Method::Subscribe).is_some(), "the NOTIFY came last");
+}
+
+/// RFC 6665 §4.1.2.3.
+#[test]
+fn the_last_notify_of_a_subscription_that_was_ended_is_answered() {
+    let (mut bench, subscribe) = watching_7006();
+    bench.answer(&subscribe, "200 OK", "Expires: 600", "");
+    bench.request_inside(&subscribe, "NOTIFY", "Event: dialog\r\nSubscription-State: active;expires=600", "");
+    bench.command("set linekey.5.type 13");
+    let last = bench.take(Method::Subscribe).expect("an end");
+    bench.answer(&last, "200 OK", "Expires: 0", "");
+    bench.ladder.clear();
+    bench.request_inside(&subscribe, "NOTIFY", "Event: dialog\r\nSubscription-State: terminated", "");
+    bench.check("s>p NOTIFY; p>s 200");
+}
+
+#[test]
+fn one_bad_dialog_does_not_spoil_the_others() {
+    let (mut bench, subscribe) = watching_7006();
+    bench.answer(&subscribe, "200 OK", "Expires: 600", "");
+    let body = "<dialog-info xmlns=\"urn:ietf:params:xml:ns:dialog-info\" version=\"0\" state=\"full\" \
+        entity=\"sip:7006@h\"><dialog id=\"a\"/><dialog id=\"b\"><state>confirmed</state></dialog>\
+        <dialog id=\"c\"><state>dancing</state></dialog></dialog-info>";
+    tell(&mut bench, &subscribe, body);
+    check_lamp(&bench, Colour::Red, Rhythm::Steady, Meaning::Busy);
+    assert!(
+        bench.log().contains("BLF 7006: 2 dialogs without a known state are left out"),
+        "{}",
+        bench.log()
+    );
+}
