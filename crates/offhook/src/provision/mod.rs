@@ -24,8 +24,8 @@ use crate::store::{self, Reader, Store, Table};
 
 /// How long a change may take to become durable before whoever asked for it is told that it does not.
 const DURABLE_WITHIN: Duration = Duration::from_secs(10);
-/// How often credentials that have ended are looked for.
-const ROUND: Duration = Duration::from_secs(60);
+/// How often it is looked which devices are to be told, and which credentials have ended.
+const ROUND: Duration = Duration::from_millis(200);
 
 /// Provisioning, for whoever serves or administers it. Clones are the same.
 #[derive(Clone)]
@@ -114,10 +114,16 @@ impl Service {
         }
     }
 
-    /// A device has registered with that user.
-    pub fn registered(&self, user: &str) {
+    /// A device has registered with that user, and with that Contact URI.
+    pub fn registered(&self, user: &str, contact: &str) {
         let now = self.now();
-        self.with(|provision| provision.registered(now, user));
+        self.with(|provision| provision.registered(now, user, contact));
+    }
+
+    /// The device at a Contact URI has answered check-sync, or has not.
+    pub fn check_synced(&self, contact: &str, status: Option<u16>) {
+        let now = self.now();
+        self.with(|provision| provision.check_synced(now, contact, status));
     }
 
     /// Begins to answer a request.
@@ -159,6 +165,9 @@ impl Service {
                     // Nobody is there to be told once the exchange has ended.
                     let _ = self.0.exchange.send(exchange::What::SetDeviceAccounts { number, accounts });
                 }
+                Change::CheckSync { number, contact, reboot } => {
+                    let _ = self.0.exchange.send(exchange::What::CheckSync { number, contact, reboot });
+                }
                 change => rows.extend(row(change)),
             }
         }
@@ -193,7 +202,7 @@ fn row(change: Change) -> Vec<store::Change> {
             let new = store::Change::set(Table::Transfer, transfer_key(transfer.id), json(&transfer));
             gone.into_iter().chain([new]).collect()
         }
-        Change::Accounts { .. } => Vec::new(),
+        Change::Accounts { .. } | Change::CheckSync { .. } => Vec::new(),
     }
 }
 

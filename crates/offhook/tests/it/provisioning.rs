@@ -178,4 +178,19 @@ fn a_device_registers_with_an_account_of_its_own() {
     let known = server.running.wait("device_registered");
     assert_eq!(known["number"], "7001");
     assert!(known["user"].as_str().is_some_and(|user| user.starts_with("0021f222b021-")), "{known}");
+
+    // The phone believes a check-sync from its exchange, and the exchange knows that it has it.
+    let web =
+        server.running.ready["web"].as_str().expect("a page").trim_start_matches("http://").trim_matches('/');
+    let token = std::fs::read_to_string(server._dir.path().join("data/web-token")).expect("a token");
+    let body = r#"{"devices":"all","reboot":false}"#;
+    let head = format!("Authorization: Bearer {}\r\nContent-Type: application/json", token.trim());
+    let mut stream = TcpStream::connect(web).expect("connected");
+    let length = body.len();
+    let request =
+        format!("POST /api/push HTTP/1.1\r\nHost: {web}\r\n{head}\r\nContent-Length: {length}\r\n\r\n{body}");
+    stream.write_all(request.as_bytes()).expect("asked");
+    phone.wait("resync");
+    let synced = server.running.wait("check_synced");
+    assert_eq!((&synced["number"], &synced["status"]), (&"7001".into(), &200.into()));
 }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use proto::sip::digest::{Algorithm, Guard, GuardSettings, Presented, Verdict};
+use proto::sip::header::Address;
 use proto::sip::{Flow, Message, Method, Name, Reply, Transmit};
 use proto::{Rng, Time};
 
@@ -128,7 +129,10 @@ impl Authentication {
                 let user = presented.username().unwrap_or_default();
                 let number = directory.number_of_device(&user);
                 if let Some(number) = number.filter(|_| message.method() == Some(Method::Register)) {
-                    turn.tell(Event::DeviceRegistered { number: number.to_owned(), user: user.to_string() });
+                    let contact = message.values(Name::Contact).next().and_then(Address::parse);
+                    let contact = contact.map(|contact| contact.uri.to_owned()).unwrap_or_default();
+                    let (number, user) = (number.to_owned(), user.to_string());
+                    turn.tell(Event::DeviceRegistered { number, user, contact });
                 }
                 Shown::Password(id)
             }
@@ -345,6 +349,6 @@ impl Exchange {
 }
 
 /// Whom a request is from: To, where it registers.
-fn speaker<'a>(message: &Message<'a>) -> Option<proto::sip::header::Address<'a>> {
+fn speaker<'a>(message: &Message<'a>) -> Option<Address<'a>> {
     if message.method() == Some(Method::Register) { message.to() } else { message.from() }
 }

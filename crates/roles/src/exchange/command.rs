@@ -59,6 +59,16 @@ pub enum What {
         /// Their accounts.
         accounts: Vec<super::DeviceAccount>,
     },
+    /// Tells a device to fetch its configuration, by check-sync; [`super::Event::CheckSynced`] tells what
+    /// it answers.
+    CheckSync {
+        /// Its extension.
+        number: String,
+        /// Its Contact URI.
+        contact: String,
+        /// Whether it is to restart.
+        reboot: bool,
+    },
     /// Lists the devices.
     Registrations {
         /// Of this extension alone; of all where `None`.
@@ -237,6 +247,7 @@ impl Exchange {
                 self.directory.set_device_accounts(&number, accounts);
                 Answer::Ok
             }
+            What::CheckSync { number, contact, reboot } => self.check_sync(now, &number, &contact, reboot),
             What::Registrations { number } => {
                 Answer::Registrations(self.registrations(now, number.as_deref()))
             }

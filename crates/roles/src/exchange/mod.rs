@@ -16,6 +16,7 @@ mod authentication;
 mod blocks;
 mod budget;
 mod calls;
+mod check_sync;
 mod command;
 mod directory;
 mod edit;
@@ -217,6 +218,17 @@ pub enum Event {
         number: String,
         /// The user of its account.
         user: String,
+        /// The Contact URI that it registers.
+        contact: String,
+    },
+    /// A device that was sent check-sync has answered, or has not.
+    CheckSynced {
+        /// The extension.
+        number: String,
+        /// The Contact URI.
+        contact: String,
+        /// Its answer; none where none came.
+        status: Option<u16>,
     },
     /// A device is gone.
     Unregistered {
@@ -369,6 +381,7 @@ enum Owner {
     Leg(LegId),
     Lamp(SubscriptionId),
     Qualify(ExtensionId),
+    CheckSync,
 }
 
 /// Why the exchange waits, by whom.
@@ -415,6 +428,7 @@ pub struct Exchange {
     directory: Directory,
     calls: Calls,
     lamps: Lamps,
+    check_syncs: check_sync::CheckSyncs,
     ports: Ports,
     /// Extensions whose watchers are told at the end of the turn.
     changed_lamps: BTreeSet<ExtensionId>,
@@ -454,6 +468,7 @@ impl Exchange {
             directory: Directory::default(),
             calls: Calls::new(restored.records),
             lamps: Lamps::default(),
+            check_syncs: check_sync::CheckSyncs::default(),
             ports,
             changed_lamps: BTreeSet::new(),
             changed_messages: BTreeSet::new(),
@@ -542,6 +557,7 @@ impl Exchange {
                 Owner::Leg(leg) => self.on_leg_response(now, leg, id, &message),
                 Owner::Lamp(lamp) => self.on_notify_response(now, lamp, message.status()),
                 Owner::Qualify(extension) => self.on_qualified(now, extension, id, true),
+                Owner::CheckSync => self.on_check_synced(id, message.status()),
             },
         }
     }
@@ -624,6 +640,7 @@ impl Exchange {
                     Owner::Leg(leg) => self.on_leg_request_failed(now, leg, id),
                     Owner::Lamp(lamp) => self.on_notify_response(now, lamp, None),
                     Owner::Qualify(extension) => self.on_qualified(now, extension, id, false),
+                    Owner::CheckSync => self.on_check_synced(id, None),
                 },
                 Timeout::AckMissing(server) => self.on_ack_missing(now, server),
             }

@@ -8,9 +8,11 @@
 mod ask;
 mod csv;
 mod device;
+mod dhcp;
 mod guard;
 mod mac;
 mod pnp;
+mod push;
 mod render;
 mod resolve;
 
@@ -27,9 +29,11 @@ use serde::{Deserialize, Serialize};
 pub use ask::{Asked, OwnFile, Path};
 pub use csv::{CsvFault, export_csv, parse_csv};
 pub use device::{Credential, Device, Expiring, Secret, Seen, ServedFile};
+pub use dhcp::{DhcpServer, dhcp_lines};
 pub use guard::Guesses;
 pub use mac::{Mac, NoMac};
 pub use pnp::{PnpAsked, PnpDialog, pnp_asked};
+pub use push::{Push, Row};
 pub use render::{Layers, RenderFault, Renderer, Site, Variable, Variables, knows_model};
 pub use resolve::{Answer, Catalogue, Request, Transport, resolve};
 
@@ -54,6 +58,10 @@ pub struct Provision {
     strangers: BTreeMap<Mac, Stranger>,
     transfers: VecDeque<Transfer>,
     next_transfer: u64,
+    pushes: push::Pushes,
+    /// Where devices have registered, by MAC address and by Contact URI.
+    contacts: BTreeMap<Mac, String>,
+    by_contact: BTreeMap<String, Mac>,
     rng: Rng,
     changes: Vec<Change>,
 }
@@ -105,6 +113,15 @@ pub enum Change {
     DeviceRemoved(Mac),
     /// A transfer; with it, the one whose place it takes.
     Transfer(Box<Transfer>, Option<u64>),
+    /// A device is to be told to fetch its configuration.
+    CheckSync {
+        /// Its extension.
+        number: String,
+        /// Its Contact URI.
+        contact: String,
+        /// Whether it is to restart.
+        reboot: bool,
+    },
     /// The accounts that devices have at an extension, all of them.
     Accounts {
         /// The extension.
@@ -217,6 +234,9 @@ impl Provision {
             strangers: BTreeMap::new(),
             transfers: transfers.into(),
             next_transfer,
+            pushes: push::Pushes::default(),
+            contacts: BTreeMap::new(),
+            by_contact: BTreeMap::new(),
             rng: Rng::new(seed),
             changes: Vec::new(),
         };
@@ -307,7 +327,11 @@ impl Provision {
                 transport: transfer.transport.clone(),
                 status: transfer.result.clone(),
             });
+            let mac = device.mac;
             self.changes.push(Change::Device(Box::new(device.clone())));
+            if transfer.result == "ok" || transfer.result == "unchanged" {
+                self.pushes.seen(now, mac, push::Sign::Fetched);
+            }
         }
         self.keep_transfer(transfer);
     }
@@ -327,9 +351,16 @@ impl Provision {
             device.now.asked = Some(now.as_millis());
             (device.now.last_seen, device.now.address) = (Some(now.as_millis()), Some(from));
             device.now.firmware = asked.version.clone().or(device.now.firmware.take());
+            self.pushes.seen(now, asked.mac, push::Sign::Started);
             self.changes.push(Change::Device(Box::new(device.clone())));
         }
         Some(url)
+    }
+
+    /// The devices that are served, each with its folder.
+    pub fn folders(&self) -> Vec<(Mac, String)> {
+        let ready = self.catalogue.devices().filter(|device| device.is_ready());
+        ready.filter_map(|device| Some((device.mac, self.url_of(device.mac)?))).collect()
     }
 
     /// The folder of a device, where folders can be reached.
@@ -338,14 +369,19 @@ impl Provision {
         Some(format!("{base}/p/{}/", device.token.expose()))
     }
 
-    /// A device has registered with that digest user: its older credential ends.
-    pub fn registered(&mut self, now: Time, user: &str) {
+    /// A device has registered with that digest user, and with that Contact URI: its older credential ends.
+    pub fn registered(&mut self, now: Time, user: &str, contact: &str) {
         let Some(mac) = user.split_once('-').and_then(|(mac, _)| Mac::parse(mac)) else { return };
         let Some(device) = self.catalogue.device_mut(mac).filter(|device| device.credential.user == user)
         else {
             return;
         };
         (device.now.registered, device.now.last_seen) = (Some(now.as_millis()), Some(now.as_millis()));
+        self.pushes.seen(now, mac, push::Sign::Registered);
+        if let Some(old) = self.contacts.insert(mac, contact.to_owned()) {
+            self.by_contact.remove(&old);
+        }
+        self.by_contact.insert(contact.to_owned(), mac);
         let rotated = device.before.take().is_some();
         let (number, changed) = (device.number.clone(), device.clone());
         self.changes.push(Change::Device(Box::new(changed)));
@@ -354,8 +390,52 @@ impl Provision {
         }
     }
 
-    /// Ends older credentials whose time is over.
+    /// Tells devices to fetch their configuration, at most so many in a minute; after `stop_after` that do
+    /// not answer no further one is told. Returns the number by which the push is asked about.
+    ///
+    /// # Errors
+    /// One of the devices is not there.
+    pub fn push(
+        &mut self,
+        now: Time,
+        devices: Option<Vec<Mac>>,
+        reboot: bool,
+        per_minute: u32,
+        stop_after: u32,
+    ) -> Result<u64, String> {
+        let all = || self.catalogue.devices().filter(|it| it.approved).map(|it| it.mac).collect();
+        let devices: Vec<Mac> = devices.unwrap_or_else(all);
+        if let Some(unknown) = devices.iter().find(|mac| self.catalogue.device(**mac).is_none()) {
+            return Err(format!("there is no device {unknown}"));
+        }
+        Ok(self.pushes.begin(now, devices, reboot, per_minute, stop_after))
+    }
+
+    /// What has become of a push so far.
+    pub fn push_rows(&self, number: u64) -> Option<&Push> {
+        self.pushes.get(number)
+    }
+
+    /// The device at a Contact URI has answered check-sync with that status, or has not.
+    pub fn check_synced(&mut self, now: Time, contact: &str, status: Option<u16>) {
+        if let Some(mac) = self.by_contact.get(contact) {
+            self.pushes.answered(now, *mac, status);
+        }
+    }
+
+    /// Tells the devices whose turn it is, and ends older credentials whose time is over.
     pub fn advance(&mut self, now: Time) {
+        for (_, mac, reboot) in self.pushes.due(now) {
+            let number = self.catalogue.device(mac).and_then(|device| device.number.clone());
+            match number.zip(self.contacts.get(&mac).cloned()) {
+                Some((number, contact)) => self.changes.push(Change::CheckSync { number, contact, reboot }),
+                None => self.pushes.answered(now, mac, None),
+            }
+        }
+        self.end_credentials(now);
+    }
+
+    fn end_credentials(&mut self, now: Time) {
         let over = |device: &Device| device.before.as_ref().is_some_and(|it| it.until_s <= now.as_secs());
         let all: Vec<Mac> = self.catalogue.devices().filter(|it| over(it)).map(|it| it.mac).collect();
         for mac in all {

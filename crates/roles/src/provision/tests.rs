@@ -141,9 +141,9 @@ fn an_old_credential_holds_until_the_new_one_has_registered_or_a_day_has_passed(
     assert!(provision.rotate(NOW, mac(0x21)));
     let both = accounts(&mut provision).pop().expect("told");
     assert_eq!((both.len(), &both[1]), (2, &first[0]));
-    provision.registered(NOW, &first[0]);
+    provision.registered(NOW, &first[0], "sip:7001@192.0.2.7");
     assert_eq!(accounts(&mut provision), Vec::<Vec<String>>::new(), "the old one proves nothing");
-    provision.registered(NOW, &both[0]);
+    provision.registered(NOW, &both[0], "sip:7001@192.0.2.7");
     assert_eq!(accounts(&mut provision), [vec![both[0].clone()]]);
     provision.rotate(NOW, mac(0x21));
     accounts(&mut provision);
@@ -201,4 +201,37 @@ fn what_people_see_holds_no_secret() {
         assert!(!text.contains(device.credential.password.expose()), "{text}");
     }
     assert!(!export_csv(provision.devices()).contains(device.token.expose()));
+}
+
+/// Asked, answered, fetched, registered, restarted: each sign is noted when it comes.
+#[test]
+fn a_push_tells_what_became_of_each_device() {
+    let mut provision = with_device();
+    let unregistered = Edit { number: Some(Some("7002".into())), approved: Some(true), ..Edit::default() };
+    provision.edit(mac(0x22), unregistered).expect("a device");
+    let user = accounts(&mut provision)
+        .into_iter()
+        .flatten()
+        .find(|it| it.starts_with("0021f222b021"))
+        .expect("told");
+    provision.registered(NOW, &user, "sip:7001@192.0.2.7");
+    assert!(provision.push(NOW, Some(vec![mac(0x99)]), false, 60, 0).is_err());
+    let number = provision.push(NOW, None, true, 6_000, 0).expect("begun");
+    provision.take_changes();
+    let at = |ms: u64| NOW + Duration::from_millis(ms);
+    provision.advance(at(20));
+    let told = provision.take_changes();
+    let expected =
+        Change::CheckSync { number: "7001".into(), contact: "sip:7001@192.0.2.7".into(), reboot: true };
+    assert_eq!(told, [expected], "who is not registered cannot be told");
+    provision.check_synced(at(30), "sip:7001@192.0.2.7", Some(200));
+    ask(&mut provision, "0021f222b021.cfg", LOOPBACK, None);
+    provision.registered(at(50), &user, "sip:7001@192.0.2.7");
+    let asked = PnpAsked { mac: mac(0x21), vendor: None, model: None, version: None };
+    provision.pnp(at(60), &asked, FAR);
+    let push = provision.push_rows(number).expect("a push").clone();
+    let row = &push.rows[0];
+    assert_eq!((row.status, row.answered.is_some(), row.fetched.is_some()), (Some(200), true, true));
+    assert_eq!((row.registered, row.rebooted), (Some(at(50).as_millis()), Some(at(60).as_millis())));
+    assert_eq!((push.rows[1].status, push.rows[1].answered), (None, None));
 }

@@ -115,8 +115,14 @@ impl drive::Hands<Exchange> for Hands {
             self.desk.iter().for_each(|desk| desk.answered(id, answer.clone()));
             return;
         }
-        if let (Event::DeviceRegistered { user, .. }, Some(devices)) = (&event, &self.devices) {
-            devices.registered(user);
+        match (&event, &self.devices) {
+            (Event::DeviceRegistered { user, contact, .. }, Some(devices)) => {
+                devices.registered(user, contact)
+            }
+            (Event::CheckSynced { contact, status, .. }, Some(devices)) => {
+                devices.check_synced(contact, *status)
+            }
+            _ => {}
         }
         // Plain data with text keys, so serialising cannot fail.
         let Ok(Value::Object(mut fields)) = serde_json::to_value(&event) else { return };
@@ -175,7 +181,7 @@ impl drive::Hands<Exchange> for Hands {
 
     fn is_awaited(&mut self, command: &Command) -> bool {
         // Provisioning tells what holds, and waits for no answer.
-        let is_told = matches!(command.what, What::SetDeviceAccounts { .. });
+        let is_told = matches!(command.what, What::SetDeviceAccounts { .. } | What::CheckSync { .. });
         is_told || self.desk.as_ref().is_none_or(|desk| desk.begin(command.id))
     }
 
@@ -192,6 +198,7 @@ impl drive::Hands<Exchange> for Hands {
 const fn changes(what: &What) -> bool {
     match what {
         What::Extensions { .. }
+        | What::CheckSync { .. }
         | What::Extension(_)
         | What::Registrations { .. }
         | What::Calls { .. }

@@ -8,7 +8,7 @@ mod relaying;
 mod text;
 mod words;
 
-use std::io;
+use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use roles::exchange::{
 use tokio::sync::mpsc;
 
 use super::place::parse_at;
-use super::{Failure, interrupted, runtime, secrets, unwritten, web};
+use super::{Failure, if_read, interrupted, runtime, secrets, unwritten, web};
 use crate::capture::{Capture, USUAL_SIZE_MB};
 use crate::clock::{self, Clock};
 use crate::drive::{COMMANDS_WAITING, Driver, Means};
@@ -242,6 +242,9 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
         ..ExchangeConfig::default()
     };
     let provisioning = arguments.provisioning.open(at, arguments.dir.as_deref(), &store, clock)?;
+    if let Some(text) = provisioning.dhcp() {
+        return Ok(if_read(io::stdout().lock().write_all(text.as_bytes()))?);
+    }
     let mut driver = exchange(config, net, Box::new(store), restored, teller, clock, music)?;
     let mut rng = Rng::new(clock::seed()?);
     let web = arguments.web.open(at.ip(), true, arguments.dir.as_deref(), &mut rng)?;

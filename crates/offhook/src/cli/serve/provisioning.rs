@@ -5,9 +5,9 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use roles::exchange::{Command, What};
-use roles::provision::{Edit, Layers, Mac, Provision, Renderer, Site};
+use roles::provision::{DhcpServer, Edit, Layers, Mac, Provision, Renderer, Site, dhcp_lines};
 use tokio::sync::mpsc;
 
 use super::{REALM, certificate, reachable};
@@ -46,6 +46,17 @@ pub(super) struct Arguments {
     /// A phone that is to be served; may be given several times
     #[arg(long = "device", value_name = "MAC[;model=M][;number=N][;label=L]", value_parser = parse_device)]
     devices: Vec<(Mac, Edit)>,
+    /// Print what a DHCP server is to be told, so that each phone finds its folder, and end
+    #[arg(long, value_name = "SERVER")]
+    print_dhcp: Option<Dhcp>,
+}
+
+/// A DHCP server.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Dhcp {
+    Dnsmasq,
+    Kea,
+    Isc,
 }
 
 /// Provisioning that stands and is not served yet.
@@ -54,6 +65,7 @@ pub(super) struct Open {
     accounts: mpsc::UnboundedReceiver<What>,
     places: Places,
     told: Vec<(&'static str, String)>,
+    dhcp: Option<Dhcp>,
 }
 
 impl Arguments {
@@ -89,7 +101,7 @@ impl Arguments {
         }
         let store = Box::new(store.clone());
         let (service, accounts) = Service::new(provision, store, self.files.clone(), REALM, clock);
-        Ok(Open { service, accounts, places, told })
+        Ok(Open { service, accounts, places, told, dhcp: self.print_dhcp })
     }
 
     fn places(
@@ -162,6 +174,16 @@ fn base_url(places: &Places) -> io::Result<Option<String>> {
 }
 
 impl Open {
+    /// What a DHCP server is to be told, where that was asked for.
+    pub(super) fn dhcp(&self) -> Option<String> {
+        let server = match self.dhcp? {
+            Dhcp::Dnsmasq => DhcpServer::Dnsmasq,
+            Dhcp::Kea => DhcpServer::Kea,
+            Dhcp::Isc => DhcpServer::Isc,
+        };
+        Some(dhcp_lines(server, &self.service.with(|provision| provision.folders())))
+    }
+
     /// The places by their names.
     pub(super) fn told(&self) -> Vec<(&'static str, String)> {
         self.told.clone()

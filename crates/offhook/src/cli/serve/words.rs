@@ -7,7 +7,13 @@ use roles::relay::RelayFigures;
 /// An event as one line.
 pub(super) fn words(event: &Event) -> String {
     let line = match event {
-        Event::DeviceRegistered { number, user } => format!("device {user} has registered as {number}"),
+        Event::CheckSynced { number, contact, status: Some(status) } => {
+            format!("{number} at {contact} has answered check-sync with {status}")
+        }
+        Event::CheckSynced { number, contact, .. } => {
+            format!("{number} at {contact} does not answer check-sync")
+        }
+        Event::DeviceRegistered { number, user, .. } => format!("device {user} has registered as {number}"),
         Event::Registered { number, source, .. } => format!("{number} has registered from {source}"),
         Event::Unregistered { number, contact, reason } => {
             format!("{number} is not registered at {contact} any more: {reason}")

@@ -109,6 +109,93 @@ pub(super) async fn rotate(
     }
 }
 
+/// Whether a device is to restart.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Sync {
+    #[serde(default)]
+    reboot: bool,
+}
+
+/// Which devices are to be told, and how fast.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    devices: Which,
+    #[serde(default)]
+    reboot: bool,
+    #[serde(default = "sixty")]
+    per_minute: u32,
+    #[serde(default = "three")]
+    stop_after: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Which {
+    Named(Vec<Mac>),
+    All(All),
+}
+
+#[derive(Debug, Deserialize)]
+enum All {
+    #[serde(rename = "all")]
+    All,
+}
+
+fn sixty() -> u32 {
+    60
+}
+
+fn three() -> u32 {
+    3
+}
+
+/// Tells one device to fetch its configuration.
+///
+/// # Errors
+/// There is none of that MAC address.
+pub(super) async fn check_sync(
+    State(shared): State<Shared>,
+    Named(mac): Named<String>,
+    Body(Sync { reboot }): Body<Sync>,
+) -> Result<Told<Value>, Problem> {
+    let (service, mac) = (service(&shared)?, mac_of(&mac)?);
+    let now = service.now();
+    let begun = service.with(|provision| provision.push(now, Some(vec![mac]), reboot, 60, 0));
+    begun.map(|push| Told(json!({ "push": push }))).map_err(|why| Problem::new(StatusCode::NOT_FOUND, why))
+}
+
+/// Tells many devices, one after the other.
+///
+/// # Errors
+/// One of them is not there.
+pub(super) async fn push(
+    State(shared): State<Shared>,
+    Body(Wanted { devices, reboot, per_minute, stop_after }): Body<Wanted>,
+) -> Result<Told<Value>, Problem> {
+    let service = service(&shared)?;
+    let devices = match devices {
+        Which::Named(devices) => Some(devices),
+        Which::All(All::All) => None,
+    };
+    let now = service.now();
+    let begun = service.with(|provision| provision.push(now, devices, reboot, per_minute, stop_after));
+    begun.map(|push| Told(json!({ "push": push }))).map_err(|why| Problem::new(StatusCode::NOT_FOUND, why))
+}
+
+/// What became of each device of a push.
+///
+/// # Errors
+/// There is no push of that number any more.
+pub(super) async fn push_rows(
+    State(shared): State<Shared>,
+    Named(number): Named<u64>,
+) -> Result<Told<Value>, Problem> {
+    let rows = service(&shared)?.with(|provision| provision.push_rows(number).map(|push| json!(push)));
+    rows.map(Told).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, format!("there is no push {number}")))
+}
+
 /// What the device would be served now, its secrets left out.
 ///
 /// # Errors

@@ -66,6 +66,9 @@ GET    /api/devices/{mac}            one of them
 PUT    /api/devices/{mac}            sets what is named
 DELETE /api/devices/{mac}            removes it with its credential
 POST   /api/devices/{mac}/rotate     gives it a new credential
+POST   /api/devices/{mac}/check-sync tells it to fetch its configuration
+POST   /api/push                     tells many
+GET    /api/push/{number}            what became of each
 GET    /api/devices/{mac}/files/{mac}.cfg
                                      what it would be served, without secrets
 PUT    /api/window                   opens the approval window
@@ -141,6 +144,9 @@ fn routes() -> Routes<Shared> {
         .put("/api/devices/{mac}", devices::put)
         .delete("/api/devices/{mac}", devices::delete)
         .post("/api/devices/{mac}/rotate", devices::rotate)
+        .post("/api/devices/{mac}/check-sync", devices::check_sync)
+        .post("/api/push", devices::push)
+        .get("/api/push/{number}", devices::push_rows)
         .get("/api/devices/{mac}/files/{name}", devices::file)
         .put("/api/window", devices::open_window)
         .delete("/api/window", devices::close_window)

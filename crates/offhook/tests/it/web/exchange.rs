@@ -189,6 +189,13 @@ fn an_exchange_is_worked_by_its_api_and_answers_as_described() {
     let file = "/api/devices/{mac=0021f222b021}/files/{name=0021f222b021.cfg}";
     let made = exchange.ask("GET", file, &Value::Null).body;
     assert!(made.contains("account.1.ptime = 30") && made.contains("password = (hidden)"), "{made}");
+    let push =
+        exchange.check("POST", "/api/devices/{mac=0021f222b021}/check-sync", &json!({}), 200)["push"].clone();
+    let every = json!({ "devices": "all", "reboot": true, "per_minute": 600, "stop_after": 1 });
+    exchange.check("POST", "/api/push", &every, 200);
+    exchange.check("POST", "/api/push", &json!({ "devices": ["0021f222b099"] }), 404);
+    let rows = exchange.get(&format!("/api/push/{{number={push}}}"));
+    assert_eq!(rows["rows"][0]["mac"], "0021f222b021");
     exchange.check("PUT", "/api/window", &json!({ "minutes": 5 }), 200);
     assert!(exchange.get("/api/devices")["window_until"].is_string());
     exchange.check("DELETE", "/api/window", &Value::Null, 204);
