@@ -118,7 +118,7 @@ fn an_exchange_is_worked_by_its_api_and_answers_as_described() {
     assert_eq!((&calls["calls"][0]["answered"], &calls["complete"]), (&json!(true), &json!(true)));
 
     // Changes leave calls and lamps as they are.
-    let edit = json!({ "display": "<b>\"Jörg\"", "password": "another-secret-of-it", "max_calls": 3,
+    let edit = json!({ "display": "<b>\"Jörg\"", "max_calls": 3,
         "watchers": ["7003"], "pickup_group": "sales", "devices": { "most": 2, "replace_oldest": false } });
     exchange.check("PUT", "/api/extensions/{number=7001}", &edit, 200);
     let shown = exchange.get("/api/extensions/{number=7001}");
@@ -215,6 +215,9 @@ fn an_exchange_is_worked_by_its_api_and_answers_as_described() {
     for line in ["offhook_devices 3", "offhook_calls 0", "offhook_events_total{event=\"call_ended\"} 2"] {
         assert!(figures.lines().any(|it| it == line), "{line}: {figures}");
     }
+    let other = json!({ "password": "another-secret-of-it" });
+    exchange.check("PUT", "/api/extensions/{number=7001}", &other, 200);
+    assert_eq!(exchange.get("/api/extensions/{number=7001}")["now"]["devices"], 0, "it knows the old one");
     exchange.check("DELETE", "/api/extensions/{number=7003}", &Value::Null, 204);
     assert_eq!(exchange.get("/api/extensions")["extensions"].as_array().map(Vec::len), Some(2));
     exchange.ask("GET", "/", &Value::Null);
