@@ -11,7 +11,7 @@ use proto::sip::digest::{Attempt, Client, Credentials, Secret};
 use proto::sip::flow::{Flow, Transport};
 use proto::sip::locate::{Answer, Query, QueryKind, Record};
 use proto::url::Url;
-use proto::{Rng, Time};
+use proto::{Rng, Time, tftp};
 
 use super::party::Does;
 use crate::role::{Fetch, FetchFault, FetchFaultKind as Kind, FetchId, Fetched, Found, Known};
@@ -20,6 +20,9 @@ use crate::role::{Fetch, FetchFault, FetchFaultKind as Kind, FetchId, Fetched, F
 const AT_A_TIME: usize = 4;
 /// Downloads that wait; more are refused.
 const WAITING: usize = 64;
+/// The ports that downloads ask from.
+const FIRST_PORT: u16 = 32_768;
+const LAST_PORT: u16 = 48_000;
 
 /// All downloads of one machine.
 #[derive(Debug)]
@@ -27,6 +30,7 @@ pub(super) struct Fetching {
     rng: Rng,
     running: BTreeMap<FetchId, Running>,
     waiting: VecDeque<(Fetch, IpAddr)>,
+    next_port: u16,
 }
 
 /// What is to be done next, and which downloads are over.
@@ -40,6 +44,8 @@ pub(super) struct Step {
 struct Running {
     fetch: Fetch,
     from: IpAddr,
+    /// The port that it asks from over UDP.
+    port: u16,
     url: Url,
     first: Url,
     until: Time,
@@ -52,17 +58,21 @@ struct Running {
 enum Stage {
     Locating,
     Http(SocketAddr),
+    /// From this address of its own.
+    Tftp(SocketAddr, Box<tftp::Client>),
 }
 
 /// What a download does next.
 enum Next {
     Wait(Vec<Does>),
     Done(Result<Found, FetchFault>),
+    /// With a last word to the server.
+    Last(Vec<Does>, Result<Found, FetchFault>),
 }
 
 impl Fetching {
     pub(super) fn new(seed: [u8; 32]) -> Self {
-        Self { rng: Rng::new(seed), running: BTreeMap::new(), waiting: VecDeque::new() }
+        Self { rng: Rng::new(seed), running: BTreeMap::new(), waiting: VecDeque::new(), next_port: FIRST_PORT }
     }
 
     /// Begins a download, or lets it wait; `own` is the machine's address.
@@ -91,9 +101,11 @@ impl Fetching {
         let from = if fetch.from.is_unspecified() { own } else { fetch.from };
         let first = url.clone();
         let stage = Stage::Locating;
-        let running = Running { fetch, from, url, first, until, redirects: 0, stage, digest: None };
+        let port = self.next_port;
+        self.next_port = if port == LAST_PORT { FIRST_PORT } else { port + 1 };
+        let running = Running { fetch, from, port, url, first, until, redirects: 0, stage, digest: None };
         self.running.insert(id, running);
-        self.go_on(now, id, &mut step, |running, rng| running.locate(rng));
+        self.go_on(now, id, &mut step, |running, rng| running.locate(now, rng));
         step
     }
 
@@ -113,7 +125,7 @@ impl Fetching {
         }
         let mut step = Step::default();
         for id in ids {
-            self.go_on(now, id, &mut step, |running, rng| running.located(answer, rng));
+            self.go_on(now, id, &mut step, |running, rng| running.located(now, answer, rng));
         }
         Some(step)
     }
@@ -122,7 +134,10 @@ impl Fetching {
     pub(super) fn packet(&mut self, now: Time, flow: &Flow, bytes: &[u8]) -> Option<Step> {
         let id = self.speaking_with(flow)?;
         let mut step = Step::default();
-        self.go_on(now, id, &mut step, |running, rng| running.on_answer(bytes, rng));
+        self.go_on(now, id, &mut step, |running, rng| match flow.transport {
+            Transport::Udp => running.on_datagram(now, flow.remote, bytes),
+            _ => running.on_answer(now, bytes, rng),
+        });
         Some(step)
     }
 
@@ -140,6 +155,10 @@ impl Fetching {
         let ids: Vec<FetchId> =
             self.running.iter().filter(|(_, running)| late(running)).map(|(id, _)| *id).collect();
         let mut step = Step::default();
+        let again: Vec<FetchId> = self.running.keys().copied().filter(|id| !ids.contains(id)).collect();
+        for id in again {
+            self.go_on(now, id, &mut step, |running, _| running.on_timeout(now));
+        }
         for id in ids {
             self.go_on(now, id, &mut step, |running, _| {
                 let seconds = f64::from(running.fetch.patience_ms) / 1_000.0;
@@ -151,12 +170,21 @@ impl Fetching {
     }
 
     pub(super) fn next_deadline(&self) -> Option<Time> {
-        self.running.values().map(|running| running.until).min()
+        self.running.values().map(Running::next_deadline).min()
     }
 
     fn speaking_with(&self, flow: &Flow) -> Option<FetchId> {
-        let is = |running: &Running| matches!(running.stage, Stage::Http(at) if at == flow.remote && flow.transport == Transport::Tcp);
+        let is = |running: &Running| match &running.stage {
+            Stage::Http(at) => *at == flow.remote && flow.transport == Transport::Tcp,
+            Stage::Tftp(own, _) => *own == flow.local && flow.transport == Transport::Udp,
+            Stage::Locating => false,
+        };
         self.running.iter().find(|(_, running)| is(running)).map(|(id, _)| *id)
+    }
+
+    /// Whether a download has a port open at `local`.
+    pub(super) fn listens(&self, local: SocketAddr) -> bool {
+        self.running.values().any(|running| matches!(&running.stage, Stage::Tftp(own, _) if *own == local))
     }
 
     fn go_on(
@@ -167,8 +195,15 @@ impl Fetching {
         next: impl FnOnce(&mut Running, &mut Rng) -> Next,
     ) {
         let Some(running) = self.running.get_mut(&id) else { return };
-        match next(running, &mut self.rng) {
-            Next::Wait(does) => step.does.extend(does),
+        let next = match next(running, &mut self.rng) {
+            Next::Last(does, result) => {
+                step.does.extend(does);
+                Next::Done(result)
+            }
+            other => other,
+        };
+        match next {
+            Next::Wait(does) | Next::Last(does, _) => step.does.extend(does),
             Next::Done(result) => {
                 self.running.remove(&id);
                 step.done.push(Fetched { id, result });
@@ -183,13 +218,13 @@ impl Fetching {
 }
 
 impl Running {
-    fn locate(&mut self, rng: &mut Rng) -> Next {
-        if self.url.scheme != "http" {
-            let text = format!("{}: the simulated wire carries HTTP alone; play it with --real", self.url);
+    fn locate(&mut self, now: Time, rng: &mut Rng) -> Next {
+        if !matches!(&*self.url.scheme, "http" | "tftp") {
+            let text = format!("{}: the simulated wire carries HTTP and TFTP alone", self.url);
             return Next::Done(Err(FetchFault::new(Kind::BadUrl, text)));
         }
         match self.url.host.parse::<IpAddr>() {
-            Ok(ip) => self.ask(ip, rng),
+            Ok(ip) => self.ask(now, ip, rng),
             Err(_) => {
                 self.stage = Stage::Locating;
                 let name = self.url.host.to_ascii_lowercase();
@@ -198,7 +233,7 @@ impl Running {
         }
     }
 
-    fn located(&mut self, answer: &Answer, rng: &mut Rng) -> Next {
+    fn located(&mut self, now: Time, answer: &Answer, rng: &mut Rng) -> Next {
         let ip = match answer {
             Answer::Records(records) => records.iter().find_map(|(record, _)| match record {
                 Record::A(ip) => Some(IpAddr::V4(*ip)),
@@ -207,7 +242,7 @@ impl Running {
             Answer::Failed => None,
         };
         match ip {
-            Some(ip) => self.ask(ip, rng),
+            Some(ip) => self.ask(now, ip, rng),
             None => {
                 let host = &self.url.host;
                 let text =
@@ -217,11 +252,75 @@ impl Running {
         }
     }
 
-    fn ask(&mut self, ip: IpAddr, rng: &mut Rng) -> Next {
+    fn ask(&mut self, now: Time, ip: IpAddr, rng: &mut Rng) -> Next {
         let remote = SocketAddr::new(ip, self.url.port());
+        if self.url.scheme == "tftp" {
+            return self.ask_by_tftp(now, remote);
+        }
         self.stage = Stage::Http(remote);
         let flow = Flow { transport: Transport::Tcp, local: SocketAddr::new(self.from, 0), remote };
         Next::Wait(vec![Does::Send { flow, bytes: Bytes::from(self.request(rng)) }])
+    }
+
+    fn ask_by_tftp(&mut self, now: Time, server: SocketAddr) -> Next {
+        let (file, most_bytes) = (self.url.file(), self.fetch.most_bytes);
+        let plan = tftp::Plan { server, file, terms: tftp::Terms::of_the_deck(), most_bytes };
+        let mut out = Vec::new();
+        let client = Box::new(tftp::Client::start(now, plan, &mut out));
+        self.stage = Stage::Tftp(SocketAddr::new(self.from, self.port), client);
+        Next::Wait(self.datagrams(out))
+    }
+
+    fn on_datagram(&mut self, now: Time, from: SocketAddr, bytes: &[u8]) -> Next {
+        let Stage::Tftp(_, client) = &mut self.stage else { return Next::Wait(Vec::new()) };
+        let mut out = Vec::new();
+        let download = client.receive(now, from, bytes, &mut out);
+        self.downloaded(download, out)
+    }
+
+    fn on_timeout(&mut self, now: Time) -> Next {
+        let Stage::Tftp(_, client) = &mut self.stage else { return Next::Wait(Vec::new()) };
+        let mut out = Vec::new();
+        let download = client.handle_timeout(now, &mut out);
+        self.downloaded(download, out)
+    }
+
+    fn downloaded(&self, download: tftp::Download, out: Vec<tftp::Datagram>) -> Next {
+        let url = &self.url;
+        match download {
+            tftp::Download::Goes => Next::Wait(self.datagrams(out)),
+            tftp::Download::Whole(bytes) => {
+                let found = Found::File { bytes: bytes.into(), known: Known::default(), url: url.to_string() };
+                Next::Last(self.datagrams(out), Ok(found))
+            }
+            tftp::Download::Failed(failure) => {
+                let kind = match &failure {
+                    tftp::Failure::Refused { code: 1, .. } => Kind::NotFound,
+                    tftp::Failure::Refused { .. } => Kind::Denied,
+                    tftp::Failure::Unanswered => Kind::Unreachable,
+                    tftp::Failure::TooLarge { .. } => Kind::TooLarge,
+                    _ => Kind::Broken,
+                };
+                Next::Last(self.datagrams(out), Err(FetchFault::new(kind, format!("{url}: {failure}"))))
+            }
+        }
+    }
+
+    fn datagrams(&self, out: Vec<tftp::Datagram>) -> Vec<Does> {
+        let local = SocketAddr::new(self.from, self.port);
+        let send = |it: tftp::Datagram| {
+            let flow = Flow { transport: Transport::Udp, local, remote: it.to };
+            Does::Send { flow, bytes: it.bytes.into() }
+        };
+        out.into_iter().map(send).collect()
+    }
+
+    fn next_deadline(&self) -> Time {
+        let transfer = match &self.stage {
+            Stage::Tftp(_, client) => client.next_deadline().map(|(at, _)| at),
+            _ => None,
+        };
+        transfer.unwrap_or(self.until).min(self.until)
     }
 
     /// The deck's request, and what there is to add.
@@ -239,7 +338,7 @@ impl Running {
         text + "\r\n"
     }
 
-    fn on_answer(&mut self, bytes: &[u8], rng: &mut Rng) -> Next {
+    fn on_answer(&mut self, now: Time, bytes: &[u8], rng: &mut Rng) -> Next {
         let Some(answer) = HttpAnswer::parse(bytes) else {
             let text = format!("{}: the answer is no HTTP", self.url);
             return Next::Done(Err(FetchFault::new(Kind::Server, text)));
@@ -258,15 +357,15 @@ impl Running {
                 Next::Done(Ok(Found::File { bytes, known, url: url.to_string() }))
             }
             304 => Next::Done(Ok(Found::Unchanged)),
-            301 | 302 | 303 | 307 | 308 => self.follow(&answer, rng),
-            401 => self.prove(&answer, rng),
+            301 | 302 | 303 | 307 | 308 => self.follow(now, &answer, rng),
+            401 => self.prove(now, &answer, rng),
             403 => fault(Kind::Denied, format!("the server does not give {url} to us (403)")),
             404 | 410 => fault(Kind::NotFound, format!("{url} is not there ({})", answer.status)),
             other => fault(Kind::Server, format!("{url} was answered {other}, which is no file")),
         }
     }
 
-    fn follow(&mut self, answer: &HttpAnswer<'_>, rng: &mut Rng) -> Next {
+    fn follow(&mut self, now: Time, answer: &HttpAnswer<'_>, rng: &mut Rng) -> Next {
         let location = answer.header("Location").unwrap_or_default();
         if self.fetch.most_redirects == 0 {
             return Next::Done(Ok(Found::Elsewhere(location.to_owned())));
@@ -276,7 +375,7 @@ impl Running {
             Ok(url) if url.scheme == "http" && self.redirects <= self.fetch.most_redirects => {
                 self.digest = self.digest.take().filter(|_| url.is_same_server(&self.first));
                 self.url = url;
-                self.locate(rng)
+                self.locate(now, rng)
             }
             _ => {
                 let text = format!("{} redirects where this is not followed, or in a circle", self.first);
@@ -285,7 +384,7 @@ impl Running {
         }
     }
 
-    fn prove(&mut self, answer: &HttpAnswer<'_>, rng: &mut Rng) -> Next {
+    fn prove(&mut self, now: Time, answer: &HttpAnswer<'_>, rng: &mut Rng) -> Next {
         let denied = |text: String| Next::Done(Err(FetchFault::new(Kind::Denied, text).with_status(401)));
         let login = self.fetch.login.clone().filter(|_| self.url.is_same_server(&self.first));
         let Some(login) = login else {
@@ -299,8 +398,8 @@ impl Running {
         let challenges = answer.headers("WWW-Authenticate").map(str::as_bytes);
         match client.challenged_by(attempt, challenges) {
             Ok(()) => match self.stage {
-                Stage::Http(at) => self.ask(at.ip(), rng),
-                Stage::Locating => self.locate(rng),
+                Stage::Http(at) => self.ask(now, at.ip(), rng),
+                _ => self.locate(now, rng),
             },
             Err(refusal) => denied(format!("{}: {refusal}", self.url)),
         }

@@ -407,7 +407,9 @@ where
     fn listens(&self, transport: Transport, local: SocketAddr) -> bool {
         self.side.listens_for_sip(transport, local)
             || transport == Transport::Udp
-                && (self.sockets.values().any(|open| open.hears(local)) || self.side.listens(local))
+                && (self.sockets.values().any(|open| open.hears(local))
+                    || self.fetching.listens(local)
+                    || self.side.listens(local))
     }
 }
 

@@ -10,6 +10,7 @@ mod cases;
 pub mod ears;
 mod exchange_part;
 mod fetch;
+mod file_server;
 mod host;
 mod nat;
 mod parts;
@@ -23,6 +24,7 @@ mod world;
 
 pub use cases::{case, cases};
 pub use exchange_part::ExchangePart;
+pub use file_server::{FileServer, Files};
 pub use host::{Effect, Granted, Host, Machine, Side};
 pub use nat::{NatBox, NatKind};
 pub use parts::Part;

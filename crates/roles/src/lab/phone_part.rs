@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::ears::Ears;
 use super::host::{Effect, Granted, Host, Side};
-use crate::phone::{Change, Command, HistoryEntry, MOST_CALLS, Phone, Place, Wish};
+use crate::phone::{Change, Command, Downloads, HistoryEntry, MOST_CALLS, Phone, Place, Wish};
 use crate::role::Network;
 use crate::settings::Settings;
 use crate::sound::{SoundCommand, SoundEvent};
@@ -21,6 +21,7 @@ pub struct PhoneSide {
     place: Place,
     ears: Box<dyn Ears>,
     calls: Vec<HistoryEntry>,
+    downloads: Downloads,
 }
 
 impl PhonePart {
@@ -35,7 +36,7 @@ impl PhonePart {
         let mut rng = proto::Rng::new(seed);
         let ip = place.ip();
         let phone = Phone::new(settings, place.clone(), rng.fork(), now);
-        Self::new(phone, PhoneSide { place, ears, calls: Vec::new() }, ip, rng.fork())
+        Self::new(phone, PhoneSide { place, ears, calls: Vec::new(), downloads: Downloads::default() }, ip, rng.fork())
     }
 
     /// The phone.
@@ -91,9 +92,13 @@ impl Side<Phone> for PhoneSide {
 
     fn keep(&mut self, change: Change) {
         // Settings live in the phone itself and come along when it is restarted.
-        if let Change::Call(entry) = change {
-            self.calls.insert(0, entry);
-            self.calls.truncate(MOST_CALLS);
+        match change {
+            Change::Call(entry) => {
+                self.calls.insert(0, entry);
+                self.calls.truncate(MOST_CALLS);
+            }
+            Change::Downloaded(downloads) => self.downloads = *downloads,
+            Change::Setting { .. } | Change::SettingForgotten { .. } | Change::FilesForgotten => {}
         }
     }
 
@@ -116,6 +121,7 @@ impl Side<Phone> for PhoneSide {
         self.ears.hang_up(now);
         let mut phone = Phone::new(ended.settings().clone(), self.place.clone(), seed, now);
         phone.restore_history(self.calls.clone());
+        phone.restore_downloads(&self.downloads);
         phone
     }
 }

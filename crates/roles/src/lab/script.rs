@@ -24,6 +24,10 @@ pub const EXCHANGE_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 50, 19));
 pub const BACKUP: &str = "backup";
 /// Where the second exchange of every case is.
 pub const BACKUP_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 50, 20));
+/// A server of configuration files, in the cases that have one.
+pub const FILE_SERVER: &str = "files";
+/// Where that server is.
+pub const FILE_SERVER_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 50, 80));
 /// How many steps of time an event may take that has no limit of its own, in milliseconds.
 pub const PATIENCE_MS: u64 = 5_000;
 

@@ -57,7 +57,8 @@ impl Simulated {
             seats.push((name.to_owned(), world.join(name, ip, Part::Exchange(Box::new(exchange)))));
         }
         for desk in case.desks {
-            let place = Place::new(desk.ip());
+            let mut place = Place::new(desk.ip());
+            place.sources.pnp = !case.machines.is_empty();
             let (ears, seed) = (ears(desk, world.seed()), world.seed());
             let phone = PhonePart::phone_at(place, desk.settings()?, ears, seed, BEGINNING);
             let id = world.join(desk.name, desk.ip(), Part::Phone(Box::new(phone)));

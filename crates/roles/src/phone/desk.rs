@@ -15,7 +15,8 @@ use proto::{Rng, Time};
 use super::calls::{CallNumber, HistoryEntry};
 use super::case_file::Topic;
 use super::event::{Event, EventKind};
-use super::log::Log;
+use super::discover::{Downloads, Sources};
+use super::log::{Log, Tag};
 use crate::role::{Network, Output};
 use crate::settings::{PhoneSettings, Secret};
 use crate::sound::SoundCommand;
@@ -58,6 +59,10 @@ pub struct Place {
     pub signal_ports: Vec<u16>,
     /// A secret that it keeps over restarts; none where it keeps nothing.
     pub secret: Option<PhoneSecret>,
+    /// Its serial number, as provisioning servers may ask for it.
+    pub serial: Arc<str>,
+    /// Who may name the server of its settings.
+    pub sources: Sources,
     /// How many lines of its log and calls of its history it keeps.
     pub most_log_lines: usize,
 }
@@ -75,6 +80,8 @@ impl Place {
             version: env!("CARGO_PKG_VERSION").into(),
             signal_ports: Vec::new(),
             secret: None,
+            serial: "".into(),
+            sources: Sources::default(),
             most_log_lines: 500,
         }
     }
@@ -119,6 +126,8 @@ pub enum Change {
     },
     /// What files said is forgotten.
     FilesForgotten,
+    /// What was downloaded, whole.
+    Downloaded(Box<Downloads>),
     /// A call for the history.
     Call(HistoryEntry),
 }
@@ -207,17 +216,27 @@ impl Desk {
 
     /// Writes a line of the log.
     pub(super) fn note(&mut self, text: &str) {
-        self.write(Severity::Informational, text);
+        self.write(Tag::Phone, Severity::Informational, text);
+    }
+
+    /// Writes a line of another part of the phone.
+    pub(super) fn note_as(&mut self, tag: Tag, text: &str) {
+        self.write(tag, Severity::Informational, text);
+    }
+
+    /// As [`Self::warn`], of another part of the phone.
+    pub(super) fn warn_as(&mut self, tag: Tag, text: &str) {
+        self.write(tag, Severity::Warning, text);
     }
 
     /// Writes that something may soon not work, or that somebody was turned away.
     pub(super) fn warn(&mut self, text: &str) {
-        self.write(Severity::Warning, text);
+        self.write(Tag::Phone, Severity::Warning, text);
     }
 
     /// Writes that something did not work, into the log of exceptions too (deck, Exception Syslog).
     pub(super) fn fault(&mut self, text: &str) {
-        self.write(Severity::Error, text);
+        self.write(Tag::Phone, Severity::Error, text);
     }
 
     /// Writes that a message came or goes, where the log is to say so.
@@ -228,11 +247,11 @@ impl Desk {
         let first = bytes.split(|&byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
         let first = String::from_utf8_lossy(first);
         let text = format!("{what} {} {}", flow.remote, without_token(&first));
-        self.write(Severity::Debug, &text);
+        self.write(Tag::Phone, Severity::Debug, &text);
     }
 
-    fn write(&mut self, severity: Severity, text: &str) {
-        if let Some(line) = self.log.write(self.now, severity, text) {
+    fn write(&mut self, tag: Tag, severity: Severity, text: &str) {
+        if let Some(line) = self.log.write(self.now, tag, severity, text) {
             self.tell(EventKind::Log { line, severity });
         }
     }

@@ -5,6 +5,7 @@ use proto::syslog::Severity;
 use serde::{Serialize, Serializer};
 
 use super::calls::HistoryEntry;
+use super::discover::AskedFile;
 use super::lamps::{Colour, Meaning, Rhythm};
 use super::view::{Contact, Shown, SoftKey, View};
 use crate::sound::Figures;
@@ -252,10 +253,33 @@ pub enum EventKind {
         #[serde(serialize_with = "word", skip_serializing_if = "is_ordinary")]
         severity: Severity,
     },
-    /// The phone is to fetch its configuration.
+    /// The phone begins to fetch its configuration.
     Resync {
-        /// Who asked for it.
+        /// `start`, `periodic`, `command`, `page`, `check-sync`.
         why: String,
+    },
+    /// The server of the configuration is known.
+    ProvisionSource {
+        /// `pnp`, `option66`, `profile`, `rps`.
+        source: &'static str,
+        /// Where its files are.
+        url: String,
+    },
+    /// The configuration was fetched and is in force.
+    Provisioned {
+        /// What was asked for, in order.
+        files: Vec<AskedFile>,
+        /// How many parameters have another value now.
+        changed: usize,
+        /// Whether the phone starts again for it.
+        reboot: bool,
+    },
+    /// The configuration could not be fetched; the old one stays.
+    ProvisionFailed {
+        /// The file or server at fault; none where none is known.
+        url: Option<String>,
+        /// Why, and what helps.
+        reason: String,
     },
     /// The phone starts again.
     Reboot {

@@ -8,6 +8,32 @@ use proto::syslog::Severity;
 /// The most faults that are kept.
 const MOST_FAULTS: usize = 100;
 
+/// Which part of the phone says something (deck, the system log).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Tag {
+    /// Accounts, calls, keys.
+    Phone,
+    /// Auto provisioning.
+    Provision,
+    /// The web server.
+    Web,
+    /// The settings' store; its lines name no process.
+    Admin,
+}
+
+impl Tag {
+    /// As it stands in a line. Each part is a process of its own.
+    fn with_process(self, process: u16) -> String {
+        let (name, number) = match self {
+            Self::Phone => ("ipphone", process),
+            Self::Provision => ("provision", process.saturating_add(1)),
+            Self::Web => ("goahead", process.saturating_add(2)),
+            Self::Admin => return "admin".to_owned(),
+        };
+        format!("{name}[{number}]")
+    }
+}
+
 /// The system log and the exception log: the last lines of each, with their stamps.
 #[derive(Clone, Debug)]
 pub(super) struct Log {
@@ -47,13 +73,13 @@ impl Log {
     /// too, whatever the level.
     ///
     /// Control characters of `text`, which may come from a peer, become blanks.
-    pub(super) fn write(&mut self, now: Time, severity: Severity, text: &str) -> Option<String> {
+    pub(super) fn write(&mut self, now: Time, tag: Tag, severity: Severity, text: &str) -> Option<String> {
         let fault = severity <= Severity::Error;
         if !fault && !self.takes(severity) {
             return None;
         }
         let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        let line = format!("<{}> ipphone[{}]: {text}", now.log_stamp(), self.process);
+        let line = format!("<{}> {}: {text}", now.log_stamp(), tag.with_process(self.process));
         if fault {
             keep(&mut self.faults, MOST_FAULTS, &line);
         }
@@ -153,7 +179,7 @@ mod tests {
         let mut log = Log::new(30_593, 10);
         let at = Time::from_secs(1_635_866_904);
         let mut check = |text: &str, line: &str| {
-            assert_eq!(log.write(at, Severity::Informational, text).as_deref(), Some(line))
+            assert_eq!(log.write(at, Tag::Phone, Severity::Informational, text).as_deref(), Some(line))
         };
         let stamp = "<Tue Nov 2 15:28:24 2021> ipphone[30593]: ";
         check(&registration::retry(0, 2), &format!("{stamp}0 Register Terminate(0), 2s later retry"));
@@ -171,7 +197,7 @@ mod tests {
     fn only_the_last_lines_are_kept() {
         let mut log = Log::new(1, 3);
         for number in 0..9 {
-            log.write(Time::ZERO, Severity::Informational, &number.to_string());
+            log.write(Time::ZERO, Tag::Phone, Severity::Informational, &number.to_string());
         }
         let kept: Vec<_> = log.lines().filter_map(|line| line.rsplit(' ').next()).collect();
         assert_eq!(kept, ["6", "7", "8"]);
@@ -185,7 +211,7 @@ mod tests {
             log.set_level(level);
             let all = [Critical, Error, Warning, Informational, Debug];
             let written: Vec<_> =
-                all.into_iter().filter(|&severity| log.write(Time::ZERO, severity, "x").is_some()).collect();
+                all.into_iter().filter(|&severity| log.write(Time::ZERO, Tag::Phone, severity, "x").is_some()).collect();
             assert_eq!(written, logged, "level {level}");
             assert_eq!(log.faults().count(), 2);
         };
@@ -200,7 +226,7 @@ mod tests {
     fn only_the_last_exceptions_are_kept() {
         let mut log = Log::new(1, 3);
         for number in 0..MOST_FAULTS + 9 {
-            log.write(Time::ZERO, Severity::Error, &number.to_string());
+            log.write(Time::ZERO, Tag::Phone, Severity::Error, &number.to_string());
         }
         assert_eq!(log.faults().count(), MOST_FAULTS);
         assert!(log.faults().next().is_some_and(|line| line.ends_with(" 9")));

@@ -13,11 +13,13 @@ mod accounts;
 mod calls;
 mod desk;
 mod dialplan;
+mod discover;
 mod keys;
 mod lamps;
 mod locating;
 mod log;
 mod obey;
+mod provisioning;
 mod requests;
 mod trust;
 mod waiting;
@@ -38,6 +40,7 @@ use proto::sip::message::Message;
 use accounts::{Account, Lines};
 use calls::{Calls, Cause, History};
 use desk::{Desk, Out};
+use discover::Discover;
 use event::By;
 use lamps::{Ended, Key, Mailbox};
 use waiting::Waiting;
@@ -46,6 +49,7 @@ pub use accounts::AccountState;
 pub use calls::{CallNumber, HistoryEntry, HistoryKind, MOST_ENTRIES as MOST_CALLS, Phase};
 pub use command::{Command, CommandError, CommandKind};
 pub use desk::{Change, PhoneSecret, Place, Wish};
+pub use discover::{AskedFile, Downloads, Reason, Sources};
 pub use event::{Event, EventKind};
 pub use lamps::{Colour, Lamp, Meaning, Rhythm};
 pub use view::{Shown, View};
@@ -81,6 +85,7 @@ pub struct Phone {
     chosen_account: Option<u8>,
     quitting: Option<Time>,
     waiting: Waiting,
+    discover: Discover,
 }
 
 /// Why something cannot be done now, and what could be.
@@ -103,6 +108,7 @@ impl Phone {
         let product = format!("Offhook {} {}", settings.model().name, place.version);
         let mut desk = Desk::new(place, &general, &product, seed, now);
         desk.log.set_level(general.syslog.level);
+        let discover = Discover::new(general.provision.clone(), settings.model());
         Self {
             desk,
             settings,
@@ -120,6 +126,7 @@ impl Phone {
             chosen_account: None,
             quitting: None,
             waiting: Waiting::default(),
+            discover,
         }
     }
 
@@ -164,6 +171,7 @@ impl Phone {
         self.desk.note(&format!("SW:{product}"));
         self.at_start = AtStart::default();
         self.reread(&[]);
+        self.discover.start(&mut self.desk);
     }
 
     /// Puts other settings into force, each parameter at its moment.
@@ -178,6 +186,7 @@ impl Phone {
         let settings = self.at_start.in_force(&self.settings).into_owned();
         *self.general = PhoneSettings::read(&settings);
         self.desk.log.set_level(self.general.syslog.level);
+        self.discover.take_rules(self.desk.now, self.general.provision.clone());
         self.reread_keys();
         self.reread_accounts(&settings, changed);
     }
@@ -412,6 +421,7 @@ impl Phone {
         }
         self.advance_calls();
         self.advance_subscriptions();
+        self.advance_provisioning();
         self.message.take_if(|(_, until)| *until <= now);
     }
 
@@ -424,6 +434,7 @@ impl Phone {
         self.settle_lamps();
         self.settle_screen();
         self.settle_waiting();
+        self.settle_provisioning();
         self.lines.leaving.retain(Account::is_stopping);
         let now = self.desk.now;
         let gone = self.lines.have_left() && self.calls.live().next().is_none();
@@ -486,7 +497,12 @@ impl Role for Phone {
             Input::Wake => {}
             Input::Network(network) => self.on_network(*network),
             Input::Settings(settings) => self.take_settings(settings),
-            Input::Datagram { .. } | Input::Socket { .. } | Input::Frame(_) | Input::Fetched(_) => {}
+            Input::Datagram { socket, from, bytes } => {
+                self.discover.on_datagram(&mut self.desk, socket, from, bytes);
+            }
+            Input::Socket { socket, event } => self.discover.on_socket(&mut self.desk, socket, event),
+            Input::Fetched(fetched) => self.on_fetched(*fetched),
+            Input::Frame(_) => {}
         }
         self.advance();
         self.settle();
@@ -501,7 +517,8 @@ impl Role for Phone {
         let calls = self.calls.next_deadline();
         let waiting = self.waiting.next_deadline();
         let subscriptions = self.next_subscription_deadline();
+        let provisioning = self.discover.next_deadline();
         let of_person = message.into_iter().chain(quitting).chain(waiting);
-        accounts.chain(endpoint).chain(calls).chain(subscriptions).chain(of_person).min()
+        accounts.chain(endpoint).chain(calls).chain(subscriptions).chain(provisioning).chain(of_person).min()
     }
 }

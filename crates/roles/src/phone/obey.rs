@@ -3,6 +3,7 @@
 use super::calls::{CallNumber, Cause, Phase, Purpose};
 use super::command::{Command, CommandKind, ForwardWhen, Which};
 use super::desk::{Change, Wish};
+use super::discover::Reason;
 use super::event::{By, EventKind};
 use super::{Phone, Refused};
 use crate::settings::{
@@ -57,7 +58,7 @@ impl Phone {
             K::Pickup(number) => self.pick_up_number(&number),
             K::Redial => self.redial().map(|_| ()),
             K::Resync => {
-                self.desk.tell(EventKind::Resync { why: "command".into() });
+                self.discover.ask(self.desk.now, Reason::Command);
                 Ok(())
             }
             K::Reboot => {
@@ -244,6 +245,11 @@ impl Phone {
             self.desk.keep(Change::Setting { key: key.clone(), value: Secret::new(value), source });
         }
         self.take_settings(settings);
+        // Save & Apply on the page Provision fetches at once (deck, Triggering the Phone).
+        let is_server = |key: &str| key.trim_start_matches("static.").starts_with("auto_provision.server.");
+        if assignments.iter().any(|(key, _)| is_server(key)) && self.discover.has_sources(&self.desk.place) {
+            self.discover.ask(self.desk.now, Reason::Page);
+        }
         for (account, code) in codes {
             self.tell_server_by(code, Some(account));
         }
@@ -261,6 +267,7 @@ impl Phone {
             }
         }
         self.desk.keep(Change::FilesForgotten);
+        self.desk.keep(Change::Downloaded(Box::default()));
         for source in [Source::CommonCfg, Source::MacCfg, Source::Web, Source::Api] {
             settings.forget(source);
         }

@@ -10,7 +10,7 @@ use proto::sip::{Reply, body};
 
 use super::Phone;
 use super::calls::Origin;
-use super::event::EventKind;
+use super::discover::Reason;
 use super::trust::{Strangers, check_sync_of};
 
 /// The packages whose NOTIFYs are understood.
@@ -207,7 +207,7 @@ impl Phone {
             return self.desk.restart(&why);
         }
         self.desk.note(&why);
-        self.desk.tell(EventKind::Resync { why });
+        self.discover.ask(self.desk.now, Reason::CheckSync);
     }
 
     /// Answers in a transaction of its own.

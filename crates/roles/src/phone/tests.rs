@@ -6,6 +6,7 @@ mod chaos;
 mod features;
 mod fields;
 mod holding;
+mod provisioning;
 mod registering;
 mod replacing;
 mod screen;
@@ -42,6 +43,10 @@ struct Bench {
     sent: VecDeque<Vec<u8>>,
     events: Vec<EventKind>,
     wishes: Vec<Wish>,
+    changes: Vec<super::Change>,
+    fetches: VecDeque<crate::role::Fetch>,
+    sockets: VecDeque<(crate::role::SocketId, crate::role::SocketRequest)>,
+    datagrams: VecDeque<(crate::role::SocketId, std::net::SocketAddr, bytes::Bytes)>,
     played: Vec<SoundCommand>,
     cseq: u32,
     /// What the DNS was asked, and where the last message went.
@@ -67,7 +72,7 @@ impl Bench {
         let place = Place::new([192, 168, 80, 20].into());
         let phone = Phone::new(all, place, [7; 32], now);
         let (ladder, sent, events, wishes, played) = Default::default();
-        Self { phone, now, ladder, sent, events, wishes, played, cseq: 100, asked: Vec::new(), last_to: None }
+        Self { phone, now, ladder, sent, events, wishes, played, cseq: 100, asked: Vec::new(), last_to: None, changes: Vec::new(), fetches: VecDeque::new(), sockets: VecDeque::new(), datagrams: VecDeque::new() }
     }
 
     /// A phone that is switched on and registered, its ladder forgotten.
@@ -122,6 +127,10 @@ impl Bench {
                 }
                 Output::Resolve(query) => self.asked.push(query),
                 Output::Wish(wish) => self.wishes.push(wish),
+                Output::Store(change) => self.changes.push(change),
+                Output::Fetch(fetch) => self.fetches.push_back(*fetch),
+                Output::Socket { socket, request } => self.sockets.push_back((socket, request)),
+                Output::SendDatagram { socket, to, bytes } => self.datagrams.push_back((socket, to, bytes)),
                 _ => {}
             }
         }

@@ -30,6 +30,14 @@ pub enum Why {
     Messages(usage::Why),
     /// A message leaves the screen.
     Screen,
+    /// The configuration is to be fetched.
+    Resync,
+    /// A resync or restart that has waited long enough for the end of calls.
+    ForcedResync,
+    /// The answer to the PnP question.
+    Pnp,
+    /// The configuration before comes back.
+    Rollback,
     /// The end of saying goodbye to the servers.
     Goodbye,
     /// A command that waits no longer.
@@ -50,6 +58,10 @@ impl fmt::Display for Why {
             Self::Lamp(why) => write!(f, "lamp, {why:?}"),
             Self::Messages(why) => write!(f, "waiting messages, {why:?}"),
             Self::Screen => f.write_str("message on the screen"),
+            Self::Resync => f.write_str("resync"),
+            Self::ForcedResync => f.write_str("forced resync"),
+            Self::Pnp => f.write_str("PnP"),
+            Self::Rollback => f.write_str("a configuration that nobody registered with"),
             Self::Goodbye => f.write_str("goodbye"),
             Self::Command => f.write_str("a command that waits"),
         }

@@ -4,10 +4,11 @@ use super::account::{AccountSettings, codes, filled, key};
 use super::account_views::{Forward, Forwards, Switch};
 use super::phone_views::{
     AlertKeys, AreaCode, AutoAnswer, AutoRedial, BlfAlert, CallWaiting, CheckSyncFrom, DialPlan, DialRule,
-    Dialling, ForwardRules, Intercom, Park, Popups, RefuseCodes, Rings, RtpSettings, SipSettings,
+    Dialling, ForwardRules, Intercom, Park, Popups, ProvisionSettings, RefuseCodes, Rings, RtpSettings, SipSettings,
     SoundSettings, SyslogSettings, TransferByKey, TransferSettings,
 };
-use super::store::Settings;
+use super::secret::Secret;
+use super::store::{Settings, Source};
 
 /// Everything that the phone knows beside its accounts and keys.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -50,6 +51,8 @@ pub struct PhoneSettings {
     pub popups: Popups,
     /// The log's way to a server.
     pub syslog: SyslogSettings,
+    /// Where the settings come from, and when.
+    pub provision: ProvisionSettings,
 }
 
 impl PhoneSettings {
@@ -76,6 +79,7 @@ impl PhoneSettings {
             blf_alert: blf_alert(s),
             popups: popups(s),
             syslog: syslog(s),
+            provision: provision(s),
         }
     }
 
@@ -358,10 +362,40 @@ fn syslog(s: &Settings) -> SyslogSettings {
     }
 }
 
+fn provision(s: &Settings) -> ProvisionSettings {
+    let seconds = |key| Some(s.number::<u32>(key)).filter(|seconds| *seconds > 0);
+    let periodic = key!("auto_provision.advanced.resync_periodic");
+    let minutes: u32 = s.number(key!("auto_provision.repeat.minutes"));
+    // The seconds count; where nobody has set them, the minutes of the files do.
+    let repeat_s = match s.value(periodic).source() {
+        Source::Factory => Some(minutes.saturating_mul(60)),
+        _ => seconds(periodic),
+    };
+    ProvisionSettings {
+        enabled: s.on(key!("auto_provision.advanced.enable")),
+        at_start: s.on(key!("auto_provision.power_on")),
+        pnp: s.on(key!("auto_provision.pnp_enable")),
+        option_66: s.on(key!("auto_provision.dhcp_option.enable"))
+            && s.on(key!("auto_provision.advanced.option_66")),
+        option_67: s.on(key!("auto_provision.advanced.option_67")),
+        rule: s.string(key!("auto_provision.server.url")),
+        user: s.string(key!("auto_provision.server.username")),
+        password: Secret::new(s.text(key!("auto_provision.server.password"))),
+        allows_basic: s.text(key!("auto_provision.advanced.http_authentication")) == "0",
+        redirect: s.string(key!("auto_provision.advanced.redirect_url")),
+        file_name: s.string(key!("auto_provision.advanced.config_file_name")),
+        user_agent: filled(s, key!("auto_provision.advanced.user_agent")),
+        repeat_s: repeat_s.filter(|_| s.on(key!("auto_provision.repeat.enable"))),
+        random_delay_s: s.number(key!("auto_provision.advanced.resync_random_delay")),
+        retry_s: s.number(key!("auto_provision.advanced.resync_error_retry_delay")),
+        forced_delay_s: s.number(key!("auto_provision.advanced.forced_resync_delay")),
+        rollback_s: seconds(key!("auto_provision.advanced.rollback_s")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Source;
 
     fn phone(lines: &[(&str, &str)]) -> (PhoneSettings, AccountSettings) {
         let mut settings = Settings::default();

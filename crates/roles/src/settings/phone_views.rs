@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::account_views::Switch;
+use super::secret::Secret;
 
 /// SIP of all accounts.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -318,4 +319,43 @@ pub struct SyslogSettings {
     pub rfc5424: bool,
     /// How much is logged: 0 least, 6 most.
     pub level: u8,
+}
+
+/// Where the phone's settings come from, and when (deck, Provision).
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ProvisionSettings {
+    /// Whether they are fetched at all.
+    pub enabled: bool,
+    /// Whether they are fetched when the phone starts.
+    pub at_start: bool,
+    /// Whether PnP may name the server.
+    pub pnp: bool,
+    /// Whether DHCP option 66 may name the server.
+    pub option_66: bool,
+    /// Whether DHCP option 67 may name the file.
+    pub option_67: bool,
+    /// The server's address, macros unexpanded; empty for none.
+    pub rule: String,
+    /// Who asks; empty where no server is told.
+    pub user: String,
+    /// The password at the server.
+    pub password: Secret,
+    /// Whether the password may be sent as it is.
+    pub allows_basic: bool,
+    /// The redirection service, macros unexpanded; empty for none.
+    pub redirect: String,
+    /// What is asked for first at the server of option 66.
+    pub file_name: String,
+    /// The User-Agent of HTTP; `None`: the phone's own.
+    pub user_agent: Option<String>,
+    /// How often they are fetched again; `None`: never.
+    pub repeat_s: Option<u32>,
+    /// The longest wait after the start.
+    pub random_delay_s: u32,
+    /// The wait after a failure; 0: no other try.
+    pub retry_s: u32,
+    /// How long a fetch waits for the end of calls.
+    pub forced_delay_s: u32,
+    /// After how long a configuration with which nobody registers is taken back; `None`: never.
+    pub rollback_s: Option<u32>,
 }

@@ -35,7 +35,10 @@ pub(in crate::cli) fn words(event: &Value) -> Option<String> {
         "value" => format!("{} = {} (from {})", text("key"), text("value"), text("source")),
         "error" => format!("cannot do that: {}{}", text("message"), possible(&event["possible"])),
         "status" => status(event),
-        "resync" => format!("is to fetch its configuration: {}", text("why")),
+        "resync" => format!("fetches its configuration: {}", text("why")),
+        "provision_source" => format!("is served by {} ({})", text("url"), text("source")),
+        "provisioned" => format!("has its configuration, {} settings are new", text("changed")),
+        "provision_failed" => format!("has no new configuration: {}", text("reason")),
         "reboot" => format!("starts again: {}", text("why")),
         _ => return None,
     })

@@ -3,7 +3,7 @@
 use std::io;
 
 use proto::Rng;
-use roles::phone::{Change, HistoryEntry, MOST_CALLS, PhoneSecret};
+use roles::phone::{Change, Downloads, HistoryEntry, MOST_CALLS, PhoneSecret};
 use roles::settings::{Key, OUI, Secret, Settings, Source, parse_cfg};
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +33,11 @@ const FILE: &str = "--config";
 /// # Errors
 /// The store cannot be read. A row that is no parameter of this model is told and left out.
 pub(in crate::cli) fn recall(settings: &mut Settings, store: &dyn Store, has_file: bool) -> io::Result<()> {
+    downloads(store)?.restore(settings);
     for row in store.reader().load(Table::Setting)? {
+        if row.key == DOWNLOADED {
+            continue;
+        }
         if row.key == FILE {
             if has_file {
                 settings.apply(&parse_cfg(&row.value, Source::MacCfg).0);
@@ -62,6 +66,46 @@ pub(super) fn file_rows(settings: &Settings, dropped: &[Key]) -> Vec<store::Chan
     let keep = store::Change::set(Table::Setting, FILE, settings.layer_to_cfg(Source::MacCfg));
     let remove = dropped.iter().map(|key| store::Change::remove(Table::Setting, key.to_string()));
     remove.chain([keep]).collect()
+}
+
+/// The row that holds what was downloaded; no parameter has this name.
+const DOWNLOADED: &str = "(downloaded)";
+
+/// What was downloaded, as it is kept.
+#[derive(Deserialize, Serialize)]
+struct KeptDownloads {
+    common: String,
+    own: String,
+    /// What held when an account was last registered, where that is not this.
+    before: Option<(String, String)>,
+}
+
+fn downloaded(downloads: &Downloads) -> store::Change {
+    let text = |secret: &Secret| secret.expose().to_owned();
+    let before = downloads.before.as_deref().map(|(common, own)| (text(common), text(own)));
+    let kept = KeptDownloads { common: text(&downloads.common), own: text(&downloads.own), before };
+    store::Change::set(Table::Setting, DOWNLOADED, to_json(&kept))
+}
+
+/// What was downloaded in an earlier life.
+///
+/// # Errors
+/// The store cannot be read. A row that is none is told and left out.
+pub(in crate::cli) fn downloads(store: &dyn Store) -> io::Result<Downloads> {
+    let rows = store.reader().load(Table::Setting)?;
+    let row = rows.into_iter().find(|row| row.key == DOWNLOADED);
+    let kept = row.map(|row| serde_json::from_str::<KeptDownloads>(&row.value)).transpose();
+    let kept = kept.unwrap_or_else(|fault| {
+        eprintln!("offhook: warning: what was downloaded is left out: {fault}");
+        None
+    });
+    let secret = |text: String| Secret::new(&text);
+    let downloads = |kept: KeptDownloads| Downloads {
+        common: secret(kept.common),
+        own: secret(kept.own),
+        before: kept.before.map(|(common, own)| Box::new((secret(common), secret(own)))),
+    };
+    Ok(kept.map(downloads).unwrap_or_default())
 }
 
 /// Makes rows of what is to be kept. Calls take turns in as many rows as a phone remembers calls, so that
@@ -104,6 +148,7 @@ impl Rows {
             Change::Setting { key, value, source } => setting(key, &value, source),
             Change::SettingForgotten { key } => Some(store::Change::remove(Table::Setting, key)),
             Change::FilesForgotten => Some(store::Change::remove(Table::Setting, FILE)),
+            Change::Downloaded(downloads) => Some(downloaded(&downloads)),
             Change::Call(entry) => {
                 let order = self.next_call;
                 self.next_call += 1;
@@ -243,6 +288,33 @@ mod tests {
         assert_eq!(start("A", None), "page", "the file says nothing new");
         assert_eq!(start("B", None), "B", "it does now");
         assert_eq!(start("B", None), "B", "and what was set is forgotten");
+    }
+
+    #[test]
+    fn what_was_downloaded_comes_back_below_what_was_set_at_the_phone() {
+        let mut store = Memory::default();
+        let downloads = Downloads {
+            common: Secret::new("#!version:1.0.0.1\naccount.1.label = Common\naccount.1.display_name = Desk\n"),
+            own: Secret::new("#!version:1.0.0.1\naccount.1.label = Own\n"),
+            before: Some(Box::new((Secret::new("a"), Secret::new("b")))),
+        };
+        let label = Change::Setting {
+            key: "account.1.display_name".to_owned(),
+            value: Secret::new("Lobby"),
+            source: Source::Web,
+        };
+        let changes = [Change::Downloaded(Box::new(downloads.clone())), label];
+        store.commit(changes.into_iter().filter_map(|change| Rows::default().row(change)).collect());
+        let mut settings = Settings::default();
+        recall(&mut settings, &store, false).unwrap();
+        let value = |key: &str| settings.get(key).unwrap().expose().to_owned();
+        assert_eq!((value("account.1.label"), value("account.1.display_name")), ("Own".into(), "Lobby".into()));
+        assert_eq!(super::downloads(&store).unwrap(), downloads);
+        let gone = Change::SettingForgotten { key: "account.1.display_name".to_owned() };
+        store.commit(Rows::default().row(gone).into_iter().collect());
+        let mut settings = Settings::default();
+        recall(&mut settings, &store, false).unwrap();
+        assert_eq!(settings.get("account.1.display_name").unwrap().expose(), "Desk");
     }
 
     #[test]

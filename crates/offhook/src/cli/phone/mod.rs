@@ -20,7 +20,7 @@ use std::time::Duration;
 use clap::Args;
 use proto::Rng;
 use roles::phone::command::{COMMANDS, MAX_LINE_BYTES};
-use roles::phone::{Command, CommandKind, Phone, Place};
+use roles::phone::{Command, CommandKind, Phone, Place, Sources};
 use roles::settings::{AccountSettings, CodecName, PhoneSettings, RtpSettings, Settings};
 use tokio::sync::mpsc;
 
@@ -90,6 +90,21 @@ pub(crate) struct Arguments {
         value_name = "NUMBER:SECRET@HOST[:PORT][;transport=udp|tcp|tls][;auth=USER][;name=DISPLAY]"
     )]
     accounts: Vec<String>,
+    /// The server of this phone's settings, a folder or a file; nobody else is asked
+    #[arg(long, value_name = "URL", value_parser = settings::parse_profile, conflicts_with = "pnp")]
+    profile: Option<String>,
+    /// Ask by multicast who serves this phone's settings (PnP), by the interface of its own address
+    #[arg(long)]
+    pnp: bool,
+    /// Serial number, as provisioning servers may ask for it: $(SN) in addresses
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    serial: String,
+    /// DHCP option 66 as this machine was told it: the server of the settings
+    #[arg(long, value_name = "VALUE")]
+    option66: Option<String>,
+    /// DHCP option 67 as this machine was told it: the file to ask for
+    #[arg(long, value_name = "VALUE")]
+    option67: Option<String>,
     /// This phone's own address [default: the one that the route to its server gives, port 5060 or the
     /// next free one]
     #[arg(long, value_name = "IP[:PORT]")]
@@ -125,6 +140,7 @@ Examples:
   offhook phone --account '7001:a-long-secret-here@127.0.50.19'
   echo 'dial 7007' | offhook phone --stdio --account '7001:a-long-secret-here@pbx.example.com'
   offhook phone --config 0021f222b021.cfg --dir /tmp/phone --pcap phone.pcap
+  offhook phone --mac 00:21:f2:22:b0:21 --dir /tmp/phone --profile http://127.0.50.19:8069/
   offhook phone --stdio --account '7001:a-long-secret-here@pbx;transport=tls' --ca ca.pem --audio tone:440,heard.wav";
 
 /// What stands below the options: every command, and examples.
@@ -189,11 +205,13 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     let sound = Sound::start(engine, dscp, clock, Some(media_tap))?;
     let (rows, history) = memory::Rows::recall(&*store)?;
     let hands = Hands::new(teller, sound, rows, papers, compass, clock, pace.clone());
+    let downloads = memory::downloads(&*store)?;
     let dns = Dns::system();
     let fetcher = Fetcher::new(&dns, trust(&arguments));
     let means = Means { net, dns, fetcher, store, clock, commands, hands };
     let mut phone = Phone::new(settings.clone(), place.clone(), rng.fork(), clock.now());
     phone.restore_history(history);
+    phone.restore_downloads(&downloads);
     let mut driver = Driver::new(phone, means);
     let told = web.as_ref().map(|web| web.told.clone());
     let _web = web.zip(desk).map(|(web, desk)| serve_web(web.listener, web.site, desk)).transpose()?;
@@ -215,6 +233,7 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
         place.network = driver.role().network().clone();
         let mut phone = Phone::new(settings.clone(), place.clone(), rng.fork(), clock.now());
         phone.restore_history(history);
+        phone.restore_downloads(&driver.role().downloads());
         driver.replace(phone);
         if pace.is_input_over() {
             // A phone that has started again knows nothing of it. Nobody waits for the answer.
@@ -268,6 +287,24 @@ fn trust(arguments: &Arguments) -> Trust {
     Trust { system: true, ca_files: arguments.ca.clone() }
 }
 
+/// Whom the phone will talk to, those of its accounts first.
+fn servers(arguments: &Arguments, settings: &Settings) -> Vec<(String, u16)> {
+    let option = arguments.option66.as_deref().and_then(settings::place_of);
+    settings::servers(settings).into_iter().chain(option).collect()
+}
+
+/// Who may name the server of the settings. With a profile nobody else is asked; without --pnp only a phone
+/// on the loopback that has nothing yet asks by PnP.
+fn sources(arguments: &Arguments, settings: &Settings, ip: IpAddr) -> Sources {
+    if arguments.profile.is_some() {
+        return Sources { pnp: false, dhcp: false, redirect: false };
+    }
+    let has_account = AccountSettings::read_all(settings).iter().any(AccountSettings::can_register);
+    let is_blank = !has_account && arguments.config.is_none() && arguments.option66.is_none();
+    let has_rule = !PhoneSettings::read(settings).provision.rule.is_empty();
+    Sources { pnp: arguments.pnp || ip.is_loopback() && is_blank && !has_rule, ..Sources::default() }
+}
+
 /// Opens the phone's sockets and says where it stands.
 fn stand(
     arguments: &Arguments,
@@ -277,7 +314,7 @@ fn stand(
     store: &mut dyn Store,
     rng: &mut Rng,
 ) -> Result<(Net, Place), Failure> {
-    let listen = listen(arguments.listen, &settings::servers(settings))?;
+    let listen = listen(arguments.listen, &servers(arguments, settings))?;
     let signal_ports = settings::signal_ports(settings);
     let places = |at: SocketAddr| {
         let own = signal_ports.iter().filter(move |port| **port != at.port());
@@ -295,7 +332,7 @@ fn stand(
     let (net, port) = bind(listen, USUAL_PORT, config)?;
     let memory::Own { mac, secret } = memory::own(arguments.mac, arguments.dir.is_some(), store, rng)?;
     let rtp_ports = media_ports(listen.ip, port, &general.rtp)?;
-    let place = Place {
+    let mut place = Place {
         udp_port: port,
         tcp_port: port,
         rtp_ports,
@@ -304,6 +341,10 @@ fn stand(
         signal_ports,
         ..Place::new(listen.ip)
     };
+    place.serial = arguments.serial.as_str().into();
+    place.network.option_66 = arguments.option66.clone();
+    place.network.option_67 = arguments.option67.clone();
+    place.sources = sources(arguments, settings, listen.ip);
     Ok((net, place))
 }
 

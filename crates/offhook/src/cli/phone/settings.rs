@@ -3,7 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use roles::settings::{AccountSettings, Key, MODELS, Model, Settings, Source, parse_account, parse_cfg};
+use roles::settings::{
+    AccountSettings, Key, MODELS, Model, PhoneSettings, Settings, Source, parse_account, parse_cfg,
+};
+
+use proto::url::Url;
 
 use super::{Arguments, memory};
 use crate::cli::{Failure, config, secrets};
@@ -23,6 +27,10 @@ pub(super) fn gather(arguments: &Arguments, store: &mut dyn Store) -> Result<Set
     let secrets = arguments.secret_file.as_deref().map(secrets::read_file).transpose()?.unwrap_or_default();
     for argument in &arguments.accounts {
         add_account(&mut settings, &with_secret(argument, &secrets)?)?;
+    }
+    if let Some(url) = &arguments.profile {
+        let set = settings.set("auto_provision.server.url", url, Source::CommandLine);
+        set.map_err(|fault| Failure::usage(format!("--profile: {fault}")))?;
     }
     for account in AccountSettings::read_all(&settings) {
         if account.can_register() {
@@ -84,7 +92,7 @@ fn add_account(settings: &mut Settings, argument: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The servers to which a phone's accounts talk, in the order of the accounts.
+/// The servers to which a phone talks: those of its accounts, in their order, then those of its settings.
 pub(super) fn servers(settings: &Settings) -> Vec<(String, u16)> {
     let accounts = AccountSettings::read_all(settings).into_iter().filter(AccountSettings::can_register);
     let first = accounts.map(|account| {
@@ -92,7 +100,22 @@ pub(super) fn servers(settings: &Settings) -> Vec<(String, u16)> {
         let [main, _] = account.servers;
         if outbound.is_set() { outbound } else { main.server }
     });
-    first.map(|server| (server.host, server.port)).collect()
+    let rule = place_of(&PhoneSettings::read(settings).provision.rule);
+    first.map(|server| (server.host, server.port)).chain(rule).collect()
+}
+
+/// Host and port of an address, or of a bare host as DHCP option 66 may name it.
+pub(super) fn place_of(text: &str) -> Option<(String, u16)> {
+    let bare = format!("tftp://{text}");
+    let url = Url::parse(if text.contains("://") { text } else { &bare }).ok()?;
+    Some((url.host.clone(), url.port()))
+}
+
+/// `--profile URL`; macros stay as they are.
+pub(super) fn parse_profile(text: &str) -> Result<String, String> {
+    Url::parse(text).map(|_| text.to_owned()).map_err(|flaw| {
+        format!("{flaw}; write it as in tftp://192.168.50.165/ or https://host/folder/")
+    })
 }
 
 /// The ports of their own at which accounts want to be spoken to.

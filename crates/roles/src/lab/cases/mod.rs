@@ -28,6 +28,12 @@ mod one_way_audio;
 mod overload;
 mod park;
 mod pickup;
+mod provision_bad_config;
+mod provision_http;
+mod provision_not_found;
+mod provision_pnp;
+mod provision_tftp;
+mod provision_unreachable;
 mod reg_interval_too_brief;
 mod reg_multiple_devices;
 mod reg_nat_no_rport;
@@ -50,8 +56,9 @@ use super::script::Case;
 /// What every case is written with.
 mod prelude {
     pub(super) use crate::exchange::Block;
+    pub(super) use crate::lab::file_server::{FileServer, Files};
     pub(super) use crate::lab::script::{
-        BACKUP, Case, Desk, EXCHANGE, PATIENCE_MS, Step, THREE, TWO, WATCHES_7002, as_it_comes,
+        Actor, BACKUP, Case, Desk, EXCHANGE, FILE_SERVER, FILE_SERVER_IP, PATIENCE_MS, Step, THREE, TWO, WATCHES_7002, as_it_comes,
     };
 }
 
@@ -93,6 +100,12 @@ pub fn cases() -> &'static [Case] {
         ghost_call::CASE,
         session_timer::CASE,
         failover::CASE,
+        provision_pnp::CASE,
+        provision_tftp::CASE,
+        provision_http::CASE,
+        provision_not_found::CASE,
+        provision_unreachable::CASE,
+        provision_bad_config::CASE,
         blf_watch::CASE,
         blf_pickup::CASE,
         blf_403::CASE,

@@ -560,7 +560,7 @@ fn a_check_sync_is_obeyed_from_the_server_alone() {
     bench.check_events("reboot");
     let mut bench = Bench::registered(&[]);
     bench.receive(&notify.replace(";reboot=true", ""));
-    bench.check_events("resync");
+    bench.check_events("resync provision_failed");
     let mut bench = Bench::registered(&[]);
     bench.receive_from("192.168.20.165:7778", notify);
     bench.check("s>p NOTIFY; p>s 403");

@@ -6,7 +6,7 @@ use crate::settings::kind::Kind;
 use crate::settings::row::Effect;
 
 const NO_FETCH: Effect =
-    kept("This phone takes its files from --config and --dir and fetches none by itself.");
+    kept("This phone fetches boot and configuration files alone.");
 const NO_TR069: Effect = kept("TR-069 is not spoken.");
 const NO_FIRMWARE: Effect = kept("The program is updated as programs are on this machine.");
 const NO_REDIRECT: Effect = kept("No redirection service of a vendor is asked.");
@@ -17,14 +17,14 @@ const NO_LOGIN: Effect =
 
 rows! { ROWS:
 [Template "Administration > Provision"]
-"auto_provision.server.url" "Profile Rule" URI "" AtOnce NO_FETCH "The folder or file that the phone fetches its settings from.";
-"auto_provision.server.username" "User Name" TEXT "" AtOnce NO_FETCH "The user name at that server.";
-"auto_provision.server.password" "Password" SECRET "" AtOnce NO_FETCH "The password at that server.";
-"auto_provision.power_on" "Resync on Reset" BOOL "1" AtOnce NO_FETCH "Whether the phone fetches its settings when it starts.";
-"auto_provision.pnp_enable" "PNP Active" BOOL "1" Restart NO_FETCH "Whether the phone asks by multicast who serves its settings.";
-"auto_provision.repeat.enable" "Repeat" BOOL "1" AtOnce NO_FETCH "Whether the phone fetches its settings again and again.";
-"auto_provision.repeat.minutes" "Repeat Interval" (Kind::Number { min: 1, max: 43_200, unit: "min" }) "60" AtOnce NO_FETCH "How often; the web page says it in seconds (Resync Periodic).";
-"auto_provision.dhcp_option.enable" "DHCP Options" BOOL "1" AtOnce NO_FETCH "Whether DHCP may name the server.";
+"auto_provision.server.url" "Profile Rule" URI "" AtOnce ACTS "The folder or file that the phone fetches its settings from.";
+"auto_provision.server.username" "User Name" TEXT "" AtOnce ACTS "The user name at that server.";
+"auto_provision.server.password" "Password" SECRET "" AtOnce ACTS "The password at that server.";
+"auto_provision.power_on" "Resync on Reset" BOOL "1" AtOnce ACTS "Whether the phone fetches its settings when it starts.";
+"auto_provision.pnp_enable" "PNP Active" BOOL "1" AtOnce ACTS "Whether the phone asks by multicast who serves its settings.";
+"auto_provision.repeat.enable" "Repeat" BOOL "1" AtOnce ACTS "Whether the phone fetches its settings again and again.";
+"auto_provision.repeat.minutes" "Repeat Interval" (Kind::Number { min: 1, max: 43_200, unit: "min" }) "60" AtOnce ACTS "How often; the web page says it in seconds (Resync Periodic).";
+"auto_provision.dhcp_option.enable" "DHCP Options" BOOL "1" AtOnce ACTS "Whether DHCP may name the server.";
 "auto_provision.dhcp_option.list_user_options" "Custom DHCP Options" (Kind::Numbers { min: 128, max: 254 }) "" AtOnce NO_FETCH "Further DHCP options that may name the server.";
 "auto_provision.dhcp_option.list_user6_options" "Custom DHCPv6 Options" (Kind::Numbers { min: 135, max: 65_535 }) "" AtOnce NO_FETCH "Further DHCPv6 options that may name the server.";
 "features.upload_server" "Upload Server" URI "" AtOnce NO_FETCH "Where the phone sends its own files.";
@@ -36,16 +36,19 @@ rows! { ROWS:
 [Ours "Administration > Provision"]
 "auto_provision.advanced.resync_from_sip" "Resync from SIP" BOOL "1" AtOnce ACTS "Whether a NOTIFY check-sync or resync is obeyed.";
 "auto_provision.advanced.check_sync_from" "Check-Sync From" (Kind::Choice(&[("0", "registrar"), ("2", "anybody")])) "0" AtOnce ACTS "Who may have the phone fetch its settings or restart by NOTIFY: the servers of its accounts, or anybody.";
-"auto_provision.advanced.enable" "Provision Enable" BOOL "1" AtOnce NO_FETCH "Whether the phone fetches its settings at all.";
-"auto_provision.advanced.resync_random_delay" "Resync Random Delay" (seconds(0, 86_400)) "40" AtOnce NO_FETCH "The longest random wait before the first fetch after a start; 0: none.";
-"auto_provision.advanced.resync_error_retry_delay" "Resync Error Retry Delay" (seconds(0, MOST)) "3600" AtOnce NO_FETCH "How long to wait after a failed fetch; 0: no other try.";
-"auto_provision.advanced.forced_resync_delay" "Forced Resync Delay" (seconds(0, MOST)) "14400" AtOnce NO_FETCH "How long a fetch waits for the end of calls.";
+"auto_provision.advanced.enable" "Provision Enable" BOOL "1" AtOnce ACTS "Whether the phone fetches its settings at all.";
+"auto_provision.advanced.resync_random_delay" "Resync Random Delay" (seconds(0, 86_400)) "40" AtOnce ACTS "The longest random wait before the first fetch after a start; 0: none.";
+"auto_provision.advanced.resync_error_retry_delay" "Resync Error Retry Delay" (seconds(0, MOST)) "3600" AtOnce ACTS "How long to wait after a failed fetch; 0: no other try.";
+"auto_provision.advanced.forced_resync_delay" "Forced Resync Delay" (seconds(0, MOST)) "14400" AtOnce ACTS "How long a fetch waits for the end of calls.";
 "auto_provision.advanced.resync_after_upgrade" "Resync after Upgrade" BOOL "1" AtOnce NO_FETCH "Whether the phone fetches its settings after a new program.";
-"auto_provision.advanced.option_66" "Option 66" BOOL "1" AtOnce NO_FETCH "Whether DHCP option 66 may name the server.";
-"auto_provision.advanced.option_67" "Option 67" BOOL "0" AtOnce NO_FETCH "Whether DHCP option 67 may name the boot file.";
-"auto_provision.advanced.config_file_name" "Config File Name" TEXT "$(MA)" AtOnce NO_FETCH "The file that is asked for first at the server of option 66; $(MA) is the MAC address.";
-"auto_provision.advanced.user_agent" "User Agent" TEXT "" AtOnce NO_FETCH "The User-Agent of HTTP; empty: the phone's own.";
-"auto_provision.advanced.http_authentication" "HTTP Authentication" (Kind::Choice(&[("0", "Basic"), ("1", "Digest")])) "1" AtOnce NO_FETCH "How the phone proves itself to an HTTP server.";
+"auto_provision.advanced.option_66" "Option 66" BOOL "1" AtOnce ACTS "Whether DHCP option 66 may name the server.";
+"auto_provision.advanced.option_67" "Option 67" BOOL "0" AtOnce ACTS "Whether DHCP option 67 may name the boot file.";
+"auto_provision.advanced.config_file_name" "Config File Name" TEXT "$(MA)" AtOnce ACTS "The file that is asked for first at the server of option 66; $(MA) is the MAC address.";
+"auto_provision.advanced.user_agent" "User Agent" TEXT "" AtOnce ACTS "The User-Agent of HTTP; empty: the phone's own.";
+"auto_provision.advanced.http_authentication" "HTTP Authentication" (Kind::Choice(&[("0", "Basic"), ("1", "Digest")])) "1" AtOnce ACTS "How the phone proves itself to an HTTP server.";
+"auto_provision.advanced.resync_periodic" "Resync Periodic" (seconds(0, MOST)) "3600" AtOnce ACTS "How often the phone fetches its settings again; 0: never. Where it is not set, repeat.minutes counts.";
+"auto_provision.advanced.rollback_s" "Rollback" (seconds(0, 86_400)) "300" AtOnce ACTS "After how long a downloaded configuration with which no account registers is taken back; 0: never.";
+"auto_provision.advanced.redirect_url" "Redirection Service" URI "" AtOnce ACTS "The service that names the server by the phone's MAC address; empty: none is asked.";
 [Template "Administration > Provision > Redirection"]
 "zero_touch.enable" "Zero Touch" BOOL "0" AtOnce NO_REDIRECT "Whether the vendor's service is asked for the server.";
 "zero_touch.wait_time" "Zero Touch Wait" (seconds(0, 100)) "5" AtOnce NO_REDIRECT "How long a person may refuse that.";

@@ -1,0 +1,29 @@
+//! A web page stands where a configuration should be.
+
+use super::prelude::*;
+
+/// What the server has.
+const FILES: Files = Files { files: &[("0021f2000001.cfg", "<!DOCTYPE html><html><body>Please log in</body></html>")], pnp: None };
+
+/// The case.
+pub(super) const CASE: Case = Case {
+    topic: "Auto provisioning",
+    slug: "provision-bad-config",
+    title: "A web page stands where a configuration should be",
+    deck: "Check auto provisioning URL and network environment.",
+    teaches: "A login page is no configuration: nothing of it is taken, and the old settings stay whole.",
+    desks: &[Desk::with("7001", 600, &[("auto_provision.pnp_enable", "0"), ("auto_provision.server.url", "http://127.0.50.80/$(MA).cfg")])],
+    machines: &[Actor { name: FILE_SERVER, ip: FILE_SERVER_IP, make: |ip, seed, _| Box::new(FileServer::new(ip, FILES, seed)) }],
+    exchange: as_it_comes,
+    steps: &[
+        Step::On(EXCHANGE),
+        Step::On(FILE_SERVER),
+        Step::On("7001"),
+        Step::Event("7001", "provision_failed", &[], 10_000),
+        Step::Pass(1_000),
+    ],
+    ladders: &[],
+    verdict: &[],
+    capture_at: "7001",
+    whole: include_str!("ladders/provision-bad-config.txt"),
+};

@@ -1,0 +1,138 @@
+//! Who serves this phone's settings? Asked by multicast (deck, Plug and Play; RFC 6080 in outline).
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use bytes::Bytes;
+use proto::sip::endpoint::{Config, Endpoint, Received};
+use proto::sip::flow::{Flow, Target, Transport};
+use proto::sip::message::{Message, Method, Name};
+use proto::sip::{Reply, Request};
+use proto::{Rng, Time};
+
+/// Where responders listen (sip.mcast.net, RFC 3261 §18.1.1).
+const GROUP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(224, 0, 1, 75)), 5_060);
+/// How long an answer is waited for, and after it for those of others.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The media type of a body that is an address.
+const URL: &str = "application/url";
+/// Answers that are looked at.
+const MOST_ANSWERS: usize = 8;
+/// Requests of others that are remembered.
+const MOST_SERVERS: usize = 16;
+
+/// One question and its answers.
+#[derive(Debug)]
+pub(super) struct Pnp {
+    endpoint: Endpoint<()>,
+    local: SocketAddr,
+    call_id: String,
+    until: Time,
+    answers: usize,
+}
+
+/// Who asks.
+pub(super) struct Asker<'a> {
+    pub(super) mac: &'a str,
+    pub(super) vendor: &'a str,
+    pub(super) model: &'a str,
+    pub(super) version: &'a str,
+}
+
+/// Datagrams that are to be sent: where to, and what.
+pub(super) type Wire = Vec<(SocketAddr, Bytes)>;
+
+impl Pnp {
+    /// Asks from `local`, a port of its own.
+    pub(super) fn ask(now: Time, local: SocketAddr, asker: &Asker<'_>, rng: &mut Rng, wire: &mut Wire) -> Self {
+        let config = Config { max_clients: 1, max_servers: MOST_SERVERS, product: None, ..Config::default() };
+        let mut endpoint = Endpoint::new(config, rng.fork());
+        let uri = format!("sip:MAC{}@{}", asker.mac, GROUP.ip());
+        let call_id = format!("{}@{}", rng.hex(16), local.ip());
+        let event = format!(
+            "ua-profile;profile-type=\"device\";vendor=\"{}\";model=\"{}\";version=\"{}\"",
+            asker.vendor, asker.model, asker.version
+        );
+        let request = Request::new(Method::Subscribe, uri.clone())
+            .header(Name::From, format_args!("<{uri}>;tag={}", rng.hex(8)))
+            .header(Name::To, format_args!("<{uri}>"))
+            .header(Name::CallId, &call_id)
+            .header(Name::CSeq, "1 SUBSCRIBE")
+            .header(Name::Contact, format_args!("<sip:MAC{}@{local}>", asker.mac))
+            .header(Name::MaxForwards, 70)
+            .header(Name::UserAgent, format_args!("{} {} {}", asker.vendor, asker.model, asker.version))
+            .header(Name::Expires, 0)
+            .header(Name::Event, event)
+            .header(Name::Accept, URL);
+        let mut out = Vec::new();
+        let target = Target { transport: Transport::Udp, remote: GROUP, name: None };
+        // The one request of a new endpoint has room.
+        let _ = endpoint.send(now, &request, vec![target], local, (), &mut out);
+        wire.extend(out.into_iter().map(|transmit| (transmit.flow.remote, transmit.bytes)));
+        Self { endpoint, local, call_id, until: now + PATIENCE, answers: 0 }
+    }
+
+    /// Takes a datagram; the address that it names, if it is an answer.
+    pub(super) fn receive(
+        &mut self,
+        now: Time,
+        from: SocketAddr,
+        bytes: &[u8],
+        wire: &mut Wire,
+    ) -> Option<String> {
+        let message = Message::parse(bytes).ok()?;
+        let flow = Flow { transport: Transport::Udp, local: self.local, remote: from };
+        let mut out = Vec::new();
+        let received = self.endpoint.receive(now, flow, &message, &mut out);
+        let url = match received {
+            Received::NewRequest => self.on_request(now, flow, &message, &mut out),
+            _ => None,
+        };
+        wire.extend(out.into_iter().map(|transmit| (transmit.flow.remote, transmit.bytes)));
+        url
+    }
+
+    fn on_request(
+        &mut self,
+        now: Time,
+        flow: Flow,
+        message: &Message<'_>,
+        out: &mut Vec<proto::sip::Transmit>,
+    ) -> Option<String> {
+        let is_ours = message.method() == Some(Method::Notify) && message.call_id() == self.call_id;
+        let text = message.content(URL).filter(|_| is_ours).map(|body| String::from_utf8_lossy(body).trim().to_owned());
+        let text = text.filter(|text| !text.is_empty() && self.answers < MOST_ANSWERS);
+        let status = match (is_ours, &text) {
+            (false, _) => 481,
+            (true, None) => 415,
+            (true, Some(_)) => 200,
+        };
+        let id = self.endpoint.accept(now, flow, message);
+        // A transaction that was just opened can be answered.
+        let _ = self.endpoint.reply(now, id, &Reply::new(status), out);
+        if text.is_some() {
+            self.answers += 1;
+            // Others may answer too: that is a fault of the network, and is told.
+            self.until = now + PATIENCE;
+        }
+        text
+    }
+
+    /// Whether an answer came.
+    pub(super) fn is_answered(&self) -> bool {
+        self.answers > 0
+    }
+
+    /// Sends again what is due; true once nothing more is waited for.
+    pub(super) fn advance(&mut self, now: Time, wire: &mut Wire) -> bool {
+        let mut out = Vec::new();
+        while self.endpoint.handle_timeout(now, &mut out).is_some() {}
+        wire.extend(out.into_iter().map(|transmit| (transmit.flow.remote, transmit.bytes)));
+        self.until <= now
+    }
+
+    pub(super) fn next_deadline(&self) -> Time {
+        let transaction = self.endpoint.next_deadline().map_or(Time::NEVER, |(at, _)| at);
+        transaction.min(self.until)
+    }
+}
