@@ -72,7 +72,12 @@ enum Next {
 
 impl Fetching {
     pub(super) fn new(seed: [u8; 32]) -> Self {
-        Self { rng: Rng::new(seed), running: BTreeMap::new(), waiting: VecDeque::new(), next_port: FIRST_PORT }
+        Self {
+            rng: Rng::new(seed),
+            running: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            next_port: FIRST_PORT,
+        }
     }
 
     /// Begins a download, or lets it wait; `own` is the machine's address.
@@ -290,7 +295,8 @@ impl Running {
         match download {
             tftp::Download::Goes => Next::Wait(self.datagrams(out)),
             tftp::Download::Whole(bytes) => {
-                let found = Found::File { bytes: bytes.into(), known: Known::default(), url: url.to_string() };
+                let found =
+                    Found::File { bytes: bytes.into(), known: Known::default(), url: url.to_string() };
                 Next::Last(self.datagrams(out), Ok(found))
             }
             tftp::Download::Failed(failure) => {

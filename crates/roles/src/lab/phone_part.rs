@@ -36,7 +36,12 @@ impl PhonePart {
         let mut rng = proto::Rng::new(seed);
         let ip = place.ip();
         let phone = Phone::new(settings, place.clone(), rng.fork(), now);
-        Self::new(phone, PhoneSide { place, ears, calls: Vec::new(), downloads: Downloads::default() }, ip, rng.fork())
+        Self::new(
+            phone,
+            PhoneSide { place, ears, calls: Vec::new(), downloads: Downloads::default() },
+            ip,
+            rng.fork(),
+        )
     }
 
     /// The phone.

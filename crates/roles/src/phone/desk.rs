@@ -14,8 +14,8 @@ use proto::{Rng, Time};
 
 use super::calls::{CallNumber, HistoryEntry};
 use super::case_file::Topic;
-use super::event::{Event, EventKind};
 use super::discover::{Downloads, Sources};
+use super::event::{Event, EventKind};
 use super::log::{Log, Tag};
 use crate::role::{Network, Output};
 use crate::settings::{PhoneSettings, Secret};

@@ -210,8 +210,10 @@ mod tests {
             let mut log = Log::new(1, 10);
             log.set_level(level);
             let all = [Critical, Error, Warning, Informational, Debug];
-            let written: Vec<_> =
-                all.into_iter().filter(|&severity| log.write(Time::ZERO, Tag::Phone, severity, "x").is_some()).collect();
+            let written: Vec<_> = all
+                .into_iter()
+                .filter(|&severity| log.write(Time::ZERO, Tag::Phone, severity, "x").is_some())
+                .collect();
             assert_eq!(written, logged, "level {level}");
             assert_eq!(log.faults().count(), 2);
         };

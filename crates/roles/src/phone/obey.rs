@@ -268,6 +268,7 @@ impl Phone {
         }
         self.desk.keep(Change::FilesForgotten);
         self.desk.keep(Change::Downloaded(Box::default()));
+        self.discover.forget();
         for source in [Source::CommonCfg, Source::MacCfg, Source::Web, Source::Api] {
             settings.forget(source);
         }

@@ -40,8 +40,11 @@ impl Phone {
 
     /// Once somebody is registered, what was downloaded is good.
     pub(super) fn settle_provisioning(&mut self) {
-        let is_registered =
-            self.lines.accounts.iter().any(|account| matches!(account.state, AccountState::Registered { .. }));
+        let is_registered = self
+            .lines
+            .accounts
+            .iter()
+            .any(|account| matches!(account.state, AccountState::Registered { .. }));
         let kept = if is_registered { self.discover.proof.registered(&self.settings) } else { None };
         if let Some(kept) = kept {
             self.desk.keep(Change::Downloaded(Box::new(kept)));

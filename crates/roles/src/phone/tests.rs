@@ -72,7 +72,22 @@ impl Bench {
         let place = Place::new([192, 168, 80, 20].into());
         let phone = Phone::new(all, place, [7; 32], now);
         let (ladder, sent, events, wishes, played) = Default::default();
-        Self { phone, now, ladder, sent, events, wishes, played, cseq: 100, asked: Vec::new(), last_to: None, changes: Vec::new(), fetches: VecDeque::new(), sockets: VecDeque::new(), datagrams: VecDeque::new() }
+        Self {
+            phone,
+            now,
+            ladder,
+            sent,
+            events,
+            wishes,
+            played,
+            cseq: 100,
+            asked: Vec::new(),
+            last_to: None,
+            changes: Vec::new(),
+            fetches: VecDeque::new(),
+            sockets: VecDeque::new(),
+            datagrams: VecDeque::new(),
+        }
     }
 
     /// A phone that is switched on and registered, its ladder forgotten.

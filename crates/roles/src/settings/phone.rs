@@ -4,8 +4,8 @@ use super::account::{AccountSettings, codes, filled, key};
 use super::account_views::{Forward, Forwards, Switch};
 use super::phone_views::{
     AlertKeys, AreaCode, AutoAnswer, AutoRedial, BlfAlert, CallWaiting, CheckSyncFrom, DialPlan, DialRule,
-    Dialling, ForwardRules, Intercom, Park, Popups, ProvisionSettings, RefuseCodes, Rings, RtpSettings, SipSettings,
-    SoundSettings, SyslogSettings, TransferByKey, TransferSettings,
+    Dialling, ForwardRules, Intercom, Park, Popups, ProvisionSettings, RefuseCodes, Rings, RtpSettings,
+    SipSettings, SoundSettings, SyslogSettings, TransferByKey, TransferSettings,
 };
 use super::secret::Secret;
 use super::store::{Settings, Source};

@@ -294,7 +294,9 @@ mod tests {
     fn what_was_downloaded_comes_back_below_what_was_set_at_the_phone() {
         let mut store = Memory::default();
         let downloads = Downloads {
-            common: Secret::new("#!version:1.0.0.1\naccount.1.label = Common\naccount.1.display_name = Desk\n"),
+            common: Secret::new(
+                "#!version:1.0.0.1\naccount.1.label = Common\naccount.1.display_name = Desk\n",
+            ),
             own: Secret::new("#!version:1.0.0.1\naccount.1.label = Own\n"),
             before: Some(Box::new((Secret::new("a"), Secret::new("b")))),
         };
@@ -308,7 +310,10 @@ mod tests {
         let mut settings = Settings::default();
         recall(&mut settings, &store, false).unwrap();
         let value = |key: &str| settings.get(key).unwrap().expose().to_owned();
-        assert_eq!((value("account.1.label"), value("account.1.display_name")), ("Own".into(), "Lobby".into()));
+        assert_eq!(
+            (value("account.1.label"), value("account.1.display_name")),
+            ("Own".into(), "Lobby".into())
+        );
         assert_eq!(super::downloads(&store).unwrap(), downloads);
         let gone = Change::SettingForgotten { key: "account.1.display_name".to_owned() };
         store.commit(Rows::default().row(gone).into_iter().collect());

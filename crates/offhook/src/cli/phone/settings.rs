@@ -113,9 +113,9 @@ pub(super) fn place_of(text: &str) -> Option<(String, u16)> {
 
 /// `--profile URL`; macros stay as they are.
 pub(super) fn parse_profile(text: &str) -> Result<String, String> {
-    Url::parse(text).map(|_| text.to_owned()).map_err(|flaw| {
-        format!("{flaw}; write it as in tftp://192.168.50.165/ or https://host/folder/")
-    })
+    Url::parse(text)
+        .map(|_| text.to_owned())
+        .map_err(|flaw| format!("{flaw}; write it as in tftp://192.168.50.165/ or https://host/folder/"))
 }
 
 /// The ports of their own at which accounts want to be spoken to.

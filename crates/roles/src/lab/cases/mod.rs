@@ -58,7 +58,8 @@ mod prelude {
     pub(super) use crate::exchange::Block;
     pub(super) use crate::lab::file_server::{FileServer, Files};
     pub(super) use crate::lab::script::{
-        Actor, BACKUP, Case, Desk, EXCHANGE, FILE_SERVER, FILE_SERVER_IP, PATIENCE_MS, Step, THREE, TWO, WATCHES_7002, as_it_comes,
+        Actor, BACKUP, Case, Desk, EXCHANGE, FILE_SERVER, FILE_SERVER_IP, PATIENCE_MS, Step, THREE, TWO,
+        WATCHES_7002, as_it_comes,
     };
 }
 

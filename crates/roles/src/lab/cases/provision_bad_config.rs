@@ -3,7 +3,10 @@
 use super::prelude::*;
 
 /// What the server has.
-const FILES: Files = Files { files: &[("0021f2000001.cfg", "<!DOCTYPE html><html><body>Please log in</body></html>")], pnp: None };
+const FILES: Files = Files {
+    files: &[("0021f2000001.cfg", "<!DOCTYPE html><html><body>Please log in</body></html>")],
+    pnp: None,
+};
 
 /// The case.
 pub(super) const CASE: Case = Case {
@@ -12,8 +15,16 @@ pub(super) const CASE: Case = Case {
     title: "A web page stands where a configuration should be",
     deck: "Check auto provisioning URL and network environment.",
     teaches: "A login page is no configuration: nothing of it is taken, and the old settings stay whole.",
-    desks: &[Desk::with("7001", 600, &[("auto_provision.pnp_enable", "0"), ("auto_provision.server.url", "http://127.0.50.80/$(MA).cfg")])],
-    machines: &[Actor { name: FILE_SERVER, ip: FILE_SERVER_IP, make: |ip, seed, _| Box::new(FileServer::new(ip, FILES, seed)) }],
+    desks: &[Desk::with(
+        "7001",
+        600,
+        &[("auto_provision.pnp_enable", "0"), ("auto_provision.server.url", "http://127.0.50.80/$(MA).cfg")],
+    )],
+    machines: &[Actor {
+        name: FILE_SERVER,
+        ip: FILE_SERVER_IP,
+        make: |ip, seed, _| Box::new(FileServer::new(ip, FILES, seed)),
+    }],
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),

@@ -12,8 +12,16 @@ pub(super) const CASE: Case = Case {
     title: "The server has no file for this phone",
     deck: "Check auto provisioning URL and network environment.",
     teaches: "Four names are asked for in vain; the phone keeps what it has, and tries again after the error retry delay.",
-    desks: &[Desk::with("7001", 600, &[("auto_provision.pnp_enable", "0"), ("auto_provision.server.url", "tftp://127.0.50.80/")])],
-    machines: &[Actor { name: FILE_SERVER, ip: FILE_SERVER_IP, make: |ip, seed, _| Box::new(FileServer::new(ip, FILES, seed)) }],
+    desks: &[Desk::with(
+        "7001",
+        600,
+        &[("auto_provision.pnp_enable", "0"), ("auto_provision.server.url", "tftp://127.0.50.80/")],
+    )],
+    machines: &[Actor {
+        name: FILE_SERVER,
+        ip: FILE_SERVER_IP,
+        make: |ip, seed, _| Box::new(FileServer::new(ip, FILES, seed)),
+    }],
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),

@@ -3,7 +3,10 @@
 use super::prelude::*;
 
 /// What the server has.
-const FILES: Files = Files { files: &[("0021f2000001.cfg", "#!version:1.0.0.1\naccount.1.label = Reception\n")], pnp: Some("tftp://127.0.50.80/") };
+const FILES: Files = Files {
+    files: &[("0021f2000001.cfg", "#!version:1.0.0.1\naccount.1.label = Reception\n")],
+    pnp: Some("tftp://127.0.50.80/"),
+};
 
 /// The case.
 pub(super) const CASE: Case = Case {
@@ -13,7 +16,11 @@ pub(super) const CASE: Case = Case {
     deck: "The phone sends the PnP SUBSCRIBE message to the broadcast address 224.0.1.75 to obtain the provisioning server address during startup.",
     teaches: "One SUBSCRIBE to the group, one NOTIFY with the address, then boot files before configurations.",
     desks: &[Desk::with("7001", 600, &[])],
-    machines: &[Actor { name: FILE_SERVER, ip: FILE_SERVER_IP, make: |ip, seed, _| Box::new(FileServer::new(ip, FILES, seed)) }],
+    machines: &[Actor {
+        name: FILE_SERVER,
+        ip: FILE_SERVER_IP,
+        make: |ip, seed, _| Box::new(FileServer::new(ip, FILES, seed)),
+    }],
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),

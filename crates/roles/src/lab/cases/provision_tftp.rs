@@ -3,7 +3,13 @@
 use super::prelude::*;
 
 /// What the server has.
-const FILES: Files = Files { files: &[("y000000000000.boot", "#!version:1.0.0.1\ninclude:config <site.cfg>\n"), ("site.cfg", "#!version:1.0.0.1\naccount.1.label = Reception\n")], pnp: None };
+const FILES: Files = Files {
+    files: &[
+        ("y000000000000.boot", "#!version:1.0.0.1\ninclude:config <site.cfg>\n"),
+        ("site.cfg", "#!version:1.0.0.1\naccount.1.label = Reception\n"),
+    ],
+    pnp: None,
+};
 
 /// The case.
 pub(super) const CASE: Case = Case {
@@ -12,8 +18,16 @@ pub(super) const CASE: Case = Case {
     title: "A phone fetches its settings by TFTP",
     deck: "The phones support using FTP, TFTP, HTTP, and HTTPS protocols to download boot files and configuration files.",
     teaches: "A boot file takes the place of the names that would be asked after it; each file has a transfer of its own.",
-    desks: &[Desk::with("7001", 600, &[("auto_provision.pnp_enable", "0"), ("auto_provision.server.url", "tftp://127.0.50.80/")])],
-    machines: &[Actor { name: FILE_SERVER, ip: FILE_SERVER_IP, make: |ip, seed, _| Box::new(FileServer::new(ip, FILES, seed)) }],
+    desks: &[Desk::with(
+        "7001",
+        600,
+        &[("auto_provision.pnp_enable", "0"), ("auto_provision.server.url", "tftp://127.0.50.80/")],
+    )],
+    machines: &[Actor {
+        name: FILE_SERVER,
+        ip: FILE_SERVER_IP,
+        make: |ip, seed, _| Box::new(FileServer::new(ip, FILES, seed)),
+    }],
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),

@@ -12,8 +12,16 @@ pub(super) const CASE: Case = Case {
     title: "Nobody serves files where the phone asks",
     deck: "Check auto provisioning URL and network environment.",
     teaches: "The connection is refused: compare the address in the log with the server's.",
-    desks: &[Desk::with("7001", 600, &[("auto_provision.pnp_enable", "0"), ("auto_provision.server.url", "http://127.0.50.80:8080/")])],
-    machines: &[Actor { name: FILE_SERVER, ip: FILE_SERVER_IP, make: |ip, seed, _| Box::new(FileServer::new(ip, FILES, seed)) }],
+    desks: &[Desk::with(
+        "7001",
+        600,
+        &[("auto_provision.pnp_enable", "0"), ("auto_provision.server.url", "http://127.0.50.80:8080/")],
+    )],
+    machines: &[Actor {
+        name: FILE_SERVER,
+        ip: FILE_SERVER_IP,
+        make: |ip, seed, _| Box::new(FileServer::new(ip, FILES, seed)),
+    }],
     exchange: as_it_comes,
     steps: &[
         Step::On(EXCHANGE),

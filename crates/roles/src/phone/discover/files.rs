@@ -129,7 +129,12 @@ impl Load {
             }
             Ok(Found::Unchanged) => match memory.0.get(&url) {
                 Some((_, text)) => (text.clone(), 304),
-                None => return Err(failure(&url, "the server says that the file is unchanged, but it is not known")),
+                None => {
+                    return Err(failure(
+                        &url,
+                        "the server says that the file is unchanged, but it is not known",
+                    ));
+                }
             },
             Ok(Found::Elsewhere(to)) => {
                 return Err(failure(&url, &format!("the server leads to {}", shown(&to))));
@@ -150,8 +155,7 @@ impl Load {
     /// Nothing came at all.
     pub(super) fn finish(self) -> Result<Download, Failure> {
         if !self.has_configuration {
-            let asked: Vec<&str> =
-                self.asked.iter().filter_map(|file| file.url.rsplit('/').next()).collect();
+            let asked: Vec<&str> = self.asked.iter().filter_map(|file| file.url.rsplit('/').next()).collect();
             let reason = format!("the server has none of {}", asked.join(", "));
             return Err(failure(&self.place, &reason));
         }
@@ -187,7 +191,13 @@ impl Load {
 }
 
 /// How a file is asked for.
-pub(super) fn fetch(id: FetchId, url: &str, model: &Model, place: &Place, rules: &ProvisionSettings) -> Fetch {
+pub(super) fn fetch(
+    id: FetchId,
+    url: &str,
+    model: &Model,
+    place: &Place,
+    rules: &ProvisionSettings,
+) -> Fetch {
     let mac: Vec<String> = place.mac.iter().map(|byte| format!("{byte:02X}")).collect();
     let own = || format!("Offhook {} {} {}", model.name, place.version, mac.join(":"));
     let login = (!rules.user.is_empty()).then(|| Login {

@@ -71,7 +71,8 @@ mod tests {
 
     #[test]
     fn names_are_expanded_in_both_forms() {
-        let macros = Macros::default().with("MA", "0021f222b021").with("MAU", "0021F222B021").with("PN", "FIP14G");
+        let macros =
+            Macros::default().with("MA", "0021f222b021").with("MAU", "0021F222B021").with("PN", "FIP14G");
         for (text, expected) in [
             ("$(MA)", "0021f222b021"),
             ("tftp://h/$MA.cfg", "tftp://h/0021f222b021.cfg"),

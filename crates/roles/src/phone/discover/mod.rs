@@ -27,8 +27,8 @@ use files::Load;
 use macros::Macros;
 use pnp::{Asker, Pnp, Wire};
 
-pub(super) use files::Download;
 pub use files::AskedFile;
+pub(super) use files::Download;
 pub use proof::Downloads;
 pub(super) use proof::Proof;
 
@@ -210,6 +210,11 @@ impl Discover {
         self.restart_since.get_or_insert(now);
     }
 
+    /// Nothing that was downloaded counts any more.
+    pub(super) fn forget(&mut self) {
+        (self.proof, self.found) = (Proof::default(), None);
+    }
+
     /// Whether there is anything to ask.
     pub(super) fn has_sources(&self, place: &Place) -> bool {
         !self.candidates(place).is_empty()
@@ -219,7 +224,8 @@ impl Discover {
     pub(super) fn next_deadline(&self) -> Option<(Time, Why)> {
         let forced = Duration::from_secs(u64::from(self.rules.forced_delay_s));
         let due = self.due.map(|(at, _)| (at, Why::Resync));
-        let waiting = self.waiting.filter(|_| self.is_idle()).map(|(_, since)| (since + forced, Why::ForcedResync));
+        let waiting =
+            self.waiting.filter(|_| self.is_idle()).map(|(_, since)| (since + forced, Why::ForcedResync));
         let restart = self.restart_since.map(|since| (since + forced, Why::ForcedResync));
         let asking = self.pnp.as_ref().and_then(|(_, pnp)| pnp.as_ref());
         let asking = asking.map(|pnp| (pnp.next_deadline(), Why::Pnp));
@@ -291,7 +297,10 @@ impl Discover {
             return self.use_source(desk, Source::Pnp, &url);
         }
         let shown = Url::parse(&url).map_or_else(|_| "no address".to_owned(), |url| url.to_string());
-        desk.warn_as(Tag::Provision, &format!("another PnP server, {from}, names {shown}: the first is used"));
+        desk.warn_as(
+            Tag::Provision,
+            &format!("another PnP server, {from}, names {shown}: the first is used"),
+        );
     }
 
     pub(super) fn on_fetched(&mut self, desk: &mut Desk, fetched: Fetched) -> Option<Outcome> {

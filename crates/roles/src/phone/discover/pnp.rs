@@ -44,7 +44,13 @@ pub(super) type Wire = Vec<(SocketAddr, Bytes)>;
 
 impl Pnp {
     /// Asks from `local`, a port of its own.
-    pub(super) fn ask(now: Time, local: SocketAddr, asker: &Asker<'_>, rng: &mut Rng, wire: &mut Wire) -> Self {
+    pub(super) fn ask(
+        now: Time,
+        local: SocketAddr,
+        asker: &Asker<'_>,
+        rng: &mut Rng,
+        wire: &mut Wire,
+    ) -> Self {
         let config = Config { max_clients: 1, max_servers: MOST_SERVERS, product: None, ..Config::default() };
         let mut endpoint = Endpoint::new(config, rng.fork());
         let uri = format!("sip:MAC{}@{}", asker.mac, GROUP.ip());
@@ -100,7 +106,10 @@ impl Pnp {
         out: &mut Vec<proto::sip::Transmit>,
     ) -> Option<String> {
         let is_ours = message.method() == Some(Method::Notify) && message.call_id() == self.call_id;
-        let text = message.content(URL).filter(|_| is_ours).map(|body| String::from_utf8_lossy(body).trim().to_owned());
+        let text = message
+            .content(URL)
+            .filter(|_| is_ours)
+            .map(|body| String::from_utf8_lossy(body).trim().to_owned());
         let text = text.filter(|text| !text.is_empty() && self.answers < MOST_ANSWERS);
         let status = match (is_ours, &text) {
             (false, _) => 481,

@@ -58,7 +58,13 @@ impl Proof {
     }
 
     /// Other files hold; `before` held until now. What is to be kept.
-    pub(in crate::phone) fn changed(&mut self, now: Time, before: Downloads, after: &Settings, rules: &ProvisionSettings) -> Downloads {
+    pub(in crate::phone) fn changed(
+        &mut self,
+        now: Time,
+        before: Downloads,
+        after: &Settings,
+        rules: &ProvisionSettings,
+    ) -> Downloads {
         if std::mem::take(&mut self.is_proven) {
             self.before = Some((before, limit(now, rules)));
         }
@@ -82,7 +88,8 @@ impl Proof {
 
     /// What is to be kept of these settings.
     pub(in crate::phone) fn kept(&self, settings: &Settings) -> Downloads {
-        let before = self.before.as_ref().map(|(files, _)| Box::new((files.common.clone(), files.own.clone())));
+        let before =
+            self.before.as_ref().map(|(files, _)| Box::new((files.common.clone(), files.own.clone())));
         Downloads { before, ..Downloads::of(settings) }
     }
 }

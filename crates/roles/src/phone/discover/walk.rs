@@ -86,7 +86,8 @@ impl Walk {
             faults.extend(self.unfold(&place, &boot, model));
             return Taken::Boot(faults);
         }
-        let is_common = place.rsplit('/').next().is_some_and(|name| name.starts_with(COMMON)) && !self.has_own;
+        let is_common =
+            place.rsplit('/').next().is_some_and(|name| name.starts_with(COMMON)) && !self.has_own;
         self.has_own |= !is_common;
         Taken::Configuration(if is_common { Source::CommonCfg } else { Source::MacCfg })
     }
@@ -162,8 +163,13 @@ mod tests {
     fn a_folder_is_asked_in_the_order_of_the_deck_s_trace() {
         let found = [("y000000000000.cfg", "#!version:1.0.0.1\n")];
         let asked = order("tftp://192.168.50.165/", Some(MAC), &found);
-        let expected =
-            ["0021f222b01d", "0021f222b01d.boot", "y000000000000.boot", "y000000000000.cfg", "0021f222b01d.cfg"];
+        let expected = [
+            "0021f222b01d",
+            "0021f222b01d.boot",
+            "y000000000000.boot",
+            "y000000000000.cfg",
+            "0021f222b01d.cfg",
+        ];
         assert_eq!(asked, expected);
         assert_eq!(order("tftp://192.168.50.165", None, &found), expected[1..]);
     }

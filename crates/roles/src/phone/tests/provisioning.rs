@@ -89,10 +89,16 @@ fn option_66_is_asked_in_the_order_of_the_deck_s_trace() {
     let boot = format!("{MAC}.boot");
     assert_eq!(asked, [MAC, &boot, "y000000000000.boot", "y000000000000.cfg", &own_cfg()]);
     let source = bench.told("provision_source").expect("a source");
-    assert_eq!((source["source"].as_str(), source["url"].as_str()), (Some("option66"), Some("tftp://192.168.50.165/")));
+    assert_eq!(
+        (source["source"].as_str(), source["url"].as_str()),
+        (Some("option66"), Some("tftp://192.168.50.165/"))
+    );
     let done = bench.told("provisioned").expect("done");
     assert_eq!((&done["changed"], &done["reboot"]), (&1.into(), &false.into()));
-    assert_eq!(done["files"][3], serde_json::json!({ "url": "tftp://192.168.50.165/y000000000000.cfg", "status": 200, "bytes": 42 }));
+    assert_eq!(
+        done["files"][3],
+        serde_json::json!({ "url": "tftp://192.168.50.165/y000000000000.cfg", "status": 200, "bytes": 42 })
+    );
     assert_eq!(done["files"][4]["status"], 404);
     assert_eq!(bench.phone.settings().get("features.dnd.enable").expect("known").source(), Source::CommonCfg);
 }
@@ -104,11 +110,15 @@ fn the_log_is_the_deck_s() {
     bench.input(Input::Start);
     bench.wait_ms(0);
     bench.serve_files(&[(&own_cfg(), "#!version:1.0.0.1\nfeatures.dnd.enable = 1\n")]);
-    let lines: Vec<String> = bench.phone.log().map(|line| {
-        let (_, line) = line.split_once("> ").expect("a stamp");
-        let tag_ends = line.find('[').unwrap_or(usize::MAX).min(line.find(':').expect("a tag"));
-        format!("{}: {}", &line[..tag_ends], line.split_once(": ").expect("a text").1)
-    }).collect();
+    let lines: Vec<String> = bench
+        .phone
+        .log()
+        .map(|line| {
+            let (_, line) = line.split_once("> ").expect("a stamp");
+            let tag_ends = line.find('[').unwrap_or(usize::MAX).min(line.find(':').expect("a tag"));
+            format!("{}: {}", &line[..tag_ends], line.split_once(": ").expect("a text").1)
+        })
+        .collect();
     let stored = "admin: [config_manager.sh]Update the configuration file successfully!";
     let expected = [
         "provision: provision v1.2 start",
@@ -228,12 +238,16 @@ fn the_delay_after_the_start_is_random_and_none_on_the_loopback() {
     };
     assert_eq!(wait_of([127, 0, 80, 20], 1), 0, "at once");
     let waits: Vec<_> = (1..6).map(|seed| wait_of([192, 168, 80, 20], seed)).collect();
-    assert!(waits.iter().all(|wait| *wait <= 40_100) && waits.windows(2).any(|pair| pair[0] != pair[1]), "{waits:?}");
+    assert!(
+        waits.iter().all(|wait| *wait <= 40_100) && waits.windows(2).any(|pair| pair[0] != pair[1]),
+        "{waits:?}"
+    );
 }
 
 #[test]
 fn a_resync_waits_for_the_end_of_calls_but_not_for_ever() {
-    let mut bench = Bench::registered(&[("auto_provision.server.url", FOLDER), ("auto_provision.power_on", "0")]);
+    let mut bench =
+        Bench::registered(&[("auto_provision.server.url", FOLDER), ("auto_provision.power_on", "0")]);
     bench.talk("7006");
     bench.command("resync");
     bench.wait_ms(60_000);
@@ -288,7 +302,8 @@ fn only_what_needs_a_restart_restarts() {
 
 #[test]
 fn check_sync_and_the_page_fetch() {
-    let mut bench = Bench::registered(&[("auto_provision.server.url", FOLDER), ("auto_provision.power_on", "0")]);
+    let mut bench =
+        Bench::registered(&[("auto_provision.server.url", FOLDER), ("auto_provision.power_on", "0")]);
     bench.receive(
         "NOTIFY sip:7002@192.168.80.20:5060 SIP/2.0\r\nVia: SIP/2.0/UDP 192.168.50.19:5060;branch=z9hG4bKcs\r\n\
          From: <sip:a@h>;tag=1\r\nTo: <sip:7002@h>\r\nCall-ID: cs\r\nCSeq: 1 NOTIFY\r\nMax-Forwards: 70\r\n\
@@ -357,7 +372,10 @@ mod pnp {
     #[test]
     fn the_question_is_the_deck_s() {
         let (_, question) = asking();
-        assert!(question.starts_with(&format!("SUBSCRIBE sip:MAC{MAC}@224.0.1.75 SIP/2.0\r\n")), "{question}");
+        assert!(
+            question.starts_with(&format!("SUBSCRIBE sip:MAC{MAC}@224.0.1.75 SIP/2.0\r\n")),
+            "{question}"
+        );
         for line in [
             "Event: ua-profile;profile-type=\"device\";vendor=\"Offhook\";model=\"FIP14G\";version=",
             "Accept: application/url\r\n",

@@ -5,8 +5,7 @@ use super::words::*;
 use crate::settings::kind::Kind;
 use crate::settings::row::Effect;
 
-const NO_FETCH: Effect =
-    kept("This phone fetches boot and configuration files alone.");
+const NO_FETCH: Effect = kept("This phone fetches boot and configuration files alone.");
 const NO_TR069: Effect = kept("TR-069 is not spoken.");
 const NO_FIRMWARE: Effect = kept("The program is updated as programs are on this machine.");
 const NO_REDIRECT: Effect = kept("No redirection service of a vendor is asked.");
