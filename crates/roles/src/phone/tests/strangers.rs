@@ -280,8 +280,12 @@ fn a_check_sync_is_judged_by_its_own_setting_alone() {
     };
     let anybody = ("auto_provision.advanced.check_sync_from", "2");
     check(&[], "s>p NOTIFY; p>s 403", "");
-    check(&[anybody], "s>p NOTIFY; p>s 200", "resync");
-    check(&[anybody, ("account.1.advanced.only_recv_silence", "1")], "s>p NOTIFY; p>s 200", "resync");
+    check(&[anybody], "s>p NOTIFY; p>s 200", "resync provision_failed");
+    check(
+        &[anybody, ("account.1.advanced.only_recv_silence", "1")],
+        "s>p NOTIFY; p>s 200",
+        "resync provision_failed",
+    );
     check(&[(RULE, "0")], "s>p NOTIFY; p>s 403", "");
     check(&[ALLOWED], "s>p NOTIFY; p>s 403", "");
     let mut bench = Bench::new(&[]);
