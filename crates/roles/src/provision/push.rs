@@ -111,7 +111,7 @@ impl Pushes {
         for (number, push) in &mut self.all {
             while push.next_at <= now && !push.stopped {
                 let Some(mac) = push.waiting.pop_front() else { break };
-                push.next_at = push.next_at + Duration::from_millis(60_000 / u64::from(push.per_minute));
+                push.next_at += Duration::from_millis(60_000 / u64::from(push.per_minute));
                 if let Some(row) = push.row(mac) {
                     row.sent = Some(now.as_millis());
                 }
