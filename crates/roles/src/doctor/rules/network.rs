@@ -249,9 +249,9 @@ fn vlans(case: &Case<'_>, found: &mut Findings) {
             );
         }
         // After the switch has spoken: the phone's first words may be untagged.
-        let after = lease.messages.iter().filter(|it| it.kind == DISCOVER && it.proof.at > told.first.at);
+        let mut after = lease.messages.iter().filter(|it| it.kind == DISCOVER && it.proof.at > told.first.at);
         if let Some((message, used)) = after
-            .last()
+            .next_back()
             .and_then(|message| Some((message, message.vlan?)))
             .filter(|(_, used)| Some(*used) != told.voice_vlan)
         {

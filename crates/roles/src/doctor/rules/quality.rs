@@ -115,7 +115,7 @@ fn gap(case: &Case<'_>, stream: &Stream) -> Option<Finding> {
     let saves = has_comfort_noise || pauses > 1;
     let gap = stream.gaps.iter().find(|gap| {
         let held = holds.iter().any(|(from, to)| gap.before.at <= *to && gap.after.at >= *from);
-        !held && !(gap.lost == 0 && saves)
+        !(held || gap.lost == 0 && saves)
     })?;
     let length = gap.after.at.since(gap.before.at).as_millis() as f64 / 1_000.0;
     let why = if gap.lost > 0 { "the packets were sent and did not come" } else { "the sender did not send" };

@@ -114,11 +114,11 @@ fn expired(case: &Case<'_>, found: &mut Findings, leg: &Leg) {
 
 /// Seconds of the session that was agreed last.
 fn session_expires(all: &[&Transaction]) -> Option<u32> {
-    let said = all.iter().filter(|it| matches!(it.status(), Some(200..300))).filter_map(|it| {
+    let mut said = all.iter().filter(|it| matches!(it.status(), Some(200..300))).filter_map(|it| {
         let answer = it.last_answer()?.said.as_ref()?.session_expires.as_deref();
         answer.and_then(seconds)
     });
-    said.last()
+    said.next_back()
 }
 
 fn seconds(header: &str) -> Option<u32> {
