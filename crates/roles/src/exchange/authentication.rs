@@ -16,10 +16,11 @@ use proto::{Rng, Time};
 
 use super::budget::Budget;
 use super::calls::ANONYMOUS_URI;
-use super::directory::{Directory, ExtensionId, Nearness};
+use super::directory::{Directory, Nearness};
+use super::ids::{Alarm, ExtensionId};
 use super::gate::{self, Gate, Look, Patience};
 use super::turn::Turn;
-use super::{Alarm, Config, Event, Exchange, Output};
+use super::{Config, Event, Exchange, Output};
 
 /// The most answers that are held back at a time; what comes beyond gets none.
 const MAX_HELD_BACK: usize = 1_024;

@@ -9,7 +9,7 @@ use proto::Time;
 use proto::sip::{Flow, Message, Name};
 use serde::Serialize;
 
-use super::directory::ExtensionId;
+use super::ids::ExtensionId;
 use super::{Event, Exchange, Output};
 
 /// The most devices that are remembered as blocked.

@@ -4,6 +4,7 @@
 //! what one side says to the other.
 
 mod by_hand;
+mod door;
 mod events;
 mod features;
 mod fork;
@@ -29,18 +30,14 @@ use proto::sip::{Flow, Message, Reply};
 use serde::{Deserialize, Serialize};
 
 use self::keys::SideMedia;
-use super::directory::ExtensionId;
-use super::ports::Place;
-use super::{Alarm, Change, Event, Exchange, Output};
+use super::ids::{Alarm, CallId, ExtensionId, LegId};
+use super::directory::Directory;
+use super::ports::{Place, Ports};
+use super::records::{CallRecord, Records};
+use super::router::{self, Route};
+use super::turn::Turn;
+use super::{Config, Event, Output};
 use crate::relay::{RelayCommand, RelayEvent, RelayFigures, RelayId, Side};
-
-/// Names a call of this exchange.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub(super) struct CallId(u64);
-
-/// Names a leg of a call.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub(super) struct LegId(u64);
 
 /// One dialog with one device.
 #[derive(Debug)]
@@ -193,29 +190,14 @@ pub struct CallView {
     pub started_at_ms: u64,
 }
 
-/// A call that is over.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-pub struct CallRecord {
-    /// Names the call.
-    pub call: u64,
+/// One of the two parties of a call.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub enum Party {
     /// Who called.
-    pub caller: String,
+    Caller,
     /// Who was called.
-    pub callee: String,
-    /// Milliseconds since 1970 at which it began.
-    pub started_at_ms: u64,
-    /// Milliseconds since 1970 at which it was answered.
-    pub answered_at_ms: Option<u64>,
-    /// Milliseconds since 1970 at which it ended.
-    pub ended_at_ms: u64,
-    /// Why it ended, in words.
-    pub reason: String,
-    /// What the relay got from the caller, once it has told.
-    #[serde(default)]
-    pub from_caller: Option<RelayFigures>,
-    /// What the relay got from the called, once it has told.
-    #[serde(default)]
-    pub from_callee: Option<RelayFigures>,
+    Callee,
 }
 
 /// All calls.
@@ -227,8 +209,10 @@ pub(super) struct Calls {
     pub(super) bridges: BTreeMap<CallId, Bridge>,
     tags: HashMap<Box<str>, LegId>,
     invites: HashMap<ServerId, LegId>,
-    /// The calls that are over, the oldest first; bounded by `Config::max_records`.
-    records: VecDeque<CallRecord>,
+    /// The legs of each extension.
+    by_extension: BTreeMap<ExtensionId, Vec<LegId>>,
+    /// Who called each extension last, for call return.
+    last_callers: BTreeMap<ExtensionId, String>,
     /// Which call a place at the relay served, until the relay has told its figures; bounded by its
     /// places.
     closing: BTreeMap<RelayId, u64>,
@@ -241,15 +225,32 @@ pub(super) struct Calls {
 }
 
 impl Calls {
-    /// With the records of before; calls are numbered on from the last of them.
-    pub(super) fn new(records: Vec<CallRecord>) -> Self {
-        let last = records.iter().map(|record| record.call).max().unwrap_or(0);
-        Self { last_call: last, records: records.into(), ..Self::default() }
+    /// The calls under way, as others see them.
+    pub(super) fn views(&self) -> Vec<CallView> {
+        self.bridges.keys().filter_map(|id| self.view(*id)).collect()
     }
 
-    /// The calls that are over, the newest first.
-    pub(super) fn records(&self) -> impl Iterator<Item = &CallRecord> {
-        self.records.iter().rev()
+    /// Calls are numbered on from the last one.
+    pub(super) fn new(last_call: u64) -> Self {
+        Self { last_call, ..Self::default() }
+    }
+
+    /// The legs of an extension.
+    pub(super) fn legs_of(&self, extension: ExtensionId) -> &[LegId] {
+        self.by_extension.get(&extension).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Who called an extension last; nobody who has hidden himself.
+    pub(super) fn note_caller(&mut self, extension: ExtensionId, caller: Option<String>) {
+        match caller {
+            Some(caller) => self.last_callers.insert(extension, caller),
+            None => self.last_callers.remove(&extension),
+        };
+    }
+
+    /// An extension is gone.
+    pub(super) fn forget(&mut self, extension: ExtensionId) {
+        self.last_callers.remove(&extension);
     }
 
     /// The leg whose dialog bears this tag of ours.
@@ -337,9 +338,9 @@ impl Calls {
         })
     }
 
-    /// The other calls of an extension, by its legs.
-    fn others_of(&self, legs: &[LegId], call: CallId) -> BTreeSet<CallId> {
-        let calls = legs.iter().filter_map(|leg| self.legs.get(leg)?.call);
+    /// The other calls of an extension.
+    fn others_of(&self, extension: ExtensionId, call: CallId) -> BTreeSet<CallId> {
+        let calls = self.legs_of(extension).iter().filter_map(|leg| self.legs.get(leg)?.call);
         calls.filter(|other| *other != call).collect()
     }
 
@@ -409,10 +410,25 @@ impl Bridge {
     }
 }
 
-impl Exchange {
-    /// The calls under way.
-    pub fn calls(&self) -> Vec<CallView> {
-        self.calls.bridges.keys().filter_map(|id| self.calls.view(*id)).collect()
+/// The calls at work: their state with what they are lent for a turn. What a leg does in here is done to no other
+/// part's state but by what is lent.
+pub(super) struct Switchboard<'a> {
+    pub(super) calls: &'a mut Calls,
+    pub(super) turn: &'a mut Turn,
+    pub(super) directory: &'a mut Directory,
+    pub(super) ports: &'a mut Ports,
+    pub(super) records: &'a mut Records,
+    pub(super) config: &'a Config,
+}
+
+impl Switchboard<'_> {
+    /// Whom a URI means.
+    fn route(&self, uri: &str) -> Route {
+        router::route(self.directory, &self.config.codes, uri)
+    }
+
+    fn route_user(&self, user: &str) -> Route {
+        router::route_user(self.directory, &self.config.codes, user)
     }
 
     /// Ends a call, whatever its state.
@@ -440,7 +456,7 @@ impl Exchange {
         }
         if let Some(Service::Parked { place, .. }) = bridge.service {
             self.calls.parked.remove(&place);
-            self.changed_lamps.insert(place);
+            self.turn.changed_lamps.insert(place);
         }
         let relay = bridge.place.relay;
         if bridge.relayed {
@@ -460,30 +476,13 @@ impl Exchange {
             from_caller: None,
             from_callee: None,
         };
-        self.keep_record(record.clone());
-        self.turn.told.push(Output::Event(Event::CallEnded(record)));
-    }
-
-    /// Keeps the record of a call that has just ended, in the place of the oldest where there are many.
-    fn keep_record(&mut self, record: CallRecord) {
-        self.turn.told.push(Output::Store(Change::CallRecord(record.clone())));
-        self.calls.records.push_back(record);
-        while self.calls.records.len() > self.config.max_records {
-            let Some(oldest) = self.calls.records.pop_front() else { return };
-            let gone = Change::CallRecordRemoved { call: oldest.call, started_at_ms: oldest.started_at_ms };
-            self.turn.told.push(Output::Store(gone));
-        }
+        self.records.keep(self.turn, record);
     }
 
     /// The relay has measured a call that is over.
     fn on_measured(&mut self, relay: RelayId, from_caller: RelayFigures, from_callee: RelayFigures) {
         let Some(call) = self.calls.closing.remove(&relay) else { return };
-        let Some(record) = self.calls.records.iter_mut().rev().find(|record| record.call == call) else {
-            return;
-        };
-        (record.from_caller, record.from_callee) = (Some(from_caller), Some(from_callee));
-        self.turn.told.push(Output::Store(Change::CallRecord(record.clone())));
-        self.turn.told.push(Output::Event(Event::CallMeasured { call, from_caller, from_callee }));
+        self.records.measured(self.turn, call, from_caller, from_callee);
     }
 
     /// The relay tells.
@@ -525,25 +524,6 @@ impl Exchange {
         let ours = self.calls.legs.get(&id).is_some_and(|leg| leg.machine.owns_request(message));
         if ours {
             self.with_leg(now, id, |call, ctx| call.on_ack(ctx, message));
-        }
-    }
-
-    /// A CANCEL of an INVITE of theirs. Whoever has seen the branch may know it; the caller alone sits where
-    /// the INVITE came from, maybe at another port since (NATs rebind).
-    pub(super) fn on_cancel(&mut self, now: Time, flow: Flow, invite: ServerId, message: &Message<'_>) {
-        let source = flow.remote.ip().to_canonical();
-        let origin = self.turn.endpoint.origin(invite);
-        if origin.is_none_or(|origin| origin.remote.ip().to_canonical() != source) {
-            self.turn_away(now, flow, message, Reply::new(481));
-            return;
-        }
-        let sent = self.turn.wire.len();
-        let is_news = self.turn.endpoint.cancelled(flow, message, invite, &mut self.turn.wire);
-        if !is_news {
-            return self.limit_answers(now, flow, sent);
-        }
-        if let Some(id) = self.calls.invites.get(&invite).copied() {
-            self.with_leg(now, id, |call, ctx| call.on_cancel(ctx, invite, message));
         }
     }
 

@@ -7,14 +7,17 @@ use proto::Time;
 use serde::{Deserialize, Serialize};
 
 use super::blocks::Blocked;
-use super::calls::{CallRecord, CallView};
+use super::calls::{CallView, Party};
 use super::directory::{
-    Binding, Devices, Encryption, Entry, Extension, ExtensionId, Forward, Intercom, Messages,
+    Binding, Devices, Encryption, Entry, Extension, Forward, Intercom, Messages,
 };
 use super::edit::Edit;
 use super::figures::Figures;
 use super::gate::Ban;
+use super::ids::ExtensionId;
 use super::lamps::Subscription;
+use super::records::CallRecord;
+use super::registrar;
 use super::router::{Codes, Route};
 use super::{Change, Event, Exchange, Output};
 
@@ -130,16 +133,6 @@ pub enum What {
     Pardon(IpAddr),
 }
 
-/// One of the two parties of a call.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "snake_case")]
-pub enum Party {
-    /// Who called.
-    Caller,
-    /// Who was called.
-    Callee,
-}
-
 /// What came of a wish. Secrets of extensions are never told.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -212,7 +205,7 @@ pub struct ExtensionView {
 }
 
 impl ExtensionView {
-    fn of(entry: &Entry) -> Self {
+    fn of(entry: &Entry, legs: usize, watchers: usize) -> Self {
         Self {
             number: entry.extension.number.clone(),
             username: entry.extension.username.clone(),
@@ -229,8 +222,8 @@ impl ExtensionView {
             intercom: entry.extension.intercom.clone(),
             devices: entry.bindings.len(),
             reachable: entry.bindings.iter().filter(|device| device.reachable).count(),
-            legs: entry.legs.len(),
-            watchers: entry.watchers.len(),
+            legs,
+            watchers,
         }
     }
 }
@@ -253,8 +246,14 @@ impl Exchange {
             }
             What::Calls { number } => Answer::Calls(self.calls_with(number.as_deref())),
             What::HangUp(call) => self.hang_up(now, call),
-            What::Originate { from, to } => self.originate(now, &from, &to),
-            What::Transfer { call, party, to } => self.transfer(now, call, party, &to),
+            What::Originate { from, to } => {
+                let started = self.switchboard().originate(now, &from, &to);
+                started.map_or_else(Answer::Refused, Answer::Started)
+            }
+            What::Transfer { call, party, to } => {
+                let led = self.switchboard().transfer(now, call, party, &to);
+                led.map_or_else(Answer::Refused, Answer::Started)
+            }
             What::Records { before, number, count } => {
                 Answer::Records(self.records(before, number.as_deref(), count))
             }
@@ -277,19 +276,23 @@ impl Exchange {
     }
 
     fn extension_views(&self, after: Option<&str>) -> Vec<ExtensionView> {
-        let people = self.directory.iter().map(|(_, entry)| entry).filter(|entry| !entry.is_place);
-        let wanted = people.filter(|entry| after.is_none_or(|after| &*entry.extension.number > after));
+        let people = self.directory.iter().filter(|(_, entry)| !entry.is_place);
+        let wanted = people.filter(|(_, entry)| after.is_none_or(|after| &*entry.extension.number > after));
         let mut wanted: Vec<_> = wanted.collect();
-        wanted.sort_unstable_by_key(|entry| &*entry.extension.number);
-        wanted.into_iter().take(MAX_ROWS).map(ExtensionView::of).collect()
+        wanted.sort_unstable_by_key(|(_, entry)| &*entry.extension.number);
+        wanted.into_iter().take(MAX_ROWS).map(|(id, entry)| self.view_of(id, entry)).collect()
     }
 
     fn extension_view(&self, number: &str) -> Answer {
-        let entry = self.directory.find(number).and_then(|id| self.directory.get(id));
-        match entry.filter(|entry| !entry.is_place) {
-            Some(entry) => Answer::Extensions(vec![ExtensionView::of(entry)]),
+        let found = self.directory.find(number).and_then(|id| Some((id, self.directory.get(id)?)));
+        match found.filter(|(_, entry)| !entry.is_place) {
+            Some((id, entry)) => Answer::Extensions(vec![self.view_of(id, entry)]),
             None => Answer::Refused(format!("there is no extension {number}")),
         }
+    }
+
+    fn view_of(&self, id: ExtensionId, entry: &Entry) -> ExtensionView {
+        ExtensionView::of(entry, self.calls.legs_of(id).len(), self.lamps.watchers_of(id).len())
     }
 
     /// The devices that are registered at `now`, of one extension or of all.
@@ -314,14 +317,14 @@ impl Exchange {
     }
 
     fn records(&self, before: Option<u64>, number: Option<&str>, count: usize) -> Vec<CallRecord> {
-        let wanted = self.calls.records().filter(|record| {
+        let wanted = self.records.iter().filter(|record| {
             before.is_none_or(|before| record.call < before)
                 && number.is_none_or(|number| record.caller == number || record.callee == number)
         });
         wanted.take(count.min(MAX_ROWS)).cloned().collect()
     }
 
-    pub(super) fn set_extension(&mut self, now: Time, extension: Extension) -> Answer {
+    fn set_extension(&mut self, now: Time, extension: Extension) -> Answer {
         if self.is_place(&extension.number) {
             return Answer::Refused(format!("{} is a parking place", extension.number));
         }
@@ -346,25 +349,37 @@ impl Exchange {
         if let Some(reason) = cut_off {
             self.cut_off(now, id, reason);
         }
-        self.changed_lamps.insert(id);
+        self.turn.changed_lamps.insert(id);
         if messages != before {
-            self.changed_messages.insert(id);
+            self.turn.changed_messages.insert(id);
         }
-        self.end_forbidden_lamps(now, id);
+        self.lamp_board().end_forbidden_lamps(now, id);
         Answer::Ok
+    }
+
+    fn edit_extension(&mut self, now: Time, number: &str, edit: Edit) -> Answer {
+        let known = self.directory.find(number).and_then(|id| self.directory.get(id));
+        let known = known.map(|entry| entry.extension.clone());
+        match edit.make(known, number, &self.config.realm) {
+            Ok(extension) => self.set_extension(now, extension),
+            Err(fault) => Answer::Refused(fault),
+        }
     }
 
     fn remove_extension(&mut self, now: Time, number: &str) -> Answer {
         let Some(id) = self.directory.find(number).filter(|_| !self.is_place(number)) else {
             return Answer::Refused(format!("there is no extension {number}"));
         };
-        let watchers = self.directory.get(id).map(|entry| entry.watchers.clone()).unwrap_or_default();
+        let watchers = self.lamps.watchers_of(id).to_vec();
         for lamp in watchers {
-            self.on_subscription_over(now, lamp, "noresource");
+            self.lamp_board().on_subscription_over(now, lamp, "noresource");
         }
         self.cut_off(now, id, "the extension was removed");
         self.gate.forget(id);
         self.authentication.forget(id);
+        self.calls.forget(id);
+        self.qualifier.forget(&mut self.turn, id);
+        self.registrar.forget(&mut self.turn, id);
         self.directory.remove(id);
         self.turn.told.push(Output::Store(Change::ExtensionRemoved { number: number.to_owned() }));
         Answer::Ok
@@ -372,17 +387,17 @@ impl Exchange {
 
     /// The devices of an extension are gone at once: their calls, what they watch, their registrations.
     fn cut_off(&mut self, now: Time, id: ExtensionId, reason: &'static str) {
-        let legs = self.directory.get(id).map(|entry| entry.legs.clone()).unwrap_or_default();
+        let legs = self.calls.legs_of(id).to_vec();
         for leg in legs {
             if let Some(call) = self.calls.legs.get(&leg).and_then(|leg| leg.call) {
-                self.end_call(now, call, reason);
+                self.switchboard().end_call(now, call, reason);
             }
         }
         let number = self.directory.number(id);
-        self.end_lamps_of(now, &number);
+        self.lamp_board().end_lamps_of(now, &number);
         let bindings = self.directory.get_mut(id).map(|entry| std::mem::take(&mut entry.bindings));
         for binding in bindings.unwrap_or_default() {
-            self.unbound(id, &binding, reason);
+            registrar::unbound(&mut self.turn, id, &binding, reason);
         }
     }
 
@@ -403,7 +418,7 @@ impl Exchange {
     fn hang_up(&mut self, now: Time, call: u64) -> Answer {
         match self.calls.find_call(call) {
             Some(id) => {
-                self.end_call(now, id, "ended by hand");
+                self.switchboard().end_call(now, id, "ended by hand");
                 Answer::Ok
             }
             None => Answer::Refused(format!("there is no call {call}")),

@@ -7,12 +7,10 @@ use std::sync::Arc;
 
 use proto::Time;
 use proto::sip::digest::Ha1;
-use proto::sip::endpoint::ClientId;
 use proto::sip::{Flow, Target, Transport, Uri};
 use serde::{Deserialize, Serialize};
 
-use super::calls::LegId;
-use super::lamps::SubscriptionId;
+use super::ids::ExtensionId;
 
 /// The longest number, and the longest other text of an extension, in bytes.
 const MAX_NUMBER_BYTES: usize = 32;
@@ -332,35 +330,12 @@ pub(super) fn ways_to(flow: Flow, contact: &str) -> Vec<Target> {
     std::iter::once(flow.remote).chain(listens).map(way).collect()
 }
 
-/// Names an extension for as long as the exchange runs.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(super) struct ExtensionId(u32);
-
-impl ExtensionId {
-    /// As a number for others, who need not know what an extension is.
-    pub(super) const fn number(self) -> u32 {
-        self.0
-    }
-}
-
-/// An extension and what goes on with it.
+/// An extension and its devices: what is kept. What goes on with it belongs to those who do it.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) extension: Extension,
     /// Its devices, the oldest first.
     pub(super) bindings: Vec<Arc<Binding>>,
-    /// Its legs in calls.
-    pub(super) legs: Vec<LegId>,
-    /// Who watches it.
-    pub(super) watchers: Vec<SubscriptionId>,
-    /// Who called last, for call return.
-    pub(super) last_caller: Option<String>,
-    /// Whether a wake-up for the expiry of its bindings is under way.
-    pub(super) expiry_set: Option<Time>,
-    /// Whether a wake-up for OPTIONS is under way.
-    pub(super) qualify_set: bool,
-    /// The OPTIONS under way, and to which contact.
-    pub(super) asked: Vec<(ClientId, String)>,
     /// Nobody lives here: calls are parked at this number.
     pub(super) is_place: bool,
 }
@@ -413,13 +388,7 @@ impl Directory {
         self.entries.push(Some(Entry {
             extension,
             bindings: Vec::new(),
-            legs: Vec::new(),
-            watchers: Vec::new(),
-            last_caller: None,
             is_place: false,
-            expiry_set: None,
-            qualify_set: false,
-            asked: Vec::new(),
         }));
         self.by_number.insert(number, id);
         self.by_username.insert(username, id);

@@ -2,13 +2,11 @@
 
 use std::fmt;
 
-use proto::Time;
 use proto::sip::digest::Ha1;
 use serde::{Deserialize, Deserializer};
 
-use super::command::Answer;
+use super::check_secret;
 use super::directory::{Devices, Encryption, Extension, Forward, Intercom, Messages, Secret};
-use super::{Exchange, check_secret};
 use crate::object::Object;
 
 /// What of an extension is to be different.
@@ -79,25 +77,22 @@ fn named_object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Resu
     Object::deserialize(from).map(|Object(object)| Some(object))
 }
 
-impl Exchange {
-    pub(super) fn edit_extension(&mut self, now: Time, number: &str, edit: Edit) -> Answer {
-        let realm = self.config.realm.clone();
-        let known = self.directory.find(number).and_then(|id| self.directory.get(id));
-        let known = known.map(|entry| entry.extension.clone());
-        let mut extension = match (known, &edit.password) {
-            (Some(known), _) => known,
-            (None, Some(password)) => Extension::new(number, &realm, &password.0),
-            (None, None) => return Answer::Refused(format!("extension {number} is new: give a password")),
-        };
-        if let Some(Err(fault)) = edit.password.as_ref().map(|password| check_secret(&password.0, number)) {
-            return Answer::Refused(fault);
-        }
-        edit.apply(&mut extension, &realm);
-        self.set_extension(now, extension)
-    }
-}
-
 impl Edit {
+    /// Makes the changes of an extension, or of one that is new and gets a password by them.
+    ///
+    /// # Errors
+    /// It is new and has none, or the password can be guessed; in words.
+    pub(super) fn make(self, known: Option<Extension>, number: &str, realm: &str) -> Result<Extension, String> {
+        let mut extension = match (known, &self.password) {
+            (Some(known), _) => known,
+            (None, Some(password)) => Extension::new(number, realm, &password.0),
+            (None, None) => return Err(format!("extension {number} is new: give a password")),
+        };
+        self.password.as_ref().map_or(Ok(()), |password| check_secret(&password.0, number))?;
+        self.apply(&mut extension, realm);
+        Ok(extension)
+    }
+
     /// Makes the changes; a password is bound to `realm`.
     pub fn apply(self, to: &mut Extension, realm: &str) {
         if let Some(Password(password)) = &self.password {

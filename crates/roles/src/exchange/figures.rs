@@ -53,7 +53,7 @@ impl Exchange {
             parked: self.calls.parked.len(),
             legs: self.calls.legs.len(),
             subscriptions: self.lamps.iter().count(),
-            records: self.calls.records().count(),
+            records: self.records.iter().count(),
             bans: self.gate.bans(now).count(),
             shed: self.overload.shed(),
             client_transactions: self.turn.endpoint.client_count(),

@@ -18,7 +18,8 @@ use proto::sip::{Flow, Message, Method, Name};
 use serde::{Deserialize, Serialize};
 
 use super::budget::{Budget, Recent};
-use super::directory::{ExtensionId, Nearness};
+use super::directory::Nearness;
+use super::ids::ExtensionId;
 use super::turn::Turn;
 use super::{Change, Event};
 

@@ -15,10 +15,12 @@ use proto::sip::uri::{host_of, unescape};
 use proto::sip::{Flow, Message, Reply, Transport};
 use serde::{Deserialize, Serialize};
 
-use super::calls::Leg;
-use super::directory::{ExtensionId, Messages, ways_to};
-use super::router::Route;
-use super::{Alarm, Change, Exchange, Output, Owner};
+use super::calls::{Calls, Leg};
+use super::directory::{Directory, Messages, ways_to};
+use super::ids::{Alarm, ExtensionId, Owner, SubscriptionId};
+use super::router::{self, Route};
+use super::turn::Turn;
+use super::{Change, Config, Output};
 
 /// The most subscriptions in all, and of one extension's lamps.
 const MAX_SUBSCRIPTIONS: usize = 200_000;
@@ -64,10 +66,6 @@ impl Package {
         [Self::Dialog, Self::MessageSummary].into_iter().find(|p| p.name().eq_ignore_ascii_case(name))
     }
 }
-
-/// Names a subscription.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(super) struct SubscriptionId(u64);
 
 /// A subscription as it is kept: what its NOTIFYs need, so that they go on after a restart.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -145,6 +143,8 @@ pub(super) struct Lamps {
     last: u64,
     all: BTreeMap<SubscriptionId, Lamp>,
     tags: HashMap<String, SubscriptionId>,
+    /// The subscriptions to each extension.
+    by_watched: BTreeMap<ExtensionId, Vec<SubscriptionId>>,
     /// How many subscriptions each extension has.
     by_watcher: HashMap<String, usize>,
     /// What the texts of all hold, in bytes.
@@ -154,6 +154,11 @@ pub(super) struct Lamps {
 impl Lamps {
     pub(super) fn find_by_tag(&self, tag: &str) -> Option<SubscriptionId> {
         self.tags.get(tag).copied()
+    }
+
+    /// The subscriptions to an extension.
+    pub(super) fn watchers_of(&self, watched: ExtensionId) -> &[SubscriptionId] {
+        self.by_watched.get(&watched).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// What the texts of all hold, in bytes.
@@ -166,6 +171,20 @@ impl Lamps {
     pub(super) fn is_in_dialog(&self, flow: Flow, message: &Message<'_>) -> bool {
         let lamp = self.find_by_tag(message.to_tag()).and_then(|id| self.all.get(&id));
         lamp.is_some_and(|lamp| lamp.kept.remote == flow.remote)
+    }
+
+    /// Whose subscription a request changes; nobody's where it is of another dialog.
+    pub(super) fn watcher_of(&self, id: SubscriptionId, message: &Message<'_>) -> Option<&str> {
+        let lamp = self.all.get(&id).filter(|lamp| lamp.dialog.owns_request(message))?;
+        Some(&lamp.kept.watcher)
+    }
+
+    /// Whether a request comes from where the watcher is.
+    pub(super) fn is_from_watcher(&self, id: SubscriptionId, flow: Flow) -> bool {
+        let kept = self.all.get(&id).map(|lamp| &lamp.kept);
+        kept.is_some_and(|kept| {
+            kept.remote.ip() == flow.remote.ip() && kept.transport == flow.transport.param_name()
+        })
     }
 
     /// All of them.
@@ -181,16 +200,25 @@ struct LampBody {
     text: String,
 }
 
-impl Exchange {
+/// The lamps at work: who watches whom, with what they are lent for a turn.
+pub(super) struct LampBoard<'a> {
+    pub(super) lamps: &'a mut Lamps,
+    pub(super) turn: &'a mut Turn,
+    pub(super) calls: &'a Calls,
+    pub(super) directory: &'a Directory,
+    pub(super) config: &'a Config,
+}
+
+impl LampBoard<'_> {
     /// A SUBSCRIBE outside a dialog, of an extension whose password was right.
     pub(super) fn on_subscribe(&mut self, now: Time, flow: Flow, message: &Message<'_>, id: ExtensionId) {
         let (package, watched, expires_s) = match self.admit_watcher(message, id) {
             Ok(admitted) => admitted,
-            Err(reply) => return self.answer(now, flow, message, reply),
+            Err(reply) => return self.turn.answer(flow, message, reply),
         };
         let tag = self.turn.rng.hex(16);
         let Some(dialog) = Dialog::incoming(message, tag.clone()) else {
-            return self.answer(now, flow, message, Reply::new(400));
+            return self.turn.answer(flow, message, Reply::new(400));
         };
         let event = message.text(Name::Event).and_then(EventHeader::parse);
         let kept = Subscription {
@@ -214,11 +242,11 @@ impl Exchange {
             routes: dialog.routes.clone(),
         };
         if kept.texts_bytes() > MAX_TEXTS_BYTES {
-            return self.answer(now, flow, message, Reply::new(513));
+            return self.turn.answer(flow, message, Reply::new(513));
         }
         self.make_room_for_lamp(now, &kept, watched);
         let reply = accepted(flow, &kept.watched, expires_s).to_tag(tag);
-        self.answer(now, flow, message, reply);
+        self.turn.answer(flow, message, reply);
         let lamp = self.add_lamp(kept, dialog, watched);
         self.notify(now, lamp, (expires_s == 0).then_some("timeout"));
     }
@@ -236,7 +264,7 @@ impl Exchange {
         if !accepts(message, package) {
             return Err(Reply::new(406));
         }
-        let (Route::Extension(watched) | Route::Place(watched)) = self.route(message.request_uri()) else {
+        let (Route::Extension(watched) | Route::Place(watched)) = router::route(self.directory, &self.config.codes, message.request_uri()) else {
             return Err(Reply::new(404));
         };
         let entry = self.directory.get(watched).ok_or_else(|| Reply::new(404))?;
@@ -249,7 +277,7 @@ impl Exchange {
         }
         let expires_s = asked_s(message)?;
         let own = self.lamps.by_watcher.get(&self.directory.number(id)).copied().unwrap_or_default();
-        let is_full = entry.watchers.len() >= MAX_WATCHERS
+        let is_full = self.lamps.watchers_of(watched).len() >= MAX_WATCHERS
             || self.lamps.all.len() >= MAX_SUBSCRIPTIONS
             || self.lamps.held_bytes >= self.config.limits.subscriptions_bytes
             || own >= MAX_OF_ONE;
@@ -261,12 +289,11 @@ impl Exchange {
 
     /// A watcher has no more than its share of what one extension tells: its oldest subscription ends.
     fn make_room_for_lamp(&mut self, now: Time, new: &Subscription, watched: ExtensionId) {
-        let Some(entry) = self.directory.get(watched) else { return };
         let is_like = |id: &&SubscriptionId| {
             let lamp = self.lamps.all.get(id);
             lamp.is_some_and(|lamp| lamp.kept.watcher == new.watcher && lamp.kept.package == new.package)
         };
-        let alike: Vec<SubscriptionId> = entry.watchers.iter().filter(is_like).copied().collect();
+        let alike: Vec<SubscriptionId> = self.lamps.watchers_of(watched).iter().filter(is_like).copied().collect();
         if let Some(oldest) = alike.first().filter(|_| alike.len() >= MAX_OF_ONE_TO_ONE) {
             self.on_subscription_over(now, *oldest, "rejected");
         }
@@ -281,9 +308,7 @@ impl Exchange {
         let counted_bytes = kept.texts_bytes();
         self.lamps.held_bytes += counted_bytes;
         *self.lamps.by_watcher.entry(kept.watcher.clone()).or_default() += 1;
-        if let Some(entry) = self.directory.get_mut(watched) {
-            entry.watchers.push(id);
-        }
+        self.lamps.by_watched.entry(watched).or_default().push(id);
         let lamp = Lamp {
             counted_bytes,
             kept: Arc::new(kept),
@@ -313,14 +338,14 @@ impl Exchange {
             remote_cseq: kept.remote_cseq,
         };
         let changed = match kept.package {
-            Package::Dialog => &mut self.changed_lamps,
-            Package::MessageSummary => &mut self.changed_messages,
+            Package::Dialog => &mut self.turn.changed_lamps,
+            Package::MessageSummary => &mut self.turn.changed_messages,
         };
         changed.insert(watched);
         self.add_lamp(kept, dialog, watched);
     }
 
-    /// A refresh or the end of a subscription (RFC 6665 §4.2.1.4).
+    /// A refresh or the end of a subscription (RFC 6665 §4.2.1.4) by whoever may.
     pub(super) fn on_resubscribe(
         &mut self,
         now: Time,
@@ -328,27 +353,13 @@ impl Exchange {
         flow: Flow,
         message: &Message<'_>,
     ) {
-        let Some(lamp) = self.lamps.all.get(&id) else { return };
-        if !lamp.dialog.owns_request(message) {
-            self.turn_away(now, flow, message, Reply::new(481));
-            return;
-        }
-        let at_home =
-            lamp.kept.remote.ip() == flow.remote.ip() && lamp.kept.transport == flow.transport.param_name();
-        let watcher = self.directory.find(&lamp.kept.watcher);
-        if !at_home {
-            let Some(proven) = self.authenticate(now, flow, message) else { return };
-            if watcher != Some(proven) {
-                return self.answer(now, flow, message, Reply::new(403));
-            }
-        }
         let expires_s = match asked_s(message) {
             Ok(expires_s) => expires_s,
-            Err(reply) => return self.answer(now, flow, message, reply),
+            Err(reply) => return self.turn.answer(flow, message, reply),
         };
         let Some(lamp) = self.lamps.all.get_mut(&id) else { return };
         if lamp.dialog.receive(message).is_err() {
-            return self.answer(now, flow, message, Reply::new(500).reason("CSeq Out Of Order"));
+            return self.turn.answer(flow, message, Reply::new(500).reason("CSeq Out Of Order"));
         }
         if lamp.dialog.target.len() > MAX_TEXTS_BYTES {
             lamp.dialog.target.clone_from(&lamp.kept.target);
@@ -362,7 +373,7 @@ impl Exchange {
         lamp.told = None;
         let reply = accepted(flow, &kept.watched, expires_s);
         self.rearm_lamp(id);
-        self.answer(now, flow, message, reply);
+        self.turn.answer(flow, message, reply);
         self.notify(now, id, (expires_s == 0).then_some("timeout"));
     }
 
@@ -385,7 +396,7 @@ impl Exchange {
             self.lamps.all.get(id).is_none_or(|lamp| entry.extension.may_be_watched_by(&lamp.kept.watcher))
         };
         let forbidden: Vec<SubscriptionId> =
-            entry.watchers.iter().copied().filter(|id| !may_watch(id)).collect();
+            self.lamps.watchers_of(watched).iter().copied().filter(|id| !may_watch(id)).collect();
         for id in forbidden {
             self.on_subscription_over(now, id, "rejected");
         }
@@ -402,18 +413,18 @@ impl Exchange {
 
     /// Tells the watchers of everybody with whom something changed in this turn.
     pub(super) fn tell_lamps(&mut self, now: Time) {
-        while let Some(extension) = self.changed_lamps.pop_first() {
+        while let Some(extension) = self.turn.changed_lamps.pop_first() {
             self.tell_watchers(now, extension, Package::Dialog);
         }
-        while let Some(extension) = self.changed_messages.pop_first() {
+        while let Some(extension) = self.turn.changed_messages.pop_first() {
             self.tell_watchers(now, extension, Package::MessageSummary);
         }
     }
 
     fn tell_watchers(&mut self, now: Time, extension: ExtensionId, package: Package) {
-        let watchers = self.directory.get(extension).map(|entry| entry.watchers.clone());
+        let watchers = self.lamps.watchers_of(extension).to_vec();
         let mut latest = None;
-        for id in watchers.unwrap_or_default() {
+        for id in watchers {
             if self.lamps.all.get(&id).is_some_and(|lamp| lamp.kept.package == package) {
                 self.notify_like(now, id, None, &mut latest);
             }
@@ -521,8 +532,9 @@ impl Exchange {
         if entry.is_place {
             return self.place_body(watched, &entry.extension.number, host, version);
         }
-        let dialogs: Vec<DialogEntry> = entry
-            .legs
+        let dialogs: Vec<DialogEntry> = self
+            .calls
+            .legs_of(watched)
             .iter()
             .filter_map(|leg| self.calls.legs.get(leg))
             .filter_map(|leg| self.dialog_entry(leg, &entry.extension.number))
@@ -577,7 +589,7 @@ impl Exchange {
         let bridge = self.calls.bridges.get(&leg.call?)?;
         // The device behind a leg that we dialled was called.
         let called = leg.machine.is_caller();
-        let state = match (leg.machine.is_answered(), called || bridge.rings(&self.calls)) {
+        let state = match (leg.machine.is_answered(), called || bridge.rings(self.calls)) {
             (true, _) => DialogState::Confirmed,
             (false, true) => DialogState::Early,
             (false, false) => DialogState::Trying,
@@ -635,8 +647,11 @@ impl Exchange {
                 self.lamps.by_watcher.remove(&lamp.kept.watcher);
             }
         }
-        if let Some(entry) = self.directory.get_mut(lamp.watched) {
-            entry.watchers.retain(|other| *other != id);
+        if let Some(watchers) = self.lamps.by_watched.get_mut(&lamp.watched) {
+            watchers.retain(|other| *other != id);
+            if watchers.is_empty() {
+                self.lamps.by_watched.remove(&lamp.watched);
+            }
         }
         let local_tag = lamp.kept.local_tag.clone();
         self.turn.told.push(Output::Store(Change::SubscriptionRemoved { local_tag }));

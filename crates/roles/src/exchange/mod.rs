@@ -22,11 +22,13 @@ mod directory;
 mod edit;
 mod figures;
 mod gate;
+mod ids;
 mod lamps;
 mod numbers;
 mod overload;
 mod ports;
 mod qualify;
+mod records;
 mod registrar;
 mod router;
 mod secret;
@@ -37,12 +39,12 @@ mod why;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use proto::sip::endpoint::{Config as EndpointConfig, Received, ServerId, Timeout};
+use proto::sip::endpoint::{ClientId, Config as EndpointConfig, Received, Timeout};
 use proto::sip::{Endpoint, Flow, Message, Method, Name, Reply, Strictness};
 use proto::{Rng, Time};
 use serde::{Deserialize, Serialize};
@@ -51,17 +53,21 @@ use crate::relay::{RelayCommand, RelayEvent, RelayFigures};
 use crate::role::{Input, Nothing, Output, Role};
 
 use self::authentication::Authentication;
-use self::calls::{Calls, LegId};
-use self::directory::{Directory, ExtensionId};
+use self::calls::{Calls, Switchboard};
+use self::directory::Directory;
 use self::gate::Gate;
-use self::lamps::{Lamps, SubscriptionId};
+use self::ids::{Alarm, ExtensionId, Owner, SubscriptionId};
+use self::lamps::{LampBoard, Lamps};
 use self::overload::Overload;
 use self::ports::Ports;
+use self::qualify::Qualifier;
+use self::records::Records;
+use self::registrar::Registrar;
 use self::turn::Turn;
 
 pub use self::blocks::{Area, Block, Blocked};
-pub use self::calls::{CallRecord, CallView};
-pub use self::command::{Answer, Command, ExtensionView, Party, What};
+pub use self::calls::{CallView, Party};
+pub use self::command::{Answer, Command, ExtensionView, What};
 pub use self::directory::{
     Binding, DeviceAccount, Devices, Encryption, Extension, Forward, Intercom, Messages, Secret, check_number,
 };
@@ -71,6 +77,7 @@ pub use self::gate::{Ban, Patience};
 pub use self::lamps::{Package, Subscription};
 pub use self::numbers::check_numbers;
 pub use self::ports::RelayPorts;
+pub use self::records::CallRecord;
 pub use self::registrar::Terms;
 pub use self::router::Codes;
 pub use self::secret::check_secret;
@@ -375,48 +382,6 @@ pub enum Change {
 
 type Out = Output<Event, RelayCommand, Change>;
 
-/// Whose a request of ours is.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-enum Owner {
-    Leg(LegId),
-    Lamp(SubscriptionId),
-    Qualify(ExtensionId),
-    CheckSync,
-}
-
-/// Why the exchange waits, by whom.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-enum Alarm {
-    Leg(LegId),
-    /// Nobody answers.
-    NoAnswer(calls::CallId),
-    /// A confirmation has sounded, or a call has been parked for long.
-    ServiceOver(calls::CallId),
-    /// A leg that has handed its call over does not hang up.
-    Leftover(LegId),
-    Expiry(ExtensionId),
-    Lamp(SubscriptionId),
-    Qualify(ExtensionId),
-    Careful,
-    HeldBack,
-}
-
-impl Alarm {
-    const fn why(self) -> Why {
-        match self {
-            Self::Leg(_) => Why::Leg,
-            Self::NoAnswer(_) => Why::NoAnswer,
-            Self::ServiceOver(_) => Why::ServiceOver,
-            Self::Leftover(_) => Why::Leftover,
-            Self::Expiry(_) => Why::Expiry,
-            Self::Lamp(_) => Why::Lamp,
-            Self::Qualify(_) => Why::Qualify,
-            Self::Careful => Why::Careful,
-            Self::HeldBack => Why::HeldBack,
-        }
-    }
-}
-
 /// An exchange.
 #[derive(Debug)]
 pub struct Exchange {
@@ -426,14 +391,13 @@ pub struct Exchange {
     overload: Overload,
     authentication: Authentication,
     directory: Directory,
+    registrar: Registrar,
+    qualifier: Qualifier,
     calls: Calls,
+    records: Records,
     lamps: Lamps,
     check_syncs: check_sync::CheckSyncs,
     ports: Ports,
-    /// Extensions whose watchers are told at the end of the turn.
-    changed_lamps: BTreeSet<ExtensionId>,
-    /// Extensions whose count of messages is to be told at the end of the turn.
-    changed_messages: BTreeSet<ExtensionId>,
     /// Devices that a rule has hit; bounded.
     blocked: VecDeque<Blocked>,
 }
@@ -458,6 +422,8 @@ impl Exchange {
         let gate = Gate::new(config.patience.clone(), restored.bans);
         let overload = Overload::new(config.patience.late_ms);
         let ports = Ports::new(config.relay);
+        let last_call = restored.records.iter().map(|record| record.call).max().unwrap_or(0);
+        let (qualify_s, max_records, terms) = (config.qualify_s, config.max_records, config.terms.clone());
         let turn = Turn::new(now, endpoint, rng, &config.user_agent);
         let mut exchange = Self {
             config,
@@ -466,16 +432,34 @@ impl Exchange {
             overload,
             authentication,
             directory: Directory::default(),
-            calls: Calls::new(restored.records),
+            registrar: Registrar::new(terms),
+            qualifier: Qualifier::new(qualify_s),
+            calls: Calls::new(last_call),
+            records: Records::new(restored.records, max_records),
             lamps: Lamps::default(),
             check_syncs: check_sync::CheckSyncs::default(),
             ports,
-            changed_lamps: BTreeSet::new(),
-            changed_messages: BTreeSet::new(),
             blocked: VecDeque::new(),
         };
         exchange.restore(now, restored.extensions, restored.bindings, restored.subscriptions);
         exchange
+    }
+
+    /// The calls with what they are lent for this turn.
+    fn switchboard(&mut self) -> Switchboard<'_> {
+        let Self { calls, turn, directory, ports, records, config, .. } = self;
+        Switchboard { calls, turn, directory, ports, records, config }
+    }
+
+    /// The lamps with what they are lent for this turn.
+    fn lamp_board(&mut self) -> LampBoard<'_> {
+        let Self { lamps, turn, calls, directory, config, .. } = self;
+        LampBoard { lamps, turn, calls, directory, config }
+    }
+
+    /// The calls under way.
+    pub fn calls(&self) -> Vec<CallView> {
+        self.calls.views()
     }
 
     /// The realm, which is part of every [`Secret`].
@@ -505,16 +489,15 @@ impl Exchange {
             if let Some(entry) = self.directory.get_mut(id) {
                 entry.bindings.push(Arc::new(binding));
             }
-            self.expire_at(id, expires_at);
-            self.qualify_later(now, id);
+            self.registrar.expire_at(&mut self.turn, id, expires_at);
+            self.qualifier.ask_later(&mut self.turn, id);
         }
         for subscription in subscriptions {
-            self.restore_subscription(now, subscription);
+            self.lamp_board().restore_subscription(now, subscription);
         }
-        for record in self.calls.records().collect::<Vec<_>>().into_iter().rev() {
-            let callee = self.directory.find(&record.callee);
-            if let Some(entry) = callee.and_then(|id| self.directory.get_mut(id)) {
-                entry.last_caller = Some(record.caller.clone());
+        for record in self.records.iter().rev() {
+            if let Some(callee) = self.directory.find(&record.callee) {
+                self.calls.note_caller(callee, Some(record.caller.clone()));
             }
         }
     }
@@ -551,13 +534,12 @@ impl Exchange {
             }
             Received::Nothing | Received::Merged | Received::StrayResponse => {}
             Received::NewRequest => self.on_request(now, flow, &message, waited),
-            Received::Ack => self.on_ack(now, &message),
+            Received::Ack => self.switchboard().on_ack(now, &message),
             Received::Cancel(invite) => self.on_cancel(now, flow, invite, &message),
             Received::Response { id, owner } => match owner {
-                Owner::Leg(leg) => self.on_leg_response(now, leg, id, &message),
-                Owner::Lamp(lamp) => self.on_notify_response(now, lamp, message.status()),
-                Owner::Qualify(extension) => self.on_qualified(now, extension, id, true),
-                Owner::CheckSync => self.on_check_synced(id, message.status()),
+                Owner::Leg(leg) => self.switchboard().on_leg_response(now, leg, id, &message),
+                Owner::Lamp(lamp) => self.lamp_board().on_notify_response(now, lamp, message.status()),
+                Owner::Qualify(extension) => self.on_qualified(extension, id, true),
             },
         }
     }
@@ -586,9 +568,9 @@ impl Exchange {
         };
         match (forced, method) {
             (Some(status), _) => self.answer(now, flow, message, self.forced(status, method)),
-            (None, Method::Register) => self.on_register(now, flow, message, id),
-            (None, Method::Invite) => self.on_invite(now, flow, message, id),
-            (None, Method::Subscribe) => self.on_subscribe(now, flow, message, id),
+            (None, Method::Register) => self.on_register(flow, message, id),
+            (None, Method::Invite) => self.switchboard().on_invite(now, flow, message, id),
+            (None, Method::Subscribe) => self.lamp_board().on_subscribe(now, flow, message, id),
             (None, Method::Options) => self.on_options(now, flow, message),
             // The calls that an extension has are transferred inside their dialogs.
             (None, Method::Refer) => self.answer(now, flow, message, Reply::new(403)),
@@ -624,37 +606,65 @@ impl Exchange {
         self.turn_away(now, flow, message, Reply::new(481));
     }
 
+    /// A refresh or the end of a subscription: from where its watcher is, or by whoever knows its password.
+    fn on_resubscribe(&mut self, now: Time, id: SubscriptionId, flow: Flow, message: &Message<'_>) {
+        let Some(watcher) = self.lamps.watcher_of(id, message) else {
+            self.turn_away(now, flow, message, Reply::new(481));
+            return;
+        };
+        let watcher = self.directory.find(watcher);
+        if !self.lamps.is_from_watcher(id, flow) {
+            let Some(proven) = self.authenticate(now, flow, message) else { return };
+            if watcher != Some(proven) {
+                return self.turn.answer(flow, message, Reply::new(403));
+            }
+        }
+        self.lamp_board().on_resubscribe(now, id, flow, message);
+    }
+
+    /// A REGISTER of an extension whose password was right.
+    fn on_register(&mut self, flow: Flow, message: &Message<'_>, id: ExtensionId) {
+        let Self { turn, registrar, directory, qualifier, .. } = self;
+        if registrar.on_register(turn, directory, flow, message, id) {
+            qualifier.ask_later(turn, id);
+        }
+    }
+
+    /// A device has answered OPTIONS, or has not.
+    fn on_qualified(&mut self, id: ExtensionId, asked: ClientId, reachable: bool) {
+        self.qualifier.on_answer(&mut self.turn, &mut self.directory, id, asked, reachable);
+    }
+
     /// Answers a request at once, within a transaction.
     fn answer(&mut self, _now: Time, flow: Flow, message: &Message<'_>, reply: Reply) {
         self.turn.answer(flow, message, reply);
-    }
-
-    fn reply(&mut self, _now: Time, server: ServerId, reply: Reply) {
-        self.turn.reply(server, reply);
     }
 
     fn run_due(&mut self, now: Time) {
         while let Some(timeout) = self.turn.endpoint.handle_timeout(now, &mut self.turn.wire) {
             match timeout {
                 Timeout::TimedOut { id, owner } | Timeout::TransportFailed { id, owner } => match owner {
-                    Owner::Leg(leg) => self.on_leg_request_failed(now, leg, id),
-                    Owner::Lamp(lamp) => self.on_notify_response(now, lamp, None),
-                    Owner::Qualify(extension) => self.on_qualified(now, extension, id, false),
-                    Owner::CheckSync => self.on_check_synced(id, None),
+                    Owner::Leg(leg) => self.switchboard().on_leg_request_failed(now, leg, id),
+                    Owner::Lamp(lamp) => self.lamp_board().on_notify_response(now, lamp, None),
+                    Owner::Qualify(extension) => self.on_qualified(extension, id, false),
                 },
-                Timeout::AckMissing(server) => self.on_ack_missing(now, server),
+                Timeout::AckMissing(server) => self.switchboard().on_ack_missing(now, server),
             }
         }
         while let Some((at, alarm)) = self.turn.alarms.first().copied().filter(|(at, _)| *at <= now) {
             self.turn.alarms.remove(&(at, alarm));
             match alarm {
-                Alarm::Leg(leg) => self.on_leg_alarm(now, leg),
-                Alarm::NoAnswer(call) => self.on_no_answer(now, call),
-                Alarm::ServiceOver(call) => self.on_service_over(now, call),
-                Alarm::Leftover(leg) => self.hang_up_leg(now, leg, None),
-                Alarm::Expiry(extension) => self.on_expiry(now, extension),
-                Alarm::Lamp(lamp) => self.on_subscription_over(now, lamp, "timeout"),
-                Alarm::Qualify(extension) => self.qualify(now, extension),
+                Alarm::Leg(leg) => self.switchboard().on_leg_alarm(now, leg),
+                Alarm::NoAnswer(call) => self.switchboard().on_no_answer(now, call),
+                Alarm::ServiceOver(call) => self.switchboard().on_service_over(now, call),
+                Alarm::Leftover(leg) => self.switchboard().hang_up_leg(now, leg, None),
+                Alarm::Expiry(extension) => {
+                    self.registrar.on_expiry(&mut self.turn, &mut self.directory, extension);
+                }
+                Alarm::Lamp(lamp) => self.lamp_board().on_subscription_over(now, lamp, "timeout"),
+                Alarm::Qualify(extension) => {
+                    self.qualifier.ask(&mut self.turn, &self.directory, extension);
+                }
                 Alarm::Careful => self.overload.on_careful(&mut self.turn),
                 Alarm::HeldBack => self.authentication.on_held_back(&mut self.turn),
             }
@@ -678,14 +688,14 @@ impl Role for Exchange {
             Input::Message { flow, bytes, waited } => self.on_message(now, flow, bytes, waited),
             Input::FlowFailed { flow, .. } => self.turn.endpoint.flow_failed(now, flow),
             Input::Command(command) => self.obey(now, command),
-            Input::Heard(event) => self.on_relay(now, event),
+            Input::Heard(event) => self.switchboard().on_relay(now, event),
             Input::Settings(never) => match never {},
             Input::Start | Input::Wake | Input::Resolved { .. } | Input::Network(_) => {}
             // It opens no socket of its own and downloads nothing.
             Input::Datagram { .. } | Input::Socket { .. } | Input::Frame(_) | Input::Fetched(_) => {}
         }
         self.run_due(now);
-        self.tell_lamps(now);
+        self.lamp_board().tell_lamps(now);
         out.append(&mut self.turn.told);
         out.extend(self.turn.wire.drain(..).map(Output::Transmit));
     }

@@ -6,7 +6,8 @@ use proto::Time;
 use proto::sip::Method;
 
 use super::turn::Turn;
-use super::{Alarm, Event};
+use super::Event;
+use super::ids::Alarm;
 
 /// How long messages must have waited too long, one after the other, until anybody is turned away.
 const RUSH: Duration = Duration::from_millis(200);

@@ -1,5 +1,6 @@
 //! Registrations (RFC 3261 §10.3): which devices an extension has, and until when.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +9,10 @@ use proto::sip::header::Address;
 use proto::sip::{Flow, Message, Name, Reply, Uri};
 
 use super::blocks::Block;
-use super::directory::{Binding, Devices, ExtensionId};
-use super::{Alarm, Change, Event, Exchange, Output};
+use super::directory::{Binding, Devices, Directory};
+use super::ids::{Alarm, ExtensionId};
+use super::turn::Turn;
+use super::{Change, Event, Output};
 
 /// The longest Contact, Call-ID and User-Agent that are kept, in bytes.
 const MAX_URI_BYTES: usize = 256;
@@ -45,44 +48,67 @@ struct Wish<'a> {
     expires_s: u32,
 }
 
-impl Exchange {
-    /// A REGISTER of an extension whose password was right.
-    pub(super) fn on_register(&mut self, now: Time, flow: Flow, message: &Message<'_>, id: ExtensionId) {
-        let reply = match self.register(now, flow, message, id) {
+/// Which devices are registered, and until when.
+#[derive(Debug)]
+pub(super) struct Registrar {
+    terms: Terms,
+    /// The extensions for which a wake-up is under way.
+    wakes: BTreeMap<ExtensionId, Time>,
+}
+
+impl Registrar {
+    pub(super) const fn new(terms: Terms) -> Self {
+        Self { terms, wakes: BTreeMap::new() }
+    }
+
+    /// A REGISTER of an extension whose password was right. Whether it has brought a device that is new.
+    pub(super) fn on_register(
+        &mut self,
+        turn: &mut Turn,
+        directory: &mut Directory,
+        flow: Flow,
+        message: &Message<'_>,
+        id: ExtensionId,
+    ) -> bool {
+        let (now, mut is_new) = (turn.now, false);
+        let reply = match self.register(turn, directory, flow, message, id, &mut is_new) {
             // The device learns which way its calls come (RFC 3327 §5.3).
             Ok(()) => message
                 .values(Name::Path)
                 .filter_map(|value| std::str::from_utf8(value).ok())
-                .fold(self.registered(now, id), |reply, value| reply.header(Name::Path, value)),
+                .fold(registered(turn, directory, id), |reply, value| reply.header(Name::Path, value)),
             Err(reply) => reply,
         };
-        let server = self.turn.endpoint.accept(now, flow, message);
+        let server = turn.endpoint.accept(now, flow, message);
         // The transaction was opened a line above and has no answer yet.
-        let _ = self.turn.endpoint.reply(now, server, &reply, &mut self.turn.wire);
+        let _ = turn.endpoint.reply(now, server, &reply, &mut turn.wire);
+        is_new
     }
 
     fn register(
         &mut self,
-        now: Time,
+        turn: &mut Turn,
+        directory: &mut Directory,
         flow: Flow,
         message: &Message<'_>,
         id: ExtensionId,
+        is_new: &mut bool,
     ) -> Result<(), Reply> {
         if message.header(Name::Contact).is_some_and(|value| value == b"*") {
-            return self.unregister_all(message, id);
+            return unregister_all(turn, directory, message, id);
         }
         let wishes = self.wishes(message)?;
         let path = path(message)?;
-        self.check_order(message, id)?;
-        self.check_room(now, flow, &wishes, id)?;
+        check_order(directory, message, id)?;
+        check_room(turn.now, directory, flow, &wishes, id)?;
         for wish in &wishes {
-            self.bind(now, flow, message, id, wish, &path)?;
+            *is_new |= self.bind(turn, directory, flow, message, id, wish, &path)?;
         }
         Ok(())
     }
 
     fn wishes<'a>(&self, message: &Message<'a>) -> Result<Vec<Wish<'a>>, Reply> {
-        let terms = &self.config.terms;
+        let terms = &self.terms;
         let header_s = message.number(Name::Expires);
         let mut wishes = Vec::with_capacity(1);
         for value in message.values(Name::Contact).take(MAX_CONTACTS) {
@@ -97,49 +123,28 @@ impl Exchange {
         Ok(wishes)
     }
 
-    /// A REGISTER that comes after a later one of the same Call-ID changes nothing (RFC 3261 §10.3).
-    fn check_order(&self, message: &Message<'_>, id: ExtensionId) -> Result<(), Reply> {
-        let (call_id, cseq) = (message.call_id(), cseq(message));
-        if call_id.len() > MAX_CALL_ID_BYTES {
-            return Err(Reply::new(400).reason("Call-ID Too Long"));
-        }
-        let bindings = self.directory.get(id).map(|entry| &*entry.bindings).unwrap_or_default();
-        let old = bindings.iter().any(|binding| binding.call_id == call_id && binding.cseq >= cseq);
-        if old { Err(Reply::new(500).reason("CSeq Out Of Order")) } else { Ok(()) }
-    }
-
-    /// All of a REGISTER is done or nothing (RFC 3261 §10.3): whether there is room for what it brings,
-    /// where no device makes room for another.
-    fn check_room(&self, now: Time, flow: Flow, wishes: &[Wish<'_>], id: ExtensionId) -> Result<(), Reply> {
-        let Some(entry) = self.directory.get(id).filter(|_| wishes.len() > 1) else { return Ok(()) };
-        let Devices { most, replace_oldest } = entry.extension.devices;
-        let named =
-            |binding: &Binding| wishes.iter().any(|wish| is_same_contact(&binding.contact, wish.address.uri));
-        let stays = |binding: &Binding| binding.is_live(now) && binding.flow() != flow && !named(binding);
-        let others = entry.bindings.iter().filter(|binding| stays(binding)).count();
-        let wanted = others + wishes.iter().filter(|wish| wish.expires_s > 0).count();
-        let fits = wanted <= usize::from(most) || (replace_oldest && most > 0);
-        if fits { Ok(()) } else { Err(Reply::new(403).reason("Too Many Devices")) }
-    }
-
+    /// Does what one Contact wishes. Whether the device is new.
+    #[expect(clippy::too_many_arguments, reason = "what is lent, and the parts of a REGISTER")]
     fn bind(
         &mut self,
-        now: Time,
+        turn: &mut Turn,
+        directory: &mut Directory,
         flow: Flow,
         message: &Message<'_>,
         id: ExtensionId,
         wish: &Wish<'_>,
         path: &[String],
-    ) -> Result<(), Reply> {
-        let Some(entry) = self.directory.get_mut(id) else { return Err(Reply::new(403)) };
+    ) -> Result<bool, Reply> {
+        let (now, mut is_new) = (turn.now, false);
+        let Some(entry) = directory.get_mut(id) else { return Err(Reply::new(403)) };
         let known =
             entry.bindings.iter().position(|binding| is_same_contact(&binding.contact, wish.address.uri));
         if wish.expires_s == 0 {
             if let Some(at) = known {
                 let binding = entry.bindings.remove(at);
-                self.unbound(id, &binding, "removed");
+                unbound(turn, id, &binding, "removed");
             }
-            return Ok(());
+            return Ok(false);
         }
         let expires_at = now + Duration::from_secs(u64::from(wish.expires_s));
         let binding = match known.and_then(|at| entry.bindings.get_mut(at)) {
@@ -149,113 +154,155 @@ impl Exchange {
                 let binding = Arc::clone(binding);
                 if !was_reachable {
                     let (number, contact) = (binding.number.clone(), binding.contact.clone());
-                    self.turn.told.push(Output::Event(Event::Reachable { number, contact, reachable: true }));
-                    self.changed_lamps.insert(id);
+                    turn.told.push(Output::Event(Event::Reachable { number, contact, reachable: true }));
+                    turn.changed_lamps.insert(id);
                 }
                 binding
             }
             None => {
                 let binding = Arc::new(binding(now, flow, message, &entry.extension.number, wish, path));
-                self.make_room(now, id, flow)?;
-                let Some(entry) = self.directory.get_mut(id) else { return Err(Reply::new(403)) };
+                make_room(turn, directory, id, flow)?;
+                let Some(entry) = directory.get_mut(id) else { return Err(Reply::new(403)) };
                 entry.bindings.push(Arc::clone(&binding));
                 let number = binding.number.clone();
                 let (contact, source) = (binding.contact.clone(), binding.remote);
-                self.turn.told.push(Output::Event(Event::Registered { number, contact, source }));
-                self.changed_lamps.insert(id);
-                self.qualify_later(now, id);
+                turn.told.push(Output::Event(Event::Registered { number, contact, source }));
+                turn.changed_lamps.insert(id);
+                is_new = true;
                 binding
             }
         };
-        self.turn.told.push(Output::Store(Change::Binding(binding)));
-        self.expire_at(id, expires_at);
-        Ok(())
-    }
-
-    /// Frees a place for one more device, or refuses it.
-    fn make_room(&mut self, now: Time, id: ExtensionId, flow: Flow) -> Result<(), Reply> {
-        self.remove_expired(now, id);
-        let Some(entry) = self.directory.get_mut(id) else { return Err(Reply::new(403)) };
-        let Devices { most, replace_oldest } = entry.extension.devices;
-        if entry.bindings.len() < usize::from(most) {
-            return Ok(());
-        }
-        // A device that comes again from where it was has lost its memory, not gained a twin.
-        let same =
-            entry.bindings.iter().position(|binding| binding.flow() == flow && binding.path.is_empty());
-        let Some(at) = same.or((replace_oldest && most > 0).then_some(0)) else {
-            return Err(Reply::new(403).reason("Too Many Devices"));
-        };
-        let binding = entry.bindings.remove(at);
-        self.unbound(id, &binding, "replaced by another device");
-        Ok(())
-    }
-
-    /// `Contact: *` removes all, and only with `Expires: 0` (RFC 3261 §10.2.2).
-    fn unregister_all(&mut self, message: &Message<'_>, id: ExtensionId) -> Result<(), Reply> {
-        if message.number(Name::Expires) != Some(0) || message.values(Name::Contact).count() != 1 {
-            return Err(Reply::new(400).reason("Bad Contact"));
-        }
-        self.check_order(message, id)?;
-        let bindings = self.directory.get_mut(id).map(|entry| std::mem::take(&mut entry.bindings));
-        for binding in bindings.unwrap_or_default() {
-            self.unbound(id, &binding, "removed");
-        }
-        Ok(())
-    }
-
-    fn registered(&self, now: Time, id: ExtensionId) -> Reply {
-        let mut reply = Reply::new(200);
-        let bindings = self.directory.get(id).map(|entry| &*entry.bindings).unwrap_or_default();
-        for binding in bindings.iter().filter(|binding| binding.is_live(now)) {
-            let left_s = binding.expires_at_s - now.as_secs();
-            reply = reply.header(Name::Contact, format_args!("<{}>;expires={left_s}", binding.contact));
-        }
-        if let Some(newest) = bindings.iter().map(|binding| binding.expires_at_s).max() {
-            reply = reply.header(Name::Expires, newest.saturating_sub(now.as_secs()));
-        }
-        reply.header(Name::Server, &self.config.user_agent)
-    }
-
-    /// Removes the devices whose time has passed.
-    pub(super) fn remove_expired(&mut self, now: Time, id: ExtensionId) {
-        let Some(entry) = self.directory.get_mut(id) else { return };
-        let (live, over) = std::mem::take(&mut entry.bindings).into_iter().partition(|b| b.is_live(now));
-        entry.bindings = live;
-        let over: Vec<Arc<Binding>> = over;
-        for binding in over {
-            self.unbound(id, &binding, "expired");
-        }
+        turn.told.push(Output::Store(Change::Binding(binding)));
+        self.expire_at(turn, id, expires_at);
+        Ok(is_new)
     }
 
     /// The wake-up for the devices of an extension.
-    pub(super) fn on_expiry(&mut self, now: Time, id: ExtensionId) {
-        if let Some(entry) = self.directory.get_mut(id) {
-            entry.expiry_set = None;
-        }
-        self.remove_expired(now, id);
-        let bindings = self.directory.get(id).map(|entry| &*entry.bindings).unwrap_or_default();
+    pub(super) fn on_expiry(&mut self, turn: &mut Turn, directory: &mut Directory, id: ExtensionId) {
+        self.wakes.remove(&id);
+        remove_expired(turn, directory, id);
+        let bindings = directory.get(id).map(|entry| &*entry.bindings).unwrap_or_default();
         if let Some(next_s) = bindings.iter().map(|binding| binding.expires_at_s).min() {
-            self.expire_at(id, Time::from_secs(next_s));
+            self.expire_at(turn, id, Time::from_secs(next_s));
         }
     }
 
     /// Wakes up for an expiry, unless an earlier wake-up is under way: that one sets the next.
-    pub(super) fn expire_at(&mut self, id: ExtensionId, at: Time) {
-        let Some(entry) = self.directory.get_mut(id) else { return };
-        if entry.expiry_set.is_none_or(|set| set > at) {
-            entry.expiry_set = Some(at);
-            self.turn.alarms.insert((at, Alarm::Expiry(id)));
+    pub(super) fn expire_at(&mut self, turn: &mut Turn, id: ExtensionId, at: Time) {
+        if self.wakes.get(&id).is_none_or(|set| *set > at) {
+            self.wakes.insert(id, at);
+            turn.wake_at(at, Alarm::Expiry(id));
         }
     }
 
-    pub(super) fn unbound(&mut self, id: ExtensionId, binding: &Binding, reason: &'static str) {
-        let (number, contact) = (binding.number.clone(), binding.contact.clone());
-        let gone = Change::BindingRemoved { number: number.clone(), contact: contact.clone() };
-        self.turn.told.push(Output::Store(gone));
-        self.turn.told.push(Output::Event(Event::Unregistered { number, contact, reason }));
-        self.changed_lamps.insert(id);
+    /// An extension is gone.
+    pub(super) fn forget(&mut self, turn: &mut Turn, id: ExtensionId) {
+        if self.wakes.remove(&id).is_some() {
+            turn.alarms.retain(|(_, alarm)| *alarm != Alarm::Expiry(id));
+        }
     }
+}
+
+/// A REGISTER that comes after a later one of the same Call-ID changes nothing (RFC 3261 §10.3).
+fn check_order(directory: &Directory, message: &Message<'_>, id: ExtensionId) -> Result<(), Reply> {
+    let (call_id, cseq) = (message.call_id(), cseq(message));
+    if call_id.len() > MAX_CALL_ID_BYTES {
+        return Err(Reply::new(400).reason("Call-ID Too Long"));
+    }
+    let bindings = directory.get(id).map(|entry| &*entry.bindings).unwrap_or_default();
+    let old = bindings.iter().any(|binding| binding.call_id == call_id && binding.cseq >= cseq);
+    if old { Err(Reply::new(500).reason("CSeq Out Of Order")) } else { Ok(()) }
+}
+
+/// All of a REGISTER is done or nothing (RFC 3261 §10.3): whether there is room for what it brings,
+/// where no device makes room for another.
+fn check_room(
+    now: Time,
+    directory: &Directory,
+    flow: Flow,
+    wishes: &[Wish<'_>],
+    id: ExtensionId,
+) -> Result<(), Reply> {
+    let Some(entry) = directory.get(id).filter(|_| wishes.len() > 1) else { return Ok(()) };
+    let Devices { most, replace_oldest } = entry.extension.devices;
+    let named =
+        |binding: &Binding| wishes.iter().any(|wish| is_same_contact(&binding.contact, wish.address.uri));
+    let stays = |binding: &Binding| binding.is_live(now) && binding.flow() != flow && !named(binding);
+    let others = entry.bindings.iter().filter(|binding| stays(binding)).count();
+    let wanted = others + wishes.iter().filter(|wish| wish.expires_s > 0).count();
+    let fits = wanted <= usize::from(most) || (replace_oldest && most > 0);
+    if fits { Ok(()) } else { Err(Reply::new(403).reason("Too Many Devices")) }
+}
+
+/// Frees a place for one more device, or refuses it.
+fn make_room(turn: &mut Turn, directory: &mut Directory, id: ExtensionId, flow: Flow) -> Result<(), Reply> {
+    remove_expired(turn, directory, id);
+    let Some(entry) = directory.get_mut(id) else { return Err(Reply::new(403)) };
+    let Devices { most, replace_oldest } = entry.extension.devices;
+    if entry.bindings.len() < usize::from(most) {
+        return Ok(());
+    }
+    // A device that comes again from where it was has lost its memory, not gained a twin.
+    let same =
+        entry.bindings.iter().position(|binding| binding.flow() == flow && binding.path.is_empty());
+    let Some(at) = same.or((replace_oldest && most > 0).then_some(0)) else {
+        return Err(Reply::new(403).reason("Too Many Devices"));
+    };
+    let binding = entry.bindings.remove(at);
+    unbound(turn, id, &binding, "replaced by another device");
+    Ok(())
+}
+
+/// `Contact: *` removes all, and only with `Expires: 0` (RFC 3261 §10.2.2).
+fn unregister_all(
+    turn: &mut Turn,
+    directory: &mut Directory,
+    message: &Message<'_>,
+    id: ExtensionId,
+) -> Result<(), Reply> {
+    if message.number(Name::Expires) != Some(0) || message.values(Name::Contact).count() != 1 {
+        return Err(Reply::new(400).reason("Bad Contact"));
+    }
+    check_order(directory, message, id)?;
+    let bindings = directory.get_mut(id).map(|entry| std::mem::take(&mut entry.bindings));
+    for binding in bindings.unwrap_or_default() {
+        unbound(turn, id, &binding, "removed");
+    }
+    Ok(())
+}
+
+fn registered(turn: &Turn, directory: &Directory, id: ExtensionId) -> Reply {
+    let now = turn.now;
+    let mut reply = Reply::new(200);
+    let bindings = directory.get(id).map(|entry| &*entry.bindings).unwrap_or_default();
+    for binding in bindings.iter().filter(|binding| binding.is_live(now)) {
+        let left_s = binding.expires_at_s - now.as_secs();
+        reply = reply.header(Name::Contact, format_args!("<{}>;expires={left_s}", binding.contact));
+    }
+    if let Some(newest) = bindings.iter().map(|binding| binding.expires_at_s).max() {
+        reply = reply.header(Name::Expires, newest.saturating_sub(now.as_secs()));
+    }
+    reply.header(Name::Server, &turn.product)
+}
+
+/// Removes the devices whose time has passed.
+fn remove_expired(turn: &mut Turn, directory: &mut Directory, id: ExtensionId) {
+    let now = turn.now;
+    let Some(entry) = directory.get_mut(id) else { return };
+    let (live, over) = std::mem::take(&mut entry.bindings).into_iter().partition(|b| b.is_live(now));
+    entry.bindings = live;
+    let over: Vec<Arc<Binding>> = over;
+    for binding in over {
+        unbound(turn, id, &binding, "expired");
+    }
+}
+
+pub(super) fn unbound(turn: &mut Turn, id: ExtensionId, binding: &Binding, reason: &'static str) {
+    let (number, contact) = (binding.number.clone(), binding.contact.clone());
+    let gone = Change::BindingRemoved { number: number.clone(), contact: contact.clone() };
+    turn.told.push(Output::Store(gone));
+    turn.told.push(Output::Event(Event::Unregistered { number, contact, reason }));
+    turn.changed_lamps.insert(id);
 }
 
 /// Whether two Contacts are one (RFC 3261 §10.3 step 7): user compared unescaped, host whatever its letters,

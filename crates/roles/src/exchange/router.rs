@@ -4,7 +4,8 @@ use proto::sip::uri::{Uri, unescape};
 use serde::{Deserialize, Serialize};
 
 use super::Exchange;
-use super::directory::ExtensionId;
+use super::directory::Directory;
+use super::ids::ExtensionId;
 
 /// What is dialled for features.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -112,30 +113,41 @@ pub(super) enum ForwardKind {
 }
 
 impl Exchange {
-    /// Whom a URI means. Every host counts as ours: phones write domains, addresses and names of
-    /// proxies there, and this exchange serves no other domain.
+    /// Whom a URI means.
     pub(super) fn route(&self, uri: &str) -> Route {
-        let Some(uri) = Uri::parse(uri) else { return Route::Nobody };
-        self.route_user(&unescape(uri.user))
+        route(&self.directory, &self.config.codes, uri)
     }
 
+    /// Whom a number means.
     pub(super) fn route_user(&self, user: &str) -> Route {
-        if let Some(id) = self.directory.find(user) {
-            let is_place = self.directory.get(id).is_some_and(|entry| entry.is_place);
+        route_user(&self.directory, &self.config.codes, user)
+    }
+}
+
+/// Whom a URI means. Every host counts as ours: phones write domains, addresses and names of
+/// proxies there, and this exchange serves no other domain.
+pub(super) fn route(directory: &Directory, codes: &Codes, uri: &str) -> Route {
+    let Some(uri) = Uri::parse(uri) else { return Route::Nobody };
+    route_user(directory, codes, &unescape(uri.user))
+}
+
+/// Whom a number means.
+pub(super) fn route_user(directory: &Directory, codes: &Codes, user: &str) -> Route {
+        if let Some(id) = directory.find(user) {
+            let is_place = directory.get(id).is_some_and(|entry| entry.is_place);
             return if is_place { Route::Place(id) } else { Route::Extension(id) };
         }
-        let codes = &self.config.codes;
         let argument = |code: &str| user.strip_prefix(code).filter(|_| !code.is_empty());
         let person = |number: &str| {
-            let id = self.directory.find(number)?;
-            self.directory.get(id).filter(|entry| !entry.is_place).map(|_| id)
+            let id = directory.find(number)?;
+            directory.get(id).filter(|entry| !entry.is_place).map(|_| id)
         };
         if let Some(id) = argument(&codes.pickup).and_then(person) {
             return Route::Pickup(id);
         }
         let place = |number: &str| {
-            let id = self.directory.find(number)?;
-            self.directory.get(id).filter(|entry| entry.is_place).map(|_| id)
+            let id = directory.find(number)?;
+            directory.get(id).filter(|entry| entry.is_place).map(|_| id)
         };
         if let Some(id) = argument(&codes.park).and_then(place) {
             return Route::Park(Some(id));
@@ -162,5 +174,4 @@ impl Exchange {
             _ if argument(&codes.test_tone) == Some("") => Route::TestTone,
             _ => Route::Nobody,
         }
-    }
 }

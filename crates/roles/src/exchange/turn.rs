@@ -7,7 +7,8 @@ use proto::sip::endpoint::ServerId;
 use proto::sip::{Endpoint, Flow, Message, Name, Reply, Transmit};
 use proto::{Rng, Time};
 
-use super::{Alarm, Change, Event, Out, Output, Owner};
+use super::{Change, Event, Out, Output};
+use super::ids::{Alarm, ExtensionId, Owner};
 
 /// Lent to whoever owns a part of the exchange's state. Nothing here is about one part alone.
 #[derive(Debug)]
@@ -22,6 +23,10 @@ pub(super) struct Turn {
     pub(super) told: Vec<Out>,
     /// What is waited for.
     pub(super) alarms: BTreeSet<(Time, Alarm)>,
+    /// Extensions whose watchers are told at the end of the turn.
+    pub(super) changed_lamps: BTreeSet<ExtensionId>,
+    /// Extensions whose count of messages is told at the end of the turn.
+    pub(super) changed_messages: BTreeSet<ExtensionId>,
     /// What the exchange calls itself.
     pub(super) product: String,
 }
@@ -35,6 +40,8 @@ impl Turn {
             wire: Vec::new(),
             told: Vec::new(),
             alarms: BTreeSet::new(),
+            changed_lamps: BTreeSet::new(),
+            changed_messages: BTreeSet::new(),
             product: product.to_owned(),
         }
     }

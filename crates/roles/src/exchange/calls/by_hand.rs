@@ -5,38 +5,43 @@ use std::sync::Arc;
 use proto::Time;
 use proto::sdp::{Local, OfferAnswer};
 
-use super::{CallId, LegId, Transfer};
-use crate::exchange::command::{Answer, Party};
-use crate::exchange::directory::{Binding, ExtensionId};
+use super::{CallId, LegId, Party, Switchboard, Transfer};
+use crate::exchange::directory::Binding;
+use crate::exchange::ids::ExtensionId;
 use crate::exchange::router::Route;
-use crate::exchange::{Event, Exchange, Output};
+use crate::exchange::{Event, Output};
 
-impl Exchange {
+impl Switchboard<'_> {
     /// Rings the devices of `from`; whoever answers there is connected to `to` (RFC 3725 §4.4, with the
     /// relay's own address as the first offer, so that no device has to wait with an open answer).
-    pub(in crate::exchange) fn originate(&mut self, now: Time, from: &str, to: &str) -> Answer {
+    pub(in crate::exchange) fn originate(
+        &mut self,
+        now: Time,
+        from: &str,
+        to: &str,
+    ) -> Result<u64, String> {
         let Some(caller) = self.directory.find(from) else {
-            return Answer::Refused(format!("there is no extension {from}"));
+            return Err(format!("there is no extension {from}"));
         };
         if !matches!(self.route_user(to), Route::Extension(_)) {
-            return Answer::Refused(format!("there is no extension {to}"));
+            return Err(format!("there is no extension {to}"));
         }
         let is_off = |number: &str| {
             let entry = self.directory.find(number).and_then(|id| self.directory.get(id));
             entry.is_some_and(|entry| !entry.extension.enabled)
         };
         if let Some(number) = [from, to].into_iter().find(|number| is_off(number)) {
-            return Answer::Refused(format!("extension {number} is switched off"));
+            return Err(format!("extension {number} is switched off"));
         }
         let devices = self.devices_of(now, caller);
         if devices.is_empty() {
-            return Answer::Refused(format!("no device of {from} is registered and answers"));
+            return Err(format!("no device of {from} is registered and answers"));
         }
         if self.calls.bridges.len() >= self.config.max_calls {
-            return Answer::Refused("the exchange has all the calls that it may have".to_owned());
+            return Err("the exchange has all the calls that it may have".to_owned());
         }
         let Some(call) = self.open_bridge(now, caller, to, Vec::new()) else {
-            return Answer::Refused("the media relay has no room".to_owned());
+            return Err("the media relay has no room".to_owned());
         };
         let display = self.directory.find(to).map(|id| self.peer_of(id).display).unwrap_or_default();
         if let Some(bridge) = self.calls.bridges.get_mut(&call) {
@@ -48,7 +53,7 @@ impl Exchange {
         }
         self.turn.told.extend(self.calls.view(call).map(|view| Output::Event(Event::CallStarted(view))));
         self.ring_devices(now, call, caller, &devices);
-        Answer::Started(call.0)
+        Ok(call.0)
     }
 
     /// The devices of an extension that can be rung.
@@ -76,28 +81,34 @@ impl Exchange {
 
     /// Leads one party of an answered call to another number; the other party is hung up once the
     /// target has answered.
-    pub(in crate::exchange) fn transfer(&mut self, now: Time, call: u64, party: Party, to: &str) -> Answer {
+    pub(in crate::exchange) fn transfer(
+        &mut self,
+        now: Time,
+        call: u64,
+        party: Party,
+        to: &str,
+    ) -> Result<u64, String> {
         let legs = self.calls.find_call(call).and_then(|id| {
             let bridge = self.calls.bridges.get(&id)?;
             bridge.answered_at?;
             Some((bridge.a?, *bridge.b.first()?))
         });
         let Some((a, b)) = legs else {
-            return Answer::Refused(format!("there is no answered call {call}"));
+            return Err(format!("there is no answered call {call}"));
         };
         let Route::Extension(target) = self.route_user(to) else {
-            return Answer::Refused(format!("there is no extension {to}"));
+            return Err(format!("there is no extension {to}"));
         };
         let (transferee, transferor) = if party == Party::Caller { (a, b) } else { (b, a) };
         let pending = self.calls.legs.get(&transferor).and_then(|leg| leg.transfers);
         if pending.is_some_and(|other| self.calls.bridges.contains_key(&other)) {
-            return Answer::Refused(format!("call {call} is being transferred already"));
+            return Err(format!("call {call} is being transferred already"));
         }
         let transfer = Transfer { transferor, transferee, by_hand: true };
         let Some(new) = self.open_transfer(now, transfer, target, Vec::new()) else {
-            return Answer::Refused("the media relay has no room".to_owned());
+            return Err("the media relay has no room".to_owned());
         };
         self.ring(now, new, target);
-        Answer::Started(new.0)
+        Ok(new.0)
     }
 }

@@ -5,10 +5,10 @@ use proto::sip::Reply;
 use proto::sip::usage::call::Event as CallEvent;
 
 use super::keys::Half;
-use super::{CallId, LegId};
-use crate::exchange::{Event, Exchange, Output};
+use super::{CallId, LegId, Switchboard};
+use crate::exchange::{Event, Output};
 
-impl Exchange {
+impl Switchboard<'_> {
     pub(super) fn on_leg_event(&mut self, now: Time, id: LegId, event: CallEvent) {
         let Some(call) = self.calls.legs.get(&id).and_then(|leg| leg.call) else {
             return self.on_leftover_event(now, id, event);
@@ -54,7 +54,7 @@ impl Exchange {
     fn on_progress(&mut self, now: Time, call: CallId, id: LegId, status: u16, sdp: Option<Vec<u8>>) {
         if let Some(leg) = self.calls.legs.get_mut(&id) {
             leg.ringing = true;
-            self.changed_lamps.extend(leg.extension);
+            self.turn.changed_lamps.extend(leg.extension);
         }
         let (status, sdp) = self.early_media(call, id, status, sdp);
         let Some(bridge) = self.calls.bridges.get(&call) else { return };
@@ -64,7 +64,7 @@ impl Exchange {
             let reliable = sdp.is_some();
             self.ask_leg(now, a, |call, ctx| call.progress(ctx, status, sdp, reliable));
             let extension = self.calls.legs.get(&a).and_then(|leg| leg.extension);
-            self.changed_lamps.extend(extension);
+            self.turn.changed_lamps.extend(extension);
         }
     }
 
@@ -155,7 +155,7 @@ impl Exchange {
     pub(super) fn lamps_of_call(&mut self, call: CallId) {
         let Some(bridge) = self.calls.bridges.get(&call) else { return };
         let legs = bridge.a.iter().chain(&bridge.b).filter_map(|leg| self.calls.legs.get(leg));
-        self.changed_lamps.extend(legs.filter_map(|leg| leg.extension));
+        self.turn.changed_lamps.extend(legs.filter_map(|leg| leg.extension));
     }
 
     /// The ACK came; with the answer, where the caller had asked for an offer.

@@ -6,12 +6,13 @@ use proto::sdp::Description;
 use proto::sip::{Name, Reply};
 
 use super::keys::Half;
-use super::{CallId, LegId, Service};
-use crate::exchange::directory::{Entry, Extension, ExtensionId};
+use super::{CallId, LegId, Service, Switchboard};
+use crate::exchange::directory::{Entry, Extension};
+use crate::exchange::ids::ExtensionId;
 use crate::exchange::router::{ForwardKind, Route};
-use crate::exchange::{Change, Exchange, Output};
+use crate::exchange::{Change, Output};
 
-impl Exchange {
+impl Switchboard<'_> {
     /// A code was dialled, or nothing that anybody knows.
     pub(super) fn on_feature(&mut self, now: Time, leg: LegId, caller: ExtensionId, route: Route) {
         match route {
@@ -63,7 +64,7 @@ impl Exchange {
             return self.refuse_leg(now, leg, Reply::new(403));
         }
         let Some(entry) = self.directory.get(callee) else { return };
-        if !entry.legs.is_empty() {
+        if !self.calls.legs_of(callee).is_empty() {
             return self.refuse_leg(now, leg, Reply::new(486));
         }
         let (number, host) = (entry.extension.number.clone(), self.config.relay.address);
@@ -115,7 +116,7 @@ impl Exchange {
     }
 
     fn on_call_return(&mut self, now: Time, leg: LegId, caller: ExtensionId) {
-        let last = self.directory.get(caller).and_then(|entry| entry.last_caller.clone());
+        let last = self.calls.last_callers.get(&caller).cloned();
         let target = last.and_then(|number| self.directory.find(&number));
         let Some(target) = target else { return self.refuse_leg(now, leg, Reply::new(404)) };
         let number = self.directory.number(target);
@@ -148,7 +149,7 @@ impl Exchange {
 
     /// The call that rings longest at an extension.
     fn ringing_call(&self, extension: ExtensionId) -> Option<CallId> {
-        let legs = self.directory.get(extension)?.legs.iter().filter_map(|id| self.calls.legs.get(id));
+        let legs = self.calls.legs_of(extension).iter().filter_map(|id| self.calls.legs.get(id));
         let waiting = legs.filter(|leg| leg.machine.is_caller()).filter_map(|leg| leg.call);
         waiting
             .filter(|call| {

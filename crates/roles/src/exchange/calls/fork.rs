@@ -10,10 +10,11 @@ use proto::sip::usage::call::Invitation;
 use proto::sip::{Flow, Message, Reply, body};
 
 use super::keys::{Half, is_acceptable};
-use super::{Bridge, CallId, LegId, Peer};
-use crate::exchange::directory::{Binding, ExtensionId};
+use super::{Bridge, CallId, LegId, Peer, Switchboard};
+use crate::exchange::directory::Binding;
+use crate::exchange::ids::{Alarm, ExtensionId};
 use crate::exchange::router::Route;
-use crate::exchange::{Alarm, Event, Exchange, Output};
+use crate::exchange::{Event, Output};
 
 /// How often a call may be led elsewhere.
 const MAX_FORWARDS: usize = 5;
@@ -31,7 +32,7 @@ const PASSED_ON: [Name; 6] =
 const ANSWERING_WORDS: [&str; 8] =
     ["answer", "auto", "intercom", "handsfree", "speaker", "paging", "delay0", "pushtotalk"];
 
-impl Exchange {
+impl Switchboard<'_> {
     /// An INVITE of an extension whose password was right.
     pub(in crate::exchange) fn on_invite(
         &mut self,
@@ -41,7 +42,7 @@ impl Exchange {
         caller: ExtensionId,
     ) {
         if let Some(reply) = self.unacceptable(message, caller) {
-            return self.answer(now, flow, message, reply);
+            return self.turn.answer(flow, message, reply);
         }
         let Some(leg) = self.incoming_leg(now, flow, message, caller) else { return };
         let too_short = self.calls.legs.get(&leg).is_some_and(|l| l.machine.session_too_small(MIN_SE_S));
@@ -89,7 +90,7 @@ impl Exchange {
         if self.calls.caused_by(caller) >= most_legs {
             return Some(Reply::new(503).header(Name::RetryAfter, 5));
         }
-        let full = entry.legs.len() >= usize::from(entry.extension.max_calls);
+        let full = self.calls.legs_of(caller).len() >= usize::from(entry.extension.max_calls);
         full.then(|| Reply::new(486).reason("Too Many Calls"))
     }
 
@@ -169,7 +170,7 @@ impl Exchange {
     pub(super) fn ring(&mut self, now: Time, call: CallId, callee: ExtensionId) {
         let bridge = self.calls.bridges.get(&call);
         let hidden = bridge.is_some_and(|bridge| self.calls.hides_caller(bridge));
-        let (Some(bridge), Some(entry)) = (self.calls.bridges.get_mut(&call), self.directory.get_mut(callee))
+        let (Some(bridge), Some(entry)) = (self.calls.bridges.get_mut(&call), self.directory.get(callee))
         else {
             return;
         };
@@ -177,9 +178,9 @@ impl Exchange {
         bridge.visited.push(extension.number.clone());
         bridge.callee = Peer { number: extension.number.clone(), display: extension.display.clone() };
         let caller = bridge.caller.number.clone();
-        entry.last_caller = Some(caller.clone()).filter(|_| !hidden);
+        self.calls.note_caller(callee, Some(caller.clone()).filter(|_| !hidden));
         let forward = extension.forward.clone();
-        let others = self.calls.others_of(&entry.legs, call);
+        let others = self.calls.others_of(callee, call);
         let busy = !others.is_empty();
         // One caller leaves room for others: half of the calls may ring for him.
         let most = usize::from(extension.max_calls);

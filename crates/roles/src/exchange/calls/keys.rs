@@ -11,9 +11,9 @@ use proto::rtp::Format;
 use proto::rtp::srtp::{MasterKey, Suite as RtpSuite};
 use proto::sdp::{AgreedSrtp, Crypto, Description, Media, SrtpKey, Suite};
 
-use super::CallId;
+use super::{CallId, Switchboard};
 use crate::exchange::directory::Encryption;
-use crate::exchange::{Exchange, Output};
+use crate::exchange::Output;
 use crate::relay::{RelayCommand, Side};
 
 /// Which half of a negotiation a description is (RFC 3264).
@@ -161,7 +161,7 @@ impl SideMedia {
     }
 }
 
-impl Exchange {
+impl Switchboard<'_> {
     /// Tells the relay what has become known of both sides.
     pub(super) fn point_relay(&mut self, call: CallId) {
         let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };

@@ -9,10 +9,10 @@ use proto::sip::usage::call::{Call, Event as CallEvent, Invitation};
 use proto::sip::usage::{Context, Identity};
 use proto::sip::{Flow, Message, Name, Reply, Target, Transport};
 
-use super::{ANONYMOUS_URI, CallId, Leg, LegId};
-use crate::exchange::abilities::unsupported;
-use crate::exchange::directory::{Binding, ExtensionId};
-use crate::exchange::{ALLOW, Alarm, Exchange, Owner, SUPPORTED};
+use super::{ANONYMOUS_URI, CallId, Leg, LegId, Switchboard};
+use crate::exchange::directory::Binding;
+use crate::exchange::ids::{Alarm, ExtensionId, Owner};
+use crate::exchange::{ALLOW, SUPPORTED};
 use crate::relay::Side;
 
 /// Where we offer nothing: an offer that came reliably would have to be answered in the PRACK (RFC 3262
@@ -21,7 +21,7 @@ const SUPPORTED_WITHOUT_OFFER: &str = "replaces, timer";
 /// The digits of our tags.
 const TAG_DIGITS: usize = 16;
 
-impl Exchange {
+impl Switchboard<'_> {
     /// Who we are towards one device, as `number`.
     fn identity(&self, flow: Flow, number: &str) -> Identity {
         let transport = match flow.transport {
@@ -51,7 +51,7 @@ impl Exchange {
         let tag = self.turn.rng.hex(TAG_DIGITS);
         let target = Target { transport: flow.transport, remote: flow.remote, name: None };
         let Some(mut machine) = Call::incoming(server, message, tag.clone(), target.clone()) else {
-            self.reply(now, server, Reply::new(400));
+            self.turn.reply(server, Reply::new(400));
             return None;
         };
         machine.pin_to(target);
@@ -170,10 +170,10 @@ impl Exchange {
             *self.calls.caused.entry(cause).or_default() += 1;
         }
         self.calls.recount(id);
-        if let Some(entry) = extension.and_then(|extension| self.directory.get_mut(extension)) {
-            entry.legs.push(id);
+        if let Some(extension) = extension {
+            self.calls.by_extension.entry(extension).or_default().push(id);
         }
-        self.changed_lamps.extend(extension);
+        self.turn.changed_lamps.extend(extension);
     }
 
     /// Lets a leg do something, and acts upon what comes of it.
@@ -247,17 +247,22 @@ impl Exchange {
         if let Some(invite) = leg.invite {
             self.calls.invites.remove(&invite);
         }
-        if let Some(entry) = leg.extension.and_then(|extension| self.directory.get_mut(extension)) {
-            entry.legs.retain(|other| *other != id);
+        if let Some(extension) = leg.extension
+            && let Some(legs) = self.calls.by_extension.get_mut(&extension)
+        {
+            legs.retain(|other| *other != id);
+            if legs.is_empty() {
+                self.calls.by_extension.remove(&extension);
+            }
         }
-        self.changed_lamps.extend(leg.extension);
+        self.turn.changed_lamps.extend(leg.extension);
     }
 
     /// The leg no longer belongs to a call.
     pub(super) fn let_go(&mut self, id: LegId) {
         if let Some(leg) = self.calls.legs.get_mut(&id) {
             leg.call = None;
-            self.changed_lamps.extend(leg.extension);
+            self.turn.changed_lamps.extend(leg.extension);
         }
         self.settle(id);
     }
@@ -267,58 +272,8 @@ impl Exchange {
         self.ask_leg(now, id, |call, ctx| call.hang_up(ctx, reason));
     }
 
-    /// A request in the dialog of a leg: from where the leg is, or by whoever knows its password.
-    pub(in crate::exchange) fn on_leg_request(
-        &mut self,
-        now: Time,
-        id: LegId,
-        flow: Flow,
-        message: &Message<'_>,
-    ) {
-        let Some(leg) = self.calls.legs.get(&id) else { return };
-        if !leg.machine.owns_request(message) {
-            self.turn_away(now, flow, message, Reply::new(481));
-            return;
-        }
-        if !same_flow(leg.flow, flow) && !self.follow(now, id, flow, message) {
-            return;
-        }
-        if let Some(leg) = self.calls.legs.get_mut(&id).filter(|leg| leg.flow != flow) {
-            // A device that has opened its connection anew: what it is told goes there too.
-            leg.flow = flow;
-            leg.machine.pin_to(Target { transport: flow.transport, remote: flow.remote, name: None });
-        }
-        let extension = self.calls.legs.get(&id).and_then(|leg| leg.extension);
-        if let Some(extension) = extension {
-            // Whatever it holds, what stands can be ended.
-            let _ = self.turn.endpoint.charge(extension.number());
-        }
-        if let Some(reply) = unsupported(message) {
-            return self.answer(now, flow, message, reply);
-        }
-        let server = self.turn.endpoint.accept(now, flow, message);
-        self.with_leg(now, id, |call, ctx| call.on_request(ctx, server, message));
-        if self.calls.legs.get(&id).is_some_and(|leg| leg.machine.is_reinvited_by(server)) {
-            self.remember_invite(id, server);
-        }
-    }
-
-    /// A device speaks from another address: it must prove who it is, then the leg follows it.
-    fn follow(&mut self, now: Time, id: LegId, flow: Flow, message: &Message<'_>) -> bool {
-        let source = proto::sip::digest::Presented::by(message, flow.remote.ip(), self.realm());
-        let expected = self.calls.legs.get(&id).and_then(|leg| leg.extension);
-        if source.header.is_none() || expected.is_none() {
-            return self.authenticate(now, flow, message).is_some() && expected.is_none();
-        }
-        let proven = self.authenticate(now, flow, message) == expected;
-        if let Some(leg) = self.calls.legs.get_mut(&id).filter(|_| proven) {
-            leg.flow = flow;
-            leg.machine.pin_to(Target { transport: flow.transport, remote: flow.remote, name: None });
-        }
-        proven
-    }
-
-    fn remember_invite(&mut self, id: LegId, server: ServerId) {
+    /// A re-INVITE that its device may cancel.
+    pub(super) fn remember_invite(&mut self, id: LegId, server: ServerId) {
         let Some(leg) = self.calls.legs.get_mut(&id) else { return };
         if let Some(old) = leg.invite.replace(server) {
             self.calls.invites.remove(&old);

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use proto::sdp::{Codec, Description};
 
 use super::keys::Half;
-use super::{CallId, LegId};
+use super::{CallId, LegId, Switchboard};
 use crate::exchange::ports::Place;
-use crate::exchange::{Exchange, Output};
+use crate::exchange::Output;
 use crate::relay::{RelayCommand, Side, Sound, Speech};
 
 /// What a description is to the one who says it, and to the one who is told.
@@ -15,7 +15,7 @@ type Halves = (Half, Half);
 /// How a description is led to the relay.
 type Redirect = fn(&mut Description, usize, SocketAddr);
 
-impl Exchange {
+impl Switchboard<'_> {
     /// Takes what a leg says of its media, tells the relay, and returns what the other side is told.
     /// What cannot be read, or speaks of no audio, passes as it is.
     pub(super) fn relayed(&mut self, call: CallId, from: LegId, sdp: &[u8], halves: Halves) -> Vec<u8> {
@@ -67,7 +67,7 @@ impl Exchange {
             leg.side = side;
             leg.remote_sdp = sdp.to_vec();
             if std::mem::replace(&mut leg.holds, holds) != holds {
-                self.changed_lamps.extend(leg.extension);
+                self.turn.changed_lamps.extend(leg.extension);
             }
         }
         self.open_relay(call);

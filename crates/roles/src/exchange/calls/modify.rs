@@ -5,10 +5,9 @@ use proto::Time;
 use proto::sip::Reply;
 
 use super::keys::Half;
-use super::{CallId, LegId};
-use crate::exchange::Exchange;
+use super::{CallId, LegId, Switchboard};
 
-impl Exchange {
+impl Switchboard<'_> {
     /// One side wants a change: the other is asked.
     pub(super) fn on_offered(&mut self, now: Time, call: CallId, id: LegId, sdp: Option<Vec<u8>>) {
         if self.calls.legs.get(&id).is_some_and(|leg| leg.station.is_some()) {
@@ -105,7 +104,7 @@ impl Exchange {
         let told = self.relayed_opt(call, id, sdp, halves);
         self.set_music(call);
         let Some(leg) = self.calls.legs.get_mut(&id) else { return };
-        self.changed_lamps.extend(leg.extension);
+        self.turn.changed_lamps.extend(leg.extension);
         if let Some(asker) = leg.asked_by.take() {
             if let Some(asker) = self.calls.legs.get_mut(&asker) {
                 asker.said_before = None;

@@ -10,15 +10,15 @@ use proto::sdp::{Codec, Description, Local, OfferAnswer, SrtpPolicy};
 use proto::sip::Reply;
 
 use super::keys::{Half, SideMedia, fresh, was_secure};
-use super::{CallId, LegId, Service};
-use crate::exchange::directory::ExtensionId;
-use crate::exchange::{Alarm, Event, Exchange, Output};
+use super::{CallId, LegId, Service, Switchboard};
+use crate::exchange::ids::{Alarm, ExtensionId};
+use crate::exchange::{Event, Output};
 use crate::relay::{RelayCommand, Side, Sound, Speech};
 
 /// How long a confirmation sounds, in milliseconds.
 const CONFIRMATION_MS: u64 = 1_500;
 
-impl Exchange {
+impl Switchboard<'_> {
     /// Answers an incoming leg in person. `false` where no codec is common to both: then the leg
     /// still waits for an answer.
     pub(super) fn serve(
@@ -68,7 +68,7 @@ impl Exchange {
         }
         if let Service::Parked { place, .. } = service {
             self.calls.parked.insert(place, call);
-            self.changed_lamps.insert(place);
+            self.turn.changed_lamps.insert(place);
         }
         if let Some(bridge) = self.calls.bridges.get_mut(&call) {
             bridge.service = Some(service);
@@ -81,7 +81,7 @@ impl Exchange {
         let leg = bridge.a?;
         if let Some(Service::Parked { place, .. }) = bridge.service.take() {
             self.calls.parked.remove(&place);
-            self.changed_lamps.insert(place);
+            self.turn.changed_lamps.insert(place);
         }
         let relay = bridge.place.relay;
         bridge.sides.iter_mut().for_each(SideMedia::forget_told);

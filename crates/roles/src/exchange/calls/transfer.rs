@@ -16,15 +16,14 @@ use proto::sip::usage::call::Refer;
 
 use super::fork::is_about_session;
 use super::keys::{Half, SideMedia};
-use super::{CallId, LegId, Rejoin, Transfer};
-use crate::exchange::directory::ExtensionId;
+use super::{CallId, LegId, Rejoin, Transfer, Switchboard};
+use crate::exchange::ids::{Alarm, ExtensionId};
 use crate::exchange::router::Route;
-use crate::exchange::{Alarm, Exchange};
 
 /// How long a transferor may keep its leg once its call has gone, in seconds.
 const LEFTOVER_S: u64 = 5;
 
-impl Exchange {
+impl Switchboard<'_> {
     /// One side asks to be replaced by somebody else.
     pub(super) fn on_refer(&mut self, now: Time, id: LegId, refer: &Refer) {
         let Some(transferee) = self.calls.peer(id) else {
