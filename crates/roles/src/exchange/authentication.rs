@@ -17,8 +17,8 @@ use proto::{Rng, Time};
 use super::budget::Budget;
 use super::calls::ANONYMOUS_URI;
 use super::directory::{Directory, Nearness};
-use super::ids::{Alarm, ExtensionId};
 use super::gate::{self, Gate, Look, Patience};
+use super::ids::{Alarm, ExtensionId};
 use super::turn::Turn;
 use super::{Config, Event, Exchange, Output};
 

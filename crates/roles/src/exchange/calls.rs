@@ -30,8 +30,8 @@ use proto::sip::{Flow, Message, Reply};
 use serde::{Deserialize, Serialize};
 
 use self::keys::SideMedia;
-use super::ids::{Alarm, CallId, ExtensionId, LegId};
 use super::directory::Directory;
+use super::ids::{Alarm, CallId, ExtensionId, LegId};
 use super::ports::{Place, Ports};
 use super::records::{CallRecord, Records};
 use super::router::{self, Route};

@@ -8,9 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::blocks::Blocked;
 use super::calls::{CallView, Party};
-use super::directory::{
-    Binding, Devices, Encryption, Entry, Extension, Forward, Intercom, Messages,
-};
+use super::directory::{Binding, Devices, Encryption, Entry, Extension, Forward, Intercom, Messages};
 use super::edit::Edit;
 use super::figures::Figures;
 use super::gate::Ban;

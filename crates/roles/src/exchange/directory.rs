@@ -385,11 +385,7 @@ impl Directory {
             return id;
         }
         let id = ExtensionId(self.entries.len() as u32);
-        self.entries.push(Some(Entry {
-            extension,
-            bindings: Vec::new(),
-            is_place: false,
-        }));
+        self.entries.push(Some(Entry { extension, bindings: Vec::new(), is_place: false }));
         self.by_number.insert(number, id);
         self.by_username.insert(username, id);
         id

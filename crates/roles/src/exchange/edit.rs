@@ -82,7 +82,12 @@ impl Edit {
     ///
     /// # Errors
     /// It is new and has none, or the password can be guessed; in words.
-    pub(super) fn make(self, known: Option<Extension>, number: &str, realm: &str) -> Result<Extension, String> {
+    pub(super) fn make(
+        self,
+        known: Option<Extension>,
+        number: &str,
+        realm: &str,
+    ) -> Result<Extension, String> {
         let mut extension = match (known, &self.password) {
             (Some(known), _) => known,
             (None, Some(password)) => Extension::new(number, realm, &password.0),

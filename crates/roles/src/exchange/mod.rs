@@ -7,6 +7,10 @@
 //!                                 └► lamps                who watches whom
 //! ```
 //!
+//! Each part owns its state and is lent the [`Turn`]: time, chance, the transactions, what is sent, told and
+//! waited for. Calls and lamps, which need several neighbours, are lent them together ([`Switchboard`],
+//! [`LampBoard`]).
+//!
 //! It is a back-to-back user agent: every leg is a dialog of its own, session descriptions pass with
 //! nothing but their addresses changed, media goes through the relay. Nothing reaches the wire but
 //! through a transaction, except what strangers are answered.
@@ -20,6 +24,7 @@ mod check_sync;
 mod command;
 mod directory;
 mod edit;
+mod event;
 mod figures;
 mod gate;
 mod ids;
@@ -40,17 +45,14 @@ mod why;
 mod tests;
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::relay::{RelayCommand, RelayEvent};
+use crate::role::{Input, Nothing, Output, Role};
 use proto::sip::endpoint::{ClientId, Config as EndpointConfig, Received, Timeout};
 use proto::sip::{Endpoint, Flow, Message, Method, Name, Reply, Strictness};
 use proto::{Rng, Time};
-use serde::{Deserialize, Serialize};
-
-use crate::relay::{RelayCommand, RelayEvent, RelayFigures};
-use crate::role::{Input, Nothing, Output, Role};
 
 use self::authentication::Authentication;
 use self::calls::{Calls, Switchboard};
@@ -72,6 +74,7 @@ pub use self::directory::{
     Binding, DeviceAccount, Devices, Encryption, Extension, Forward, Intercom, Messages, Secret, check_number,
 };
 pub use self::edit::{Edit, Password};
+pub use self::event::{Change, Event};
 pub use self::figures::Figures;
 pub use self::gate::{Ban, Patience};
 pub use self::lamps::{Package, Subscription};
@@ -203,181 +206,6 @@ pub struct Restored {
     pub records: Vec<CallRecord>,
     /// The feature codes, where they were set.
     pub codes: Option<Codes>,
-}
-
-/// What an exchange tells.
-#[derive(Clone, Debug, Serialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Event {
-    /// A device is new.
-    Registered {
-        /// The extension.
-        number: String,
-        /// The Contact URI.
-        contact: String,
-        /// Where it is.
-        source: SocketAddr,
-    },
-    /// A device that has an account of its own has shown that it knows its password.
-    DeviceRegistered {
-        /// The extension.
-        number: String,
-        /// The user of its account.
-        user: String,
-        /// The Contact URI that it registers.
-        contact: String,
-    },
-    /// A device that was sent check-sync has answered, or has not.
-    CheckSynced {
-        /// The extension.
-        number: String,
-        /// The Contact URI.
-        contact: String,
-        /// Its answer; none where none came.
-        status: Option<u16>,
-    },
-    /// A device is gone.
-    Unregistered {
-        /// The extension.
-        number: String,
-        /// The Contact URI.
-        contact: String,
-        /// Why.
-        reason: &'static str,
-    },
-    /// A device was refused by a rule.
-    Blocked {
-        /// The extension.
-        number: String,
-        /// Where it is.
-        source: IpAddr,
-        /// The rule in words.
-        rule: String,
-    },
-    /// A device no longer answers, or does again.
-    Reachable {
-        /// The extension.
-        number: String,
-        /// The Contact URI.
-        contact: String,
-        /// Whether it answers.
-        reachable: bool,
-    },
-    /// Somebody calls.
-    CallStarted(CallView),
-    /// Somebody answered.
-    CallAnswered(CallView),
-    /// A call is over.
-    CallEnded(CallRecord),
-    /// A call waits at a parking place.
-    Parked {
-        /// The call.
-        call: u64,
-        /// The number of the place.
-        place: String,
-        /// Who waits.
-        caller: String,
-    },
-    /// The relay has told what came of a call that is over.
-    CallMeasured {
-        /// The call.
-        call: u64,
-        /// What came from the caller.
-        from_caller: RelayFigures,
-        /// What came from the called.
-        from_callee: RelayFigures,
-    },
-    /// A source was banned.
-    Banned(Ban),
-    /// Somebody sends sound into a call that is none of its parties'; it is dropped.
-    MediaStranger {
-        /// The call; none where it is over.
-        call: Option<u64>,
-        /// Whose port he sends to: `caller` or `callee`.
-        side: &'static str,
-        /// Who he is.
-        from: SocketAddr,
-    },
-    /// So many have guessed at an account that its known devices are listened to, and new ones slowly.
-    Besieged {
-        /// The extension.
-        number: String,
-    },
-    /// More is asked than can be done: new requests get 503 and are to come again.
-    Behind {
-        /// How long a message waited for its turn, in milliseconds.
-        waited_ms: u64,
-    },
-    /// What is asked can be done again.
-    InTime {
-        /// How many requests got 503 meanwhile.
-        turned_away: u64,
-    },
-    /// The relay could not serve a call.
-    RelayFailed {
-        /// The call.
-        relay: u32,
-        /// Why, in words.
-        reason: String,
-    },
-    /// What a command came to.
-    Done {
-        /// The command's number.
-        id: u64,
-        /// Its answer.
-        answer: Answer,
-    },
-}
-
-/// What an exchange wants kept.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(tag = "change", rename_all = "snake_case")]
-pub enum Change {
-    /// An extension is new or different.
-    Extension(Box<Extension>),
-    /// An extension is gone.
-    ExtensionRemoved {
-        /// Which.
-        number: String,
-    },
-    /// A device is new or refreshed; named by number and contact.
-    Binding(Arc<Binding>),
-    /// A device is gone.
-    BindingRemoved {
-        /// The extension.
-        number: String,
-        /// The Contact URI.
-        contact: String,
-    },
-    /// A subscription is new or has told something; named by its local tag.
-    Subscription(Arc<Subscription>),
-    /// A subscription is over.
-    SubscriptionRemoved {
-        /// Its local tag.
-        local_tag: String,
-    },
-    /// A call is over, or measured; named by its beginning and its number.
-    CallRecord(CallRecord),
-    /// A call is so long over that its record makes room.
-    CallRecordRemoved {
-        /// The call.
-        call: u64,
-        /// Milliseconds since 1970 at which it began.
-        started_at_ms: u64,
-    },
-    /// The feature codes are different.
-    Codes(Box<Codes>),
-    /// A source is banned.
-    Ban(Ban),
-    /// A ban is lifted.
-    BanRemoved {
-        /// Who.
-        source: IpAddr,
-        /// The account that it could not use; all where `None`.
-        #[serde(default)]
-        account: Option<String>,
-    },
 }
 
 type Out = Output<Event, RelayCommand, Change>;

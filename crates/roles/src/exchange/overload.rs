@@ -5,9 +5,9 @@ use std::time::Duration;
 use proto::Time;
 use proto::sip::Method;
 
-use super::turn::Turn;
 use super::Event;
 use super::ids::Alarm;
+use super::turn::Turn;
 
 /// How long messages must have waited too long, one after the other, until anybody is turned away.
 const RUSH: Duration = Duration::from_millis(200);

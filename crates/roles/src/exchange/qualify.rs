@@ -49,7 +49,8 @@ impl Qualifier {
         };
         let now = turn.now;
         let devices = bindings.iter().filter(|b| b.is_live(now) && b.flow().transport == Transport::Udp);
-        let asked: Vec<(ClientId, String)> = devices.filter_map(|device| ask_device(turn, id, device)).collect();
+        let asked: Vec<(ClientId, String)> =
+            devices.filter_map(|device| ask_device(turn, id, device)).collect();
         self.asked.insert(id, asked);
         turn.wake_at(now + Duration::from_secs(u64::from(every_s.max(1))), Alarm::Qualify(id));
     }

@@ -243,8 +243,7 @@ fn make_room(turn: &mut Turn, directory: &mut Directory, id: ExtensionId, flow: 
         return Ok(());
     }
     // A device that comes again from where it was has lost its memory, not gained a twin.
-    let same =
-        entry.bindings.iter().position(|binding| binding.flow() == flow && binding.path.is_empty());
+    let same = entry.bindings.iter().position(|binding| binding.flow() == flow && binding.path.is_empty());
     let Some(at) = same.or((replace_oldest && most > 0).then_some(0)) else {
         return Err(Reply::new(403).reason("Too Many Devices"));
     };

@@ -133,45 +133,45 @@ pub(super) fn route(directory: &Directory, codes: &Codes, uri: &str) -> Route {
 
 /// Whom a number means.
 pub(super) fn route_user(directory: &Directory, codes: &Codes, user: &str) -> Route {
-        if let Some(id) = directory.find(user) {
-            let is_place = directory.get(id).is_some_and(|entry| entry.is_place);
-            return if is_place { Route::Place(id) } else { Route::Extension(id) };
+    if let Some(id) = directory.find(user) {
+        let is_place = directory.get(id).is_some_and(|entry| entry.is_place);
+        return if is_place { Route::Place(id) } else { Route::Extension(id) };
+    }
+    let argument = |code: &str| user.strip_prefix(code).filter(|_| !code.is_empty());
+    let person = |number: &str| {
+        let id = directory.find(number)?;
+        directory.get(id).filter(|entry| !entry.is_place).map(|_| id)
+    };
+    if let Some(id) = argument(&codes.pickup).and_then(person) {
+        return Route::Pickup(id);
+    }
+    let place = |number: &str| {
+        let id = directory.find(number)?;
+        directory.get(id).filter(|entry| entry.is_place).map(|_| id)
+    };
+    if let Some(id) = argument(&codes.park).and_then(place) {
+        return Route::Park(Some(id));
+    }
+    if let Some(id) = argument(&codes.intercom).and_then(person) {
+        return Route::Intercom(id);
+    }
+    let forwards = [
+        (&codes.forward_always, ForwardKind::Always),
+        (&codes.forward_busy, ForwardKind::Busy),
+        (&codes.forward_no_answer, ForwardKind::NoAnswer),
+    ];
+    for (code, kind) in forwards {
+        if let Some(target) = argument(code) {
+            return Route::Forward(kind, (!target.is_empty()).then(|| target.to_owned()));
         }
-        let argument = |code: &str| user.strip_prefix(code).filter(|_| !code.is_empty());
-        let person = |number: &str| {
-            let id = directory.find(number)?;
-            directory.get(id).filter(|entry| !entry.is_place).map(|_| id)
-        };
-        if let Some(id) = argument(&codes.pickup).and_then(person) {
-            return Route::Pickup(id);
-        }
-        let place = |number: &str| {
-            let id = directory.find(number)?;
-            directory.get(id).filter(|entry| entry.is_place).map(|_| id)
-        };
-        if let Some(id) = argument(&codes.park).and_then(place) {
-            return Route::Park(Some(id));
-        }
-        if let Some(id) = argument(&codes.intercom).and_then(person) {
-            return Route::Intercom(id);
-        }
-        let forwards = [
-            (&codes.forward_always, ForwardKind::Always),
-            (&codes.forward_busy, ForwardKind::Busy),
-            (&codes.forward_no_answer, ForwardKind::NoAnswer),
-        ];
-        for (code, kind) in forwards {
-            if let Some(target) = argument(code) {
-                return Route::Forward(kind, (!target.is_empty()).then(|| target.to_owned()));
-            }
-        }
-        match user {
-            _ if argument(&codes.group_pickup) == Some("") => Route::GroupPickup,
-            _ if argument(&codes.call_return) == Some("") => Route::CallReturn,
-            _ if argument(&codes.do_not_disturb) == Some("") => Route::DoNotDisturb,
-            _ if argument(&codes.park) == Some("") => Route::Park(None),
-            _ if argument(&codes.echo) == Some("") => Route::Echo,
-            _ if argument(&codes.test_tone) == Some("") => Route::TestTone,
-            _ => Route::Nobody,
-        }
+    }
+    match user {
+        _ if argument(&codes.group_pickup) == Some("") => Route::GroupPickup,
+        _ if argument(&codes.call_return) == Some("") => Route::CallReturn,
+        _ if argument(&codes.do_not_disturb) == Some("") => Route::DoNotDisturb,
+        _ if argument(&codes.park) == Some("") => Route::Park(None),
+        _ if argument(&codes.echo) == Some("") => Route::Echo,
+        _ if argument(&codes.test_tone) == Some("") => Route::TestTone,
+        _ => Route::Nobody,
+    }
 }

@@ -14,12 +14,13 @@ mod services;
 mod soak;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use proto::sip::digest::{Attempt, Client, Credentials, Secret as Password};
 use proto::sip::{Transmit, Transport, Uri};
 
 use super::*;
+use crate::relay::RelayFigures;
 
 /// An exchange with the phones 7001, 7002 and 7003, and a ladder of what went over the wire.
 struct Bench {

@@ -7,8 +7,8 @@ use proto::sip::endpoint::ServerId;
 use proto::sip::{Endpoint, Flow, Message, Name, Reply, Transmit};
 use proto::{Rng, Time};
 
-use super::{Change, Event, Out, Output};
 use super::ids::{Alarm, ExtensionId, Owner};
+use super::{Change, Event, Out, Output};
 
 /// Lent to whoever owns a part of the exchange's state. Nothing here is about one part alone.
 #[derive(Debug)]

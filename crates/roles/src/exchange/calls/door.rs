@@ -63,7 +63,13 @@ impl Exchange {
 
     /// A CANCEL of an INVITE of theirs. Whoever has seen the branch may know it; the caller alone sits where
     /// the INVITE came from, maybe at another port since (NATs rebind).
-    pub(in crate::exchange) fn on_cancel(&mut self, now: Time, flow: Flow, invite: ServerId, message: &Message<'_>) {
+    pub(in crate::exchange) fn on_cancel(
+        &mut self,
+        now: Time,
+        flow: Flow,
+        invite: ServerId,
+        message: &Message<'_>,
+    ) {
         let source = flow.remote.ip().to_canonical();
         let origin = self.turn.endpoint.origin(invite);
         if origin.is_none_or(|origin| origin.remote.ip().to_canonical() != source) {

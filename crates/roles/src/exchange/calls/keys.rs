@@ -12,8 +12,8 @@ use proto::rtp::srtp::{MasterKey, Suite as RtpSuite};
 use proto::sdp::{AgreedSrtp, Crypto, Description, Media, SrtpKey, Suite};
 
 use super::{CallId, Switchboard};
-use crate::exchange::directory::Encryption;
 use crate::exchange::Output;
+use crate::exchange::directory::Encryption;
 use crate::relay::{RelayCommand, Side};
 
 /// Which half of a negotiation a description is (RFC 3264).

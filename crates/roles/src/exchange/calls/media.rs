@@ -6,8 +6,8 @@ use proto::sdp::{Codec, Description};
 
 use super::keys::Half;
 use super::{CallId, LegId, Switchboard};
-use crate::exchange::ports::Place;
 use crate::exchange::Output;
+use crate::exchange::ports::Place;
 use crate::relay::{RelayCommand, Side, Sound, Speech};
 
 /// What a description is to the one who says it, and to the one who is told.

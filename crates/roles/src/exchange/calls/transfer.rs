@@ -16,7 +16,7 @@ use proto::sip::usage::call::Refer;
 
 use super::fork::is_about_session;
 use super::keys::{Half, SideMedia};
-use super::{CallId, LegId, Rejoin, Transfer, Switchboard};
+use super::{CallId, LegId, Rejoin, Switchboard, Transfer};
 use crate::exchange::ids::{Alarm, ExtensionId};
 use crate::exchange::router::Route;
 
