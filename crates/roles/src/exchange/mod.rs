@@ -368,6 +368,7 @@ impl Exchange {
                 Owner::Leg(leg) => self.switchboard().on_leg_response(now, leg, id, &message),
                 Owner::Lamp(lamp) => self.lamp_board().on_notify_response(now, lamp, message.status()),
                 Owner::Qualify(extension) => self.on_qualified(extension, id, true),
+                Owner::CheckSync => self.on_check_synced(id, message.status()),
             },
         }
     }
@@ -475,6 +476,7 @@ impl Exchange {
                     Owner::Leg(leg) => self.switchboard().on_leg_request_failed(now, leg, id),
                     Owner::Lamp(lamp) => self.lamp_board().on_notify_response(now, lamp, None),
                     Owner::Qualify(extension) => self.on_qualified(extension, id, false),
+                    Owner::CheckSync => self.on_check_synced(id, None),
                 },
                 Timeout::AckMissing(server) => self.switchboard().on_ack_missing(now, server),
             }
