@@ -245,7 +245,7 @@ impl Listeners {
             Some((listener, config)) => Some((tokio::net::TcpListener::from_std(listener)?, config)),
             None => None,
         };
-        let pnp = places.pnp.map(|ip| pnp::Sockets::open(ip)).transpose()?;
+        let pnp = places.pnp.map(pnp::Sockets::open).transpose()?;
         drop(within);
         let (stop, stopped) = oneshot::channel::<()>();
         let serve = move || {

@@ -16,6 +16,9 @@ use crate::clock::{self, Clock};
 use crate::provision::{Listeners, Places, Service, bind_tcp, bind_udp, parse_device, restore};
 use crate::store::{Shared, Store};
 
+/// Names of listeners with their addresses, as `serve` tells them at the start.
+type Told = Vec<(&'static str, String)>;
+
 /// The file of variables in a folder of templates.
 const VARIABLES: &str = "variables.json";
 /// The most templates of a folder.
@@ -64,7 +67,7 @@ pub(super) struct Open {
     pub(super) service: Service,
     accounts: mpsc::UnboundedReceiver<What>,
     places: Places,
-    told: Vec<(&'static str, String)>,
+    told: Told,
     dhcp: Option<Dhcp>,
 }
 
@@ -104,11 +107,7 @@ impl Arguments {
         Ok(Open { service, accounts, places, told, dhcp: self.print_dhcp })
     }
 
-    fn places(
-        &self,
-        dir: Option<&Path>,
-        clock: Clock,
-    ) -> Result<(Places, Vec<(&'static str, String)>), Failure> {
+    fn places(&self, dir: Option<&Path>, clock: Clock) -> Result<(Places, Told), Failure> {
         let mut told = Vec::new();
         let tftp = self.tftp.map(|at| bind_udp(at, "--tftp")).transpose()?;
         if let Some(socket) = &tftp {
@@ -185,7 +184,7 @@ impl Open {
     }
 
     /// The places by their names.
-    pub(super) fn told(&self) -> Vec<(&'static str, String)> {
+    pub(super) fn told(&self) -> Told {
         self.told.clone()
     }
 
