@@ -49,8 +49,7 @@ const MESSAGES: &[(&str, Expected)] = &[
     ("scalar02", Refused(400)),
     ("scalarlg", Silence),
     ("quotbal", Refused(400)),
-    // Its Via has another version as well: nobody can tell where an answer would go.
-    ("badvers", Silence),
+    ("badvers", Refused(505)),
     ("mismatch01", Refused(400)),
     ("mismatch02", Refused(400)),
     ("bigcode", Silence),

@@ -176,7 +176,7 @@ mod tests {
         refuse("7001:swordfish@pbx:0", "the port");
         refuse("7001:swordfish@pbx:99999", "the port");
         refuse("7001:swordfish@pbx;transport=sctp", "one of 0 (UDP)");
-        refuse("7001:swordfish@pbx;auth=a;speed=9", "no option speed");
+        refuse("7001:swordfish@pbx;auth=a;speed=9", "no option `speed`");
         refuse("7001:two@swordfish;words", "not a host name");
     }
 

@@ -33,7 +33,9 @@ const FILE: &str = "--config";
 /// # Errors
 /// The store cannot be read. A row that is no parameter of this model is told and left out.
 pub(in crate::cli) fn recall(settings: &mut Settings, store: &dyn Store, has_file: bool) -> io::Result<()> {
-    downloads(store)?.restore(settings);
+    if let Some(downloads) = downloads(store)? {
+        downloads.restore(settings);
+    }
     for row in store.reader().load(Table::Setting)? {
         if row.key == DOWNLOADED {
             continue;
@@ -87,16 +89,16 @@ fn downloaded(downloads: &Downloads) -> store::Change {
     store::Change::set(Table::Setting, DOWNLOADED, to_json(&kept))
 }
 
-/// What was downloaded in an earlier life.
+/// What was downloaded before the program started; `None` where nothing was.
 ///
 /// # Errors
 /// The store cannot be read. A row that is none is told and left out.
-pub(in crate::cli) fn downloads(store: &dyn Store) -> io::Result<Downloads> {
+pub(in crate::cli) fn downloads(store: &dyn Store) -> io::Result<Option<Downloads>> {
     let rows = store.reader().load(Table::Setting)?;
     let row = rows.into_iter().find(|row| row.key == DOWNLOADED);
     let kept = row.map(|row| serde_json::from_str::<KeptDownloads>(&row.value)).transpose();
     let kept = kept.unwrap_or_else(|fault| {
-        eprintln!("offhook: warning: what was downloaded is left out: {fault}");
+        complain!("offhook: warning: what was downloaded is left out: {fault}");
         None
     });
     let secret = |text: String| Secret::new(&text);
@@ -105,7 +107,7 @@ pub(in crate::cli) fn downloads(store: &dyn Store) -> io::Result<Downloads> {
         own: secret(kept.own),
         before: kept.before.map(|(common, own)| Box::new((secret(common), secret(own)))),
     };
-    Ok(kept.map(downloads).unwrap_or_default())
+    Ok(kept.map(downloads))
 }
 
 /// Makes rows of what is to be kept. Calls take turns in as many rows as a phone remembers calls, so that
@@ -314,7 +316,7 @@ mod tests {
             (value("account.1.label"), value("account.1.display_name")),
             ("Own".into(), "Lobby".into())
         );
-        assert_eq!(super::downloads(&store).unwrap(), downloads);
+        assert_eq!(super::downloads(&store).unwrap(), Some(downloads));
         let gone = Change::SettingForgotten { key: "account.1.display_name".to_owned() };
         store.commit(Rows::default().row(gone).into_iter().collect());
         let mut settings = Settings::default();

@@ -205,7 +205,7 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     let sound = Sound::start(engine, dscp, clock, Some(media_tap))?;
     let (rows, history) = memory::Rows::recall(&*store)?;
     let hands = Hands::new(teller, sound, rows, papers, compass, clock, pace.clone());
-    let downloads = memory::downloads(&*store)?;
+    let downloads = memory::downloads(&*store)?.unwrap_or_default();
     let dns = Dns::system();
     let fetcher = Fetcher::new(&dns, trust(&arguments));
     let means = Means { net, dns, fetcher, store, clock, commands, hands };

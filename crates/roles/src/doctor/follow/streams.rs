@@ -11,7 +11,7 @@ use proto::rtp::rtcp::{Compound, Item};
 
 use super::said::static_format;
 use super::sip::Map;
-use crate::doctor::tracks::{Gap, Sdp, Stream, Tracks};
+use crate::doctor::tracks::{Gap, Leg, Sdp, Stream, Tracks};
 use crate::doctor::{Carrier, Path, Proof};
 
 /// Streams of one case.
@@ -167,10 +167,7 @@ impl Streams {
         for index in 0..tracks.streams.len() {
             let Some(open) = self.open.get_mut(index) else { continue };
             let stream = &mut tracks.streams[index];
-            let announced = self
-                .announced
-                .get(&stream.path.destination)
-                .or_else(|| self.announced.get(&stream.path.source));
+            let announced = whose(&self.announced, &tracks.legs, &stream.path);
             if let (None, Some(announced)) = (stream.leg, announced) {
                 stream.leg = Some(announced.leg);
                 name_codec(stream, &announced.formats);
@@ -277,8 +274,7 @@ impl Streams {
     ) -> u32 {
         let index = tracks.streams.len() as u32;
         let mut stream = new_stream(seen, Path { source, destination, carrier: Carrier::Udp });
-        // What the receiver named counts; behind a NAT the sender's own description is as good.
-        let announced = self.announced.get(&destination).or_else(|| self.announced.get(&source));
+        let announced = whose(&self.announced, &tracks.legs, &stream.path);
         if let Some(announced) = announced {
             stream.leg = Some(announced.leg);
             name_codec(&mut stream, &announced.formats);
@@ -527,6 +523,15 @@ fn impairment(codec: &str) -> Option<Impairment> {
         "GSM-EFR" => figures(5.0, 10.0),
         _ => None,
     }
+}
+
+/// Who named an end of this way. What the receiver named counts; behind a NAT the sender's own description
+/// is as good. A relay gives the port of a leg that was not answered to the one that was (a call that is
+/// picked up), so an answered leg comes first.
+fn whose<'a>(announced: &'a Map<SocketAddr, Announced>, legs: &[Leg], path: &Path) -> Option<&'a Announced> {
+    let is_answered = |it: &&Announced| legs.get(it.leg as usize).is_some_and(|leg| leg.answered.is_some());
+    let named = || [path.destination, path.source].into_iter().filter_map(|end| announced.get(&end));
+    named().find(is_answered).or_else(|| named().next())
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ pub(super) const CASE: Case = Case {
         Step::Pass(1_000),
     ],
     ladders: &[],
-    verdict: &[],
+    verdict: &[("prov.tftp-not-found", "0021f2000001")],
     capture_at: "7001",
     whole: include_str!("ladders/provision-not-found.txt"),
 };
