@@ -164,6 +164,9 @@ impl<R: Role, H: Hands<R>> Driver<R, H> {
 
     /// Waits for whatever comes first. While the store is behind, only for the store.
     async fn wait(&mut self) -> Happening<R::Command, R::Heard> {
+        if self.can_take_waiting() {
+            return Happening::Stored;
+        }
         let Means { net, dns, fetcher, store, clock, commands, hands } = &mut self.means;
         let deadline = self.role.next_deadline().map(|(at, _)| at);
         let takes_work = !store.is_saturated();
@@ -207,6 +210,13 @@ impl<R: Role, H: Hands<R>> Driver<R, H> {
         };
         self.waiting.push_back((turn, command));
         self.take_waiting();
+    }
+
+    /// Whether the oldest command that waits need not wait any more. The store may have told so in the middle
+    /// of a turn, which has taken note of its progress since: no further news comes of it.
+    fn can_take_waiting(&self) -> bool {
+        let is_ripe = |turn: u64| self.held.committed() >= turn || self.held.trouble().is_some();
+        self.waiting.front().is_some_and(|(turn, _)| is_ripe(*turn))
     }
 
     /// Does what has waited for the store, or refuses it where the store is in trouble.
