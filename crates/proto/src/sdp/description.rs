@@ -221,7 +221,7 @@ impl Media {
     }
 
     /// The payload types with the clock of each: by `a=rtpmap`, otherwise by RFC 3551 §6. One that names no
-    /// clock is left out, as is what comes after the first [`FORMATS_LIMIT`].
+    /// clock is left out, as is what comes after the first `FORMATS_LIMIT`.
     pub fn clocked_formats(&self) -> Vec<Format> {
         let format = |payload_type| {
             let clock_rate_hz =

@@ -7,9 +7,9 @@
 //!                                 └► lamps                who watches whom
 //! ```
 //!
-//! Each part owns its state and is lent the [`Turn`]: time, chance, the transactions, what is sent, told and
-//! waited for. Calls and lamps, which need several neighbours, are lent them together ([`Switchboard`],
-//! [`LampBoard`]).
+//! Each part owns its state and is lent the `Turn`: time, chance, the transactions, what is sent, told and
+//! waited for. Calls and lamps, which need several neighbours, are lent them together (`Switchboard`,
+//! `LampBoard`).
 //!
 //! It is a back-to-back user agent: every leg is a dialog of its own, session descriptions pass with
 //! nothing but their addresses changed, media goes through the relay. Nothing reaches the wire but
