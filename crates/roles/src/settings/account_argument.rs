@@ -67,8 +67,10 @@ fn split_options(argument: &str) -> (&str, Vec<&str>) {
 
 /// Host and port.
 fn split_place(place: &str) -> Result<(&str, Option<&str>), String> {
-    if let Some((_, option)) = place.split_once(';') {
-        let name = option.split(['=', ';']).next().unwrap_or_default();
+    // Words without `=` may be the rest of a secret that holds an @.
+    if let Some((_, option)) = place.split_once(';')
+        && let Some((name, _)) = option.split_once('=')
+    {
         return Err(wrong(&format!("there is no option `{name}`, but transport, auth and name")));
     }
     let (host, port) = match place.strip_prefix('[') {
