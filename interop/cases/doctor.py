@@ -36,7 +36,7 @@ def ours(lab, path):
 def messages_of_tshark(lab, path):
     """Requests by method, answers by status and method. A frame may hold several messages."""
     fields = ["sip.Method", "sip.Status-Code", "sip.CSeq.method"]
-    text = tshark(lab, path, "-Y", "sip", "-T", "fields", "-E", "separator=|", "-E", "aggregator=;", *[part for field in fields for part in ("-e", field)])
+    text = tshark(lab, path, "-Y", "sip && !icmp", "-T", "fields", "-E", "separator=|", "-E", "aggregator=;", *[part for field in fields for part in ("-e", field)])
     counted = collections.Counter()
     for methods, statuses, cseqs in csv.reader(io.StringIO(text), delimiter="|", quoting=csv.QUOTE_NONE):
         counted.update(method for method in methods.split(";") if method)
@@ -74,14 +74,8 @@ def streams_of_ours(report):
     return {(row["ssrc"], row["to"]): (row["packets"], row["lost"], row["jitter_ms"]) for row in report["streams"]}
 
 
-# Captures in which the counts differ, and why. This one holds packets twice: tshark counts each copy.
-EXPLAINED = ("CESNET_ipfixprobe/sip.pcap",)
-
-
 def compare(lab, path):
     """What differs, in words."""
-    if str(path).endswith(EXPLAINED):
-        return [], 0, 0
     report = ours(lab, path)
     theirs, mine = messages_of_tshark(lab, path), messages_of_ours(report)
     differences = [f"{key}: tshark {theirs[key]}, we {mine[key]}" for key in theirs | mine if theirs[key] != mine[key]]
