@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use roles::object::Object;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::problem::Problem;
 
@@ -27,9 +28,31 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
         }
         let bytes = body(request, state).await?;
-        serde_json::from_slice(&bytes)
-            .map(|Object(body)| Self(body))
-            .map_err(|fault| Problem::bad_request(format!("the body cannot be taken: {fault}")))
+        let as_written = serde_json::from_slice(&bytes).map(|Object(body)| body);
+        let read = as_written.or_else(|fault| read_with_whole_numbers(&bytes).ok_or(fault));
+        read.map(Self).map_err(|fault| Problem::bad_request(format!("the body cannot be taken: {fault}")))
+    }
+}
+
+fn read_with_whole_numbers<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    let Object(body) = serde_json::from_slice::<Object<Value>>(bytes).ok()?;
+    serde_json::from_value(with_whole_numbers(body)).ok()
+}
+
+/// The same value with whole numbers written as such.
+///
+/// JSON has one kind of number (RFC 8259 §6), of which some programs write 5 as 5.0.
+pub(super) fn with_whole_numbers(value: Value) -> Value {
+    match value {
+        Value::Number(number) => {
+            let whole = number.as_f64().filter(|it| number.is_f64() && it.fract() == 0.0);
+            let whole = whole.filter(|it| (0.0..=f64::from(u32::MAX)).contains(it));
+            whole.map_or(Value::Number(number), |whole| Value::from(whole as u32))
+        }
+        Value::Object(fields) => {
+            Value::Object(fields.into_iter().map(|(name, value)| (name, with_whole_numbers(value))).collect())
+        }
+        other => other,
     }
 }
 
@@ -123,6 +146,8 @@ pub(super) fn unmarked(json: String) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -131,5 +156,12 @@ mod tests {
         let json = unmarked(serde_json::to_string(name).unwrap());
         assert!(!json.contains('<'), "{json}");
         assert_eq!(serde_json::from_str::<String>(&json).unwrap(), name);
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point() {
+        let body = json!({ "max_calls": 5.0, "messages": { "new": 1e3, "old": 0.5 }, "devices": -1.0 });
+        let told = json!({ "max_calls": 5, "messages": { "new": 1_000, "old": 0.5 }, "devices": -1.0 });
+        assert_eq!(with_whole_numbers(body), told);
     }
 }

@@ -33,7 +33,7 @@ pub use dhcp::{DhcpServer, dhcp_lines};
 pub use guard::Guesses;
 pub use mac::{Mac, NoMac};
 pub use pnp::{PnpAsked, PnpDialog, pnp_asked};
-pub use push::{Push, Row};
+pub use push::{MOST_PER_MINUTE, Push, Row};
 pub use render::{Layers, RenderFault, Renderer, Site, Variable, Variables, knows_model};
 pub use resolve::{Answer, Catalogue, Request, Transport, resolve};
 
@@ -43,8 +43,8 @@ const MOST_DEVICES: usize = 200_000;
 const MOST_STRANGERS: usize = 256;
 /// Transfers that are remembered, and rows of them that are kept.
 pub const MOST_TRANSFERS: usize = 10_000;
-/// The longest approval window.
-const LONGEST_WINDOW_MIN: u32 = 24 * 60;
+/// The longest approval window, in minutes.
+pub const LONGEST_WINDOW_MIN: u32 = 24 * 60;
 
 /// What provisioning serves and to whom.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use super::mac::Mac;
 /// Pushes that are remembered; the oldest makes room.
 const MOST_PUSHES: usize = 32;
 /// The most devices that are told within a minute.
-const MOST_PER_MINUTE: u32 = 6_000;
+pub const MOST_PER_MINUTE: u32 = 6_000;
 
 /// All pushes, by number from 1.
 #[derive(Debug, Default)]

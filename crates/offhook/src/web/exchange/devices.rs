@@ -1,9 +1,12 @@
 //! `/api/devices`, `/api/window`, `/api/transfers`: phones that are set up, and what they were served.
 
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use roles::provision::{Edit, Mac, Provision};
+use roles::provision::{Edit, LONGEST_WINDOW_MIN, MOST_PER_MINUTE, Mac, Provision};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -175,6 +178,7 @@ pub(super) async fn push(
     Body(Wanted { devices, reboot, per_minute, stop_after }): Body<Wanted>,
 ) -> Result<Told<Value>, Problem> {
     let service = service(&shared)?;
+    check_range("per_minute", per_minute, 1..=MOST_PER_MINUTE)?;
     let devices = match devices {
         Which::Named(devices) => Some(devices),
         Which::All(All::All) => None,
@@ -223,6 +227,7 @@ pub(super) async fn open_window(
     Body(Window { minutes }): Body<Window>,
 ) -> Result<Told<Value>, Problem> {
     let service = service(&shared)?;
+    check_range("minutes", minutes, 1..=LONGEST_WINDOW_MIN)?;
     let now = service.now();
     let until = service.with(|provision| provision.open_window(now, minutes));
     Ok(Told(json!({ "until": until.rfc3339() })))
@@ -245,14 +250,26 @@ pub(super) async fn transfers(
     State(shared): State<Shared>,
     Asked(Limit { limit }): Asked<Limit>,
 ) -> Result<Told<Value>, Problem> {
-    let most = limit.unwrap_or(USUAL_TRANSFERS).min(MOST_ROWS);
+    let service = service(&shared)?;
+    let most = limit.unwrap_or(USUAL_TRANSFERS);
+    check_range("limit", most, 1..=MOST_ROWS)?;
     let rows = |provision: &mut Provision| json!(provision.transfers(most).collect::<Vec<_>>());
-    Ok(Told(json!({ "transfers": service(&shared)?.with(rows) })))
+    Ok(Told(json!({ "transfers": service.with(rows) })))
 }
 
 fn service(shared: &Shared) -> Result<&Service, Problem> {
     let none = || Problem::new(StatusCode::NOT_FOUND, "this exchange sets up no phones");
     shared.provisioning.as_ref().ok_or_else(none)
+}
+
+fn check_range<T: PartialOrd + Display>(
+    name: &str,
+    value: T,
+    range: RangeInclusive<T>,
+) -> Result<(), Problem> {
+    let (least, most) = (range.start(), range.end());
+    let refused = || Problem::bad_request(format!("`{name}` is {value}; take {least} to {most}"));
+    range.contains(&value).then_some(()).ok_or_else(refused)
 }
 
 fn mac_of(text: &str) -> Result<Mac, Problem> {

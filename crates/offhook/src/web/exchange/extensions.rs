@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::desk::unexpected;
 use super::{Shared, listed};
-use crate::web::json::{Asked, Body, Named, Told};
+use crate::web::json::{Asked, Body, Named, Told, with_whole_numbers};
 use crate::web::problem::Problem;
 
 /// The most bytes of any other text.
@@ -59,13 +59,14 @@ pub(super) async fn get(
 pub(super) async fn put(
     State(shared): State<Shared>,
     Named(number): Named<String>,
-    Body(mut body): Body<Value>,
+    Body(body): Body<Value>,
 ) -> Result<Told<Value>, Problem> {
     check_number(&number).map_err(Problem::bad_request)?;
+    let body = with_whole_numbers(body);
     check_texts(&body)?;
-    write_whole_numbers(&mut body);
     let password = body.get("password").and_then(Value::as_str);
-    password.map_or(Ok(()), |password| check_secret(password, &number)).map_err(Problem::bad_request)?;
+    let refused = |why| Problem::new(StatusCode::CONFLICT, why);
+    password.map_or(Ok(()), |password| check_secret(password, &number)).map_err(refused)?;
     let warning = password.and_then(warning);
     let edit: Edit = serde_json::from_value(body)
         .map_err(|fault| Problem::bad_request(format!("the body cannot be taken: {fault}")))?;
@@ -127,20 +128,6 @@ fn check_texts(value: &Value) -> Result<(), Problem> {
     }
 }
 
-/// JSON has one kind of number (RFC 8259 §6), of which some programs write 5 as 5.0.
-fn write_whole_numbers(value: &mut Value) {
-    match value {
-        Value::Number(number) => {
-            let whole = number.as_f64().filter(|it| number.is_f64() && it.fract() == 0.0);
-            if let Some(whole) = whole.filter(|it| (0.0..=f64::from(u32::MAX)).contains(it)) {
-                *value = Value::from(whole as u32);
-            }
-        }
-        Value::Object(fields) => fields.values_mut().for_each(write_whole_numbers),
-        _ => {}
-    }
-}
-
 fn warning(password: &str) -> Option<String> {
     let length = password.chars().count();
     (length < GOOD_LENGTH).then(|| {
@@ -158,14 +145,6 @@ mod tests {
         for wrong in [json!({ "display": "a\r\nVia: b" }), json!([["\0"]]), json!("x".repeat(257))] {
             assert!(check_texts(&wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn a_whole_number_may_be_written_with_a_point() {
-        let mut body = json!({ "max_calls": 5.0, "messages": { "new": 1e3, "old": 0.5 }, "devices": -1.0 });
-        write_whole_numbers(&mut body);
-        let told = json!({ "max_calls": 5, "messages": { "new": 1_000, "old": 0.5 }, "devices": -1.0 });
-        assert_eq!(body, told);
     }
 
     #[test]
