@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use hyper::body::Incoming;
@@ -64,7 +65,10 @@ async fn talk(
 ) {
     let answer = service_fn(move |request: hyper::Request<Incoming>| {
         let service = service.clone();
-        async move { Ok::<_, Infallible>(answer(&service, &request, from, transport)) }
+        async move {
+            let (head, _) = request.into_parts();
+            Ok::<_, Infallible>(answer(&service, &head, from, transport).await)
+        }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(SILENCE);
@@ -72,21 +76,19 @@ async fn talk(
     let _ = http.serve_connection(TokioIo::new(stream), answer).await;
 }
 
-fn answer(
-    service: &Service,
-    request: &hyper::Request<Incoming>,
-    from: SocketAddr,
-    transport: Transport,
-) -> Response {
-    let is_head = request.method() == Method::HEAD;
-    if !is_head && request.method() != Method::GET {
+async fn answer(service: &Service, head: &Parts, from: SocketAddr, transport: Transport) -> Response {
+    let is_head = head.method == Method::HEAD;
+    if !is_head && head.method != Method::GET {
         let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "files are read here, by GET\n");
         response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
-    let path = proto::sip::uri::unescape(request.uri().path());
-    let user_agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    let begun = service.begin(&Request { path: &path, user_agent, from: from.ip(), transport });
+    let path = proto::sip::uri::unescape(head.uri.path());
+    let user_agent = head.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    let request = Request { path: &path, user_agent, from: from.ip(), transport };
+    let Some(begun) = service.begin(&request).await else {
+        return plain(StatusCode::SERVICE_UNAVAILABLE, "nothing can be kept just now; come again\n");
+    };
     if begun.answer == Content::Silence {
         service.ended(begun, 0, "throttled");
         let mut response = plain(StatusCode::TOO_MANY_REQUESTS, "come again in a minute\n");
@@ -99,7 +101,7 @@ fn answer(
     };
     let is_text = matches!(begun.answer, Content::Text(_));
     let tag = tag(&content);
-    if is_known(request.headers(), &tag) {
+    if is_known(&head.headers, &tag) {
         service.ended(begun, 0, "unchanged");
         return with_tag(plain(StatusCode::NOT_MODIFIED, ""), &tag);
     }

@@ -114,10 +114,10 @@ impl Service {
         }
     }
 
-    /// A device has registered with that user, and with that Contact URI.
-    pub fn registered(&self, user: &str, contact: &str) {
+    /// A device has registered with that user, that Contact URI and that Call-ID.
+    pub fn registered(&self, user: &str, contact: &str, call_id: &str) {
         let now = self.now();
-        self.with(|provision| provision.registered(now, user, contact));
+        self.with(|provision| provision.registered(now, user, contact, call_id));
     }
 
     /// The device at a Contact URI has answered check-sync, or has not.
@@ -126,10 +126,11 @@ impl Service {
         self.with(|provision| provision.check_synced(now, contact, status));
     }
 
-    /// Begins to answer a request.
-    fn begin(&self, request: &Request<'_>) -> Begun {
+    /// Begins to answer a request. An account that a new file names is durable before the file leaves; none
+    /// where the disk takes nothing.
+    async fn begin(&self, request: &Request<'_>) -> Option<Begun> {
         let now = self.now();
-        self.with(|provision| provision.begin(now, request))
+        self.change(|provision| provision.begin(now, request)).await.ok()
     }
 
     /// Notes how it ended.

@@ -124,7 +124,7 @@ fn a_phone_gets_the_same_file_by_tftp_and_http() {
 /// The phone of the deck asks from a port of its own and has no account: one NOTIFY tells its folder.
 #[test]
 fn a_phone_that_asks_by_pnp_is_told_its_folder() {
-    let server = serve("127.0.74.2", &["--pnp", "127.0.0.1"]);
+    let server = serve("127.0.74.2", &["--pnp", "127.0.0.1", "--device", "0021f222b022;number=7001"]);
     assert_eq!(server.running.ready["pnp"], "127.0.0.1");
     let phone = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).expect("a socket");
     phone.bind(&SocketAddr::from(([127, 0, 74, 3], 0)).into()).expect("bound");
@@ -149,9 +149,9 @@ fn a_phone_that_asks_by_pnp_is_told_its_folder() {
     };
     // Nobody knows the first one: what comes is for the second.
     ask("0021f222b099");
-    ask("0021f222b021");
+    ask("0021f222b022");
     let (ok, _) = hear();
-    assert!(ok.starts_with("SIP/2.0 200 OK\r\n") && ok.contains("Call-ID: 0021f222b021\r\n"), "{ok}");
+    assert!(ok.starts_with("SIP/2.0 200 OK\r\n") && ok.contains("Call-ID: 0021f222b022\r\n"), "{ok}");
     let (notify, from) = hear();
     let url = notify.rsplit("\r\n\r\n").next().expect("a body");
     assert!(notify.starts_with("NOTIFY ") && url.starts_with("http://127.0.74.2:8069/p/"), "{notify}");
@@ -161,7 +161,7 @@ fn a_phone_that_asks_by_pnp_is_told_its_folder() {
     let answer = format!("SIP/2.0 200 OK\r\n{answer}\r\nContent-Length: 0\r\n\r\n");
     phone.send_to(answer.as_bytes(), from).expect("answered");
     let path = url.strip_prefix("http://127.0.74.2:8069").expect("a folder here");
-    assert_eq!(get("127.0.74.2:8069", &format!("{path}0021f222b021.cfg"), "").0, 200);
+    assert_eq!(get("127.0.74.2:8069", &format!("{path}0021f222b022.cfg"), "").0, 200);
 }
 
 /// What a device was given lets it register, and the exchange knows which one did.
@@ -193,4 +193,107 @@ fn a_device_registers_with_an_account_of_its_own() {
     phone.wait("resync");
     let synced = server.running.wait("check_synced");
     assert_eq!((&synced["number"], &synced["status"]), (&"7001".into(), &200.into()));
+}
+
+impl Server {
+    /// Asks the API; the answer's body.
+    fn ask(&self, method: &str, path: &str, body: &str) -> serde_json::Value {
+        let web = self.running.ready["web"].as_str().expect("a page");
+        let web = web.trim_start_matches("http://").trim_matches('/');
+        let token = std::fs::read_to_string(self._dir.path().join("data/web-token")).expect("a token");
+        let mut stream = TcpStream::connect(web).expect("connected");
+        stream.set_read_timeout(Some(PATIENCE)).expect("set");
+        let (token, length) = (token.trim(), body.len());
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: {web}\r\nAuthorization: Bearer {token}\r\n\
+             Content-Type: application/json\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+        .expect("asked");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("answered");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        assert!(head.starts_with("HTTP/1.1 20"), "{method} {path}: {answer}");
+        serde_json::from_str(body).unwrap_or_default()
+    }
+}
+
+/// A phone out of its box: it finds its server by PnP, fetches its account and registers. With its data
+/// folder it registers at once when the exchange alone is back.
+#[test]
+fn a_phone_out_of_its_box_works_and_again_when_the_exchange_alone_is_back() {
+    let mut server = serve("127.0.74.6", &["--pnp", "127.0.0.1", "--device", "0021f222b026;number=7001"]);
+    let phone_dir = tempfile::tempdir().expect("a folder");
+    let dir = phone_dir.path().to_string_lossy().into_owned();
+    let start = || {
+        Running::start(&[
+            "phone",
+            "--stdio",
+            "--mac",
+            "00:21:f2:22:b0:26",
+            "--listen",
+            "127.0.74.7",
+            "--pnp",
+            "--dir",
+            &dir,
+        ])
+    };
+    let mut phone = start();
+    assert_eq!(phone.wait("provision_source")["source"], "pnp");
+    assert_eq!(phone.wait("provisioned")["reboot"], false);
+    phone.wait("registered");
+    server.running.wait("device_registered");
+    let now = server.ask("GET", "/api/devices/0021f222b026", "")["now"].take();
+    for sign in ["asked", "applied", "registered", "firmware", "address", "last_seen"] {
+        assert!(!now[sign].is_null(), "{sign}: {now}");
+    }
+    phone.say("quit");
+    phone.wait("unregistered");
+    drop(phone);
+
+    let data = server._dir.path().join("data").to_string_lossy().into_owned();
+    let _ = server.running.child.kill();
+    server.running.child.wait().expect("ended");
+    server.running = Running::start(&["serve", "--json", "--dir", &data, "--sip", "127.0.74.6:5060"]);
+    let mut phone = start();
+    let first = phone.wait_for("registered or a source", |event| {
+        event["event"] == "registered" || event["event"] == "provision_source"
+    });
+    assert_eq!(first["event"], "registered");
+}
+
+/// A push proves that what was changed has arrived, and a device that is removed is out at once.
+#[test]
+fn a_push_proves_that_it_arrived_and_a_removed_device_is_out() {
+    let server = serve("127.0.74.8", &["--pnp", "127.0.0.1", "--device", "0021f222b028;number=7001"]);
+    let mut phone = Running::start(&[
+        "phone",
+        "--stdio",
+        "--mac",
+        "00:21:f2:22:b0:28",
+        "--listen",
+        "127.0.74.9",
+        "--pnp",
+    ]);
+    phone.wait("registered");
+    server.ask("PUT", "/api/devices/0021f222b028", r#"{"label":"Reception"}"#);
+    let row = |server: &Server, reboot: bool, sign: &str| {
+        let body = format!(r#"{{"devices":["0021f222b028"],"reboot":{reboot}}}"#);
+        let number = server.ask("POST", "/api/push", &body)["push"].clone();
+        let end = std::time::Instant::now() + PATIENCE;
+        loop {
+            let row = server.ask("GET", &format!("/api/push/{number}"), "")["rows"][0].take();
+            if !row[sign].is_null() && !row["registered"].is_null() {
+                return row;
+            }
+            assert!(std::time::Instant::now() < end, "no {sign}: {row}");
+        }
+    };
+    let pushed = row(&server, false, "applied");
+    assert!(!pushed["answered"].is_null() && !pushed["fetched"].is_null(), "{pushed}");
+    assert!(pushed["rebooted"].is_null(), "{pushed}");
+    row(&server, true, "rebooted");
+    server.ask("DELETE", "/api/devices/0021f222b028", "");
+    let listed = server.ask("GET", "/api/registrations", "");
+    assert_eq!(listed["registrations"].as_array().map(Vec::len), Some(0), "{listed}");
 }

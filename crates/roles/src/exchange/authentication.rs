@@ -90,6 +90,19 @@ impl Authentication {
             .fold(Reply::new(401), |reply, value| reply.header(Name::WwwAuthenticate, value))
     }
 
+    /// The user of the device's own account by which a request was let in; none where that was the account
+    /// of the extension.
+    pub(super) fn device_user(
+        &self,
+        directory: &Directory,
+        flow: Flow,
+        message: &Message<'_>,
+    ) -> Option<String> {
+        let presented = Presented::by(message, flow.remote.ip(), self.digest.realm());
+        let user = presented.username()?;
+        directory.number_of_device(&user).map(|_| user.into_owned())
+    }
+
     /// What a request shows of a password.
     fn examine(
         &mut self,
@@ -126,17 +139,7 @@ impl Authentication {
             gate.wrong(turn, source, &user, presented.header.unwrap_or_default())
         };
         match (look, is_right, account) {
-            (Look::Yes, true, Some(id)) => {
-                let user = presented.username().unwrap_or_default();
-                let number = directory.number_of_device(&user);
-                if let Some(number) = number.filter(|_| message.method() == Some(Method::Register)) {
-                    let contact = message.values(Name::Contact).next().and_then(Address::parse);
-                    let contact = contact.map(|contact| contact.uri.to_owned()).unwrap_or_default();
-                    let (number, user) = (number.to_owned(), user.to_string());
-                    turn.tell(Event::DeviceRegistered { number, user, contact });
-                }
-                Shown::Password(id)
-            }
+            (Look::Yes, true, Some(id)) => Shown::Password(id),
             (Look::Yes, ..) => {
                 let delay = strike();
                 self.besiege(turn, gate.patience(), directory, account);

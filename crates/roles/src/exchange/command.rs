@@ -234,10 +234,7 @@ impl Exchange {
             What::SetExtension(extension) => self.set_extension(now, *extension),
             What::EditExtension { number, edit } => self.edit_extension(now, &number, *edit),
             What::RemoveExtension(number) => self.remove_extension(now, &number),
-            What::SetDeviceAccounts { number, accounts } => {
-                self.directory.set_device_accounts(&number, accounts);
-                Answer::Ok
-            }
+            What::SetDeviceAccounts { number, accounts } => self.set_device_accounts(&number, accounts),
             What::CheckSync { number, contact, reboot } => self.check_sync(now, &number, &contact, reboot),
             What::Registrations { number } => {
                 Answer::Registrations(self.registrations(now, number.as_deref()))
@@ -380,6 +377,17 @@ impl Exchange {
         self.registrar.forget(&mut self.turn, id);
         self.directory.remove(id);
         self.turn.told.push(Output::Store(Change::ExtensionRemoved { number: number.to_owned() }));
+        Answer::Ok
+    }
+
+    /// Sets the accounts of devices; what is registered with one that is gone ends at once.
+    fn set_device_accounts(&mut self, number: &str, accounts: Vec<super::DeviceAccount>) -> Answer {
+        self.directory.set_device_accounts(number, accounts);
+        if let Some(id) = self.directory.find(number) {
+            for orphan in self.directory.take_orphans(number) {
+                registrar::unbound(&mut self.turn, id, &orphan, "its device has no account any more");
+            }
+        }
         Answer::Ok
     }
 

@@ -283,6 +283,9 @@ pub struct Binding {
     pub q: u16,
     /// Its User-Agent, cut at 64 bytes.
     pub user_agent: String,
+    /// The user of the account of its own with which it registered; none for the extension's account.
+    #[serde(default)]
+    pub user: Option<String>,
     /// Whether it answers the OPTIONS that it is sent now and then.
     pub reachable: bool,
 }
@@ -371,6 +374,21 @@ impl Directory {
     /// The number of a device's account; none for any other user.
     pub(super) fn number_of_device(&self, user: &str) -> Option<&str> {
         self.of_devices.get(user).map(|(number, _)| &**number)
+    }
+
+    /// Takes the devices of a number out that registered with an account which is no longer theirs.
+    pub(super) fn take_orphans(&mut self, number: &str) -> Vec<Arc<Binding>> {
+        let of_devices = &self.of_devices;
+        let is_orphan = |binding: &Arc<Binding>| {
+            let user = binding.user.as_ref();
+            user.is_some_and(|user| of_devices.get(user).is_none_or(|(of, _)| **of != *number))
+        };
+        let id = self.by_number.get(number).copied();
+        let entry = id.and_then(|id| self.entries.get_mut(id.0 as usize)).and_then(Option::as_mut);
+        let Some(entry) = entry else { return Vec::new() };
+        let (orphans, others) = std::mem::take(&mut entry.bindings).into_iter().partition(is_orphan);
+        entry.bindings = others;
+        orphans
     }
 
     /// Sets an extension, new or not; its devices and calls stay.

@@ -28,7 +28,7 @@ pub enum Event {
         /// Where it is.
         source: SocketAddr,
     },
-    /// A device that has an account of its own has shown that it knows its password.
+    /// A device has registered, for the first time or again, with an account of its own.
     DeviceRegistered {
         /// The extension.
         number: String,
@@ -36,6 +36,8 @@ pub enum Event {
         user: String,
         /// The Contact URI that it registers.
         contact: String,
+        /// The Call-ID of its REGISTERs: another one after it has started anew (RFC 3261 §10.2).
+        call_id: String,
     },
     /// A device that was sent check-sync has answered, or has not.
     CheckSynced {

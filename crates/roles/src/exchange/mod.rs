@@ -64,7 +64,7 @@ use self::overload::Overload;
 use self::ports::Ports;
 use self::qualify::Qualifier;
 use self::records::Records;
-use self::registrar::Registrar;
+use self::registrar::{Asked, Registrar};
 use self::turn::Turn;
 
 pub use self::blocks::{Area, Block, Blocked};
@@ -453,8 +453,10 @@ impl Exchange {
 
     /// A REGISTER of an extension whose password was right.
     fn on_register(&mut self, flow: Flow, message: &Message<'_>, id: ExtensionId) {
-        let Self { turn, registrar, directory, qualifier, .. } = self;
-        if registrar.on_register(turn, directory, flow, message, id) {
+        let Self { turn, registrar, directory, qualifier, authentication, .. } = self;
+        let user = authentication.device_user(directory, flow, message);
+        let asked = Asked { flow, message, user: user.as_deref() };
+        if registrar.on_register(turn, directory, asked, id) {
             qualifier.ask_later(turn, id);
         }
     }

@@ -48,6 +48,17 @@ struct Wish<'a> {
     expires_s: u32,
 }
 
+/// A REGISTER whose password was right.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a, 'm> {
+    /// Where it came from.
+    pub(super) flow: Flow,
+    /// The request.
+    pub(super) message: &'a Message<'m>,
+    /// The user of the device's own account; none where it was the extension's account.
+    pub(super) user: Option<&'a str>,
+}
+
 /// Which devices are registered, and until when.
 #[derive(Debug)]
 pub(super) struct Registrar {
@@ -66,12 +77,12 @@ impl Registrar {
         &mut self,
         turn: &mut Turn,
         directory: &mut Directory,
-        flow: Flow,
-        message: &Message<'_>,
+        asked: Asked<'_, '_>,
         id: ExtensionId,
     ) -> bool {
+        let Asked { flow, message, .. } = asked;
         let (now, mut is_new) = (turn.now, false);
-        let reply = match self.register(turn, directory, flow, message, id, &mut is_new) {
+        let reply = match self.register(turn, directory, asked, id, &mut is_new) {
             // The device learns which way its calls come (RFC 3327 §5.3).
             Ok(()) => message
                 .values(Name::Path)
@@ -89,11 +100,11 @@ impl Registrar {
         &mut self,
         turn: &mut Turn,
         directory: &mut Directory,
-        flow: Flow,
-        message: &Message<'_>,
+        asked: Asked<'_, '_>,
         id: ExtensionId,
         is_new: &mut bool,
     ) -> Result<(), Reply> {
+        let Asked { flow, message, .. } = asked;
         if message.header(Name::Contact).is_some_and(|value| value == b"*") {
             return unregister_all(turn, directory, message, id);
         }
@@ -102,7 +113,7 @@ impl Registrar {
         check_order(directory, message, id)?;
         check_room(turn.now, directory, flow, &wishes, id)?;
         for wish in &wishes {
-            *is_new |= self.bind(turn, directory, flow, message, id, wish, &path)?;
+            *is_new |= self.bind(turn, directory, asked, id, wish, &path)?;
         }
         Ok(())
     }
@@ -124,13 +135,11 @@ impl Registrar {
     }
 
     /// Does what one Contact wishes. Whether the device is new.
-    #[expect(clippy::too_many_arguments, reason = "what is lent, and the parts of a REGISTER")]
     fn bind(
         &mut self,
         turn: &mut Turn,
         directory: &mut Directory,
-        flow: Flow,
-        message: &Message<'_>,
+        asked: Asked<'_, '_>,
         id: ExtensionId,
         wish: &Wish<'_>,
         path: &[String],
@@ -150,7 +159,7 @@ impl Registrar {
         let binding = match known.and_then(|at| entry.bindings.get_mut(at)) {
             Some(binding) => {
                 let was_reachable = binding.reachable;
-                refresh(Arc::make_mut(binding), now, flow, message, wish, path);
+                refresh(Arc::make_mut(binding), now, asked, wish, path);
                 let binding = Arc::clone(binding);
                 if !was_reachable {
                     let (number, contact) = (binding.number.clone(), binding.contact.clone());
@@ -160,8 +169,8 @@ impl Registrar {
                 binding
             }
             None => {
-                let binding = Arc::new(binding(now, flow, message, &entry.extension.number, wish, path));
-                make_room(turn, directory, id, flow)?;
+                let binding = Arc::new(binding(now, asked, &entry.extension.number, wish, path));
+                make_room(turn, directory, id, asked.flow)?;
                 let Some(entry) = directory.get_mut(id) else { return Err(Reply::new(403)) };
                 entry.bindings.push(Arc::clone(&binding));
                 let number = binding.number.clone();
@@ -172,6 +181,11 @@ impl Registrar {
                 binding
             }
         };
+        if let Some(user) = binding.user.clone() {
+            let (number, contact) = (binding.number.clone(), binding.contact.clone());
+            let call_id = binding.call_id.clone();
+            turn.tell(Event::DeviceRegistered { number, user, contact, call_id });
+        }
         turn.told.push(Output::Store(Change::Binding(binding)));
         self.expire_at(turn, id, expires_at);
         Ok(is_new)
@@ -335,14 +349,8 @@ fn path(message: &Message<'_>) -> Result<Vec<String>, Reply> {
     routes.filter(|routes| routes.len() <= MAX_PATH).ok_or_else(|| Reply::new(400).reason("Bad Path"))
 }
 
-fn binding(
-    now: Time,
-    flow: Flow,
-    message: &Message<'_>,
-    number: &str,
-    wish: &Wish<'_>,
-    path: &[String],
-) -> Binding {
+fn binding(now: Time, asked: Asked<'_, '_>, number: &str, wish: &Wish<'_>, path: &[String]) -> Binding {
+    let flow = asked.flow;
     let mut binding = Binding {
         number: number.to_owned(),
         contact: wish.address.uri.to_owned(),
@@ -355,21 +363,17 @@ fn binding(
         cseq: 0,
         q: 0,
         user_agent: String::new(),
+        user: None,
         reachable: true,
     };
-    refresh(&mut binding, now, flow, message, wish, path);
+    refresh(&mut binding, now, asked, wish, path);
     binding
 }
 
 /// Everything but number and contact as this REGISTER has it; texts keep their memory.
-fn refresh(
-    binding: &mut Binding,
-    now: Time,
-    flow: Flow,
-    message: &Message<'_>,
-    wish: &Wish<'_>,
-    path: &[String],
-) {
+fn refresh(binding: &mut Binding, now: Time, asked: Asked<'_, '_>, wish: &Wish<'_>, path: &[String]) {
+    let Asked { flow, message, user } = asked;
+    binding.user = user.map(str::to_owned);
     binding.path = path.to_vec();
     flow.transport.param_name().clone_into(&mut binding.transport);
     (binding.local, binding.remote) = (flow.local, flow.remote);

@@ -22,6 +22,11 @@ impl Phone {
         self.discover.proof.restore(kept);
     }
 
+    /// Whether it knows anybody to ask for its settings.
+    pub fn asks_for_settings(&self) -> bool {
+        self.discover.has_sources(&self.desk.place)
+    }
+
     /// What was downloaded, as it is kept.
     pub fn downloads(&self) -> Downloads {
         self.discover.proof.kept(&self.settings)

@@ -67,6 +67,13 @@ pub struct Device {
     /// The one before, until the device has registered with the new one.
     #[serde(default)]
     pub before: Option<Expiring>,
+    /// What its file said when it was served last: another file has another account, so that a registration
+    /// proves which file the phone has applied.
+    #[serde(default)]
+    pub served: Option<u64>,
+    /// Whether it has registered as that file says.
+    #[serde(default)]
+    pub is_applied: bool,
     /// What is known of it.
     #[serde(default)]
     pub now: Seen,
@@ -79,6 +86,10 @@ pub struct Credential {
     pub user: String,
     /// Its password.
     pub password: Secret,
+    /// Users with the same password that earlier files named, the newest last: the phone has them until it
+    /// has applied the newest file.
+    #[serde(default)]
+    pub earlier: Vec<String>,
 }
 
 /// A credential that ends.
@@ -126,6 +137,8 @@ pub struct ServedFile {
     pub status: String,
 }
 
+/// Users of earlier files that hold until the newest one is applied; the oldest makes room.
+const MOST_EARLIER: usize = 4;
 /// How many of the files that it was served last are remembered.
 const MOST_SERVED: usize = 8;
 
@@ -144,8 +157,44 @@ impl Device {
             token: Secret::new(rng),
             credential: Credential::new(mac, rng),
             before: None,
+            served: None,
+            is_applied: false,
             now: Seen::default(),
         }
+    }
+
+    /// Its file is served. Where it says something else than before, its account gets another user; then the
+    /// file is to be made anew. Whether that is so.
+    pub fn serve(&mut self, file: &str, rng: &mut Rng) -> bool {
+        let says = fingerprint(&file.replace(&self.credential.user, ""));
+        let before = self.served.replace(says);
+        if before == Some(says) {
+            return false;
+        }
+        self.is_applied = false;
+        // Nobody has an earlier file of a device that is served for the first time.
+        if before.is_some() {
+            self.credential.renew(self.mac, rng);
+        }
+        true
+    }
+
+    /// It has registered with that user. None where it is no user of this device, else whether the users and
+    /// passwords before it end.
+    pub fn registered(&mut self, user: &str) -> Option<bool> {
+        if self.credential.user == user {
+            self.is_applied |= self.served.is_some();
+            let has_older = !self.credential.earlier.is_empty() || self.before.is_some();
+            self.credential.earlier.clear();
+            self.before = None;
+            return Some(has_older);
+        }
+        self.credentials().any(|it| it.has(user)).then_some(false)
+    }
+
+    /// Its credential, and the one before where that still holds.
+    pub fn credentials(&self) -> impl Iterator<Item = &Credential> {
+        std::iter::once(&self.credential).chain(self.before.as_ref().map(|before| &before.credential))
     }
 
     /// Gives it a new credential; the old one holds on for a while.
@@ -190,8 +239,36 @@ impl Device {
 
 impl Credential {
     fn new(mac: Mac, rng: &mut Rng) -> Self {
-        Self { user: format!("{mac}-{}", rng.hex(6)), password: Secret::new(rng) }
+        Self { user: new_user(mac, rng), password: Secret::new(rng), earlier: Vec::new() }
     }
+
+    /// Another user with the same password; the one before holds on.
+    fn renew(&mut self, mac: Mac, rng: &mut Rng) {
+        let before = std::mem::replace(&mut self.user, new_user(mac, rng));
+        if self.earlier.len() >= MOST_EARLIER {
+            self.earlier.remove(0);
+        }
+        self.earlier.push(before);
+    }
+
+    /// All users with its password.
+    pub fn users(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.user).chain(&self.earlier)
+    }
+
+    fn has(&self, user: &str) -> bool {
+        self.users().any(|own| own == user)
+    }
+}
+
+fn new_user(mac: Mac, rng: &mut Rng) -> String {
+    format!("{mac}-{}", rng.hex(6))
+}
+
+/// Tells texts apart (FNV-1a), the same in every build of the program.
+fn fingerprint(text: &str) -> u64 {
+    text.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 impl Seen {

@@ -11,6 +11,7 @@ mod device;
 mod dhcp;
 mod guard;
 mod mac;
+mod network;
 mod pnp;
 mod push;
 mod render;
@@ -32,6 +33,7 @@ pub use device::{Credential, Device, Expiring, Secret, Seen, ServedFile};
 pub use dhcp::{DhcpServer, dhcp_lines};
 pub use guard::Guesses;
 pub use mac::{Mac, NoMac};
+pub use network::Network;
 pub use pnp::{PnpAsked, PnpDialog, pnp_asked};
 pub use push::{MOST_PER_MINUTE, Push, Row};
 pub use render::{Layers, RenderFault, Renderer, Site, Variable, Variables, knows_model};
@@ -60,10 +62,19 @@ pub struct Provision {
     next_transfer: u64,
     pushes: push::Pushes,
     /// Where devices have registered, by MAC address and by Contact URI.
-    contacts: BTreeMap<Mac, String>,
+    contacts: BTreeMap<Mac, Place>,
     by_contact: BTreeMap<String, Mac>,
+    /// From where files are served by TFTP; empty: from everywhere.
+    tftp_networks: Vec<Network>,
     rng: Rng,
     changes: Vec<Change>,
+}
+
+/// Where a device has registered.
+#[derive(Clone, Debug)]
+struct Place {
+    contact: String,
+    call_id: String,
 }
 
 /// A phone that asked and that nobody has approved.
@@ -237,6 +248,7 @@ impl Provision {
             pushes: push::Pushes::default(),
             contacts: BTreeMap::new(),
             by_contact: BTreeMap::new(),
+            tftp_networks: Vec::new(),
             rng: Rng::new(seed),
             changes: Vec::new(),
         };
@@ -255,6 +267,18 @@ impl Provision {
     /// Whether files of the folder that is served as it is are there: without it none is looked for.
     pub fn serve_files(&mut self, on: bool) {
         self.catalogue.has_files = on;
+    }
+
+    /// Serves files by TFTP, which knows neither secrets nor users, to these networks alone.
+    pub fn limit_tftp(&mut self, networks: Vec<Network>) {
+        self.tftp_networks = networks;
+    }
+
+    fn is_refused(&self, request: &Request<'_>) -> bool {
+        let all = &self.tftp_networks;
+        request.transport == Transport::Tftp
+            && !all.is_empty()
+            && !all.iter().any(|network| network.has(request.from))
     }
 
     /// Opens the approval window: unknown phones are listed and devices are served by their bare MAC
@@ -278,8 +302,9 @@ impl Provision {
 
     /// Answers a request; [`Self::ended`] is to follow.
     pub fn begin(&mut self, now: Time, request: &Request<'_>) -> Begun {
-        let throttled = self.guesses.is_throttled(now, request.from);
-        let answer = if throttled { Answer::Silence } else { resolve(now, request, &self.catalogue) };
+        let (throttled, refused) = (self.guesses.is_throttled(now, request.from), self.is_refused(request));
+        let answer =
+            if throttled || refused { Answer::Silence } else { resolve(now, request, &self.catalogue) };
         let mut transfer = self.transfer(now, request);
         if let Some(Asked::Own { mac, .. }) = Path::read(request.path).map(|path| path.asked) {
             transfer.mac = Some(mac);
@@ -303,6 +328,7 @@ impl Provision {
         };
         match content {
             Content::NotFound if transfer.result.is_empty() => "not-found".clone_into(&mut transfer.result),
+            Content::Silence if refused => "refused".clone_into(&mut transfer.result),
             Content::Silence => "throttled".clone_into(&mut transfer.result),
             _ => {}
         }
@@ -327,10 +353,15 @@ impl Provision {
                 transport: transfer.transport.clone(),
                 status: transfer.result.clone(),
             });
-            let mac = device.mac;
+            let (mac, has_come) = (device.mac, matches!(&*transfer.result, "ok" | "unchanged"));
+            let is_applied = has_come && device.is_applied;
+            device.now.applied = if is_applied { Some(now.as_millis()) } else { device.now.applied };
             self.changes.push(Change::Device(Box::new(device.clone())));
-            if transfer.result == "ok" || transfer.result == "unchanged" {
+            if has_come {
                 self.pushes.seen(now, mac, push::Sign::Fetched);
+            }
+            if is_applied {
+                self.pushes.seen(now, mac, push::Sign::Applied);
             }
         }
         self.keep_transfer(transfer);
@@ -369,25 +400,38 @@ impl Provision {
         Some(format!("{base}/p/{}/", device.token.expose()))
     }
 
-    /// A device has registered with that digest user, and with that Contact URI: its older credential ends.
-    pub fn registered(&mut self, now: Time, user: &str, contact: &str) {
+    /// A device has registered with that digest user, that Contact URI and that Call-ID. With the newest
+    /// user it has applied its newest file, and its older accounts end.
+    pub fn registered(&mut self, now: Time, user: &str, contact: &str, call_id: &str) {
         let Some(mac) = user.split_once('-').and_then(|(mac, _)| Mac::parse(mac)) else { return };
-        let Some(device) = self.catalogue.device_mut(mac).filter(|device| device.credential.user == user)
-        else {
-            return;
-        };
-        (device.now.registered, device.now.last_seen) = (Some(now.as_millis()), Some(now.as_millis()));
-        self.pushes.seen(now, mac, push::Sign::Registered);
-        if let Some(old) = self.contacts.insert(mac, contact.to_owned()) {
-            self.by_contact.remove(&old);
-        }
-        self.by_contact.insert(contact.to_owned(), mac);
-        let rotated = device.before.take().is_some();
+        let Some(device) = self.catalogue.device_mut(mac) else { return };
+        let was_applied = device.is_applied;
+        let Some(older_end) = device.registered(user) else { return };
+        let at = Some(now.as_millis());
+        (device.now.registered, device.now.last_seen) = (at, at);
+        let has_applied = device.is_applied && !was_applied;
+        device.now.applied = if has_applied { at } else { device.now.applied };
         let (number, changed) = (device.number.clone(), device.clone());
         self.changes.push(Change::Device(Box::new(changed)));
-        if let Some(number) = number.filter(|_| rotated) {
+        if has_applied {
+            self.pushes.seen(now, mac, push::Sign::Applied);
+        }
+        self.pushes.seen(now, mac, push::Sign::Registered);
+        self.note_place(now, mac, Place { contact: contact.to_owned(), call_id: call_id.to_owned() });
+        if let Some(number) = number.filter(|_| older_end) {
             self.tell_accounts(number);
         }
+    }
+
+    fn note_place(&mut self, now: Time, mac: Mac, place: Place) {
+        let (contact, call_id) = (place.contact.clone(), place.call_id.clone());
+        if let Some(old) = self.contacts.insert(mac, place) {
+            self.by_contact.remove(&old.contact);
+            if old.call_id != call_id {
+                self.pushes.seen(now, mac, push::Sign::Anew);
+            }
+        }
+        self.by_contact.insert(contact, mac);
     }
 
     /// Tells devices to fetch their configuration, at most so many in a minute; after `stop_after` that do
@@ -427,7 +471,7 @@ impl Provision {
     pub fn advance(&mut self, now: Time) {
         for (_, mac, reboot) in self.pushes.due(now) {
             let number = self.catalogue.device(mac).and_then(|device| device.number.clone());
-            match number.zip(self.contacts.get(&mac).cloned()) {
+            match number.zip(self.contacts.get(&mac).map(|place| place.contact.clone())) {
                 Some((number, contact)) => self.changes.push(Change::CheckSync { number, contact, reboot }),
                 None => self.pushes.answered(now, mac, None),
             }
@@ -498,6 +542,9 @@ impl Provision {
     /// Removes a device with its credential; false where there is none.
     pub fn remove(&mut self, mac: Mac) -> bool {
         let Some(device) = self.catalogue.remove(mac) else { return false };
+        if let Some(place) = self.contacts.remove(&mac) {
+            self.by_contact.remove(&place.contact);
+        }
         self.changes.push(Change::DeviceRemoved(mac));
         if let Some(number) = device.number {
             self.tell_accounts(number);
@@ -535,15 +582,31 @@ impl Provision {
         self.renderer.configuration(device, None, &self.site, url.as_deref())
     }
 
-    fn configuration(&self, mac: Mac, transfer: &mut Transfer) -> Content {
-        let Some(device) = self.catalogue.device(mac) else { return Content::NotFound };
-        match self.render(device) {
-            Ok(text) => Content::Text(text),
+    fn configuration(&mut self, mac: Mac, transfer: &mut Transfer) -> Content {
+        match self.make(mac) {
+            Ok(Some(text)) => Content::Text(text),
+            Ok(None) => Content::NotFound,
             Err(fault) => {
                 transfer.result = fault.to_string();
                 Content::NotFound
             }
         }
+    }
+
+    /// Makes the file of a device; one that says something new names an account with another user.
+    fn make(&mut self, mac: Mac) -> Result<Option<String>, RenderFault> {
+        let Some(device) = self.catalogue.device(mac) else { return Ok(None) };
+        let text = self.render(device)?;
+        let Self { catalogue, rng, changes, .. } = self;
+        let Some(device) = catalogue.device_mut(mac) else { return Ok(None) };
+        if !device.serve(&text, rng) {
+            return Ok(Some(text));
+        }
+        changes.push(Change::Device(Box::new(device.clone())));
+        if let Some(number) = device.number.clone() {
+            self.tell_accounts(number);
+        }
+        self.catalogue.device(mac).map(|device| self.render(device)).transpose()
     }
 
     fn change(&mut self, mac: Mac, what: impl FnOnce(&mut Device)) {
@@ -559,11 +622,7 @@ impl Provision {
     fn tell_accounts(&mut self, number: String) {
         let of_number = self.catalogue.devices().filter(|device| device.number.as_ref() == Some(&number));
         let approved = of_number.filter(|device| device.approved);
-        let both = |device: &Device| {
-            let before = device.before.as_ref().map(|before| before.credential.clone());
-            [Some(device.credential.clone()), before].into_iter().flatten()
-        };
-        let credentials = approved.flat_map(both).collect();
+        let credentials = approved.flat_map(Device::credentials).flat_map(accounts).collect();
         self.changes.push(Change::Accounts { number, credentials });
     }
 
@@ -660,6 +719,12 @@ impl<'a> DeviceView<'a> {
             now: &device.now,
         }
     }
+}
+
+/// One credential for each of its users.
+fn accounts(all: &Credential) -> impl Iterator<Item = Credential> {
+    let of = |user: &String| Credential { user: user.clone(), earlier: Vec::new(), ..all.clone() };
+    all.users().map(of)
 }
 
 /// A text of a stranger as it may be kept and shown.

@@ -54,11 +54,13 @@ pub struct Row {
     pub status: Option<u16>,
     /// When it fetched its configuration.
     pub fetched: Option<u64>,
-    /// When it said that it has applied it.
+    /// When it was known to have applied it: it registered with the account that this very file names, or
+    /// it fetched a file that it had applied before.
     pub applied: Option<u64>,
     /// When it registered afterwards.
     pub registered: Option<u64>,
-    /// When it asked by PnP afterwards, as phones do when they start.
+    /// When it was seen to have started: it asked by PnP, or was told to restart and registered under
+    /// another Call-ID (RFC 3261 §10.2).
     pub rebooted: Option<u64>,
 }
 
@@ -66,8 +68,11 @@ pub struct Row {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Sign {
     Fetched,
+    Applied,
     Registered,
     Started,
+    /// It registered under another Call-ID.
+    Anew,
 }
 
 impl Row {
@@ -142,11 +147,13 @@ impl Pushes {
     /// Something was seen of a device: it is noted once for each push that has told it.
     pub(super) fn seen(&mut self, now: Time, mac: Mac, sign: Sign) {
         for push in self.all.values_mut() {
-            let Some(row) = push.row(mac).filter(|row| row.sent.is_some()) else { continue };
+            let counts = sign != Sign::Anew || push.reboot;
+            let Some(row) = push.row(mac).filter(|row| counts && row.sent.is_some()) else { continue };
             let place = match sign {
                 Sign::Fetched => &mut row.fetched,
+                Sign::Applied => &mut row.applied,
                 Sign::Registered => &mut row.registered,
-                Sign::Started => &mut row.rebooted,
+                Sign::Started | Sign::Anew => &mut row.rebooted,
             };
             place.get_or_insert(now.as_millis());
         }

@@ -141,9 +141,9 @@ fn an_old_credential_holds_until_the_new_one_has_registered_or_a_day_has_passed(
     assert!(provision.rotate(NOW, mac(0x21)));
     let both = accounts(&mut provision).pop().expect("told");
     assert_eq!((both.len(), &both[1]), (2, &first[0]));
-    provision.registered(NOW, &first[0], "sip:7001@192.0.2.7");
+    provision.registered(NOW, &first[0], "sip:7001@192.0.2.7", "a");
     assert_eq!(accounts(&mut provision), Vec::<Vec<String>>::new(), "the old one proves nothing");
-    provision.registered(NOW, &both[0], "sip:7001@192.0.2.7");
+    provision.registered(NOW, &both[0], "sip:7001@192.0.2.7", "a");
     assert_eq!(accounts(&mut provision), [vec![both[0].clone()]]);
     provision.rotate(NOW, mac(0x21));
     accounts(&mut provision);
@@ -214,7 +214,7 @@ fn a_push_tells_what_became_of_each_device() {
         .flatten()
         .find(|it| it.starts_with("0021f222b021"))
         .expect("told");
-    provision.registered(NOW, &user, "sip:7001@192.0.2.7");
+    provision.registered(NOW, &user, "sip:7001@192.0.2.7", "a");
     assert!(provision.push(NOW, Some(vec![mac(0x99)]), false, 60, 0).is_err());
     let number = provision.push(NOW, None, true, 6_000, 0).expect("begun");
     provision.take_changes();
@@ -226,7 +226,7 @@ fn a_push_tells_what_became_of_each_device() {
     assert_eq!(told, [expected], "who is not registered cannot be told");
     provision.check_synced(at(30), "sip:7001@192.0.2.7", Some(200));
     ask(&mut provision, "0021f222b021.cfg", LOOPBACK, None);
-    provision.registered(at(50), &user, "sip:7001@192.0.2.7");
+    provision.registered(at(50), &user, "sip:7001@192.0.2.7", "a");
     let asked = PnpAsked { mac: mac(0x21), vendor: None, model: None, version: None };
     provision.pnp(at(60), &asked, FAR);
     let push = provision.push_rows(number).expect("a push").clone();
@@ -234,4 +234,79 @@ fn a_push_tells_what_became_of_each_device() {
     assert_eq!((row.status, row.answered.is_some(), row.fetched.is_some()), (Some(200), true, true));
     assert_eq!((row.registered, row.rebooted), (Some(at(50).as_millis()), Some(at(60).as_millis())));
     assert_eq!((push.rows[1].status, push.rows[1].answered), (None, None));
+    let number = provision.push(at(70), Some(vec![mac(0x21)]), true, 6_000, 0).expect("begun");
+    provision.advance(at(70));
+    for (ms, call_id, rebooted) in [(80, "a", None), (90, "b", Some(at(90).as_millis()))] {
+        provision.registered(at(ms), &user, "sip:7001@192.0.2.7", call_id);
+        assert_eq!(provision.push_rows(number).expect("a push").rows[0].rebooted, rebooted, "{call_id}");
+    }
+}
+
+/// A file that says something new names an account of another user: whoever registers with it has applied it.
+#[test]
+fn a_registration_proves_which_file_the_phone_has_applied() {
+    let mut provision = with_device();
+    let file = |provision: &mut Provision| {
+        let Content::Text(text) = ask(provision, "0021f222b021.cfg", LOOPBACK, None) else {
+            panic!("served")
+        };
+        let user = text.lines().find_map(|line| line.strip_prefix("account.1.auth_name = ")).expect("a user");
+        user.to_owned()
+    };
+    let applied = |provision: &Provision| provision.device(mac(0x21)).expect("a device").now.applied;
+    let first = file(&mut provision);
+    assert_eq!((applied(&provision), file(&mut provision)), (None, first.clone()), "the same file");
+    provision.registered(NOW, &first, "sip:7001@192.0.2.7", "a");
+    assert_eq!(applied(&provision), Some(NOW.as_millis()));
+    accounts(&mut provision);
+
+    let edit = Edit { label: Some("Reception".into()), ..Edit::default() };
+    provision.edit(mac(0x21), edit).expect("set");
+    let number = provision.push(NOW, None, false, 6_000, 0).expect("begun");
+    let at = |ms: u64| NOW + Duration::from_millis(ms);
+    provision.advance(at(10));
+    let second = file(&mut provision);
+    assert_ne!(first, second);
+    assert_eq!(accounts(&mut provision).pop(), Some(vec![second.clone(), first.clone()]), "both hold");
+    provision.registered(at(20), &first, "sip:7001@192.0.2.7", "a");
+    let row = |provision: &Provision| provision.push_rows(number).expect("a push").rows[0].clone();
+    assert_eq!((row(&provision).registered, row(&provision).applied), (Some(at(20).as_millis()), None));
+    provision.registered(at(30), &second, "sip:7001@192.0.2.7", "b");
+    assert_eq!((row(&provision).applied, row(&provision).rebooted), (Some(at(30).as_millis()), None));
+    assert_eq!(accounts(&mut provision).pop(), Some(vec![second.clone()]), "the older one ends");
+
+    // A phone that has the newest file already says so by fetching it.
+    let number = provision.push(at(40), None, false, 6_000, 0).expect("begun");
+    provision.advance(at(50));
+    assert_eq!(file(&mut provision), second);
+    assert!(provision.push_rows(number).expect("a push").rows[0].applied.is_some());
+}
+
+#[test]
+fn users_of_earlier_files_are_bounded() {
+    let mut provision = with_device();
+    for round in 0..20 {
+        let edit = Edit { label: Some(format!("Reception {round}")), ..Edit::default() };
+        provision.edit(mac(0x21), edit).expect("set");
+        ask(&mut provision, "0021f222b021.cfg", LOOPBACK, None);
+    }
+    assert_eq!(accounts(&mut provision).pop().map(|all| all.len()), Some(5));
+}
+
+/// TFTP knows neither secrets nor users, so it can be limited to the phones' networks.
+#[test]
+fn tftp_is_limited_to_networks() {
+    let mut provision = with_device();
+    provision.limit_tftp(vec!["192.0.2.0/24".parse().expect("a network")]);
+    let path = format!("{}0021f222b021.cfg", folder(&provision));
+    let mut ask = |from: IpAddr, transport| {
+        let begun = provision.begin(NOW, &Request { path: &path, user_agent: None, from, transport });
+        let content = begun.answer.clone();
+        provision.ended(NOW, begun, 7, "ok");
+        (content == Content::Silence, provision.transfers(1).next().map(|row| row.result.clone()))
+    };
+    let other: IpAddr = [198, 51, 100, 7].into();
+    assert_eq!(ask(FAR, Transport::Tftp), (false, Some("ok".into())));
+    assert_eq!(ask(other, Transport::Tftp), (true, Some("refused".into())));
+    assert_eq!(ask(other, Transport::Http), (false, Some("ok".into())));
 }

@@ -212,11 +212,12 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     let mut phone = Phone::new(settings.clone(), place.clone(), rng.fork(), clock.now());
     phone.restore_history(history);
     phone.restore_downloads(&downloads);
+    let asks = phone.asks_for_settings();
     let mut driver = Driver::new(phone, means);
     let told = web.as_ref().map(|web| web.told.clone());
     let _web = web.zip(desk).map(|(web, desk)| serve_web(web.listener, web.site, desk)).transpose()?;
     driver.hands().teller.ready(ready_at, told.as_ref(), clock.now());
-    if settings::servers(&settings).is_empty() {
+    if settings::servers(&settings).is_empty() && !asks {
         driver.hands().teller.note(NO_ACCOUNT);
     }
     if arguments.stdio {

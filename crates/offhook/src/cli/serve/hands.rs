@@ -116,8 +116,8 @@ impl drive::Hands<Exchange> for Hands {
             return;
         }
         match (&event, &self.devices) {
-            (Event::DeviceRegistered { user, contact, .. }, Some(devices)) => {
-                devices.registered(user, contact)
+            (Event::DeviceRegistered { user, contact, call_id, .. }, Some(devices)) => {
+                devices.registered(user, contact, call_id)
             }
             (Event::CheckSynced { contact, status, .. }, Some(devices)) => {
                 devices.check_synced(contact, *status)

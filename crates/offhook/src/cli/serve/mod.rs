@@ -241,7 +241,8 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
         terms: Terms { blocks: blocks(&arguments)?, ..Terms::default() },
         ..ExchangeConfig::default()
     };
-    let provisioning = arguments.provisioning.open(at, arguments.dir.as_deref(), &store, clock)?;
+    let place = provisioning::Exchange { sip: at, sips: net.local(proto::sip::Transport::Tls) };
+    let provisioning = arguments.provisioning.open(place, arguments.dir.as_deref(), &store, clock)?;
     if let Some(text) = provisioning.dhcp() {
         return Ok(if_read(io::stdout().lock().write_all(text.as_bytes()))?);
     }

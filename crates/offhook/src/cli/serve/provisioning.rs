@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use roles::exchange::{Command, What};
-use roles::provision::{DhcpServer, Edit, Layers, Mac, Provision, Renderer, Site, dhcp_lines};
+use roles::provision::{DhcpServer, Edit, Layers, Mac, Network, Provision, Renderer, Site, dhcp_lines};
 use tokio::sync::mpsc;
 
 use super::{REALM, certificate, reachable};
@@ -31,6 +31,9 @@ pub(super) struct Arguments {
     /// Files for phones by TFTP
     #[arg(long, value_name = "IP:PORT")]
     tftp: Option<SocketAddr>,
+    /// Serve files by TFTP to this network alone, as in 192.168.50.0/24; may be given several times
+    #[arg(long = "tftp-network", value_name = "NETWORK", requires = "tftp")]
+    tftp_networks: Vec<Network>,
     /// Files for phones by HTTP
     #[arg(long, value_name = "IP:PORT")]
     http: Option<SocketAddr>,
@@ -49,6 +52,9 @@ pub(super) struct Arguments {
     /// A phone that is to be served; may be given several times
     #[arg(long = "device", value_name = "MAC[;model=M][;number=N][;label=L]", value_parser = parse_device)]
     devices: Vec<(Mac, Edit)>,
+    /// How phones are told to speak SIP [default: udp; tls where --sips is reachable from outside and --sip is not]
+    #[arg(long, value_name = "TRANSPORT")]
+    device_transport: Option<DeviceTransport>,
     /// Print what a DHCP server is to be told, so that each phone finds its folder, and end
     #[arg(long, value_name = "SERVER")]
     print_dhcp: Option<Dhcp>,
@@ -62,6 +68,23 @@ enum Dhcp {
     Isc,
 }
 
+/// How a phone speaks SIP.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum DeviceTransport {
+    Udp,
+    Tcp,
+    Tls,
+}
+
+/// Where the exchange is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Exchange {
+    /// By UDP and TCP.
+    pub(super) sip: SocketAddr,
+    /// By TLS, where it is offered.
+    pub(super) sips: Option<SocketAddr>,
+}
+
 /// Provisioning that stands and is not served yet.
 pub(super) struct Open {
     pub(super) service: Service,
@@ -72,23 +95,23 @@ pub(super) struct Open {
 }
 
 impl Arguments {
-    /// Opens all places, with what the store has kept. `sip` is where the exchange is.
+    /// Opens all places, with what the store has kept.
     ///
     /// # Errors
     /// A place that cannot be had, a template that cannot be read, a device that cannot be.
     pub(super) fn open(
         &self,
-        sip: SocketAddr,
+        exchange: Exchange,
         dir: Option<&Path>,
         store: &Shared,
         clock: Clock,
     ) -> Result<Open, Failure> {
         let (places, told) = self.places(dir, clock)?;
         let base = base_url(&places)?;
-        let site =
-            Site { sip_host: reachable(sip.ip())?.to_string(), sip_port: sip.port(), sip_transport: 0 };
+        let site = self.site(exchange)?;
         let restored = restore(&*store.reader())?;
         let mut provision = Provision::new(self.renderer()?, site, base, restored, clock::seed()?);
+        provision.limit_tftp(self.tftp_networks.clone());
         for (mac, edit) in &self.devices {
             let set = provision.edit(*mac, edit.clone());
             set.map_err(|why| Failure::usage(format!("--device {mac}: {why}")))?;
@@ -105,6 +128,30 @@ impl Arguments {
         let store = Box::new(store.clone());
         let (service, accounts) = Service::new(provision, store, self.files.clone(), REALM, clock);
         Ok(Open { service, accounts, places, told, dhcp: self.print_dhcp })
+    }
+
+    /// Where phones are told that the exchange is.
+    fn site(&self, exchange: Exchange) -> Result<Site, Failure> {
+        let Exchange { sip, sips } = exchange;
+        let is_outside = |at: SocketAddr| !at.ip().to_canonical().is_loopback();
+        let is_by_tls = sips.is_some_and(is_outside) && !is_outside(sip);
+        let usual = if is_by_tls { DeviceTransport::Tls } else { DeviceTransport::Udp };
+        let transport = self.device_transport.unwrap_or(usual);
+        let at = match (transport, sips) {
+            (DeviceTransport::Tls, Some(sips)) => sips,
+            (DeviceTransport::Tls, None) => {
+                return Err(Failure::usage(
+                    "--device-transport tls: nobody listens for TLS; give --sips IP:PORT".to_owned(),
+                ));
+            }
+            _ => sip,
+        };
+        let sip_transport = match transport {
+            DeviceTransport::Udp => 0,
+            DeviceTransport::Tcp => 1,
+            DeviceTransport::Tls => 2,
+        };
+        Ok(Site { sip_host: reachable(at.ip())?.to_string(), sip_port: at.port(), sip_transport })
     }
 
     fn places(&self, dir: Option<&Path>, clock: Clock) -> Result<(Places, Told), Failure> {

@@ -351,8 +351,9 @@ impl Discover {
         self.due = None;
         desk.note_as(Tag::Provision, "provision v1.2 start");
         desk.note_as(Tag::Provision, "adapter_yphone_enable = 0");
-        if !std::mem::replace(&mut self.has_begun, true) {
-            desk.note_as(Tag::Web, "webs start https on port <443>!");
+        let is_first = !std::mem::replace(&mut self.has_begun, true);
+        if let Some(port) = desk.place.https_port.filter(|_| is_first) {
+            desk.note_as(Tag::Web, &format!("webs start https on port <{port}>!"));
         }
         desk.tell(EventKind::Resync { why: reason.word().to_owned() });
         self.sources = self.candidates(&desk.place);
