@@ -11,6 +11,7 @@ mod lines;
 mod phone;
 mod place;
 mod prompt;
+mod provision;
 mod repeats;
 mod secrets;
 mod serve;
@@ -52,6 +53,7 @@ enum Command {
     Doctor(doctor::Arguments),
     Lab(lab::Arguments),
     Phone(Box<phone::Arguments>),
+    Provision(Box<provision::Arguments>),
     Serve(Box<serve::Arguments>),
 }
 
@@ -118,6 +120,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Doctor(arguments)) => doctor::run(&arguments),
         Some(Command::Lab(arguments)) => lab::run(&arguments),
         Some(Command::Phone(arguments)) => phone::run(*arguments),
+        Some(Command::Provision(arguments)) => provision::run(&arguments),
         Some(Command::Serve(arguments)) => serve::run(*arguments),
     };
     match ended {

@@ -148,6 +148,16 @@ impl Service {
         }
     }
 
+    /// What a device was served last, without secrets; none where it was served nothing yet.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn served(&self, mac: Mac) -> io::Result<Option<String>> {
+        let (key, reader) = (mac.to_string(), self.lock().store.reader());
+        let row = reader.latest(Table::Served, 1, Some(&format!("{key}~")))?.pop();
+        Ok(row.filter(|row| row.key == key).and_then(|row| serde_json::from_str(&row.value).ok()))
+    }
+
     /// Whether files are served as they are.
     pub fn has_files(&self) -> bool {
         self.0.files.is_some()
@@ -197,7 +207,13 @@ fn row(change: Change) -> Vec<store::Change> {
         Change::Device(device) => {
             vec![store::Change::set(Table::Device, device.mac.to_string(), json(&device))]
         }
-        Change::DeviceRemoved(mac) => vec![store::Change::remove(Table::Device, mac.to_string())],
+        Change::DeviceRemoved(mac) => {
+            let tables = [Table::Device, Table::Served];
+            tables.map(|table| store::Change::remove(table, mac.to_string())).into()
+        }
+        Change::Served { mac, text } => {
+            vec![store::Change::set(Table::Served, mac.to_string(), json(&text))]
+        }
         Change::Transfer(transfer, gone) => {
             let gone = gone.map(|id| store::Change::remove(Table::Transfer, transfer_key(id)));
             let new = store::Change::set(Table::Transfer, transfer_key(transfer.id), json(&transfer));
@@ -229,6 +245,7 @@ pub fn restore(reader: &dyn Reader) -> io::Result<roles::provision::Restored> {
     Ok(roles::provision::Restored {
         devices: all(reader, Table::Device)?,
         transfers: all(reader, Table::Transfer)?,
+        numbers: Vec::new(),
     })
 }
 

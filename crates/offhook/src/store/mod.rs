@@ -47,11 +47,13 @@ pub enum Table {
     Ban,
     /// What was served to whom; keys rise with time.
     Transfer,
+    /// What each phone was served last, without secrets, by MAC.
+    Served,
 }
 
 impl Table {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Extension,
         Self::Permission,
         Self::Device,
@@ -61,6 +63,7 @@ impl Table {
         Self::Setting,
         Self::Ban,
         Self::Transfer,
+        Self::Served,
     ];
 
     /// Its name in the file.
@@ -75,6 +78,7 @@ impl Table {
             Self::Setting => "setting",
             Self::Ban => "ban",
             Self::Transfer => "transfer",
+            Self::Served => "served",
         }
     }
 }

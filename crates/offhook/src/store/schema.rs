@@ -18,6 +18,9 @@ const STEPS: &[&str] = &[
     "
     CREATE TABLE transfer     (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 ",
+    "
+    CREATE TABLE served       (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+",
 ];
 
 /// The version of the present shape.

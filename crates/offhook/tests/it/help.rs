@@ -26,5 +26,6 @@ fn help_is_as_written() {
     check("doctor", &["doctor", "--help"]);
     check("lab", &["lab", "--help"]);
     check("phone", &["phone", "--help"]);
+    check("provision", &["provision", "--help"]);
     check("serve", &["serve", "--help"]);
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use proto::Time;
 use proto::tftp::{Client, Download, Failure, Plan, Terms};
 
-use super::program::Running;
+use super::program::{Running, offhook, text};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -296,4 +296,68 @@ fn a_push_proves_that_it_arrived_and_a_removed_device_is_out() {
     server.ask("DELETE", "/api/devices/0021f222b028", "");
     let listed = server.ask("GET", "/api/registrations", "");
     assert_eq!(listed["registrations"].as_array().map(Vec::len), Some(0), "{listed}");
+}
+
+/// Works on the inventory as a person does.
+fn provision(place: &[&str], arguments: &[&str]) -> (Option<i32>, String, String) {
+    let all: Vec<&str> = ["provision"].iter().chain(arguments).chain(place).copied().collect();
+    let ended = offhook(&all, "");
+    (ended.status.code(), text(&ended.stdout), text(&ended.stderr))
+}
+
+#[test]
+fn the_inventory_is_worked_on_beside_a_running_exchange_and_without_one() {
+    let mut server = serve("127.0.74.10", &[]);
+    let data = server._dir.path().join("data").to_string_lossy().into_owned();
+    let web = server.running.ready["web"].as_str().expect("a page").to_owned();
+    let running = ["--server", &web, "--dir", &data];
+    let done = |place: &[&str], arguments: &[&str]| {
+        let (status, out, told) = provision(place, arguments);
+        assert_eq!(status, Some(0), "{arguments:?}: {out}{told}");
+        out
+    };
+    let table = server._dir.path().join("phones.csv").to_string_lossy().into_owned();
+    let rows: String = (0..450).map(|row| format!("0021f2300{row:03x},7001,\"Desk; {row}\"\n")).collect();
+    std::fs::write(&table, format!("mac,number,label\n{rows}")).expect("written");
+    assert_eq!(done(&running, &["import", &table]), "450 phones set\n");
+    done(
+        &running,
+        &["adopt", "00:21:f2:22:b0:50", "--number", "7001", "--model", "FIP16", "--label", "Hall"],
+    );
+    let listed = done(&running, &["list"]);
+    assert!(listed.contains("0021f222b050  FIP16"), "{listed}");
+    assert!(done(&running, &["diff", "0021f222b050"]).contains("was served nothing yet"));
+    get("127.0.74.10:8069", "/0021f222b050.cfg", "");
+    assert_eq!(done(&running, &["diff", "0021f222b050"]), "nothing differs\n");
+    done(&running, &["adopt", "0021f222b050", "--label", "Cellar"]);
+    let differs = done(&running, &["diff", "0021f222b050"]);
+    assert!(
+        differs.contains("-account.1.label = Hall\n+") || differs.contains("+account.1.label = Cellar\n")
+    );
+    assert!(done(&running, &["window", "5"]).contains("open until"));
+    let (status, out, _) = provision(&running, &["push", "0021f222b050", "--wait", "0"]);
+    assert_eq!(status, Some(1), "it is not registered: {out}");
+    let (status, _, told) = provision(&["--dir", &data], &["list"]);
+    assert!(status == Some(1) && told.contains("--server"), "{told}");
+
+    let _ = server.running.child.kill();
+    server.running.child.wait().expect("ended");
+    let folder = ["--dir", &*data];
+    let exported = done(&folder, &["export"]);
+    assert_eq!(exported.lines().count(), 1 + 2 + 450, "{exported}");
+    assert!(exported.contains("0021f2300000,FIP14G,7001,1,Desk; 0,\r\n") || exported.contains("\"Desk; 0\""));
+    let tried = done(&folder, &["try", "0021f222b050"]);
+    assert!(tried.contains("A FIP16 with") && tried.contains("account 1 registers"), "{tried}");
+    let shown = done(&folder, &["render", "0021f222b050"]);
+    assert!(shown.contains("account.1.password = (hidden)\n"), "{shown}");
+    done(&folder, &["remove", "0021f222b050"]);
+    let (status, _, told) = provision(&folder, &["show", "0021f222b050"]);
+    assert!(status == Some(1) && told.contains("there is no device 0021f222b050"), "{told}");
+    for refused in [["push", "--all"], ["window", "off"]] {
+        let (status, _, told) = provision(&folder, &refused);
+        assert!(status == Some(2) && told.contains("--server"), "{told}");
+    }
+    std::fs::write(&table, "mac,number\n0021f2300001,7001\nx,7001\n").expect("written");
+    let (status, _, told) = provision(&folder, &["import", &table]);
+    assert!(status == Some(1) && told.contains("line 3"), "{told}");
 }

@@ -23,6 +23,8 @@ pub struct ExchangeSide {
     ip: IpAddr,
     relay: SimRelay,
     kept: Kept,
+    /// It listens at every port.
+    has_all_ports: bool,
 }
 
 impl ExchangePart {
@@ -39,7 +41,19 @@ impl ExchangePart {
             extensions.into_iter().map(|extension| (extension.number.clone(), extension)).collect();
         let kept = Kept { extensions, ..Kept::default() };
         let exchange = Exchange::new(config.clone(), kept.restored(), rng.fork(), now);
-        Self::new(exchange, ExchangeSide { config, ip, relay: SimRelay::default(), kept }, ip, rng.fork())
+        Self::new(
+            exchange,
+            ExchangeSide { config, ip, relay: SimRelay::default(), kept, has_all_ports: false },
+            ip,
+            rng.fork(),
+        )
+    }
+
+    /// It listens at every port, as whoever stands for an exchange that somebody else runs.
+    #[must_use]
+    pub fn at_all_ports(mut self) -> Self {
+        self.side().has_all_ports = true;
+        self
     }
 
     /// How many devices are registered, as far as the store knows.
@@ -56,7 +70,8 @@ impl ExchangePart {
 impl Side<Exchange> for ExchangeSide {
     fn listens_for_sip(&self, transport: Transport, local: SocketAddr) -> bool {
         let heard = transport == Transport::Udp || !self.config.answers.udp_only;
-        heard && local == SocketAddr::new(self.ip, transport.default_port())
+        let is_own_port = self.has_all_ports || local.port() == transport.default_port();
+        heard && local.ip() == self.ip && is_own_port
     }
 
     fn read(&self, line: &str) -> Result<exchange::Command, Value> {

@@ -1,5 +1,6 @@
 //! A server of configuration files as a machine of a case: PnP, TFTP and HTTP.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
@@ -32,7 +33,10 @@ pub struct Files {
 #[derive(Debug)]
 pub struct FileServer {
     ip: IpAddr,
-    files: Files,
+    /// Names and contents.
+    files: BTreeMap<String, Bytes>,
+    /// What it answers to PnP.
+    url: Option<&'static str>,
     pnp: PnpDialog,
     transfers: Vec<(u16, tftp::Server)>,
     next_port: u16,
@@ -41,22 +45,34 @@ pub struct FileServer {
 impl FileServer {
     /// A server at `ip` that is switched off.
     pub fn new(ip: IpAddr, files: Files, seed: [u8; 32]) -> Self {
-        let pnp = PnpDialog::new("Offhook", seed);
-        Self { ip, files, pnp, transfers: Vec::new(), next_port: FIRST_PORT }
+        let content =
+            |(name, text): &(&str, &'static str)| ((*name).to_owned(), Bytes::from_static(text.as_bytes()));
+        let server = Self::with(ip, files.files.iter().map(content).collect(), seed);
+        Self { url: files.pnp, ..server }
     }
 
-    fn file(&self, name: &str) -> Option<&'static str> {
-        let name = name.trim_start_matches('/');
-        self.files.files.iter().find(|(file, _)| *file == name).map(|(_, text)| *text)
+    /// A server of these files, by name, that does not answer PnP.
+    pub fn with(ip: IpAddr, files: BTreeMap<String, Bytes>, seed: [u8; 32]) -> Self {
+        let pnp = PnpDialog::new("Offhook", seed);
+        Self { ip, files, url: None, pnp, transfers: Vec::new(), next_port: FIRST_PORT }
+    }
+
+    fn file(&self, name: &str) -> Option<&Bytes> {
+        self.files.get(name.trim_start_matches('/'))
     }
 
     fn on_http(&self, flow: Flow, bytes: &[u8], out: &mut Vec<Does>) {
         let text = String::from_utf8_lossy(bytes);
         let path = text.strip_prefix("GET ").and_then(|rest| rest.split(' ').next()).unwrap_or_default();
-        let answer = match self.file(path) {
-            Some(body) => format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()),
-            None => "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned(),
-        };
+        let mut answer = Vec::new();
+        match self.file(path) {
+            Some(body) => {
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+                answer.extend_from_slice(head.as_bytes());
+                answer.extend_from_slice(body);
+            }
+            None => answer.extend_from_slice(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"),
+        }
         out.push(Does::Send { flow, bytes: answer.into() });
     }
 
@@ -64,12 +80,12 @@ impl FileServer {
         let Some(tftp::Packet::Read { file, mode, options }) = tftp::Packet::parse(bytes) else { return };
         let port = self.next_port;
         self.next_port = if port == u16::MAX { FIRST_PORT } else { port + 1 };
-        let Some(text) = self.file(&String::from_utf8_lossy(file)) else {
+        let Some(content) = self.file(&String::from_utf8_lossy(file)) else {
             let bytes = tftp::error(tftp::Code::NotFound, "File not found");
             return out.push(self.datagram(port, flow.remote, bytes));
         };
         let (terms, mut sent) = (tftp::Terms::read(options), Vec::new());
-        let content = Bytes::from_static(text.as_bytes());
+        let content = content.clone();
         let server = tftp::Server::start(now, flow.remote, mode, &terms, content, &mut sent);
         if self.transfers.len() >= MOST_TRANSFERS {
             self.transfers.remove(0);
@@ -79,7 +95,7 @@ impl FileServer {
     }
 
     fn on_pnp(&mut self, now: Time, flow: Flow, bytes: &[u8], out: &mut Vec<Does>) {
-        let (local, url) = (SocketAddr::new(self.ip, PNP_PORT), self.files.pnp);
+        let (local, url) = (SocketAddr::new(self.ip, PNP_PORT), self.url);
         let mut sent = Vec::new();
         self.pnp.receive(now, local, flow.remote, bytes, |_| url.map(str::to_owned), &mut sent);
         out.extend(sent.into_iter().map(|it| Does::Send { flow: it.flow, bytes: it.bytes }));
@@ -138,7 +154,7 @@ impl Party for FileServer {
         let is_here = local.ip() == self.ip;
         match (transport, local.port()) {
             (Transport::Tcp, HTTP_PORT) | (Transport::Udp, tftp::PORT) => is_here,
-            (Transport::Udp, PNP_PORT) => self.files.pnp.is_some() && (is_here || local.ip() == GROUP),
+            (Transport::Udp, PNP_PORT) => self.url.is_some() && (is_here || local.ip() == GROUP),
             (Transport::Udp, port) => is_here && self.transfers.iter().any(|(own, _)| *own == port),
             _ => false,
         }
@@ -147,6 +163,7 @@ impl Party for FileServer {
 
 impl Machine for FileServer {
     fn restart(&mut self, seed: [u8; 32], _: Time) {
-        *self = Self::new(self.ip, self.files, seed);
+        let fresh = Self::with(self.ip, std::mem::take(&mut self.files), seed);
+        *self = Self { url: self.url, ..fresh };
     }
 }

@@ -19,6 +19,7 @@ mod phone_part;
 pub mod relay;
 pub mod script;
 mod stage;
+mod trial;
 mod wire;
 mod world;
 
@@ -32,5 +33,6 @@ pub use party::{Does, Happens, Party};
 pub use phone_part::PhonePart;
 pub use script::{Actor, Case, Desk, Outcome, Step};
 pub use stage::Simulated;
+pub use trial::{Tried, try_out};
 pub use wire::{Fate, Link, Passed, capture_file, captured_at};
 pub use world::{SeatId, Stuck, Told, World};

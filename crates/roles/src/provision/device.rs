@@ -137,6 +137,8 @@ pub struct ServedFile {
     pub status: String,
 }
 
+/// What stands in the place of a secret.
+pub(super) const HIDDEN: &str = "(hidden)";
 /// Users of earlier files that hold until the newest one is applied; the oldest makes room.
 const MOST_EARLIER: usize = 4;
 /// How many of the files that it was served last are remembered.
@@ -161,6 +163,12 @@ impl Device {
             is_applied: false,
             now: Seen::default(),
         }
+    }
+
+    /// Its file as people may see it.
+    pub(super) fn without_secrets(&self, file: String) -> String {
+        let hidden = [self.credential.password.expose(), self.token.expose()];
+        hidden.into_iter().fold(file, |text, secret| text.replace(secret, HIDDEN))
     }
 
     /// Its file is served. Where it says something else than before, its account gets another user; then the

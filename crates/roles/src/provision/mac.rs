@@ -57,6 +57,14 @@ impl fmt::Display for NoMac {
 
 impl std::error::Error for NoMac {}
 
+impl std::str::FromStr for Mac {
+    type Err = NoMac;
+
+    fn from_str(text: &str) -> Result<Self, NoMac> {
+        Self::parse(text).ok_or(NoMac)
+    }
+}
+
 impl TryFrom<String> for Mac {
     type Error = NoMac;
 

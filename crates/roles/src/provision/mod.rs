@@ -20,7 +20,7 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -66,6 +66,8 @@ pub struct Provision {
     by_contact: BTreeMap<String, Mac>,
     /// From where files are served by TFTP; empty: from everywhere.
     tftp_networks: Vec<Network>,
+    /// Devices whose credential before the present one may still hold.
+    rotating: BTreeSet<Mac>,
     rng: Rng,
     changes: Vec<Change>,
 }
@@ -120,8 +122,15 @@ pub struct Transfer {
 pub enum Change {
     /// A device is new or has changed.
     Device(Box<Device>),
-    /// A device is gone.
+    /// A device is gone, and what it was served.
     DeviceRemoved(Mac),
+    /// A device is served a file that says something new; its secrets are left out.
+    Served {
+        /// The device.
+        mac: Mac,
+        /// The file.
+        text: String,
+    },
     /// A transfer; with it, the one whose place it takes.
     Transfer(Box<Transfer>, Option<u64>),
     /// A device is to be told to fetch its configuration.
@@ -222,6 +231,8 @@ pub struct Restored {
     pub devices: Vec<Device>,
     /// The transfers, in any order.
     pub transfers: Vec<Transfer>,
+    /// Extensions at which a device has registered: their accounts are told even where they have none left.
+    pub numbers: Vec<String>,
 }
 
 impl Provision {
@@ -249,12 +260,16 @@ impl Provision {
             contacts: BTreeMap::new(),
             by_contact: BTreeMap::new(),
             tftp_networks: Vec::new(),
+            rotating: BTreeSet::new(),
             rng: Rng::new(seed),
             changes: Vec::new(),
         };
-        restored.devices.into_iter().take(MOST_DEVICES).for_each(|device| provision.catalogue.insert(device));
-        let numbers: std::collections::BTreeSet<String> =
-            provision.catalogue.devices().filter_map(|device| device.number.clone()).collect();
+        for device in restored.devices.into_iter().take(MOST_DEVICES) {
+            provision.rotating.extend(device.before.is_some().then_some(device.mac));
+            provision.catalogue.insert(device);
+        }
+        let mut numbers: BTreeSet<String> = provision.catalogue.numbers().cloned().collect();
+        numbers.extend(restored.numbers);
         numbers.into_iter().for_each(|number| provision.tell_accounts(number));
         provision
     }
@@ -480,10 +495,14 @@ impl Provision {
     }
 
     fn end_credentials(&mut self, now: Time) {
-        let over = |device: &Device| device.before.as_ref().is_some_and(|it| it.until_s <= now.as_secs());
-        let all: Vec<Mac> = self.catalogue.devices().filter(|it| over(it)).map(|it| it.mac).collect();
+        let until_s = |mac: &Mac| self.catalogue.device(*mac)?.before.as_ref().map(|before| before.until_s);
+        let over = |mac: &Mac| until_s(mac).is_none_or(|until_s| until_s <= now.as_secs());
+        let all: Vec<Mac> = self.rotating.iter().copied().filter(over).collect();
         for mac in all {
-            self.change(mac, |device| device.before = None);
+            self.rotating.remove(&mac);
+            if self.catalogue.device(mac).is_some_and(|device| device.before.is_some()) {
+                self.change(mac, |device| device.before = None);
+            }
         }
     }
 
@@ -512,11 +531,34 @@ impl Provision {
     /// # Errors
     /// What cannot be, in words.
     pub fn edit(&mut self, mac: Mac, edit: Edit) -> Result<(), String> {
-        let known = self.catalogue.device(mac).cloned();
+        let known = self.catalogue.device(mac);
         if known.is_none() && self.catalogue.len() >= MOST_DEVICES {
             return Err(format!("there are {MOST_DEVICES} devices already"));
         }
-        let before = known.as_ref().and_then(|device| device.number.clone());
+        let device = self.edited(mac, edit)?;
+        self.set(device);
+        Ok(())
+    }
+
+    /// Sets what is named of many devices: of all or of none.
+    ///
+    /// # Errors
+    /// The first that cannot be, in words.
+    pub fn import(&mut self, rows: Vec<(Mac, Edit)>) -> Result<usize, String> {
+        let new = rows.iter().filter(|(mac, _)| self.catalogue.device(*mac).is_none()).count();
+        if self.catalogue.len() + new > MOST_DEVICES {
+            return Err(format!("there would be more than {MOST_DEVICES} devices"));
+        }
+        let edited = rows.into_iter().map(|(mac, edit)| self.edited(mac, edit));
+        let devices = edited.collect::<Result<Vec<Device>, String>>()?;
+        let count = devices.len();
+        devices.into_iter().for_each(|device| self.set(device));
+        Ok(count)
+    }
+
+    /// The device as it would be.
+    fn edited(&mut self, mac: Mac, edit: Edit) -> Result<Device, String> {
+        let known = self.catalogue.device(mac).cloned();
         let mut device = known.unwrap_or_else(|| Device::new(mac, Model::usual().name, &mut self.rng));
         edit.apply(&mut device);
         device.check()?;
@@ -529,14 +571,18 @@ impl Provision {
                 device.model
             ));
         }
+        Ok(device)
+    }
+
+    fn set(&mut self, device: Device) {
+        let before = self.catalogue.device(device.mac).and_then(|known| known.number.clone());
         let after = device.number.clone();
-        self.strangers.remove(&mac);
+        self.strangers.remove(&device.mac);
         self.changes.push(Change::Device(Box::new(device.clone())));
         self.catalogue.insert(device);
-        for number in [before, after].into_iter().flatten().collect::<std::collections::BTreeSet<_>>() {
+        for number in [before, after].into_iter().flatten().collect::<BTreeSet<_>>() {
             self.tell_accounts(number);
         }
-        Ok(())
     }
 
     /// Removes a device with its credential; false where there is none.
@@ -558,6 +604,7 @@ impl Provision {
         let Self { catalogue, rng, .. } = self;
         let Some(device) = catalogue.device_mut(mac) else { return false };
         device.rotate(now, rng);
+        self.rotating.insert(mac);
         let (number, changed) = (device.number.clone(), device.clone());
         self.changes.push(Change::Device(Box::new(changed)));
         if let Some(number) = number {
@@ -573,8 +620,7 @@ impl Provision {
     pub fn preview(&self, mac: Mac) -> Result<String, String> {
         let device = self.catalogue.device(mac).ok_or_else(|| format!("there is no device {mac}"))?;
         let text = self.render(device).map_err(|fault| fault.to_string())?;
-        let hidden = [device.credential.password.expose(), device.token.expose()];
-        Ok(hidden.into_iter().fold(text, |text, secret| text.replace(secret, "(hidden)")))
+        Ok(device.without_secrets(text))
     }
 
     fn render(&self, device: &Device) -> Result<String, RenderFault> {
@@ -606,7 +652,11 @@ impl Provision {
         if let Some(number) = device.number.clone() {
             self.tell_accounts(number);
         }
-        self.catalogue.device(mac).map(|device| self.render(device)).transpose()
+        let Some(device) = self.catalogue.device(mac) else { return Ok(None) };
+        let text = self.render(device)?;
+        let shown = device.without_secrets(text.clone());
+        self.changes.push(Change::Served { mac, text: shown });
+        Ok(Some(text))
     }
 
     fn change(&mut self, mac: Mac, what: impl FnOnce(&mut Device)) {
@@ -620,8 +670,7 @@ impl Provision {
     }
 
     fn tell_accounts(&mut self, number: String) {
-        let of_number = self.catalogue.devices().filter(|device| device.number.as_ref() == Some(&number));
-        let approved = of_number.filter(|device| device.approved);
+        let approved = self.catalogue.of_number(&number).filter(|device| device.approved);
         let credentials = approved.flat_map(Device::credentials).flat_map(accounts).collect();
         self.changes.push(Change::Accounts { number, credentials });
     }

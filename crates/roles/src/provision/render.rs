@@ -42,7 +42,7 @@ pub enum Variable {
 }
 
 /// Where phones find the exchange.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Site {
     /// Its host.
     pub sip_host: String,

@@ -1,6 +1,6 @@
 //! What is asked → what is answered, by the catalogue alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use proto::Time;
@@ -53,6 +53,7 @@ pub struct Request<'a> {
 pub struct Catalogue {
     devices: BTreeMap<Mac, Device>,
     by_token: BTreeMap<String, Mac>,
+    by_number: BTreeMap<String, BTreeSet<Mac>>,
     /// Until when devices are served by their bare MAC address.
     pub window_until: Option<Time>,
     /// Whether there is a folder of files that are served as they are.
@@ -86,6 +87,9 @@ impl Catalogue {
     pub fn insert(&mut self, device: Device) {
         self.remove(device.mac);
         self.by_token.insert(device.token.expose().to_owned(), device.mac);
+        if let Some(number) = &device.number {
+            self.by_number.entry(number.clone()).or_default().insert(device.mac);
+        }
         self.devices.insert(device.mac, device);
     }
 
@@ -93,6 +97,14 @@ impl Catalogue {
     pub fn remove(&mut self, mac: Mac) -> Option<Device> {
         let device = self.devices.remove(&mac)?;
         self.by_token.remove(device.token.expose());
+        if let Some(number) = &device.number
+            && let Some(all) = self.by_number.get_mut(number)
+        {
+            all.remove(&mac);
+            if all.is_empty() {
+                self.by_number.remove(number);
+            }
+        }
         Some(device)
     }
 
@@ -101,7 +113,17 @@ impl Catalogue {
         self.devices.get(&mac)
     }
 
-    /// One device, to be changed; its MAC address and token stay.
+    /// The devices of an extension.
+    pub fn of_number(&self, number: &str) -> impl Iterator<Item = &Device> {
+        self.by_number.get(number).into_iter().flatten().filter_map(|mac| self.device(*mac))
+    }
+
+    /// All extensions that have devices.
+    pub fn numbers(&self) -> impl Iterator<Item = &String> {
+        self.by_number.keys()
+    }
+
+    /// One device, to be changed; its MAC address, token and extension stay.
     pub(super) fn device_mut(&mut self, mac: Mac) -> Option<&mut Device> {
         self.devices.get_mut(&mac)
     }

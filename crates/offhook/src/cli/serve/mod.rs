@@ -3,7 +3,7 @@
 mod hands;
 pub(super) mod keep;
 mod music;
-mod provisioning;
+pub(super) mod provisioning;
 mod relaying;
 mod text;
 mod words;
@@ -241,8 +241,11 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
         terms: Terms { blocks: blocks(&arguments)?, ..Terms::default() },
         ..ExchangeConfig::default()
     };
+    let numbers =
+        restored.bindings.iter().filter(|it| it.user.is_some()).map(|it| it.number.clone()).collect();
     let place = provisioning::Exchange { sip: at, sips: net.local(proto::sip::Transport::Tls) };
-    let provisioning = arguments.provisioning.open(place, arguments.dir.as_deref(), &store, clock)?;
+    let provisioning =
+        arguments.provisioning.open(place, arguments.dir.as_deref(), &store, clock, numbers)?;
     if let Some(text) = provisioning.dhcp() {
         return Ok(if_read(io::stdout().lock().write_all(text.as_bytes()))?);
     }

@@ -7,18 +7,23 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use roles::exchange::{Command, What};
-use roles::provision::{DhcpServer, Edit, Layers, Mac, Network, Provision, Renderer, Site, dhcp_lines};
+use roles::provision::{
+    DhcpServer, Edit, Layers, Mac, Network, Provision, Renderer, Restored, Site, dhcp_lines,
+};
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use super::{REALM, certificate, reachable};
 use crate::cli::Failure;
 use crate::clock::{self, Clock};
 use crate::provision::{Listeners, Places, Service, bind_tcp, bind_udp, parse_device, restore};
-use crate::store::{Shared, Store};
+use crate::store::{self, Reader, Shared, Store, Table};
 
 /// Names of listeners with their addresses, as `serve` tells them at the start.
 type Told = Vec<(&'static str, String)>;
 
+/// The row among the settings that says how phones are served.
+const MANNER: &str = "provisioning";
 /// The file of variables in a folder of templates.
 const VARIABLES: &str = "variables.json";
 /// The most templates of a folder.
@@ -105,12 +110,15 @@ impl Arguments {
         dir: Option<&Path>,
         store: &Shared,
         clock: Clock,
+        numbers: Vec<String>,
     ) -> Result<Open, Failure> {
         let (places, told) = self.places(dir, clock)?;
         let base = base_url(&places)?;
         let site = self.site(exchange)?;
-        let restored = restore(&*store.reader())?;
-        let mut provision = Provision::new(self.renderer()?, site, base, restored, clock::seed()?);
+        let restored = Restored { numbers, ..restore(&*store.reader())? };
+        let manner = Manner { site, base_url: base, templates: self.templates.clone() };
+        manner.keep(&mut store.clone());
+        let mut provision = manner.provision(restored)?;
         provision.limit_tftp(self.tftp_networks.clone());
         for (mac, edit) in &self.devices {
             let set = provision.edit(*mac, edit.clone());
@@ -175,33 +183,81 @@ impl Arguments {
         told.extend(self.pnp.map(|ip| ("pnp", ip.to_string())));
         Ok((Places { tftp, http, https, pnp: self.pnp }, told))
     }
+}
 
-    fn renderer(&self) -> Result<Renderer, Failure> {
-        let Some(folder) = &self.templates else {
-            return Renderer::new(Vec::new(), Layers::default())
-                .map_err(|fault| Failure::Failed(fault.to_string()));
-        };
-        let named = |path: &Path, why: &dyn std::fmt::Display| {
-            Failure::Failed(format!("--templates: {}: {why}", path.display()))
-        };
-        let (mut templates, mut layers) = (Vec::new(), Layers::default());
-        let mut paths: Vec<PathBuf> = fs::read_dir(folder)
-            .map_err(|error| named(folder, &error))?
-            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-            .filter(|path| path.is_file())
-            .collect();
-        paths.sort();
-        for path in paths.into_iter().take(MOST_TEMPLATES) {
-            let text = fs::read_to_string(&path).map_err(|error| named(&path, &error))?;
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if name == VARIABLES {
-                layers = serde_json::from_str(&text).map_err(|error| named(&path, &error))?;
-            } else {
-                templates.push((name, text));
-            }
-        }
-        Renderer::new(templates, layers).map_err(|fault| named(folder, &fault))
+/// How phones are served, kept for whoever works on the data folder while no exchange runs.
+#[derive(Debug, Deserialize, Serialize)]
+struct Manner {
+    site: Site,
+    base_url: Option<String>,
+    templates: Option<PathBuf>,
+}
+
+impl Manner {
+    fn keep(&self, store: &mut Shared) {
+        // Plain data with text keys, so serialising cannot fail.
+        let value = serde_json::to_string(self).unwrap_or_default();
+        store.commit(vec![store::Change::set(Table::Setting, MANNER, value)]);
     }
+
+    fn restore(reader: &dyn Reader) -> io::Result<Option<Self>> {
+        let rows = reader.load(Table::Setting)?.into_iter();
+        let row = rows.into_iter().find(|row| row.key == MANNER);
+        Ok(row.and_then(|row| serde_json::from_str(&row.value).ok()))
+    }
+
+    fn provision(self, restored: Restored) -> Result<Provision, Failure> {
+        let renderer = renderer(self.templates.as_deref())?;
+        Ok(Provision::new(renderer, self.site, self.base_url, restored, clock::seed()?))
+    }
+}
+
+/// The phones of a data folder on which no exchange runs.
+///
+/// # Errors
+/// The folder has no database, or an exchange runs on it; the text names the remedy.
+pub(in crate::cli) fn of_folder(dir: &Path) -> Result<Service, Failure> {
+    if !store::exists(dir) {
+        let dir = dir.display();
+        return Err(Failure::Failed(format!("{dir} holds no database; give the folder of `serve --dir`")));
+    }
+    let in_use = |error: io::Error| {
+        Failure::Failed(format!("{error}; for a running exchange give its HTTP API by --server URL"))
+    };
+    let store = store::open(Some(dir)).map_err(in_use)?;
+    let reader = store.reader();
+    let unknown = "no exchange has run on this folder yet: start `offhook serve --dir` once";
+    let manner = Manner::restore(&*reader)?.ok_or_else(|| Failure::Failed(unknown.to_owned()))?;
+    let provision = manner.provision(restore(&*reader)?)?;
+    Ok(Service::new(provision, store, None, REALM, Clock::start()).0)
+}
+
+/// Makes files, by the templates of a folder where there is one.
+fn renderer(templates: Option<&Path>) -> Result<Renderer, Failure> {
+    let Some(folder) = templates else {
+        return Renderer::new(Vec::new(), Layers::default())
+            .map_err(|fault| Failure::Failed(fault.to_string()));
+    };
+    let named = |path: &Path, why: &dyn std::fmt::Display| {
+        Failure::Failed(format!("--templates: {}: {why}", path.display()))
+    };
+    let (mut templates, mut layers) = (Vec::new(), Layers::default());
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder)
+        .map_err(|error| named(folder, &error))?
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.is_file())
+        .collect();
+    paths.sort();
+    for path in paths.into_iter().take(MOST_TEMPLATES) {
+        let text = fs::read_to_string(&path).map_err(|error| named(&path, &error))?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name == VARIABLES {
+            layers = serde_json::from_str(&text).map_err(|error| named(&path, &error))?;
+        } else {
+            templates.push((name, text));
+        }
+    }
+    Renderer::new(templates, layers).map_err(|fault| named(folder, &fault))
 }
 
 /// Where the secret folders are: by HTTP where that is served, else by HTTPS, else by TFTP.

@@ -6,13 +6,13 @@ use std::ops::RangeInclusive;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use roles::provision::{Edit, LONGEST_WINDOW_MIN, MOST_PER_MINUTE, Mac, Provision};
+use roles::provision::{Edit, LONGEST_WINDOW_MIN, MOST_PER_MINUTE, Mac, Provision, export_csv, parse_csv};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{MOST_ROWS, Shared};
 use crate::provision::Service;
-use crate::web::json::{Asked, Body, Named, Told, text};
+use crate::web::json::{Asked, Body, Csv, Named, Told, text};
 use crate::web::problem::Problem;
 
 /// The rows of `/api/transfers` where nobody asks for another number.
@@ -209,12 +209,47 @@ pub(super) async fn file(
     Named((mac, name)): Named<(String, String)>,
 ) -> Result<Response, Problem> {
     let (service, mac) = (service(&shared)?, mac_of(&mac)?);
-    if name != format!("{mac}.cfg") {
-        return Err(Problem::new(StatusCode::NOT_FOUND, format!("the one file of this device is {mac}.cfg")));
-    }
+    is_own_file(mac, &name)?;
     let made = service.with(|provision| provision.device(mac).map(|_| provision.preview(mac)));
     let made = made.ok_or_else(|| no_device(mac))?;
     made.map(|made| text("text/plain; charset=utf-8", made))
+        .map_err(|why| Problem::new(StatusCode::CONFLICT, why))
+}
+
+/// What the device was served last, its secrets left out.
+///
+/// # Errors
+/// There is no such device or file, or it was served nothing yet.
+pub(super) async fn served(
+    State(shared): State<Shared>,
+    Named((mac, name)): Named<(String, String)>,
+) -> Result<Response, Problem> {
+    let (service, mac) = (service(&shared)?, mac_of(&mac)?);
+    is_own_file(mac, &name)?;
+    let text_of = service.served(mac).map_err(|error| Problem::busy(error.to_string()))?;
+    text_of.map(|served| text("text/plain; charset=utf-8", served)).ok_or_else(|| {
+        Problem::new(StatusCode::NOT_FOUND, format!("the device {mac} was served nothing yet"))
+    })
+}
+
+/// The inventory as a table, one device a line; secrets are not in it.
+///
+/// # Errors
+/// This exchange sets up no phones.
+pub(super) async fn export(State(shared): State<Shared>) -> Result<Response, Problem> {
+    let table = service(&shared)?.with(|provision| export_csv(provision.devices()));
+    Ok(text(Csv::TYPE, table))
+}
+
+/// Sets the devices of a table, all or none.
+///
+/// # Errors
+/// The first line that cannot be taken.
+pub(super) async fn import(State(shared): State<Shared>, Csv(table): Csv) -> Result<Told<Value>, Problem> {
+    let service = service(&shared)?;
+    let rows = parse_csv(&table).map_err(|fault| Problem::bad_request(fault.to_string()))?;
+    let set = change(service, |provision| provision.import(rows)).await?;
+    set.map(|devices| Told(json!({ "devices": devices })))
         .map_err(|why| Problem::new(StatusCode::CONFLICT, why))
 }
 
@@ -276,6 +311,13 @@ fn mac_of(text: &str) -> Result<Mac, Problem> {
     Mac::parse(text).ok_or_else(|| {
         Problem::bad_request("write a MAC address as twelve hexadecimal digits, as in 0021f222b021")
     })
+}
+
+fn is_own_file(mac: Mac, name: &str) -> Result<(), Problem> {
+    if name == format!("{mac}.cfg") {
+        return Ok(());
+    }
+    Err(Problem::new(StatusCode::NOT_FOUND, format!("the one file of this device is {mac}.cfg")))
 }
 
 fn view(provision: &Provision, mac: Mac) -> Result<Value, Problem> {

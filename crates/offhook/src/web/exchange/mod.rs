@@ -71,6 +71,10 @@ POST   /api/push                     tells many
 GET    /api/push/{number}            what became of each
 GET    /api/devices/{mac}/files/{mac}.cfg
                                      what it would be served, without secrets
+GET    /api/devices/{mac}/served/{mac}.cfg
+                                     what it was served last, without secrets
+GET    /api/devices.csv              the devices as a table
+PUT    /api/devices.csv              sets the devices of a table
 PUT    /api/window                   opens the approval window
 DELETE /api/window                   closes it
 GET    /api/transfers                what was served, the newest first
@@ -113,6 +117,14 @@ pub fn serve(
     Server::start(listener, site, OPEN, routes(), shared)
 }
 
+/// The API without a listener, for whoever administers a data folder while no exchange runs on it: what
+/// concerns devices is answered, the exchange itself is asked for nothing.
+pub fn aside(provisioning: Service) -> axum::Router {
+    let (commands, _) = tokio::sync::mpsc::channel(1);
+    let (desk, streams) = (Desk::new(commands, 0), Arc::new(Semaphore::new(0)));
+    routes().into_router(Shared { desk, streams, provisioning: Some(provisioning) })
+}
+
 /// Every route as method and path.
 pub fn list() -> Vec<(&'static str, &'static str)> {
     routes().list().to_vec()
@@ -148,6 +160,9 @@ fn routes() -> Routes<Shared> {
         .post("/api/push", devices::push)
         .get("/api/push/{number}", devices::push_rows)
         .get("/api/devices/{mac}/files/{name}", devices::file)
+        .get("/api/devices/{mac}/served/{name}", devices::served)
+        .get("/api/devices.csv", devices::export)
+        .put("/api/devices.csv", devices::import)
         .put("/api/window", devices::open_window)
         .delete("/api/window", devices::close_window)
         .get("/api/transfers", devices::transfers)
