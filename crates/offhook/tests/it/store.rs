@@ -139,10 +139,13 @@ fn a_database_of_the_first_version_is_read() {
     old.pragma_update(None, "user_version", 1).expect("set");
     drop(old);
     let store = open(dir.path());
-    for table in Table::ALL.into_iter().filter(|table| *table != Table::Transfer) {
+    let later = [Table::Transfer, Table::Served];
+    for table in Table::ALL.into_iter().filter(|table| !later.contains(table)) {
         assert_eq!(store.reader().load(table).expect("read"), [row("key", table.name())]);
     }
-    assert_eq!(store.reader().load(Table::Transfer).expect("read"), [], "the second version has it");
+    for table in later {
+        assert_eq!(store.reader().load(table).expect("read"), [], "a later version has it");
+    }
 }
 
 #[cfg(unix)]
