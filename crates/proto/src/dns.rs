@@ -10,6 +10,11 @@ const MOST_POINTERS: usize = 16;
 /// Answers of one message that are read.
 const MOST_ANSWERS: usize = 64;
 
+/// Flags of a query: recursion desired.
+const WANTS_RECURSION: u16 = 0x0100;
+/// Flags of an answer of a server that recurses: no such name.
+const NO_SUCH_NAME: u16 = 0x8183;
+
 /// A query or an answer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Message {
@@ -75,6 +80,28 @@ impl Message {
     }
 }
 
+/// A query for records of that kind (RFC 1035 §4.1); none for a name that cannot be asked for.
+pub fn query(id: u16, name: &str, kind: u16) -> Option<Vec<u8>> {
+    let mut bytes = [id, WANTS_RECURSION, 1, 0, 0, 0].map(u16::to_be_bytes).concat();
+    for label in name.trim_end_matches('.').split('.') {
+        let length = u8::try_from(label.len()).ok().filter(|length| (1..=63).contains(length))?;
+        bytes.push(length);
+        bytes.extend_from_slice(label.as_bytes());
+    }
+    bytes.push(0);
+    bytes.extend_from_slice(&[kind, 1].map(u16::to_be_bytes).concat());
+    (bytes.len() <= HEADER_BYTES + 255 + 4).then_some(bytes)
+}
+
+/// The answer to a query that says that there is no such name.
+pub fn no_such_name(query: &[u8]) -> Vec<u8> {
+    let mut bytes = query.to_vec();
+    if let Some(flags) = bytes.get_mut(2..4) {
+        flags.copy_from_slice(&NO_SUCH_NAME.to_be_bytes());
+    }
+    bytes
+}
+
 fn answers(bytes: &[u8], mut at: usize, count: usize) -> Vec<Answer> {
     let mut answers = Vec::new();
     for _ in 0..count.min(MOST_ANSWERS) {
@@ -132,6 +159,18 @@ fn name(bytes: &[u8], mut at: usize) -> Option<(String, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_query_and_its_refusal_are_read_again() {
+        let asked = query(7, "Files.Lab.exmaple.", 1).expect("a name");
+        let read = Message::parse(&asked).expect("a query");
+        assert_eq!((read.id, &*read.name, read.kind, read.is_response), (7, "files.lab.exmaple", 1, false));
+        let answer = Message::parse(&no_such_name(&asked)).expect("an answer");
+        assert_eq!((answer.id, answer.code, answer.is_response, answer.answers), (7, 3, true, vec![]));
+        for name in ["", "a..b", &"x".repeat(64), &"x.".repeat(200)] {
+            assert_eq!(query(7, name, 1), None, "{name}");
+        }
+    }
 
     #[test]
     fn a_question_and_its_answer() {

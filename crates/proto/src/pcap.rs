@@ -33,6 +33,7 @@ const SEGMENT_BYTES: usize = 1_440;
 pub const CONNECTIONS_LIMIT: usize = 1_024;
 const FLAG_FIN: u8 = 0x01;
 const FLAG_SYN: u8 = 0x02;
+const FLAG_RST: u8 = 0x04;
 const FLAG_PUSH: u8 = 0x08;
 const FLAG_ACK: u8 = 0x10;
 
@@ -114,6 +115,23 @@ impl Writer {
         match transport {
             Transport::Udp => self.write_datagram(at, &path, bytes, out),
             Transport::Tcp => self.write_stream(at, &path, bytes, out),
+        }
+    }
+
+    /// Appends an attempt at a TCP connection that came to nothing; `at_end` is when the other side refused it,
+    /// if it did.
+    pub fn refuse(
+        &mut self,
+        at: Time,
+        source: SocketAddr,
+        destination: SocketAddr,
+        at_end: Option<Time>,
+        out: &mut Vec<u8>,
+    ) {
+        let path = Path::new(source, destination);
+        self.write_segment(at, &path, (0, 0), FLAG_SYN, &[], out);
+        if let Some(at) = at_end {
+            self.write_segment(at, &path.reversed(), (0, 1), FLAG_RST | FLAG_ACK, &[], out);
         }
     }
 

@@ -177,6 +177,7 @@ impl Service {
                     let _ = self.0.exchange.send(exchange::What::SetDeviceAccounts { number, accounts });
                 }
                 Change::CheckSync { number, contact, reboot } => {
+                    let contact = Some(contact);
                     let _ = self.0.exchange.send(exchange::What::CheckSync { number, contact, reboot });
                 }
                 change => rows.extend(row(change)),

@@ -1,11 +1,13 @@
 //! Check-sync: a device is told to fetch its configuration, or to restart (deck, Auto Provisioning).
 
+use std::sync::Arc;
+
 use proto::Time;
 use proto::sip::build::Request;
 use proto::sip::endpoint::ClientId;
 use proto::sip::message::{Method, Name};
 
-use super::{Answer, Event, Exchange, Owner};
+use super::{Answer, Binding, Event, Exchange, Owner};
 
 /// Questions under way, at most.
 const MOST_UNDER_WAY: usize = 4_096;
@@ -15,15 +17,31 @@ const MOST_UNDER_WAY: usize = 4_096;
 pub(super) struct CheckSyncs(Vec<(ClientId, String, String)>);
 
 impl Exchange {
-    /// Sends check-sync to a device, by its extension and its Contact, from the address that it has
-    /// registered at: so it believes it, and a NAT between lets it through.
-    pub(super) fn check_sync(&mut self, now: Time, number: &str, contact: &str, reboot: bool) -> Answer {
+    /// Sends check-sync to a device, by its extension and its Contact, or to all devices of the extension.
+    pub(super) fn check_sync(
+        &mut self,
+        now: Time,
+        number: &str,
+        contact: Option<&str>,
+        reboot: bool,
+    ) -> Answer {
         let entry = self.directory.find(number).and_then(|id| self.directory.get(id));
         let bindings = entry.map(|entry| &*entry.bindings).unwrap_or_default();
-        let device = bindings.iter().find(|it| it.contact == contact && it.is_live(now)).cloned();
-        let Some(device) = device else {
+        let is_meant = |it: &&Arc<Binding>| contact.is_none_or(|contact| it.contact == contact);
+        let live = bindings.iter().filter(|it| it.is_live(now)).filter(is_meant);
+        let devices: Vec<Arc<Binding>> = live.cloned().collect();
+        if devices.is_empty() {
+            let contact = contact.unwrap_or_default();
             return self.unsent(number, contact, format!("no device of {number} is registered there"));
-        };
+        }
+        let sent = devices.iter().map(|device| self.send_check_sync(now, device, reboot));
+        sent.filter(|answer| !matches!(answer, Answer::Ok)).last().unwrap_or(Answer::Ok)
+    }
+
+    /// It goes out from the address that the device has registered at: so it believes it, and a NAT between
+    /// lets it through.
+    fn send_check_sync(&mut self, now: Time, device: &Binding, reboot: bool) -> Answer {
+        let (number, contact) = (&*device.number, &*device.contact);
         if self.check_syncs.0.len() >= MOST_UNDER_WAY {
             return self.unsent(number, contact, "too many devices are being told already".to_owned());
         }

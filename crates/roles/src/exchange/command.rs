@@ -60,13 +60,13 @@ pub enum What {
         /// Their accounts.
         accounts: Vec<super::DeviceAccount>,
     },
-    /// Tells a device to fetch its configuration, by check-sync; [`super::Event::CheckSynced`] tells what
-    /// it answers.
+    /// Tells devices to fetch their configuration, by check-sync; [`super::Event::CheckSynced`] tells what
+    /// each answers.
     CheckSync {
-        /// Its extension.
+        /// Their extension.
         number: String,
-        /// Its Contact URI.
-        contact: String,
+        /// The Contact URI of one; `None`: all devices of the extension.
+        contact: Option<String>,
         /// Whether it is to restart.
         reboot: bool,
     },
@@ -235,7 +235,9 @@ impl Exchange {
             What::EditExtension { number, edit } => self.edit_extension(now, &number, *edit),
             What::RemoveExtension(number) => self.remove_extension(now, &number),
             What::SetDeviceAccounts { number, accounts } => self.set_device_accounts(&number, accounts),
-            What::CheckSync { number, contact, reboot } => self.check_sync(now, &number, &contact, reboot),
+            What::CheckSync { number, contact, reboot } => {
+                self.check_sync(now, &number, contact.as_deref(), reboot)
+            }
             What::Registrations { number } => {
                 Answer::Registrations(self.registrations(now, number.as_deref()))
             }

@@ -27,6 +27,13 @@ pub struct Files {
     pub files: &'static [(&'static str, &'static str)],
     /// What it answers to PnP; none: it does not answer.
     pub pnp: Option<&'static str>,
+    /// Names that HTTP leads elsewhere, and where to.
+    pub moved: &'static [(&'static str, &'static str)],
+}
+
+impl Files {
+    /// Nothing.
+    pub const NONE: Self = Self { files: &[], pnp: None, moved: &[] };
 }
 
 /// The server.
@@ -37,6 +44,7 @@ pub struct FileServer {
     files: BTreeMap<String, Bytes>,
     /// What it answers to PnP.
     url: Option<&'static str>,
+    moved: &'static [(&'static str, &'static str)],
     pnp: PnpDialog,
     transfers: Vec<(u16, tftp::Server)>,
     next_port: u16,
@@ -48,13 +56,13 @@ impl FileServer {
         let content =
             |(name, text): &(&str, &'static str)| ((*name).to_owned(), Bytes::from_static(text.as_bytes()));
         let server = Self::with(ip, files.files.iter().map(content).collect(), seed);
-        Self { url: files.pnp, ..server }
+        Self { url: files.pnp, moved: files.moved, ..server }
     }
 
     /// A server of these files, by name, that does not answer PnP.
     pub fn with(ip: IpAddr, files: BTreeMap<String, Bytes>, seed: [u8; 32]) -> Self {
         let pnp = PnpDialog::new("Offhook", seed);
-        Self { ip, files, url: None, pnp, transfers: Vec::new(), next_port: FIRST_PORT }
+        Self { ip, files, url: None, moved: &[], pnp, transfers: Vec::new(), next_port: FIRST_PORT }
     }
 
     fn file(&self, name: &str) -> Option<&Bytes> {
@@ -64,6 +72,10 @@ impl FileServer {
     fn on_http(&self, flow: Flow, bytes: &[u8], out: &mut Vec<Does>) {
         let text = String::from_utf8_lossy(bytes);
         let path = text.strip_prefix("GET ").and_then(|rest| rest.split(' ').next()).unwrap_or_default();
+        if let Some((_, to)) = self.moved.iter().find(|(name, _)| path.trim_start_matches('/') == *name) {
+            let answer = format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n");
+            return out.push(Does::Send { flow, bytes: answer.into() });
+        }
         let mut answer = Vec::new();
         match self.file(path) {
             Some(body) => {
@@ -164,6 +176,6 @@ impl Party for FileServer {
 impl Machine for FileServer {
     fn restart(&mut self, seed: [u8; 32], _: Time) {
         let fresh = Self::with(self.ip, std::mem::take(&mut self.files), seed);
-        *self = Self { url: self.url, ..fresh };
+        *self = Self { url: self.url, moved: self.moved, ..fresh };
     }
 }

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use proto::Time;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::host::Machine;
 use super::wire::Passed;
@@ -28,6 +28,8 @@ pub const BACKUP_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 50, 20));
 pub const FILE_SERVER: &str = "files";
 /// Where that server is.
 pub const FILE_SERVER_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 50, 80));
+/// Where a second server of files or a redirection service is.
+pub const OTHER_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 50, 81));
 /// How many steps of time an event may take that has no limit of its own, in milliseconds.
 pub const PATIENCE_MS: u64 = 5_000;
 
@@ -121,6 +123,9 @@ pub enum Step {
     Say(&'static str, &'static str),
     /// A person types a command that cannot be done now.
     Refused(&'static str, &'static str),
+    /// The exchange sends check-sync to the phones of an extension, and wants them to restart where that is
+    /// true.
+    CheckSync(&'static str, bool),
     /// An event must come, with these fields, within the milliseconds.
     Event(&'static str, &'static str, &'static [(&'static str, &'static str)], u64),
     /// The first dials the second, who answers once it rings; both are in the call.
@@ -339,6 +344,7 @@ impl Step {
             Self::Say(who, _) | Self::Refused(who, _) | Self::Lamp(who, _) | Self::Log(who, _) => vec![who],
             Self::Event(who, ..) | Self::Hears(who, _) => vec![who],
             Self::Pass(_) => Vec::new(),
+            Self::CheckSync(..) => vec![EXCHANGE],
         }
     }
 }
@@ -379,6 +385,7 @@ impl Play<'_> {
             Step::Hide(who) => return needs_wire(self.stage.hide(who)),
             Step::DropSound(from, to) => return needs_wire(self.stage.drop_sound(from, to)),
             Step::Say(who, line) => return self.say(who, line),
+            Step::CheckSync(number, reboot) => return self.check_sync(number, reboot),
             Step::Refused(who, line) => {
                 return match self.say(who, line) {
                     Ok(()) => Err(format!("{who} does `{line}` although it should not")),
@@ -416,6 +423,12 @@ impl Play<'_> {
             }
             Err(_) => Err(format!("{who} does not answer `{line}`")),
         }
+    }
+
+    fn check_sync(&mut self, number: &str, reboot: bool) -> Result<(), String> {
+        let what = json!({ "check_sync": { "number": number, "contact": null, "reboot": reboot } });
+        self.stage.say(EXCHANGE, &json!({ "id": 1, "what": what }).to_string());
+        self.expect(EXCHANGE, "check_synced", &[("number", number), ("status", "200")], PATIENCE_MS)
     }
 
     fn expect(&mut self, who: &str, event: &str, fields: &[(&str, &str)], ms: u64) -> Result<(), String> {

@@ -56,8 +56,9 @@ impl Simulated {
             let exchange = ExchangePart::exchange_at(ip, config, extensions.clone(), world.seed(), BEGINNING);
             seats.push((name.to_owned(), world.join(name, ip, Part::Exchange(Box::new(exchange)))));
         }
-        for desk in case.desks {
+        for (desk, last) in case.desks.iter().zip(1_u8..) {
             let mut place = Place::new(desk.ip());
+            place.mac[5] = last;
             place.sources.pnp = !case.machines.is_empty();
             let (ears, seed) = (ears(desk, world.seed()), world.seed());
             let phone = PhonePart::phone_at(place, desk.settings()?, ears, seed, BEGINNING);

@@ -74,6 +74,8 @@ pub enum Fate {
     Lost,
     /// Nobody was there, or nobody listened.
     Undeliverable,
+    /// An attempt at a connection that the machine there refused.
+    Refused,
 }
 
 /// One packet that passed the wire.
@@ -93,7 +95,8 @@ pub struct Passed {
     pub fate: Fate,
     /// The sender's own address, where a machine of the wire sent it: behind a NAT not the one that others see.
     pub sent_by: Option<SocketAddr>,
-    /// When and at which address of its own each receiver got it; nothing where it was lost.
+    /// When and at which address of its own each receiver got it; nothing where it was lost. Of an attempt
+    /// at a connection that was refused: when that was, and by whom.
     pub got: Vec<(Time, SocketAddr)>,
 }
 
@@ -127,7 +130,13 @@ pub fn capture_file(passed: &[Passed]) -> Vec<u8> {
             Transport::Udp => pcap::Transport::Udp,
             Transport::Tcp | Transport::Tls => pcap::Transport::Tcp,
         };
-        writer.write(packet.at, packet.from, packet.to, transport, &packet.bytes, &mut file);
+        match (packet.fate, transport) {
+            (Fate::Refused | Fate::Undeliverable, pcap::Transport::Tcp) => {
+                let refused = packet.got.first().map(|(at, _)| *at);
+                writer.refuse(packet.at, packet.from, packet.to, refused, &mut file);
+            }
+            _ => writer.write(packet.at, packet.from, packet.to, transport, &packet.bytes, &mut file),
+        }
     }
     file
 }

@@ -8,12 +8,12 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
 use proto::sip::flow::{Flow, Transport};
-use proto::sip::locate::{Answer, Query};
+use proto::sip::locate::{Answer, Query, QueryKind};
 use proto::{Rng, Time};
 use serde_json::Value;
 
@@ -25,6 +25,9 @@ use streams::Streams;
 
 /// How many things may happen without time going on, before the world is held to be stuck.
 const MAX_AT_ONCE: u32 = 100_000;
+/// Where questions for names go, and from which ports.
+const DNS_SERVER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 50, 53)), 53);
+const FIRST_QUESTION_PORT: u16 = 50_000;
 /// How long a resolver takes.
 const DNS_WAIT: Duration = Duration::from_millis(5);
 
@@ -77,6 +80,7 @@ pub struct World<P> {
     coming: BTreeMap<(Time, u64), Coming>,
     alarms: BTreeSet<(Time, usize)>,
     dns: BTreeMap<Query, Answer>,
+    questions: u16,
     passed: Vec<Passed>,
     keeps_packets: bool,
     told: Vec<Told>,
@@ -154,6 +158,7 @@ impl<P: Party> World<P> {
             coming: BTreeMap::new(),
             alarms: BTreeSet::new(),
             dns: BTreeMap::new(),
+            questions: 0,
             passed: Vec::new(),
             keeps_packets: true,
             told: Vec::new(),
@@ -362,7 +367,9 @@ impl<P: Party> World<P> {
         match self.coming.remove(&key) {
             Some(Coming::Datagram { from, to, bytes, kept }) => self.deliver_datagram(from, to, &bytes, kept),
             Some(Coming::Piece { to, flow, connection, bytes, kept }) if self.streams.stands(connection) => {
-                self.note_arrival(kept, flow.local);
+                // As the wire saw it: whoever opened the connection names it without its port.
+                let port = kept.and_then(|at| self.passed.get(at)).map_or(0, |packet| packet.to.port());
+                self.note_arrival(kept, SocketAddr::new(self.seats[to].ip, port));
                 self.tell(to, Happens::Packet { flow, bytes: &bytes });
             }
             Some(Coming::Group { to, flow, bytes, kept }) => {
@@ -445,7 +452,10 @@ impl<P: Party> World<P> {
             Does::Send { flow, bytes } => self.send_piece(at, flow, bytes),
             Does::Close(flow) => self.close(at, &flow),
             Does::Frame(bytes) => self.send_frame(at, bytes),
-            Does::Ask(query) => self.arrive(self.now + DNS_WAIT, Coming::Resolved { to: at, query }),
+            Does::Ask(query) => {
+                self.note_question(at, &query);
+                self.arrive(self.now + DNS_WAIT, Coming::Resolved { to: at, query });
+            }
             Does::Tell(event) => self.told.push(Told { at: self.now, who: SeatId(at), event }),
         }
     }
@@ -572,6 +582,7 @@ impl<P: Party> World<P> {
                 flow.remote, flow.transport
             );
             let back = self.now + 2 * Duration::from_micros(self.link.latency_us);
+            self.note_refusal(&flow, back);
             return self.arrive(back, Coming::Failed { to: at, flow, reason });
         };
         let (from, to) = (way.seen_from, flow.remote);
@@ -583,6 +594,44 @@ impl<P: Party> World<P> {
         let kept = self.keep(passed);
         let (to, flow, connection) = (way.to, way.flow, way.connection);
         self.arrive(arrives, Coming::Piece { to, flow, connection, bytes, kept });
+    }
+
+    /// A connection that came to nothing has no bytes, and stands in captures all the same.
+    fn note_refusal(&mut self, flow: &Flow, back: Time) {
+        let is_refused = self.refuses(flow.remote);
+        let from = SocketAddr::new(flow.local.ip(), self.streams.next_port());
+        self.keep(Passed {
+            at: self.now,
+            from,
+            to: flow.remote,
+            transport: flow.transport,
+            bytes: Bytes::new(),
+            fate: if is_refused { Fate::Refused } else { Fate::Undeliverable },
+            sent_by: Some(from),
+            got: if is_refused { vec![(back, flow.remote)] } else { Vec::new() },
+        });
+    }
+
+    /// A question to the DNS, and that it knows no such name, where that is so.
+    fn note_question(&mut self, at: usize, query: &Query) {
+        let kind = match query.kind {
+            QueryKind::A => 1,
+            QueryKind::Aaaa => 28,
+            QueryKind::Srv => 33,
+            QueryKind::Naptr => 35,
+        };
+        let is_known = self.dns.contains_key(query);
+        let asked = proto::dns::query(self.questions, &query.name, kind).filter(|_| !is_known);
+        let Some(asked) = asked else { return };
+        self.questions = self.questions.wrapping_add(1);
+        let own = SocketAddr::new(self.seats[at].ip, FIRST_QUESTION_PORT + self.questions % 10_000);
+        let answer = proto::dns::no_such_name(&asked);
+        let (now, then) = (self.now, self.now + DNS_WAIT);
+        for (at, from, to, bytes) in [(now, own, DNS_SERVER, asked), (then, DNS_SERVER, own, answer)] {
+            let (transport, fate) = (Transport::Udp, Fate::Arrived);
+            let (sent_by, got) = (Some(from), vec![(at, to)]);
+            self.keep(Passed { at, from, to, transport, bytes: bytes.into(), fate, sent_by, got });
+        }
     }
 
     /// The connection that `flow` means; opened where none stands and somebody listens.
@@ -626,5 +675,5 @@ impl<P: Party> World<P> {
 
 /// Whether an address is a group's or everybody's.
 fn is_for_many(ip: IpAddr) -> bool {
-    ip.is_multicast() || ip == IpAddr::V4(std::net::Ipv4Addr::BROADCAST)
+    ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST)
 }

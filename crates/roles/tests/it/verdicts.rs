@@ -25,9 +25,9 @@ fn above_info(findings: &[Finding]) -> Vec<(&str, &str)> {
     all
 }
 
-/// Cases whose proof is an ICMP error or a TCP reset, which the simulated wire tells its machines and does not
+/// Cases whose proof is an ICMP error, which the simulated wire tells its machines and does not
 /// write into captures.
-const NOT_ON_THE_WIRE: &[&str] = &["reg-port-closed", "reg-wrong-transport"];
+const NOT_ON_THE_WIRE: &[&str] = &["reg-port-closed"];
 
 #[test]
 fn every_case_has_its_verdict() {

@@ -103,7 +103,12 @@ impl Loopback {
             exchanges.push(exchange(BACKUP, BACKUP_IP));
         }
         let tones: Vec<u16> = case.desks.iter().map(|desk| desk.tone_hz).collect();
-        let phones = case.desks.iter().map(|desk| seat(desk, &tones)).collect::<Result<Vec<_>, _>>()?;
+        let phones = case
+            .desks
+            .iter()
+            .zip(1_u8..)
+            .map(|(desk, last)| seat(desk, last, &tones))
+            .collect::<Result<Vec<_>, _>>()?;
         let all = phones.iter().map(|seat| SocketAddr::new(seat.desk.place.ip(), seat.desk.place.udp_port));
         for at in exchanges.iter().map(|exchange| exchange.sip).chain(all) {
             is_free(&runtime, at, clock)?;
@@ -199,11 +204,13 @@ fn is_free(runtime: &Runtime, at: SocketAddr, clock: Clock) -> Result<(), Failur
     })
 }
 
-fn seat(desk: &Desk, tones_hz: &[u16]) -> Result<Seat, Failure> {
+fn seat(desk: &Desk, last: u8, tones_hz: &[u16]) -> Result<Seat, Failure> {
+    let mut place = Place::new(desk.ip());
+    place.mac[5] = last;
     let desk_box = PhoneBox {
         name: desk.name.to_owned(),
         settings: desk.settings().map_err(Failure::Failed)?,
-        place: Place::new(desk.ip()),
+        place,
         tone_hz: desk.tone_hz,
         store: Memory::default(),
     };

@@ -141,7 +141,7 @@ pub(super) const EXPLAINED: &[Explanation] = &[
     Explanation {
         code: "prov.wrong-server",
         title: "The phone is provisioned by another server than meant",
-        seen: "DHCP or PnP name one server, and the files come from another.",
+        seen: "DHCP names one server and the files come from another; or PnP leads a phone away from the server that it had its files from.",
         hurts: "The phone has a stranger's configuration.",
         example: "option 66 192.168.50.165, files from 192.168.50.20",
         remedy: &[
@@ -171,6 +171,7 @@ pub(super) fn judge(case: &Case<'_>, found: &mut Findings) {
             missing(case, found, run);
             strange(case, found, run);
             wrong_server(case, found, run);
+            led_away(case, found, run);
         }
     }
 }
@@ -249,7 +250,8 @@ fn missing(case: &Case<'_>, found: &mut Findings, run: &Provisioning) {
         let Some(code) = code_of(case, transfer) else { continue };
         let may_be_absent =
             matches!(code, "prov.tftp-not-found" | "prov.http-404" | "prov.ftp-not-found" | "prov.http-403");
-        let healed = all.iter().any(|it| it.name == transfer.name && it.result == TransferResult::Complete);
+        let comes_later = |it: &&&Transfer| it.name == transfer.name && it.asked.at > transfer.asked.at;
+        let healed = all.iter().filter(comes_later).any(|it| it.result == TransferResult::Complete);
         if healed || (may_be_absent && any_complete) {
             continue;
         }
@@ -349,6 +351,36 @@ fn plug_and_play(case: &Case<'_>, found: &mut Findings, run: &Provisioning) {
         Finding::new("prov.pnp-no-answer", severity, name)
             .cause(cause)
             .proof(Some(pnp.asked), "SUBSCRIBE ua-profile, no NOTIFY follows"),
+    );
+}
+
+/// PnP leads a phone away from the server that it had its files from before, in the same case.
+fn led_away(case: &Case<'_>, found: &mut Findings, run: &Provisioning) {
+    let complete = |it: &&Transfer| it.result == TransferResult::Complete && !is_strange(it);
+    let answer = run.pnp.as_ref().and_then(|pnp| pnp.answers.iter().find(|(_, url, _)| url.is_some()));
+    let Some(((server, url, notify), now)) = answer.zip(transfers(case, run).find(complete)) else { return };
+    let is_earlier = |other: &&Transfer| {
+        other.client.ip() == run.address
+            && other.last.at < notify.at
+            && other.server.ip() != now.server.ip()
+            && is_read(other)
+            && complete(other)
+    };
+    let Some(before) = case.tracks.transfers.iter().rfind(is_earlier) else { return };
+    let cause = format!(
+        "Its files came from {} before; then {} answered PnP, and they come from {}.",
+        before.server.ip(),
+        server.ip(),
+        now.server.ip()
+    );
+    let finding = Finding::new("prov.wrong-server", Severity::Warning, subject(case, run)).cause(cause);
+    let said = url.as_deref().unwrap_or_default();
+    let asked = |it: &Transfer| format!("{} {} at {}", it.verb, it.name, it.server.ip());
+    found.add(
+        finding
+            .proof(Some(before.asked), asked(before))
+            .proof(Some(*notify), format!("NOTIFY {said}"))
+            .proof(Some(now.asked), asked(now)),
     );
 }
 

@@ -12,6 +12,8 @@ mod blf_watch;
 mod blind_transfer;
 mod blocked_device;
 mod blocked_network;
+mod check_sync;
+mod check_sync_reboot;
 mod codec_mismatch;
 mod conference;
 mod direct_ip_call;
@@ -29,11 +31,18 @@ mod overload;
 mod park;
 mod pickup;
 mod provision_bad_config;
+mod provision_dns;
 mod provision_http;
 mod provision_not_found;
+mod provision_offline;
 mod provision_pnp;
+mod provision_rollback;
+mod provision_rps;
+mod provision_static;
 mod provision_tftp;
 mod provision_unreachable;
+mod provision_wrong_server;
+mod push_to_all;
 mod reg_interval_too_brief;
 mod reg_multiple_devices;
 mod reg_nat_no_rport;
@@ -58,9 +67,44 @@ mod prelude {
     pub(super) use crate::exchange::Block;
     pub(super) use crate::lab::file_server::{FileServer, Files};
     pub(super) use crate::lab::script::{
-        Actor, BACKUP, Case, Desk, EXCHANGE, FILE_SERVER, FILE_SERVER_IP, PATIENCE_MS, Step, THREE, TWO,
-        WATCHES_7002, as_it_comes,
+        Actor, BACKUP, Case, Desk, EXCHANGE, FILE_SERVER, FILE_SERVER_IP, OTHER_IP, PATIENCE_MS, Step, THREE,
+        TWO, WATCHES_7002, as_it_comes,
     };
+
+    /// What cases of auto provisioning have in common.
+    pub(super) const PROVISIONING: Case = Case {
+        topic: "Auto provisioning",
+        slug: "",
+        title: "",
+        deck: "The phones support using FTP, TFTP, HTTP, and HTTPS protocols to download boot files and configuration files.",
+        teaches: "",
+        desks: &[],
+        machines: &[],
+        exchange: as_it_comes,
+        steps: &[],
+        ladders: &[],
+        verdict: &[],
+        capture_at: "7001",
+        whole: "",
+    };
+
+    /// What the deck says where a phone does not get its settings.
+    pub(super) const CHECK_THE_URL: &str = "Check auto provisioning URL and network environment.";
+
+    /// A configuration of one line.
+    pub(super) const RECEPTION: (&str, &str) =
+        ("0021f2000001.cfg", "#!version:1.0.0.1\naccount.1.label = Reception\n");
+
+    /// Servers of files, each by its name, its address and what it has.
+    macro_rules! servers {
+        ($($name:expr, $ip:expr, $files:expr);+) => {
+            &[$(Actor { name: $name, ip: $ip, make: |ip, seed, _| Box::new(FileServer::new(ip, $files, seed)) }),+]
+        };
+        ($files:expr) => {
+            servers!(FILE_SERVER, FILE_SERVER_IP, $files)
+        };
+    }
+    pub(super) use servers;
 }
 
 /// All cases, by topic and from the plain to the difficult.
@@ -107,6 +151,15 @@ pub fn cases() -> &'static [Case] {
         provision_not_found::CASE,
         provision_unreachable::CASE,
         provision_bad_config::CASE,
+        provision_static::CASE,
+        provision_rps::CASE,
+        provision_wrong_server::CASE,
+        provision_dns::CASE,
+        provision_offline::CASE,
+        provision_rollback::CASE,
+        check_sync::CASE,
+        check_sync_reboot::CASE,
+        push_to_all::CASE,
         blf_watch::CASE,
         blf_pickup::CASE,
         blf_403::CASE,

@@ -5,27 +5,21 @@ use super::prelude::*;
 /// What the server has.
 const FILES: Files = Files {
     files: &[("0021f2000001.cfg", "<!DOCTYPE html><html><body>Please log in</body></html>")],
-    pnp: None,
+    ..Files::NONE
 };
 
 /// The case.
 pub(super) const CASE: Case = Case {
-    topic: "Auto provisioning",
     slug: "provision-bad-config",
     title: "A web page stands where a configuration should be",
-    deck: "Check auto provisioning URL and network environment.",
+    deck: CHECK_THE_URL,
     teaches: "A login page is no configuration: nothing of it is taken, and the old settings stay whole.",
     desks: &[Desk::with(
         "7001",
         600,
         &[("auto_provision.pnp_enable", "0"), ("auto_provision.server.url", "http://127.0.50.80/$(MA).cfg")],
     )],
-    machines: &[Actor {
-        name: FILE_SERVER,
-        ip: FILE_SERVER_IP,
-        make: |ip, seed, _| Box::new(FileServer::new(ip, FILES, seed)),
-    }],
-    exchange: as_it_comes,
+    machines: servers!(FILES),
     steps: &[
         Step::On(EXCHANGE),
         Step::On(FILE_SERVER),
@@ -33,8 +27,7 @@ pub(super) const CASE: Case = Case {
         Step::Event("7001", "provision_failed", &[], 10_000),
         Step::Pass(1_000),
     ],
-    ladders: &[],
-    verdict: &[],
-    capture_at: "7001",
+    verdict: &[("prov.not-a-config", "0021f2000001")],
     whole: include_str!("ladders/provision-bad-config.txt"),
+    ..PROVISIONING
 };

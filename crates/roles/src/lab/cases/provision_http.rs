@@ -3,27 +3,19 @@
 use super::prelude::*;
 
 /// What the server has.
-const FILES: Files =
-    Files { files: &[("0021f2000001.cfg", "#!version:1.0.0.1\naccount.1.label = Reception\n")], pnp: None };
+const FILES: Files = Files { files: &[RECEPTION], ..Files::NONE };
 
 /// The case.
 pub(super) const CASE: Case = Case {
-    topic: "Auto provisioning",
     slug: "provision-http",
     title: "A phone fetches its settings by HTTP",
-    deck: "The phones support using FTP, TFTP, HTTP, and HTTPS protocols to download boot files and configuration files.",
     teaches: "A full address of a file is fetched alone, by one GET with Host, User-Agent and Accept.",
     desks: &[Desk::with(
         "7001",
         600,
         &[("auto_provision.pnp_enable", "0"), ("auto_provision.server.url", "http://127.0.50.80/$(MA).cfg")],
     )],
-    machines: &[Actor {
-        name: FILE_SERVER,
-        ip: FILE_SERVER_IP,
-        make: |ip, seed, _| Box::new(FileServer::new(ip, FILES, seed)),
-    }],
-    exchange: as_it_comes,
+    machines: servers!(FILES),
     steps: &[
         Step::On(EXCHANGE),
         Step::On(FILE_SERVER),
@@ -33,8 +25,6 @@ pub(super) const CASE: Case = Case {
         Step::Log("7001", "Update the configuration file successfully"),
         Step::Pass(8_000),
     ],
-    ladders: &[],
-    verdict: &[],
-    capture_at: "7001",
     whole: include_str!("ladders/provision-http.txt"),
+    ..PROVISIONING
 };

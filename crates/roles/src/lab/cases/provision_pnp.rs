@@ -3,25 +3,16 @@
 use super::prelude::*;
 
 /// What the server has.
-const FILES: Files = Files {
-    files: &[("0021f2000001.cfg", "#!version:1.0.0.1\naccount.1.label = Reception\n")],
-    pnp: Some("tftp://127.0.50.80/"),
-};
+const FILES: Files = Files { files: &[RECEPTION], pnp: Some("tftp://127.0.50.80/"), ..Files::NONE };
 
 /// The case.
 pub(super) const CASE: Case = Case {
-    topic: "Auto provisioning",
     slug: "provision-pnp",
     title: "A phone asks by multicast who serves its settings",
     deck: "The phone sends the PnP SUBSCRIBE message to the broadcast address 224.0.1.75 to obtain the provisioning server address during startup.",
     teaches: "One SUBSCRIBE to the group, one NOTIFY with the address, then boot files before configurations.",
     desks: &[Desk::with("7001", 600, &[])],
-    machines: &[Actor {
-        name: FILE_SERVER,
-        ip: FILE_SERVER_IP,
-        make: |ip, seed, _| Box::new(FileServer::new(ip, FILES, seed)),
-    }],
-    exchange: as_it_comes,
+    machines: servers!(FILES),
     steps: &[
         Step::On(EXCHANGE),
         Step::On(FILE_SERVER),
@@ -31,8 +22,6 @@ pub(super) const CASE: Case = Case {
         Step::Log("7001", "Update the configuration file successfully"),
         Step::Pass(8_000),
     ],
-    ladders: &[],
-    verdict: &[],
-    capture_at: "7001",
     whole: include_str!("ladders/provision-pnp.txt"),
+    ..PROVISIONING
 };

@@ -25,7 +25,7 @@ pub(super) const CASE: Case = Case {
         Step::Event("7001", "registered", &[], PATIENCE_MS),
     ],
     ladders: &[("7001", "register")],
-    verdict: &[("transport.tcp-refused", "127.0.50.19:5060")],
+    verdict: &[("transport.tcp-refused", "7001")],
     capture_at: "7001",
     whole: include_str!("ladders/reg-wrong-transport.txt"),
 };

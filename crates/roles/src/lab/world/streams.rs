@@ -67,10 +67,15 @@ impl Streams {
         })
     }
 
+    /// The port from which the next connection is tried.
+    pub(super) fn next_port(&mut self) -> u16 {
+        self.opened += 1;
+        FIRST_PORT + (self.opened % 20_000) as u16
+    }
+
     /// Opens a connection from `party` to `to`, which sees the address `outer`.
     pub(super) fn open(&mut self, party: usize, flow: &Flow, outer: IpAddr, to: usize) {
-        self.opened += 1;
-        let port = FIRST_PORT + (self.opened % 20_000) as u16;
+        let port = self.next_port();
         let seen = Flow { transport: flow.transport, local: flow.remote, remote: (outer, port).into() };
         let connection = Connection {
             initiator: End { party, flow: *flow },
