@@ -1,7 +1,8 @@
 //! The lab on real sockets: cases in real time, and the three phones of bare `offhook`.
 
 use std::fs::File;
-use std::net::UdpSocket;
+use std::io::{Read, Write};
+use std::net::{TcpStream, UdpSocket};
 
 use serde_json::Value;
 
@@ -90,12 +91,51 @@ fn three_phones_call_each_other_and_their_lamps_tell() {
 }
 
 #[test]
+fn another_lab_takes_another_network_and_each_machine_has_its_api() {
+    let _alone = alone();
+    let first = Running::start(&["lab", "--json"]);
+    let second = Running::start(&["lab", "--json", "--net", "127.2.0.0/16"]);
+    for (lab, network) in [(&first, "127.0"), (&second, "127.2")] {
+        let phones = lab.ready["phones"].as_array().expect("phones");
+        assert_eq!(phones.len(), 3);
+        for machine in phones.iter().chain([&lab.ready]) {
+            let (sip, web) = (machine["sip"].as_str().expect("SIP"), machine["web"].as_str().expect("HTTP"));
+            let place = web.trim_start_matches("http://").trim_end_matches('/');
+            let host = sip.split(':').next().expect("a host");
+            assert!(host.starts_with(network) && place.starts_with(host), "{machine}");
+            let mut api = TcpStream::connect(place).expect("connected");
+            write!(api, "GET /api/openapi.json HTTP/1.0\r\nHost: {place}\r\n\r\n").expect("asked");
+            let mut answer = String::new();
+            api.read_to_string(&mut answer).expect("answered");
+            assert!(
+                answer.starts_with("HTTP/1.0 200") || answer.starts_with("HTTP/1.1 200"),
+                "{answer:.200}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_network_that_is_none_of_the_loopback_is_refused() {
+    let ended = offhook(&["lab", "--net", "10.0.0.0/16"], "");
+    let told = text(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(2), "{told}");
+    assert!(told.contains("127.1.0.0/16"), "{told}");
+}
+
+#[test]
 fn a_person_reads_words() {
     let _alone = alone();
     let ended = offhook(&[], "7003 dial 7001\nhelp\nquit\n");
     let told = text(&ended.stdout);
     assert_eq!(ended.status.code(), Some(0), "{told}{}", text(&ended.stderr));
-    for words in ["7001      127.0.70.1:5060", "7001 dial 7002", "`7003` is no phone", "consult NUMBER"] {
+    for words in [
+        "7001      127.0.70.1:5060",
+        "http://127.0.70.1:8088/",
+        "7001 dial 7002",
+        "`7003` is no phone",
+        "consult NUMBER",
+    ] {
         assert!(told.contains(words), "{words}: {told}");
     }
     assert!(!told.contains('\u{1b}'), "no colours in a pipe");

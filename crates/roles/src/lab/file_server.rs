@@ -9,6 +9,7 @@ use proto::{Time, tftp};
 
 use super::host::Machine;
 use super::party::{Does, Happens, Party};
+use super::subnet::Subnet;
 use crate::provision::PnpDialog;
 
 /// Where PnP questions are heard.
@@ -43,7 +44,7 @@ pub struct FileServer {
     /// Names and contents.
     files: BTreeMap<String, Bytes>,
     /// What it answers to PnP.
-    url: Option<&'static str>,
+    url: Option<String>,
     moved: &'static [(&'static str, &'static str)],
     pnp: PnpDialog,
     transfers: Vec<(u16, tftp::Server)>,
@@ -53,10 +54,11 @@ pub struct FileServer {
 impl FileServer {
     /// A server at `ip` that is switched off.
     pub fn new(ip: IpAddr, files: Files, seed: [u8; 32]) -> Self {
+        let subnet = Subnet::of(ip);
         let content =
-            |(name, text): &(&str, &'static str)| ((*name).to_owned(), Bytes::from_static(text.as_bytes()));
+            |(name, text): &(&str, &str)| ((*name).to_owned(), Bytes::from(subnet.text(text).into_owned()));
         let server = Self::with(ip, files.files.iter().map(content).collect(), seed);
-        Self { url: files.pnp, moved: files.moved, ..server }
+        Self { url: files.pnp.map(|url| subnet.text(url).into_owned()), moved: files.moved, ..server }
     }
 
     /// A server of these files, by name, that does not answer PnP.
@@ -73,6 +75,7 @@ impl FileServer {
         let text = String::from_utf8_lossy(bytes);
         let path = text.strip_prefix("GET ").and_then(|rest| rest.split(' ').next()).unwrap_or_default();
         if let Some((_, to)) = self.moved.iter().find(|(name, _)| path.trim_start_matches('/') == *name) {
+            let to = Subnet::of(self.ip).text(to);
             let answer = format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n");
             return out.push(Does::Send { flow, bytes: answer.into() });
         }
@@ -107,9 +110,9 @@ impl FileServer {
     }
 
     fn on_pnp(&mut self, now: Time, flow: Flow, bytes: &[u8], out: &mut Vec<Does>) {
-        let (local, url) = (SocketAddr::new(self.ip, PNP_PORT), self.url);
+        let (local, url) = (SocketAddr::new(self.ip, PNP_PORT), self.url.clone());
         let mut sent = Vec::new();
-        self.pnp.receive(now, local, flow.remote, bytes, |_| url.map(str::to_owned), &mut sent);
+        self.pnp.receive(now, local, flow.remote, bytes, |_| url, &mut sent);
         out.extend(sent.into_iter().map(|it| Does::Send { flow: it.flow, bytes: it.bytes }));
     }
 
@@ -176,6 +179,6 @@ impl Party for FileServer {
 impl Machine for FileServer {
     fn restart(&mut self, seed: [u8; 32], _: Time) {
         let fresh = Self::with(self.ip, std::mem::take(&mut self.files), seed);
-        *self = Self { url: self.url, moved: self.moved, ..fresh };
+        *self = Self { url: self.url.take(), moved: self.moved, ..fresh };
     }
 }

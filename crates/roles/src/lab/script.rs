@@ -11,8 +11,9 @@ use proto::Time;
 use serde_json::{Value, json};
 
 use super::host::Machine;
+use super::subnet::Subnet;
 use super::wire::Passed;
-use crate::exchange::{Config, Extension};
+use crate::exchange::{Block, Config, Extension};
 use crate::settings::{Model, Settings, Source};
 use crate::trace::{self, Act, End, Kind, Row, Sight};
 
@@ -141,10 +142,10 @@ pub enum Step {
 }
 
 impl Case {
-    /// The exchange's configuration and extensions.
-    pub fn exchange(&self) -> (Config, Vec<Extension>) {
+    /// The configuration and extensions of its exchange in this subnet.
+    pub fn exchange(&self, subnet: Subnet) -> (Config, Vec<Extension>) {
         let mut config = Config::default();
-        config.relay.address = EXCHANGE_IP;
+        config.relay.address = subnet.ip(EXCHANGE_IP);
         let mut extensions: Vec<Extension> = Vec::new();
         for desk in self.desks {
             let number = desk.number();
@@ -153,6 +154,11 @@ impl Case {
             }
         }
         (self.exchange)(&mut config, &mut extensions);
+        for block in &mut config.terms.blocks {
+            if let Block::Network { network: blocked, .. } = block {
+                *blocked = subnet.ip(*blocked);
+            }
+        }
         (config, extensions)
     }
 
@@ -196,16 +202,16 @@ impl Desk {
         self.name.split(|c: char| !c.is_ascii_digit()).next().unwrap_or(self.name)
     }
 
-    /// Its own address: `127.0.A.B` by the digits of its number, one higher for each letter.
-    pub fn ip(&self) -> IpAddr {
+    /// Its own address: `A.B` by the digits of its number behind the subnet, 100 higher for each letter.
+    pub fn ip(&self, subnet: Subnet) -> IpAddr {
         let number: u32 = self.number().parse().unwrap_or(0);
         let letter = self.name.bytes().last().filter(u8::is_ascii_lowercase).map_or(0, |c| c - b'a' + 1);
         let [_, _, high, low] = (number / 100 * 256 + number % 100).to_be_bytes();
-        IpAddr::V4(Ipv4Addr::new(127, 0, high, low.wrapping_add(100 * letter)))
+        subnet.ip(IpAddr::V4(Ipv4Addr::new(127, 0, high, low.wrapping_add(100 * letter))))
     }
 
     /// Its settings: the account, then what the case says.
-    pub fn settings(&self) -> Result<Settings, String> {
+    pub fn settings(&self, subnet: Subnet) -> Result<Settings, String> {
         let number = self.number();
         let account = [
             ("account.1.enable", "1".to_owned()),
@@ -213,10 +219,10 @@ impl Desk {
             ("account.1.auth_name", number.to_owned()),
             ("account.1.display_name", number.to_owned()),
             ("account.1.password", password(number)),
-            ("account.1.sip_server.1.address", EXCHANGE_IP.to_string()),
+            ("account.1.sip_server.1.address", subnet.ip(EXCHANGE_IP).to_string()),
         ];
         let mut settings = Settings::new(Model::usual());
-        let special = self.settings.iter().map(|&(key, value)| (key, value.to_owned()));
+        let special = self.settings.iter().map(|&(key, value)| (key, subnet.text(value).into_owned()));
         for (key, value) in account.into_iter().chain(special) {
             settings.set(key, &value, Source::MacCfg).map_err(|fault| fault.to_string())?;
         }
@@ -257,6 +263,10 @@ pub trait Stage {
     fn now(&self) -> Time;
     /// All that has passed.
     fn passed(&self) -> &[Passed];
+    /// Where its machines are; a text of the case means these addresses.
+    fn subnet(&self) -> Subnet {
+        Subnet::USUAL
+    }
     /// Whether there is a machine of that name.
     fn knows(&self, who: &str) -> bool;
     /// Where a machine is.
@@ -306,7 +316,8 @@ pub fn play(case: &Case, stage: &mut dyn Stage) -> Outcome {
     }
     let ladder = trace::rows(sights, start, |end| name_of(stage, end));
     if ended && stage.keeps_order() && !case.whole.is_empty() {
-        faults.extend(trace::first_difference(case.whole, &trace::text(&ladder)));
+        let whole = stage.subnet().text(case.whole);
+        faults.extend(trace::first_difference(&whole, &trace::text(&ladder)));
     }
     Outcome { faults, ladder, events }
 }
@@ -413,6 +424,7 @@ impl Play<'_> {
     }
 
     fn say(&mut self, who: &str, line: &str) -> Result<(), String> {
+        let line = &*self.stage.subnet().text(line);
         self.act(who, line);
         self.stage.say(who, line);
         let answered = |event: &Value| event["event"] == "done" || event["event"] == "error";
@@ -432,9 +444,11 @@ impl Play<'_> {
     }
 
     fn expect(&mut self, who: &str, event: &str, fields: &[(&str, &str)], ms: u64) -> Result<(), String> {
+        let subnet = self.stage.subnet();
+        let is_field =
+            |told: &Value, field: &str, value: &str| text(field_of(told, field)) == subnet.text(value);
         let fits = |told: &Value| {
-            told["event"] == event
-                && fields.iter().all(|(field, value)| text(field_of(told, field)) == *value)
+            told["event"] == event && fields.iter().all(|(field, value)| is_field(told, field, value))
         };
         self.find(who, ms, true, fits).map(|_| ()).map_err(|others| {
             format!("{who} did not tell `{event}` {fields:?} within {ms} ms; it told: {}", others.join(" "))
@@ -467,6 +481,7 @@ impl Play<'_> {
     }
 
     fn log(&mut self, who: &str, text: &str) -> Result<(), String> {
+        let text = &*self.stage.subnet().text(text);
         let end = self.stage.now() + Duration::from_millis(PATIENCE_MS);
         loop {
             if let Some(at) =

@@ -14,6 +14,7 @@ use super::nat::{NatBox, NatKind};
 use super::parts::Part;
 use super::phone_part::PhonePart;
 use super::script::{BACKUP, BACKUP_IP, Case, Desk, EXCHANGE, EXCHANGE_IP, Stage};
+use super::subnet::Subnet;
 use super::wire::{Link, Passed};
 use super::world::{SeatId, World};
 use crate::phone::Place;
@@ -33,6 +34,7 @@ const NAT_MEMORY: Duration = Duration::from_secs(120);
 pub struct Simulated {
     world: World<Part>,
     seats: Vec<(String, SeatId)>,
+    subnet: Subnet,
     told: VecDeque<(String, Value)>,
 }
 
@@ -45,32 +47,49 @@ impl Simulated {
         case: &Case,
         link: Link,
         seed: u64,
+        ears: impl FnMut(&Desk, [u8; 32]) -> Box<dyn Ears>,
+    ) -> Result<Self, String> {
+        Self::at(Subnet::USUAL, case, link, seed, ears)
+    }
+
+    /// The same with the machines in another subnet.
+    ///
+    /// # Errors
+    /// As [`Simulated::new`].
+    pub fn at(
+        subnet: Subnet,
+        case: &Case,
+        link: Link,
+        seed: u64,
         mut ears: impl FnMut(&Desk, [u8; 32]) -> Box<dyn Ears>,
     ) -> Result<Self, String> {
         let mut world = World::new(seed, BEGINNING, link);
-        let (config, extensions) = case.exchange();
+        let (config, extensions) = case.exchange(subnet);
         let mut seats = Vec::new();
         for (name, ip) in [(EXCHANGE, EXCHANGE_IP), (BACKUP, BACKUP_IP)] {
+            let ip = subnet.ip(ip);
             let mut config = config.clone();
             config.relay.address = ip;
             let exchange = ExchangePart::exchange_at(ip, config, extensions.clone(), world.seed(), BEGINNING);
             seats.push((name.to_owned(), world.join(name, ip, Part::Exchange(Box::new(exchange)))));
         }
         for (desk, last) in case.desks.iter().zip(1_u8..) {
-            let mut place = Place::new(desk.ip());
+            let ip = desk.ip(subnet);
+            let mut place = Place::new(ip);
             place.mac[5] = last;
             place.sources.pnp = !case.machines.is_empty();
             let (ears, seed) = (ears(desk, world.seed()), world.seed());
-            let phone = PhonePart::phone_at(place, desk.settings()?, ears, seed, BEGINNING);
-            let id = world.join(desk.name, desk.ip(), Part::Phone(Box::new(phone)));
+            let phone = PhonePart::phone_at(place, desk.settings(subnet)?, ears, seed, BEGINNING);
+            let id = world.join(desk.name, ip, Part::Phone(Box::new(phone)));
             seats.push((desk.name.to_owned(), id));
         }
         for actor in case.machines {
-            let machine = (actor.make)(actor.ip, world.seed(), BEGINNING);
-            let id = world.join(actor.name, actor.ip, Part::Other(machine));
+            let ip = subnet.ip(actor.ip);
+            let machine = (actor.make)(ip, world.seed(), BEGINNING);
+            let id = world.join(actor.name, ip, Part::Other(machine));
             seats.push((actor.name.to_owned(), id));
         }
-        Ok(Self { world, seats, told: VecDeque::new() })
+        Ok(Self { world, seats, subnet, told: VecDeque::new() })
     }
 
     /// The wire with all who stand on it.
@@ -126,7 +145,7 @@ impl Stage for Simulated {
 
     fn hide(&mut self, who: &str) -> bool {
         let seat = self.seat(who);
-        self.world.hide(&[seat], NatBox::new(NAT_IP, NatKind::Symmetric, NAT_MEMORY));
+        self.world.hide(&[seat], NatBox::new(self.subnet.ip(NAT_IP), NatKind::Symmetric, NAT_MEMORY));
         true
     }
 
@@ -182,6 +201,10 @@ impl Stage for Simulated {
 
     fn passed(&self) -> &[Passed] {
         self.world.passed()
+    }
+
+    fn subnet(&self) -> Subnet {
+        self.subnet
     }
 
     fn knows(&self, who: &str) -> bool {

@@ -19,6 +19,7 @@ use serde_json::Value;
 
 use super::nat::NatBox;
 use super::party::{Does, Happens, Party};
+use super::subnet::Subnet;
 use super::wire::{Fate, Link, Passed};
 use crate::role::Network;
 use streams::Streams;
@@ -626,8 +627,9 @@ impl<P: Party> World<P> {
         self.questions = self.questions.wrapping_add(1);
         let own = SocketAddr::new(self.seats[at].ip, FIRST_QUESTION_PORT + self.questions % 10_000);
         let answer = proto::dns::no_such_name(&asked);
+        let server = SocketAddr::new(Subnet::of(own.ip()).ip(DNS_SERVER.ip()), DNS_SERVER.port());
         let (now, then) = (self.now, self.now + DNS_WAIT);
-        for (at, from, to, bytes) in [(now, own, DNS_SERVER, asked), (then, DNS_SERVER, own, answer)] {
+        for (at, from, to, bytes) in [(now, own, server, asked), (then, server, own, answer)] {
             let (transport, fate) = (Transport::Udp, Fate::Arrived);
             let (sent_by, got) = (Some(from), vec![(at, to)]);
             self.keep(Passed { at, from, to, transport, bytes: bytes.into(), fate, sent_by, got });

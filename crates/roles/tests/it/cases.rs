@@ -5,7 +5,7 @@ use std::path::Path;
 
 use roles::lab::ears::{Deaf, ToneEars};
 use roles::lab::script::{EXCHANGE, Stage, play};
-use roles::lab::{Case, Link, Outcome, Simulated, captured_at, case, cases};
+use roles::lab::{Case, Link, Outcome, Simulated, Subnet, captured_at, case, cases};
 use roles::trace::text;
 
 fn run(case: &Case, link: Link, seed: u64) -> Outcome {
@@ -23,6 +23,21 @@ fn every_case_ends_as_it_says() {
     });
     let failed: Vec<String> = failed.collect();
     assert!(failed.is_empty(), "{} cases failed\n\n{}", failed.len(), failed.join("\n\n"));
+}
+
+#[test]
+fn a_case_is_the_same_in_another_network() {
+    let subnet: Subnet = "127.9.0.0/16".parse().expect("a network");
+    for case in cases() {
+        let ears = |desk: &roles::lab::Desk, seed| Box::new(ToneEars::new(desk.tone_hz, seed)) as _;
+        let mut stage =
+            Simulated::at(subnet, case, Link::DESK, 1, ears).expect("settings that a phone takes");
+        let outcome = play(case, &mut stage);
+        assert!(outcome.as_expected(), "{}: {:?}", case.slug, outcome.faults);
+        let is_stray = |part: &[u8]| part.starts_with(b"127.0.50.") || part.starts_with(b"127.0.70.");
+        let strays = stage.passed().iter().find(|packet| packet.bytes.windows(9).any(is_stray));
+        assert!(strays.is_none(), "{}: {strays:?}", case.slug);
+    }
 }
 
 /// `UPDATE_LADDERS=1 cargo test -p roles ladder` writes the files anew; what changes needs a reason in the

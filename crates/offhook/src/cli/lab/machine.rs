@@ -1,7 +1,7 @@
 //! A phone or an exchange of the lab as a task of its own, on sockets of its own.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use proto::sip::Transport;
@@ -30,6 +30,8 @@ use crate::net::{Config, Net, Tap};
 use crate::sound::tap::Seen;
 use crate::sound::{self, Engine, Sine, Sink};
 use crate::store::{self, Memory, Store, Table};
+use crate::web::phone::{Desk, Ear};
+use crate::web::{self, Limits, Server, Site, Token, bind_usual};
 
 /// How often a machine that is switched on asks for its ports while those of its former life close.
 const BIND_ATTEMPTS: usize = 100;
@@ -44,6 +46,8 @@ pub(super) struct Room {
     /// Who told what.
     pub(super) told: Sender<(String, Value)>,
     pub(super) witness: Option<Witness>,
+    /// Who may use the HTTP APIs of the machines; without it there are none.
+    pub(super) web_token: Option<Token>,
     /// Whose relayed sound is seen where it arrives: the relay shows its packets to nobody.
     pub(super) exchanges: Vec<IpAddr>,
 }
@@ -74,6 +78,13 @@ impl Room {
         Ok(net)
     }
 
+    /// A listener for a machine's HTTP API and who may use it.
+    fn bind_web(&self, own: IpAddr) -> io::Result<Option<(TcpListener, Site)>> {
+        let Some(token) = self.web_token.clone() else { return Ok(None) };
+        let site = Site { token, names: Vec::new(), limits: Limits::default() };
+        Ok(Some((bind_usual(own)?, site)))
+    }
+
     fn tap(&self, own: IpAddr) -> Option<Tap> {
         let witness = self.witness.clone()?;
         Some(Box::new(move |at, from, to, transport, bytes| {
@@ -98,6 +109,7 @@ impl Room {
 pub(super) struct Machine {
     lines: Lines,
     task: JoinHandle<()>,
+    web: Option<Server>,
 }
 
 /// Where a person's lines go.
@@ -124,6 +136,11 @@ impl Machine {
         };
         let busy = "it is switched off, or hundreds of commands wait for it; try again";
         if passed_on { Ok(()) } else { Err(json!({ "event": "error", "message": busy })) }
+    }
+
+    /// Where its HTTP API is.
+    pub(super) fn web(&self) -> Option<String> {
+        self.web.as_ref().map(|server| format!("http://{}/", server.at()))
     }
 
     /// Waits until it has ended by itself.
@@ -176,7 +193,11 @@ impl PhoneBox {
         let sound = Sound::start(engine, dscp, room.clock, room.media_tap(self.place.ip()))?;
         let (commander, commands) = mpsc::channel(COMMANDS_WAITING);
         let (rows, _) = Rows::recall(&self.store)?;
-        let hands = PhoneHands { name: self.name.clone(), room: room.clone(), sound, rows, end: None };
+        let web = room.bind_web(self.place.ip())?;
+        let desk = Desk::new(commander.clone(), room.clock);
+        let ear = web.as_ref().map(|_| Ear::new(desk.clone()));
+        let web = web.map(|(listener, site)| web::phone::serve(listener, site, desk)).transpose()?;
+        let hands = PhoneHands { name: self.name.clone(), room: room.clone(), sound, rows, ear, end: None };
         let dns = Dns::system();
         let means = Means {
             net,
@@ -189,7 +210,7 @@ impl PhoneBox {
         };
         let rng = Rng::new(clock::seed()?);
         let task = spawn_local(live(settings, self.place.clone(), rng, means));
-        Ok(Machine { lines: Lines::Phone(commander), task })
+        Ok(Machine { lines: Lines::Phone(commander), task, web })
     }
 }
 
@@ -220,12 +241,22 @@ struct PhoneHands {
     room: Room,
     sound: Sound,
     rows: Rows,
+    /// The HTTP API, which hears all events.
+    ear: Option<Ear>,
     end: Option<End>,
 }
 
 impl drive::Hands<Phone> for PhoneHands {
     fn tell(&mut self, event: phone::Event) {
-        self.room.tell(&self.name, &event);
+        let events = match &mut self.ear {
+            Some(ear) => ear.hear(event),
+            None => vec![event],
+        };
+        events.iter().for_each(|event| self.room.tell(&self.name, event));
+    }
+
+    fn is_awaited(&mut self, command: &Command) -> bool {
+        self.ear.as_ref().is_none_or(|ear| ear.begin(command.id.as_deref()))
     }
 
     fn grant(&mut self, wish: phone::Wish) {
@@ -303,7 +334,14 @@ impl ExchangeBox {
         let exchange = Exchange::new(self.config.clone(), restored, clock::seed()?, room.clock.now());
         let relaying = Relaying::start(room.clock, Vec::new())?;
         let (commander, commands) = mpsc::channel(COMMANDS_WAITING);
-        let hands = ExchangeHands { name: self.name.clone(), room: room.clone(), relaying };
+        let web = room.bind_web(self.sip.ip())?;
+        let desk =
+            web.as_ref().map(|_| web::exchange::Desk::new(commander.clone(), room.clock.now().as_millis()));
+        let web = web.zip(desk.clone());
+        let web = web
+            .map(|((listener, site), desk)| web::exchange::serve(listener, site, desk, None))
+            .transpose()?;
+        let hands = ExchangeHands { name: self.name.clone(), room: room.clone(), relaying, desk };
         let dns = Dns::system();
         let means = Means {
             net,
@@ -316,7 +354,7 @@ impl ExchangeBox {
         };
         let mut driver = Driver::new(exchange, means);
         let task = spawn_local(async move { driver.run().await });
-        Ok(Machine { lines: Lines::Exchange(commander), task })
+        Ok(Machine { lines: Lines::Exchange(commander), task, web })
     }
 }
 
@@ -325,11 +363,30 @@ struct ExchangeHands {
     name: String,
     room: Room,
     relaying: Relaying,
+    /// The HTTP API, which hears all events.
+    desk: Option<web::exchange::Desk>,
 }
 
 impl drive::Hands<Exchange> for ExchangeHands {
     fn tell(&mut self, event: exchange::Event) {
+        if let exchange::Event::Done { id, answer } = event {
+            return self.desk.iter().for_each(|desk| desk.answered(id, answer.clone()));
+        }
         self.room.tell(&self.name, &event);
+        if let Some(desk) = &self.desk {
+            // Plain data with text keys, so serialising cannot fail.
+            let mut event = serde_json::to_value(&event).unwrap_or_default();
+            event["at"] = self.room.clock.now().rfc3339().into();
+            desk.tell(event["event"].as_str().unwrap_or_default(), event.to_string());
+        }
+    }
+
+    fn is_awaited(&mut self, command: &exchange::Command) -> bool {
+        self.desk.as_ref().is_none_or(|desk| desk.begin(command.id))
+    }
+
+    fn refuse(&mut self, command: exchange::Command, why: &str) {
+        self.desk.iter().for_each(|desk| desk.refused(command.id, why));
     }
 
     fn grant(&mut self, wish: Nothing) {

@@ -17,7 +17,7 @@ use media::NARROWBAND_HZ;
 use media::wav::Wav;
 use roles::doctor::{Finding, Tracks};
 use roles::lab::script::{self, Outcome, Stage};
-use roles::lab::{Case, Fate, Link, Passed, Simulated, capture_file, captured_at};
+use roles::lab::{Case, Fate, Link, Passed, Simulated, Subnet, capture_file, captured_at};
 use roles::settings::distance;
 use roles::trace::Row;
 use serde_json::json;
@@ -32,7 +32,7 @@ use paint::Paint;
 /// The lab: phones and an exchange to learn with, and the cases of the source document played with them.
 ///
 /// Without a case, an exchange (127.0.50.19) and three phones (7001, 7002, 7007, each at an address of its
-/// own in 127.0.0.0/8) run on this machine until Ctrl-C. Lines drive them: `7001 dial 7002`, `7002 answer`,
+/// own in 127.0.0.0/8) run on this machine until Ctrl-C, each with its HTTP API. Lines drive them: `7001 dial 7002`, `7002 answer`,
 /// `help`, `quit`.
 ///
 /// A case is played on a simulated wire in virtual time, so that minutes pass in a moment and every run
@@ -57,6 +57,9 @@ pub(crate) struct Arguments {
     /// On loopback sockets in real time, each machine at an address of its own in 127.0.0.0/8
     #[arg(long, requires = "once")]
     real: bool,
+    /// Where the machines are, a /16 of the loopback: a second lab on this machine takes another one
+    #[arg(long, value_name = "NETWORK", default_value_t = Subnet::USUAL, conflicts_with = "list")]
+    net: Subnet,
     /// Chance of a run in virtual time: delays, tags, ports
     #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "real")]
     seed: u64,
@@ -74,7 +77,8 @@ Examples:
   offhook lab --list
   offhook lab basic-call --once
   offhook lab basic-call --once --pcap basic-call.pcap --wav heard/
-  offhook lab blind-transfer --once --real";
+  offhook lab blind-transfer --once --real
+  offhook lab --net 127.1.0.0/16";
 
 /// A name with so many letters wrong is still taken for the case that was meant.
 const MOST_WRONG_LETTERS: usize = 2;
@@ -145,8 +149,8 @@ fn list(as_json: bool) -> io::Result<()> {
 
 fn play(case: &Case, arguments: &Arguments) -> Result<(), Failure> {
     let Played { outcome, passed, at, recordings } = match arguments.real {
-        true => play_real(case)?,
-        false => play_simulated(case, arguments.seed)?,
+        true => play_real(case, arguments.net)?,
+        false => play_simulated(case, arguments.net, arguments.seed)?,
     };
     let judged = capture_file(&captured_at(&passed, at));
     let tracks = roles::doctor::read_capture(case.slug, &judged, Clock::start().now());
@@ -173,10 +177,10 @@ struct Played {
     recordings: Vec<(String, Recording)>,
 }
 
-fn play_simulated(case: &Case, seed: u64) -> Result<Played, Failure> {
+fn play_simulated(case: &Case, subnet: Subnet, seed: u64) -> Result<Played, Failure> {
     let tones: Vec<u16> = case.desks.iter().map(|desk| desk.tone_hz).collect();
     let mut recordings = Vec::new();
-    let mut stage = Simulated::new(case, Link::DESK, seed, |desk, seed| {
+    let mut stage = Simulated::at(subnet, case, Link::DESK, seed, |desk, seed| {
         let listener = Listener::new(tones.clone());
         recordings.push((desk.name.to_owned(), listener.all()));
         Box::new(EngineEars::new(desk.tone_hz, listener, seed))
@@ -187,8 +191,8 @@ fn play_simulated(case: &Case, seed: u64) -> Result<Played, Failure> {
     Ok(Played { outcome, passed, at, recordings })
 }
 
-fn play_real(case: &Case) -> Result<Played, Failure> {
-    let mut stage = real::Loopback::new(case)?;
+fn play_real(case: &Case, subnet: Subnet) -> Result<Played, Failure> {
+    let mut stage = real::Loopback::new(case, subnet)?;
     let mut outcome = script::play(case, &mut stage);
     outcome.faults.splice(..0, stage.take_trouble());
     let (passed, at) = (stage.passed().to_vec(), stage.ip(case.capture_at));
@@ -207,8 +211,9 @@ fn tell(
             outcome.events.iter().map(|(who, event)| json!({ "who": who, "event": event })).collect();
         let seed = (!arguments.real).then_some(arguments.seed);
         let ladder: Vec<_> = outcome.ladder.iter().map(Row::to_json).collect();
-        let seen = if outcome.as_expected() { proven(case, arguments.real) } else { Vec::new() };
-        let meant = |(code, subject): &(&str, &str)| json!({ "code": code, "subject": subject });
+        let seen = if outcome.as_expected() { proven(case, arguments) } else { Vec::new() };
+        let meant =
+            |(code, subject): &(&str, &str)| json!({ "code": code, "subject": arguments.net.text(subject) });
         let verdict: Vec<_> = case.verdict.iter().map(meant).collect();
         let findings: Vec<_> = findings.iter().map(|finding| finding.to_json(tracks)).collect();
         let document = json!({
@@ -237,7 +242,7 @@ fn tell(
     }
     if outcome.as_expected() {
         writeln!(out, "{}", paint.green("All was as the case says."))?;
-        let proven = proven(case, arguments.real);
+        let proven = proven(case, arguments);
         if !proven.is_empty() {
             writeln!(out, "Seen: {}.", proven.join("; "))?;
         }
@@ -246,9 +251,9 @@ fn tell(
 }
 
 /// What the case has proven, in words.
-fn proven(case: &Case, real: bool) -> Vec<String> {
+fn proven(case: &Case, arguments: &Arguments) -> Vec<String> {
     let ladders = case.ladders.iter().map(|(who, name)| format!("the deck's ladder {name} at {who}"));
-    let every = (!real && !case.whole.is_empty()).then(|| "every message, and no other".to_owned());
+    let every = (!arguments.real && !case.whole.is_empty()).then(|| "every message, and no other".to_owned());
     let hears = |step: &script::Step| match step {
         script::Step::Hears(who, []) => Some(format!("{who} hears silence")),
         script::Step::Hears(who, tones) => {
@@ -256,11 +261,14 @@ fn proven(case: &Case, real: bool) -> Vec<String> {
             Some(format!("{who} hears {}", tones.join(" and ")))
         }
         script::Step::Lamp(who, meaning) => Some(format!("the lamp at {who} is {meaning}")),
-        script::Step::Log(who, line) => Some(format!("`{}` in the log of {who}", line.trim_end())),
+        script::Step::Log(who, line) => {
+            Some(format!("`{}` in the log of {who}", arguments.net.text(line).trim_end()))
+        }
         script::Step::Event(who, event, fields @ [_, ..], _)
             if fields.iter().all(|(_, it)| *it != "null") =>
         {
-            let fields: Vec<_> = fields.iter().map(|(name, value)| format!("{name} {value}")).collect();
+            let fields: Vec<_> =
+                fields.iter().map(|(name, value)| format!("{name} {}", arguments.net.text(value))).collect();
             Some(format!("{who} tells {event} with {}", fields.join(", ")))
         }
         _ => None,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use proto::Rng;
 use proto::sip::Transport;
 use roles::exchange::{Config as ExchangeConfig, Extension};
+use roles::lab::Subnet;
 use roles::lab::script::{Desk, EXCHANGE, EXCHANGE_IP};
 use roles::phone::command::MAX_LINE_BYTES;
 use roles::phone::{Command, Place};
@@ -28,6 +29,7 @@ use crate::cli::{Failure, interrupted, runtime};
 use crate::clock::{self, Clock};
 use crate::sound::Silence;
 use crate::store::Memory;
+use crate::web::Token;
 
 /// Who has a phone, and what each hums.
 const DESKS: [Desk; 3] = [Desk::plain("7001", 600), Desk::plain("7002", 800), Desk::plain("7007", 1_000)];
@@ -49,8 +51,12 @@ async fn live(arguments: &Arguments) -> Result<(), Failure> {
     let clock = Clock::start();
     let (teller, mut told) = mpsc::channel(EVENTS_WAITING);
     let capture = arguments.pcap.as_deref().map(|path| Capture::create(path, USUAL_SIZE_MB)).transpose()?;
-    let room = Room { clock, told: teller, witness: capture.map(witness), exchanges: vec![EXCHANGE_IP] };
-    let office = Office::open(&room).await?;
+    let subnet = arguments.net;
+    let token = Token::generate(&mut Rng::new(clock::seed()?));
+    let exchanges = vec![subnet.ip(EXCHANGE_IP)];
+    let witness = capture.map(witness);
+    let room = Room { clock, told: teller, witness, web_token: Some(token.clone()), exchanges };
+    let office = Office::open(&room, subnet).await?;
     let (typist, mut typed) = mpsc::channel(LINES_WAITING);
     let is_person = io::stdin().is_terminal();
     // A person's Ctrl-D is a farewell; a script that has nothing more to say lets the phones run.
@@ -69,7 +75,8 @@ async fn live(arguments: &Arguments) -> Result<(), Failure> {
     let mouth = lines.as_ref().or(prompt.as_ref().map(|prompt| &prompt.lines)).map(Lines::mouth);
     let Some(mouth) = mouth else { return Ok(()) };
     let voice = Voice { mouth, is_json: arguments.json, paint: Paint::of(&io::stdout()) };
-    voice.ready(clock);
+    complain!("HTTP API token, for this run alone: {}", token.expose());
+    voice.ready(clock, &office);
     let mut stop = pin!(interrupted());
     loop {
         tokio::select! {
@@ -97,6 +104,7 @@ fn witness(capture: Capture) -> Witness {
 struct Office {
     exchange: Machine,
     phones: Vec<(&'static str, Machine)>,
+    subnet: Subnet,
 }
 
 /// What came of a line.
@@ -110,12 +118,12 @@ enum Obeyed {
 }
 
 impl Office {
-    async fn open(room: &Room) -> Result<Self, Failure> {
+    async fn open(room: &Room, subnet: Subnet) -> Result<Self, Failure> {
         let mut rng = Rng::new(clock::seed()?);
         let config = ExchangeConfig::default();
         let config = ExchangeConfig {
             user_agent: format!("Offhook {}", env!("CARGO_PKG_VERSION")),
-            relay: roles::exchange::RelayPorts { address: EXCHANGE_IP, ..config.relay },
+            relay: roles::exchange::RelayPorts { address: subnet.ip(EXCHANGE_IP), ..config.relay },
             ..config
         };
         // Generated, kept in memory alone and shown to nobody: they end with the program.
@@ -125,14 +133,15 @@ impl Office {
             .clone()
             .map(|(desk, secret)| Extension::new(desk.number(), &config.realm, secret))
             .collect();
-        let exchange = ExchangeBox::new(EXCHANGE, config, sip_of_exchange(), &extensions);
-        let exchange = exchange.switch_on(room).await.map_err(taken)?;
+        let exchange = ExchangeBox::new(EXCHANGE, config, sip_of_exchange(subnet), &extensions);
+        let exchange = exchange.switch_on(room).await.map_err(|error| taken(&error, subnet))?;
         let mut phones = Vec::new();
         for (desk, secret) in accounts {
-            let phone = phone(desk, secret).map_err(Failure::Failed)?;
-            phones.push((desk.name, phone.switch_on(room, Box::new(Silence)).await.map_err(taken)?));
+            let phone = phone(desk, subnet, secret).map_err(Failure::Failed)?;
+            let phone = phone.switch_on(room, Box::new(Silence)).await;
+            phones.push((desk.name, phone.map_err(|error| taken(&error, subnet))?));
         }
-        Ok(Self { exchange, phones })
+        Ok(Self { exchange, phones, subnet })
     }
 
     fn obey(&self, line: &str) -> Obeyed {
@@ -178,18 +187,20 @@ impl Office {
     }
 }
 
-fn sip_of_exchange() -> SocketAddr {
-    SocketAddr::new(EXCHANGE_IP, Transport::Udp.default_port())
+fn sip_of_exchange(subnet: Subnet) -> SocketAddr {
+    SocketAddr::new(subnet.ip(EXCHANGE_IP), Transport::Udp.default_port())
 }
 
-fn taken(error: io::Error) -> Failure {
+fn taken(error: &io::Error, subnet: Subnet) -> Failure {
     Failure::Failed(format!(
-        "{error}. The lab needs port 5060 of 127.0.50.19 and of each phone; perhaps another lab is running"
+        "{error}. The lab needs port 5060 of {} and of each phone; where another lab is running, take other \
+         addresses by --net 127.1.0.0/16",
+        subnet.ip(EXCHANGE_IP)
     ))
 }
 
 /// A phone with its account and a lamp for each of the others.
-fn phone(desk: &Desk, secret: &str) -> Result<PhoneBox, String> {
+fn phone(desk: &Desk, subnet: Subnet, secret: &str) -> Result<PhoneBox, String> {
     let number = desk.number();
     let account = [
         ("enable", "1".to_owned()),
@@ -198,7 +209,7 @@ fn phone(desk: &Desk, secret: &str) -> Result<PhoneBox, String> {
         ("display_name", number.to_owned()),
         ("label", number.to_owned()),
         ("password", secret.to_owned()),
-        ("sip_server.1.address", EXCHANGE_IP.to_string()),
+        ("sip_server.1.address", subnet.ip(EXCHANGE_IP).to_string()),
     ];
     let account = account.into_iter().map(|(key, value)| (format!("account.1.{key}"), value));
     let keys = lamps_of(desk).flat_map(|(key, watched)| {
@@ -209,7 +220,7 @@ fn phone(desk: &Desk, secret: &str) -> Result<PhoneBox, String> {
     for (key, value) in account.chain(keys) {
         settings.set(&key, &value, Source::MacCfg).map_err(|fault| fault.to_string())?;
     }
-    let place = Place::new(desk.ip());
+    let place = Place::new(desk.ip(subnet));
     let store = Memory::default();
     Ok(PhoneBox { name: desk.name.to_owned(), settings, place, tone_hz: desk.tone_hz, store })
 }
@@ -239,22 +250,33 @@ struct Voice {
 }
 
 impl Voice {
-    fn ready(&self, clock: Clock) {
-        let sip = |desk: &Desk| SocketAddr::new(desk.ip(), Transport::Udp.default_port());
+    fn ready(&self, clock: Clock, office: &Office) {
+        let subnet = office.subnet;
+        let web = |name: &str| {
+            let machine = office.phones.iter().find(|(own, _)| *own == name).map(|(_, machine)| machine);
+            machine.unwrap_or(&office.exchange).web()
+        };
+        let sip = |desk: &Desk| SocketAddr::new(desk.ip(subnet), Transport::Udp.default_port());
         if self.is_json {
-            let phones: Vec<_> =
-                DESKS.iter().map(|desk| json!({ "number": desk.number(), "sip": sip(desk) })).collect();
+            let of_phone =
+                |desk: &Desk| json!({ "number": desk.number(), "sip": sip(desk), "web": web(desk.name) });
+            let phones: Vec<_> = DESKS.iter().map(of_phone).collect();
             let at = clock.now().rfc3339();
-            let line = json!({ "event": "ready", "at": at, "sip": sip_of_exchange(), "web": null, "phones": phones });
+            let line = json!({ "event": "ready", "at": at, "sip": sip_of_exchange(subnet), "web": web(EXCHANGE), "phones": phones });
             self.mouth.say(line.to_string());
             return;
         }
-        let mut text =
-            format!("An exchange and three phones on this machine.\n\n  exchange  {}\n", sip_of_exchange());
+        let web_in_words = |name: &str| web(name).map(|url| format!("  {url}")).unwrap_or_default();
+        let mut text = format!(
+            "An exchange and three phones on this machine, each with its HTTP API.\n\n  exchange  {:18}{}\n",
+            sip_of_exchange(subnet),
+            web_in_words(EXCHANGE)
+        );
         for desk in &DESKS {
             let lamps: Vec<_> =
                 lamps_of(desk).map(|(key, watched)| format!("key {key} watches {watched}")).collect();
-            text += &format!("  {:9} {}   {}\n", desk.name, sip(desk), lamps.join(", "));
+            let (name, sip, web) = (desk.name, sip(desk), web_in_words(desk.name));
+            text += &format!("  {name:9} {sip:18}{web}   {}\n", lamps.join(", "));
         }
         text += "\nTry one line after the other:\n  7001 dial 7002\n  7002 answer\n  7001 hold\n  \
                  7001 resume\n  7001 transfer 7007\n  7007 answer\n  7007 hangup\n\

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use proto::Time;
 use proto::sip::Transport;
 use roles::lab::script::{BACKUP, BACKUP_IP, Case, Desk, EXCHANGE, EXCHANGE_IP, Stage, Step};
-use roles::lab::{Fate, Passed};
+use roles::lab::{Fate, Passed, Subnet};
 use roles::phone::Place;
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -44,6 +44,7 @@ pub(super) struct Loopback {
     exchanges: Vec<ExchangeBox>,
     phones: Vec<Seat>,
     room: Room,
+    subnet: Subnet,
     told: mpsc::Receiver<(String, Value)>,
     packets: Packets,
     passed: Vec<Passed>,
@@ -88,12 +89,13 @@ impl Loopback {
     ///
     /// # Errors
     /// A case that needs virtual time, an address whose port is taken, or a setting that no phone takes.
-    pub(super) fn new(case: &Case) -> Result<Self, Failure> {
+    pub(super) fn new(case: &Case, subnet: Subnet) -> Result<Self, Failure> {
         is_for_real_time(case)?;
         let runtime = crate::cli::runtime()?;
         let clock = Clock::start();
-        let (config, extensions) = case.exchange();
+        let (config, extensions) = case.exchange(subnet);
         let exchange = |name, ip| {
+            let ip = subnet.ip(ip);
             let mut config = config.clone();
             config.relay.address = ip;
             ExchangeBox::new(name, config, SocketAddr::new(ip, SIP_PORT), &extensions)
@@ -103,12 +105,9 @@ impl Loopback {
             exchanges.push(exchange(BACKUP, BACKUP_IP));
         }
         let tones: Vec<u16> = case.desks.iter().map(|desk| desk.tone_hz).collect();
-        let phones = case
-            .desks
-            .iter()
-            .zip(1_u8..)
-            .map(|(desk, last)| seat(desk, last, &tones))
-            .collect::<Result<Vec<_>, _>>()?;
+        let desks = case.desks.iter().zip(1_u8..);
+        let phones =
+            desks.map(|(desk, last)| seat(desk, subnet, last, &tones)).collect::<Result<Vec<_>, _>>()?;
         let all = phones.iter().map(|seat| SocketAddr::new(seat.desk.place.ip(), seat.desk.place.udp_port));
         for at in exchanges.iter().map(|exchange| exchange.sip).chain(all) {
             is_free(&runtime, at, clock)?;
@@ -120,7 +119,14 @@ impl Loopback {
             machines: BTreeMap::new(),
             exchanges,
             phones,
-            room: Room { clock, told: teller, witness, exchanges: vec![EXCHANGE_IP, BACKUP_IP] },
+            room: Room {
+                clock,
+                told: teller,
+                witness,
+                web_token: None,
+                exchanges: [EXCHANGE_IP, BACKUP_IP].map(|ip| subnet.ip(ip)).into(),
+            },
+            subnet,
             told,
             packets,
             passed: Vec::new(),
@@ -200,16 +206,16 @@ fn is_free(runtime: &Runtime, at: SocketAddr, clock: Clock) -> Result<(), Failur
         Net::bind(Config { udp: vec![at], tcp: vec![at], ..Config::new(clock) }).map(drop)
     });
     bound.map_err(|error| {
-        Failure::Failed(format!("{error}; or play the case without --real, which needs no port at all"))
+        Failure::Failed(format!("{error}; or take other addresses by --net 127.1.0.0/16, or play the case without --real, which needs no port"))
     })
 }
 
-fn seat(desk: &Desk, last: u8, tones_hz: &[u16]) -> Result<Seat, Failure> {
-    let mut place = Place::new(desk.ip());
+fn seat(desk: &Desk, subnet: Subnet, last: u8, tones_hz: &[u16]) -> Result<Seat, Failure> {
+    let mut place = Place::new(desk.ip(subnet));
     place.mac[5] = last;
     let desk_box = PhoneBox {
         name: desk.name.to_owned(),
-        settings: desk.settings().map_err(Failure::Failed)?,
+        settings: desk.settings(subnet).map_err(Failure::Failed)?,
         place,
         tone_hz: desk.tone_hz,
         store: Memory::default(),
@@ -288,6 +294,10 @@ impl Stage for Loopback {
         &self.passed
     }
 
+    fn subnet(&self) -> Subnet {
+        self.subnet
+    }
+
     fn knows(&self, who: &str) -> bool {
         let is_exchange = [EXCHANGE, BACKUP].contains(&who);
         is_exchange || self.phones.iter().any(|seat| seat.desk.name == who)
@@ -296,7 +306,10 @@ impl Stage for Loopback {
     fn ip(&self, who: &str) -> IpAddr {
         let phone = self.phones.iter().find(|seat| seat.desk.name == who);
         let exchange = self.exchanges.iter().find(|exchange| exchange.name == who);
-        phone.map(|seat| seat.desk.place.ip()).or(exchange.map(|it| it.sip.ip())).unwrap_or(EXCHANGE_IP)
+        phone
+            .map(|seat| seat.desk.place.ip())
+            .or(exchange.map(|it| it.sip.ip()))
+            .unwrap_or(self.subnet.ip(EXCHANGE_IP))
     }
 
     fn name(&self, ip: IpAddr) -> String {
