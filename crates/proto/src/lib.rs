@@ -18,6 +18,7 @@ pub mod cdp;
 pub mod dhcp;
 pub mod dns;
 pub mod event;
+pub mod ftp;
 pub mod icmp;
 pub mod lldp;
 pub mod pcap;

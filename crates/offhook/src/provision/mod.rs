@@ -1,10 +1,12 @@
-//! Auto provisioning on real sockets: files by TFTP, HTTP and HTTPS, and the answer to PnP.
+//! Auto provisioning on real sockets: files by TFTP, FTP, HTTP and HTTPS, and the answer to PnP.
 //!
 //! [`Service`] owns the one [`Provision`]; listeners on a thread of their own and the HTTP API ask it by
 //! short turns under its lock. What a turn changes is handed to the store before its answer leaves.
 
 mod files;
+mod ftp;
 mod http;
+mod places;
 mod pnp;
 mod tftp;
 
@@ -49,6 +51,8 @@ struct State {
 pub struct Places {
     /// TFTP.
     pub tftp: Option<std::net::UdpSocket>,
+    /// FTP.
+    pub ftp: Option<std::net::TcpListener>,
     /// HTTP.
     pub http: Option<std::net::TcpListener>,
     /// HTTPS, with its certificate.
@@ -259,6 +263,7 @@ impl Listeners {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let within = runtime.enter();
         let tftp = places.tftp.map(tokio::net::UdpSocket::from_std).transpose()?;
+        let ftp = places.ftp.map(tokio::net::TcpListener::from_std).transpose()?;
         let http = places.http.map(tokio::net::TcpListener::from_std).transpose()?;
         let https = match places.https {
             Some((listener, config)) => Some((tokio::net::TcpListener::from_std(listener)?, config)),
@@ -272,6 +277,7 @@ impl Listeners {
                 let all = async {
                     tokio::join!(
                         maybe(tftp.map(|socket| tftp::serve(socket, service.clone()))),
+                        maybe(ftp.map(|listener| ftp::serve(listener, service.clone()))),
                         maybe(http.map(|listener| http::serve(listener, None, service.clone()))),
                         maybe(https.map(|(listener, tls)| http::serve(listener, Some(tls), service.clone()))),
                         maybe(pnp.map(|sockets| pnp::serve(sockets, service.clone()))),

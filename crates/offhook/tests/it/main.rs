@@ -8,6 +8,7 @@ mod dns;
 mod doctor;
 mod drive;
 mod fetch;
+mod ftp;
 mod help;
 #[cfg(target_os = "linux")]
 mod killed;

@@ -30,8 +30,6 @@ const BANNED: &[(&str, &str)] = &[
     ("native-tls", "TLS is rustls"),
     ("aws-lc-sys", "one TLS provider: ring"),
     ("async-std", "one runtime: tokio"),
-    ("chrono", "proto::time has the calendar"),
-    ("regex", "nothing here needs it"),
 ];
 
 /// Which of our crates may use which.

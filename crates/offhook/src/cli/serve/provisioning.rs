@@ -39,6 +39,9 @@ pub(super) struct Arguments {
     /// Serve files by TFTP to this network alone, as in 192.168.50.0/24; may be given several times
     #[arg(long = "tftp-network", value_name = "NETWORK", requires = "tftp")]
     tftp_networks: Vec<Network>,
+    /// Files for phones by FTP, active and passive, for any user
+    #[arg(long, value_name = "IP:PORT")]
+    ftp: Option<SocketAddr>,
     /// Files for phones by HTTP
     #[arg(long, value_name = "IP:PORT")]
     http: Option<SocketAddr>,
@@ -168,6 +171,10 @@ impl Arguments {
         if let Some(socket) = &tftp {
             told.push(("tftp", socket.local_addr()?.to_string()));
         }
+        let ftp = self.ftp.map(|at| bind_tcp(at, "--ftp")).transpose()?;
+        if let Some(listener) = &ftp {
+            told.push(("ftp", listener.local_addr()?.to_string()));
+        }
         let http = self.http.map(|at| bind_tcp(at, "--http")).transpose()?;
         if let Some(listener) = &http {
             told.push(("http", listener.local_addr()?.to_string()));
@@ -181,7 +188,7 @@ impl Arguments {
             _ => None,
         };
         told.extend(self.pnp.map(|ip| ("pnp", ip.to_string())));
-        Ok((Places { tftp, http, https, pnp: self.pnp }, told))
+        Ok((Places { tftp, ftp, http, https, pnp: self.pnp }, told))
     }
 }
 
@@ -260,7 +267,7 @@ fn renderer(templates: Option<&Path>) -> Result<Renderer, Failure> {
     Renderer::new(templates, layers).map_err(|fault| named(folder, &fault))
 }
 
-/// Where the secret folders are: by HTTP where that is served, else by HTTPS, else by TFTP.
+/// Where the secret folders are: by HTTP where that is served, else by HTTPS, TFTP or FTP.
 fn base_url(places: &Places) -> io::Result<Option<String>> {
     let of_tcp = |listener: &std::net::TcpListener| listener.local_addr();
     let (scheme, at) = if let Some(listener) = &places.http {
@@ -269,6 +276,8 @@ fn base_url(places: &Places) -> io::Result<Option<String>> {
         ("https", of_tcp(listener)?)
     } else if let Some(socket) = &places.tftp {
         ("tftp", socket.local_addr()?)
+    } else if let Some(listener) = &places.ftp {
+        ("ftp", of_tcp(listener)?)
     } else {
         return Ok(None);
     };

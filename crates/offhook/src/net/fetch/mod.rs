@@ -1,8 +1,9 @@
-//! Downloads that a role asks for: HTTP, HTTPS and TFTP.
+//! Downloads that a role asks for: HTTP, HTTPS, TFTP and FTP.
 //!
 //! [`Fetcher`] performs a few at a time and lets the others wait. Each scheme has a room of its own that
 //! takes a [`Fetch`] and gives what was found or a sentence that says who is at fault.
 
+mod ftp;
 mod http;
 mod tftp;
 
@@ -117,8 +118,9 @@ async fn perform(fetch: &Fetch, means: &Means) -> Result<roles::role::Found, Fet
     match &*url.scheme {
         "http" | "https" => http::get(fetch, url, means).await,
         "tftp" => tftp::get(fetch, url, means).await,
+        "ftp" => ftp::get(fetch, url, means).await,
         other => {
-            let text = format!("{url}: {other} is none of http, https and tftp; check the address");
+            let text = format!("{url}: {other} is none of http, https, tftp and ftp; check the address");
             Err(FetchFault::new(Kind::BadUrl, text))
         }
     }
