@@ -96,6 +96,29 @@ impl Time {
         )
     }
 
+    /// Reads what [`Time::rfc3339`] writes, with any number of decimals of the second, or none (RFC 3339 §5.6, UTC
+    /// alone).
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        let (date, rest) = text.split_once(['T', 't', ' '])?;
+        let in_utc = rest.strip_suffix(['Z', 'z'])?;
+        let (clock, decimals) = in_utc.split_once('.').unwrap_or((in_utc, "0"));
+        let mut days = date.splitn(3, '-');
+        let year = number(days.next()?, 4)?;
+        let (month, day) = (number(days.next()?, 2)?, number(days.next()?, 2)?);
+        let mut parts = clock.splitn(3, ':');
+        let (hour, minute) = (number(parts.next()?, 2)?, number(parts.next()?, 2)?);
+        let second = number(parts.next()?, 2)?;
+        if decimals.is_empty() || !decimals.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        let micros = decimals.bytes().chain(std::iter::repeat(b'0')).take(6);
+        let micros = micros.fold(0_u64, |sum, byte| sum * 10 + u64::from(byte - b'0'));
+        let small = |number: u32| u8::try_from(number).ok();
+        let time =
+            Self::from_utc(year, small(month)?, small(day)?, small(hour)?, small(minute)?, small(second)?)?;
+        Some(Self(time.0 + micros))
+    }
+
     /// As the phone's log writes it, `Tue Nov 2 15:28:24 2021` (deck, Account Registration).
     pub fn log_stamp(self) -> String {
         let c = self.utc();
@@ -198,6 +221,12 @@ impl Calendar {
     }
 }
 
+/// Exactly so many digits as a number.
+fn number(text: &str, digits: usize) -> Option<u32> {
+    let is_number = text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().ok()).flatten()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,6 +236,18 @@ mod tests {
         let time = Time::from_secs(1_635_866_904);
         assert_eq!(time.log_stamp(), "Tue Nov 2 15:28:24 2021");
         assert_eq!(time.rfc3339(), "2021-11-02T15:28:24.000Z");
+        assert_eq!(Time::from_rfc3339("2021-11-02T15:28:24Z"), Some(time));
+        assert_eq!(Time::from_rfc3339("2021-11-02T15:28:24.0005Z"), Some(Time(time.0 + 500)));
+        for wrong in [
+            "",
+            "2021-11-02",
+            "2021-11-02T15:28:24",
+            "2021-13-02T15:28:24Z",
+            "2021-11-02T15:28:24.Z",
+            "é-11-02T15:28:24Z",
+        ] {
+            assert_eq!(Time::from_rfc3339(wrong), None, "{wrong}");
+        }
         assert_eq!(Time::from_secs(951_782_400).rfc3339(), "2000-02-29T00:00:00.000Z");
     }
 

@@ -11,6 +11,7 @@ pub mod relay;
 pub mod role;
 pub mod settings;
 pub mod sound;
+mod stamp;
 pub mod trace;
 
 pub use role::{Input, Output, Role};

@@ -55,6 +55,7 @@ pub struct Blocked {
     /// How often.
     pub count: u64,
     /// Milliseconds since 1970 of the last time.
+    #[serde(rename = "at", with = "crate::stamp::ms")]
     pub at_ms: u64,
 }
 

@@ -187,6 +187,7 @@ pub struct CallView {
     /// Whether the called side holds.
     pub callee_holds: bool,
     /// Milliseconds since 1970 at which it began.
+    #[serde(rename = "started_at", with = "crate::stamp::ms")]
     pub started_at_ms: u64,
 }
 

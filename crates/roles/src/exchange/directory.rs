@@ -274,6 +274,7 @@ pub struct Binding {
     #[serde(default)]
     pub path: Vec<String>,
     /// Seconds since 1970 until which it stands.
+    #[serde(rename = "expires_at", alias = "expires_at_s", with = "crate::stamp::s")]
     pub expires_at_s: u64,
     /// The Call-ID of its REGISTERs.
     pub call_id: String,

@@ -92,6 +92,7 @@ pub struct Ban {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
     /// Seconds since 1970 until which it holds.
+    #[serde(rename = "until", alias = "until_s", with = "crate::stamp::s")]
     pub until_s: u64,
     /// Which ban in a row this is.
     pub count: u32,

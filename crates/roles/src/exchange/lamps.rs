@@ -79,6 +79,7 @@ pub struct Subscription {
     #[serde(default)]
     pub package: Package,
     /// Seconds since 1970 until which it stands.
+    #[serde(rename = "expires_at", alias = "expires_at_s", with = "crate::stamp::s")]
     pub expires_at_s: u64,
     /// The version of the last body; never goes back.
     pub version: u32,

@@ -83,7 +83,7 @@ pub use self::ports::RelayPorts;
 pub use self::records::CallRecord;
 pub use self::registrar::Terms;
 pub use self::router::Codes;
-pub use self::secret::check_secret;
+pub use self::secret::{FEWEST_CHARACTERS, check_secret};
 pub use self::size::Limits;
 pub use self::why::Why;
 

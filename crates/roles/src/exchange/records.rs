@@ -18,10 +18,13 @@ pub struct CallRecord {
     /// Who was called.
     pub callee: String,
     /// Milliseconds since 1970 at which it began.
+    #[serde(rename = "started_at", alias = "started_at_ms", with = "crate::stamp::ms")]
     pub started_at_ms: u64,
     /// Milliseconds since 1970 at which it was answered.
+    #[serde(rename = "answered_at", alias = "answered_at_ms", with = "crate::stamp::ms_or_null")]
     pub answered_at_ms: Option<u64>,
     /// Milliseconds since 1970 at which it ended.
+    #[serde(rename = "ended_at", alias = "ended_at_ms", with = "crate::stamp::ms")]
     pub ended_at_ms: u64,
     /// Why it ended, in words.
     pub reason: String,

@@ -1,7 +1,7 @@
 //! Which secrets of accounts are too easily guessed.
 
 /// The fewest characters of a secret.
-const FEWEST: usize = 12;
+pub const FEWEST_CHARACTERS: usize = 12;
 /// The fewest different characters.
 const FEWEST_KINDS: usize = 5;
 /// The least irregularity of what is left without known words.
@@ -70,7 +70,7 @@ const WORDS: [&str; 52] = [
 pub fn check_secret(secret: &str, number: &str) -> Result<(), String> {
     let length = secret.chars().count();
     let advice = "take at least 12 characters drawn by chance, as `openssl rand -hex 12` makes";
-    if length < FEWEST {
+    if length < FEWEST_CHARACTERS {
         return Err(format!("the password of extension {number} has {length} characters: {advice}"));
     }
     if number.len() > 1 && is_made_of(secret, number) {

@@ -143,6 +143,7 @@ pub struct CallView {
     /// Whether its sound is encrypted.
     pub secure: bool,
     /// When it was answered, in milliseconds since 1970.
+    #[serde(rename = "answered_at", with = "crate::stamp::ms_or_null")]
     pub answered_at_ms: Option<u64>,
     /// Who sent it here.
     pub diverted_from: Option<String>,

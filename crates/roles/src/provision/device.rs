@@ -98,6 +98,7 @@ pub struct Expiring {
     /// The credential.
     pub credential: Credential,
     /// Seconds since 1970 until which it holds.
+    #[serde(rename = "until", alias = "until_s", with = "crate::stamp::s")]
     pub until_s: u64,
 }
 
@@ -105,12 +106,15 @@ pub struct Expiring {
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Seen {
     /// When it last asked for anything.
+    #[serde(default, with = "crate::stamp::ms_or_null")]
     pub asked: Option<u64>,
     /// What it was served last, the newest first.
     pub served: Vec<ServedFile>,
     /// When it said that it has applied its files.
+    #[serde(default, with = "crate::stamp::ms_or_null")]
     pub applied: Option<u64>,
     /// When it last registered.
+    #[serde(default, with = "crate::stamp::ms_or_null")]
     pub registered: Option<u64>,
     /// Its firmware, by its User-Agent.
     pub firmware: Option<String>,
@@ -119,6 +123,7 @@ pub struct Seen {
     /// Where it asks from.
     pub address: Option<IpAddr>,
     /// When anything was last heard of it.
+    #[serde(default, with = "crate::stamp::ms_or_null")]
     pub last_seen: Option<u64>,
 }
 
@@ -128,6 +133,7 @@ pub struct ServedFile {
     /// Its name.
     pub file: String,
     /// When, in milliseconds since 1970.
+    #[serde(with = "crate::stamp::ms")]
     pub at: u64,
     /// Its size.
     pub bytes: u64,

@@ -85,6 +85,7 @@ pub struct Stranger {
     /// Its MAC address.
     pub mac: Mac,
     /// When it last asked, in milliseconds since 1970.
+    #[serde(serialize_with = "crate::stamp::ms::serialize")]
     pub asked: u64,
     /// Where it asks from.
     pub address: IpAddr,
@@ -100,6 +101,7 @@ pub struct Transfer {
     /// Rises with each.
     pub id: u64,
     /// When it began, in milliseconds since 1970.
+    #[serde(with = "crate::stamp::ms")]
     pub at: u64,
     /// Who asked.
     pub peer: IpAddr,

@@ -47,20 +47,26 @@ pub struct Row {
     /// The device.
     pub mac: Mac,
     /// When it was told.
+    #[serde(serialize_with = "crate::stamp::ms_or_null::serialize")]
     pub sent: Option<u64>,
     /// When it answered with 2xx.
+    #[serde(serialize_with = "crate::stamp::ms_or_null::serialize")]
     pub answered: Option<u64>,
     /// Its answer; null where none came.
     pub status: Option<u16>,
     /// When it fetched its configuration.
+    #[serde(serialize_with = "crate::stamp::ms_or_null::serialize")]
     pub fetched: Option<u64>,
     /// When it was known to have applied it: it registered with the account that this very file names, or
     /// it fetched a file that it had applied before.
+    #[serde(serialize_with = "crate::stamp::ms_or_null::serialize")]
     pub applied: Option<u64>,
     /// When it registered afterwards.
+    #[serde(serialize_with = "crate::stamp::ms_or_null::serialize")]
     pub registered: Option<u64>,
     /// When it was seen to have started: it asked by PnP, or was told to restart and registered under
     /// another Call-ID (RFC 3261 §10.2).
+    #[serde(serialize_with = "crate::stamp::ms_or_null::serialize")]
     pub rebooted: Option<u64>,
 }
 

@@ -11,7 +11,7 @@ use roles::provision::{Mac, parse_csv};
 use serde_json::{Map, Value, json};
 
 use super::office::Office;
-use super::show::{array, as_text, moment, print, table, text};
+use super::show::{array, as_text, print, table, text};
 use crate::cli::Failure;
 
 /// Lines of a table that are sent at once: the API takes 64 KiB.
@@ -206,7 +206,7 @@ fn is_over(row: &Value, reboot: bool) -> bool {
 fn push_words(push: &Value) -> String {
     let names = ["sent", "answered", "fetched", "applied", "registered", "rebooted"];
     let rows = array(&push["rows"]).iter().map(|row| {
-        let times = names.map(|name| moment(&row[name]).get(11..19).unwrap_or("-").to_owned());
+        let times = names.map(|name| text(&row[name]).get(11..19).unwrap_or("-").to_owned());
         [text(&row["mac"]), text(&row["status"])].into_iter().chain(times).collect()
     });
     let head = ["MAC", "STATUS", "SENT", "ANSWERED", "FETCHED", "APPLIED", "REGISTERED", "REBOOTED"];

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use hyper::Method;
-use proto::Time;
 use roles::provision::Mac;
 use serde_json::Value;
 
@@ -25,7 +24,7 @@ pub(super) async fn list(office: &Office, json: bool) -> Result<(), Failure> {
         let now = &it["now"];
         let model = text(&it["model"]);
         let model = if it["approved"] == false { format!("{model} (not approved)") } else { model };
-        let times = ["asked", "applied", "registered"].map(|name| moment(&now[name]));
+        let times = ["asked", "applied", "registered"].map(|name| text(&now[name]));
         let [asked, applied, registered] = times;
         let (number, label, address) = (text(&it["number"]), text(&it["label"]), text(&now["address"]));
         vec![text(&it["mac"]), model, number, label, asked, applied, registered, address]
@@ -38,7 +37,7 @@ pub(super) async fn list(office: &Office, json: bool) -> Result<(), Failure> {
     if !strangers.is_empty() {
         let rows = strangers.iter().map(|it| {
             let who = it["foreign"].as_str().or(it["user_agent"].as_str()).unwrap_or(NOTHING);
-            vec![text(&it["mac"]), moment(&it["asked"]), text(&it["address"]), plain(who)]
+            vec![text(&it["mac"]), text(&it["asked"]), text(&it["address"]), plain(who)]
         });
         out.push_str("\nAsked, and nobody has approved them (`adopt` does):\n");
         out.push_str(&table(&["MAC", "ASKED", "ADDRESS", "WHO"], rows.collect()));
@@ -64,7 +63,7 @@ pub(super) async fn one(office: &Office, mac: Mac, json: bool) -> Result<(), Fai
         out.push_str(&format!("{name:<11} {}\n", text(&now[name])));
     }
     for name in ["asked", "applied", "registered", "last_seen"] {
-        out.push_str(&format!("{name:<11} {}\n", moment(&now[name])));
+        out.push_str(&format!("{name:<11} {}\n", text(&now[name])));
     }
     let settings = device["settings"].as_object();
     for (key, value) in settings.into_iter().flatten() {
@@ -75,7 +74,7 @@ pub(super) async fn one(office: &Office, mac: Mac, json: bool) -> Result<(), Fai
         let (bytes, status) = (text(&file["bytes"]), text(&file["status"]));
         out.push_str(&format!(
             "served      {} {name} by {how}, {bytes} bytes: {status}\n",
-            moment(&file["at"])
+            text(&file["at"])
         ));
     }
     print(&out)
@@ -138,7 +137,7 @@ pub(super) async fn transfers(office: &Office, count: u16, json: bool) -> Result
     }
     let rows = array(&all["transfers"]).iter().map(|it| {
         let names = ["peer", "transport", "file", "bytes", "ms", "result"];
-        std::iter::once(moment(&it["at"])).chain(names.map(|name| text(&it[name]))).collect()
+        std::iter::once(text(&it["at"])).chain(names.map(|name| text(&it[name]))).collect()
     });
     print(&table(&["AT", "PEER", "BY", "FILE", "BYTES", "MS", "RESULT"], rows.collect()))
 }
@@ -156,11 +155,6 @@ pub(super) fn table(head: &[&str], rows: Vec<Vec<String>>) -> String {
         fields.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
     };
     rows.iter().map(line).collect()
-}
-
-/// A moment in milliseconds since 1970.
-pub(super) fn moment(value: &Value) -> String {
-    value.as_u64().map_or_else(|| NOTHING.to_owned(), |ms| Time::from_millis(ms).rfc3339())
 }
 
 /// A field in words.

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use roles::exchange::{Answer, Edit, ExtensionView, What, check_number, check_secret};
+use roles::exchange::{Answer, Edit, ExtensionView, FEWEST_CHARACTERS, What, check_number, check_secret};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -65,8 +65,7 @@ pub(super) async fn put(
     let body = with_whole_numbers(body);
     check_texts(&body)?;
     let password = body.get("password").and_then(Value::as_str);
-    let refused = |why| Problem::new(StatusCode::CONFLICT, why);
-    password.map_or(Ok(()), |password| check_secret(password, &number)).map_err(refused)?;
+    password.map_or(Ok(()), |password| check_password(password, &number))?;
     let warning = password.and_then(warning);
     let edit: Edit = serde_json::from_value(body)
         .map_err(|fault| Problem::bad_request(format!("the body cannot be taken: {fault}")))?;
@@ -126,6 +125,13 @@ fn check_texts(value: &Value) -> Result<(), Problem> {
         Value::Object(fields) => fields.values().try_for_each(check_texts),
         _ => Ok(()),
     }
+}
+
+/// A password that is too short is a fault of the body; one that can be guessed is refused as it is.
+fn check_password(password: &str, number: &str) -> Result<(), Problem> {
+    let is_short = password.chars().count() < FEWEST_CHARACTERS;
+    let status = if is_short { StatusCode::BAD_REQUEST } else { StatusCode::CONFLICT };
+    check_secret(password, number).map_err(|why| Problem::new(status, why))
 }
 
 fn warning(password: &str) -> Option<String> {

@@ -1,6 +1,7 @@
 //! `/api/registrations`: the devices.
 
 use axum::extract::State;
+use proto::Time;
 use roles::exchange::{Answer, Binding, What};
 use serde_json::{Value, json};
 
@@ -31,7 +32,7 @@ fn shown(binding: &Binding) -> Value {
         "contact": binding.contact,
         "transport": binding.transport,
         "source": binding.remote,
-        "expires_at_s": binding.expires_at_s,
+        "expires_at": Time::from_secs(binding.expires_at_s).rfc3339(),
         "user_agent": binding.user_agent,
         "reachable": binding.reachable,
     })

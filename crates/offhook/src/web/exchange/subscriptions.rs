@@ -1,6 +1,7 @@
 //! `/api/subscriptions`: who watches whom.
 
 use axum::extract::State;
+use proto::Time;
 use roles::exchange::{Answer, Subscription, What};
 use serde_json::{Value, json};
 
@@ -30,7 +31,7 @@ fn shown(subscription: &Subscription) -> Value {
         "watched": subscription.watched,
         "transport": subscription.transport,
         "source": subscription.remote,
-        "expires_at_s": subscription.expires_at_s,
+        "expires_at": Time::from_secs(subscription.expires_at_s).rfc3339(),
         "version": subscription.version,
     })
 }

@@ -282,6 +282,7 @@ fn what_cannot_be_is_refused_with_the_reason() {
     refused("PUT", extension, json!({ "max_calls": 300 }), 400, "300");
     refused("PUT", extension, json!({ "display": "x\r\nVia: y" }), 400, "control");
     refused("PUT", extension, json!({ "password": "" }), 400, "characters");
+    refused("PUT", extension, json!({ "password": "password-of-7001" }), 409, "tried first");
     refused("PUT", "/api/extensions/{number=.}", json!({ "password": SECRET }), 400, "number");
     refused("PUT", "/api/extensions/{number=*43}", json!({ "password": SECRET }), 409, "echo");
     refused("PUT", "/api/extensions/{number=70%2001}", json!({ "password": SECRET }), 400, "number");

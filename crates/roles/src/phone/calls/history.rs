@@ -37,6 +37,7 @@ pub struct HistoryEntry {
     /// The other party's name.
     pub name: String,
     /// When it began, in seconds since 1970.
+    #[serde(rename = "at", alias = "at_s", with = "crate::stamp::s")]
     pub at_s: u64,
     /// How long it was talked.
     pub duration_s: u64,
