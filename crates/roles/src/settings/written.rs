@@ -91,7 +91,8 @@ pub(super) fn no_file(text: &str) -> Option<Fault> {
     None
 }
 
-/// Zeros, or many bytes that no text has, near its beginning.
+/// Zeros, or many bytes that no text has, near its beginning; the version line says that a file is a text,
+/// whatever its letters are written in.
 fn is_binary(text: &str) -> bool {
     let (mut all, mut odd) = (0, 0);
     for sign in text.chars().take(2_000) {
@@ -102,12 +103,21 @@ fn is_binary(text: &str) -> bool {
         let is_odd = sign == '\u{fffd}' || sign.is_control() && !sign.is_whitespace();
         odd += usize::from(is_odd);
     }
-    odd * 5 > all
+    odd * 5 > all && !text.starts_with(super::cfg::HEADER)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_version_line_says_that_a_file_is_a_text() {
+        let value = "\u{fffd}".repeat(100);
+        let fault = |text: &str| no_file(text).map(|fault| fault.kind);
+        assert_eq!(fault(&format!("#!version:1.0.0.1\naccount.1.label = {value}\n")), None);
+        assert!(fault(&format!("account.1.label = {value}\n")).is_some());
+        assert!(fault("#!version:1.0.0.1\n\0").is_some());
+    }
 
     #[test]
     fn a_comment_begins_behind_a_blank() {
