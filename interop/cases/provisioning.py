@@ -19,7 +19,7 @@ def server(lab):
     address = lab.address()
     ours = Exchange(
         lab, peers.SECRETS, "--tftp", f"{address}:6969", "--http", f"{address}:8069", "--https", f"{address}:8443",
-        "--files", folder, "--device", f"{MAC};number=7001;label=Front Desk",
+        "--ftp", f"{address}:2121", "--files", folder, "--device", f"{MAC};number=7001;label=Front Desk",
     )
     return ours, address
 
@@ -95,7 +95,51 @@ def by_http(lab):
     return "curl got both files by HTTP and by HTTPS with the certificate checked, and four things not"
 
 
+def by_ftp(client):
+    def play(lab):
+        ours, address = server(lab)
+        folder = lab.subfolder("got")
+        for name in (FILE, "ring.wav"):
+            url = f"ftp://{address}:2121/{name}"
+            for way, argv in ftp_ways(client, url, folder / name).items():
+                (folder / name).unlink(missing_ok=True)
+                status, printed = lab.run(f"{client}-{way}-{name}", argv, timeout_s=30)
+                need(status == 0 and (folder / name).exists(), f"{client} {way} did not get {url}: {printed[-300:]}")
+                check_one(folder, name)
+        check(ours, folder, "ftp")
+        missing = ftp_ways(client, f"ftp://{address}:2121/0021f222b099.cfg", folder / "missing")["passive"]
+        status, _ = lab.run(f"{client}-missing", missing, timeout_s=30)
+        need(status != 0, "a file came that is not there")
+        return f"{client} got a configuration and {len(RING)} bytes, passive and where it can active"
+    return play
+
+
+def check_one(folder, name):
+    got = (folder / name).read_bytes()
+    need(got == RING if name == "ring.wav" else b"account.1.user_name" in got, f"{name} came changed")
+
+
+def ftp_ways(client, url, target):
+    """The ways in which a client opens the data connection."""
+    def lftp(passive):
+        settings = f"set ftp:passive-mode {passive}; set net:max-retries 1; set net:timeout 5; set ftp:fix-pasv-address off"
+        return ["lftp", "-c", f"{settings}; get {url} -o {target}"]
+
+    return {
+        "lftp": {"passive": lftp("on"), "active": lftp("off")},
+        "wget": {"passive": ["wget", "-q", "-t1", "-O", target, url],
+                 "active": ["wget", "-q", "-t1", "--no-passive-ftp", "-O", target, url]},
+        "curl": {"passive": ["curl", "-sSf", "-o", target, url],
+                 "pasv": ["curl", "-sSf", "--disable-epsv", "-o", target, url],
+                 "active": ["curl", "-sSf", "--ftp-port", "-", "-o", target, url],
+                 "port": ["curl", "-sSf", "--ftp-port", "-", "--disable-eprt", "-o", target, url]},
+    }[client]
+
+
 CASES = [
+    Case("provision-lftp", "lftp fetches them by FTP, passive and active", by_ftp("lftp"), ("offhook", "lftp")),
+    Case("provision-wget", "wget fetches them by FTP, passive and active", by_ftp("wget"), ("offhook", "wget")),
+    Case("provision-curl-ftp", "curl fetches them by FTP: EPSV, PASV, EPRT, PORT", by_ftp("curl"), ("offhook", "curl")),
     Case("provision-tftp-hpa", "tftp-hpa fetches a phone's files", by_tftp("tftp"), ("offhook", "tftp")),
     Case("provision-atftp", "atftp fetches them in larger blocks and windows", by_tftp("atftp"), ("offhook", "atftp")),
     Case("provision-busybox", "BusyBox's tftp fetches them", by_tftp("busybox"), ("offhook", "busybox")),

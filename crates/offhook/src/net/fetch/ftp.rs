@@ -69,6 +69,16 @@ async fn by(mode: Mode, fetch: &Fetch, url: &Url, places: &[SocketAddr]) -> Resu
     let (user, password) = login(fetch, url);
     ftp.login(&user, &password).await.map_err(whole)?;
     ftp.transfer_type(FileType::Binary).await.map_err(whole)?;
+    // Asked apart, for servers refuse both the way and the file with 550.
+    let way: Option<(&str, Status)> = match mode {
+        Mode::ExtendedPassive => Some(("EPSV", Status::ExtendedPassiveMode)),
+        Mode::Passive => Some(("PASV", Status::PassiveMode)),
+        Mode::Active => None,
+    };
+    if let Some((command, expected)) = way {
+        let asked = ftp.custom_command(command, &[expected]).await;
+        asked.map_err(|error| (fault(url, &error), true))?;
+    }
     let mut data = ftp.retr_as_stream(url.file()).await.map_err(|error| {
         let is_about_file = status_of(&error).is_some_and(|status| matches!(status, 450 | 550..=553));
         (fault(url, &error), !is_about_file)

@@ -165,7 +165,8 @@ impl Load {
 
     fn is_missing(&mut self, desk: &mut Desk, url: &str, fault: &FetchFault) -> Result<(), Failure> {
         let is_missing = fault.kind == FetchFaultKind::NotFound;
-        let status = fault.status.or(is_missing.then_some(404));
+        // One number for it, whatever the transport says.
+        let status = if is_missing { Some(404) } else { fault.status };
         self.asked.push(AskedFile { url: shown(url), status, bytes: 0 });
         if is_missing && self.walk.may_be_missing() {
             desk.note_as(Tag::Provision, "File does not exist or server is unreachable...");
