@@ -1,1 +1,7 @@
 //! Small helpers on text and bytes that more than one protocol needs.
+
+/// The SHA-256 of bytes in hexadecimal digits (FIPS 180-4).
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -361,3 +361,41 @@ fn the_inventory_is_worked_on_beside_a_running_exchange_and_without_one() {
     let (status, _, told) = provision(&folder, &["import", &table]);
     assert!(status == Some(1) && told.contains("line 3"), "{told}");
 }
+
+/// Firmware is downloaded, told from then on, and known again after the program was ended.
+#[test]
+fn a_phone_is_upgraded_and_knows_it_at_its_next_start() {
+    let server = serve("127.0.74.12", &[]);
+    let firmware = server._dir.path().join("files/FIP14G-FVUI_V0.8.0.1_202105111814_RC.bin");
+    std::fs::write(firmware, vec![7; 2_000_000]).expect("written");
+    let dir = tempfile::tempdir().expect("a folder");
+    let dir = dir.path().to_string_lossy();
+    let profile = "http://127.0.74.12:8069/$(MA).cfg";
+    let start = || {
+        Running::start(&[
+            "phone",
+            "--stdio",
+            "--mac",
+            "0021f222b021",
+            "--listen",
+            "127.0.74.13",
+            "--profile",
+            profile,
+            "--dir",
+            &dir,
+        ])
+    };
+    let mut phone = start();
+    phone.wait("registered");
+    phone.say("upgrade http://127.0.74.12:8069/FIP14G-FVUI_V0.8.0.1_202105111814_RC.bin");
+    assert_eq!(phone.wait("reboot")["why"], "upgrade");
+    assert_eq!(phone.wait("resync")["why"], "upgrade");
+    phone.wait("registered");
+    phone.say("status");
+    assert_eq!(phone.wait("status")["network"]["version"], "V0.8.0.1");
+    drop(phone);
+    let mut phone = start();
+    assert_eq!(phone.wait("resync")["why"], "start");
+    phone.say("status");
+    assert_eq!(phone.wait("status")["network"]["version"], "V0.8.0.1");
+}

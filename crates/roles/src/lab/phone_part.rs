@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::ears::Ears;
 use super::host::{Effect, Granted, Host, Side};
-use crate::phone::{Change, Command, Downloads, HistoryEntry, MOST_CALLS, Phone, Place, Wish};
+use crate::phone::{Change, Command, Downloads, Firmware, HistoryEntry, MOST_CALLS, Phone, Place, Wish};
 use crate::role::Network;
 use crate::settings::Settings;
 use crate::sound::{SoundCommand, SoundEvent};
@@ -22,6 +22,7 @@ pub struct PhoneSide {
     ears: Box<dyn Ears>,
     calls: Vec<HistoryEntry>,
     downloads: Downloads,
+    firmware: Option<Firmware>,
 }
 
 impl PhonePart {
@@ -38,7 +39,7 @@ impl PhonePart {
         let phone = Phone::new(settings, place.clone(), rng.fork(), now);
         Self::new(
             phone,
-            PhoneSide { place, ears, calls: Vec::new(), downloads: Downloads::default() },
+            PhoneSide { place, ears, calls: Vec::new(), downloads: Downloads::default(), firmware: None },
             ip,
             rng.fork(),
         )
@@ -103,6 +104,7 @@ impl Side<Phone> for PhoneSide {
                 self.calls.truncate(MOST_CALLS);
             }
             Change::Downloaded(downloads) => self.downloads = *downloads,
+            Change::Firmware(firmware) => self.firmware = Some(*firmware),
             Change::Setting { .. } | Change::SettingForgotten { .. } | Change::FilesForgotten => {}
         }
     }
@@ -127,6 +129,7 @@ impl Side<Phone> for PhoneSide {
         let mut phone = Phone::new(ended.settings().clone(), self.place.clone(), seed, now);
         phone.restore_history(self.calls.clone());
         phone.restore_downloads(&self.downloads);
+        self.firmware.clone().into_iter().for_each(|firmware| phone.restore_firmware(firmware));
         phone
     }
 }

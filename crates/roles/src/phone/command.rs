@@ -81,6 +81,8 @@ pub enum CommandKind {
     Resync,
     /// Restart.
     Reboot,
+    /// Download firmware, and restart with it.
+    Upgrade(String),
     /// Go back to what the factory set, and restart.
     FactoryReset,
     /// Set parameters, all or none.
@@ -213,6 +215,7 @@ pub const COMMANDS: &[(&str, &str)] = &[
     ("directory", "tell the numbers that keys know by name"),
     ("resync", "ask for the configuration to be fetched"),
     ("reboot", "start again"),
+    ("upgrade URL", "download firmware and start again with its version; what it holds is not run"),
     ("factory-reset", "forget what files and people set, and start again; what the command line says stays"),
     ("set KEY VALUE [KEY VALUE…]", "set parameters, all or none; \"quotes\" keep blanks"),
     ("get KEY", "tell a parameter and all about it: event `value`"),
@@ -310,6 +313,7 @@ fn kind(words: &[&str]) -> Result<CommandKind, Bad> {
         ["redial"] => K::Redial,
         ["resync"] => K::Resync,
         ["reboot"] => K::Reboot,
+        ["upgrade", url] => K::Upgrade((*url).to_owned()),
         ["factory-reset"] => K::FactoryReset,
         ["set", rest @ ..] if !rest.is_empty() && rest.len() % 2 == 0 => assignments(rest)?,
         ["get", key] => K::Get((*key).to_owned()),

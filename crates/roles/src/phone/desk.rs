@@ -14,7 +14,7 @@ use proto::{Rng, Time};
 
 use super::calls::{CallNumber, HistoryEntry};
 use super::case_file::Topic;
-use super::discover::{Downloads, Sources};
+use super::discover::{Downloads, Firmware, Sources};
 use super::event::{Event, EventKind};
 use super::log::{Log, Tag};
 use crate::role::{Network, Output};
@@ -131,6 +131,8 @@ pub enum Change {
     FilesForgotten,
     /// What was downloaded, whole.
     Downloaded(Box<Downloads>),
+    /// Firmware that was downloaded.
+    Firmware(Box<Firmware>),
     /// A call for the history.
     Call(HistoryEntry),
 }

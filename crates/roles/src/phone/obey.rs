@@ -65,6 +65,15 @@ impl Phone {
                 self.desk.restart("command");
                 Ok(())
             }
+            K::Upgrade(url) => match proto::url::Url::parse(&url) {
+                Ok(_) => {
+                    self.discover.want_firmware(&url);
+                    Ok(())
+                }
+                Err(flaw) => {
+                    Err(Refused::new(&format!("`{url}` is no address of a file: {flaw}"), &["upgrade URL"]))
+                }
+            },
             K::FactoryReset => {
                 self.factory_reset();
                 Ok(())

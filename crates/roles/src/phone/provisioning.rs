@@ -3,7 +3,7 @@
 use super::Phone;
 use super::accounts::AccountState;
 use super::desk::Change;
-use super::discover::{Download, Downloads, Outcome};
+use super::discover::{Download, Downloads, Firmware, Outcome};
 use super::event::EventKind;
 use super::log::Tag;
 use crate::role::Fetched;
@@ -20,6 +20,17 @@ impl Phone {
     /// Puts back what was downloaded and not yet proven when the phone was switched off.
     pub fn restore_downloads(&mut self, kept: &Downloads) {
         self.discover.proof.restore(kept);
+    }
+
+    /// What the phone runs, where it was ever upgraded: told from the next start on.
+    pub fn firmware(&self) -> Option<&Firmware> {
+        self.discover.firmware()
+    }
+
+    /// The phone runs this firmware: it tells its version.
+    pub fn restore_firmware(&mut self, firmware: Firmware) {
+        self.desk.place.version = firmware.version.as_str().into();
+        self.discover.restore_firmware(firmware);
     }
 
     /// Whether it knows anybody to ask for its settings.
@@ -60,7 +71,7 @@ impl Phone {
         match outcome {
             Some(Outcome::Apply(download)) => self.apply_download(*download),
             Some(Outcome::TakeBack(before)) => self.take_back(&before),
-            Some(Outcome::Restart) => self.desk.restart("provisioning"),
+            Some(Outcome::Restart(why)) => self.desk.restart(why),
             None => {}
         }
     }

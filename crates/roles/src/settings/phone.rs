@@ -390,6 +390,10 @@ fn provision(s: &Settings) -> ProvisionSettings {
         retry_s: s.number(key!("auto_provision.advanced.resync_error_retry_delay")),
         forced_delay_s: s.number(key!("auto_provision.advanced.forced_resync_delay")),
         rollback_s: seconds(key!("auto_provision.advanced.rollback_s")),
+        firmware: s.string(key!("firmware.url")),
+        after_upgrade: s.on(key!("auto_provision.advanced.resync_after_upgrade")),
+        trusted_only: s.on(key!("security.trust_certificates")),
+        checks_name: s.on(key!("security.cn_validation")),
     }
 }
 

@@ -358,4 +358,12 @@ pub struct ProvisionSettings {
     pub forced_delay_s: u32,
     /// After how long a configuration with which nobody registers is taken back; `None`: never.
     pub rollback_s: Option<u32>,
+    /// New firmware, macros unexpanded; empty for none.
+    pub firmware: String,
+    /// Whether they are fetched when the phone starts with new firmware.
+    pub after_upgrade: bool,
+    /// Only certificates of trusted authorities are taken.
+    pub trusted_only: bool,
+    /// A certificate must bear the server's name.
+    pub checks_name: bool,
 }

@@ -3,7 +3,7 @@
 use std::io;
 
 use proto::Rng;
-use roles::phone::{Change, Downloads, HistoryEntry, MOST_CALLS, PhoneSecret};
+use roles::phone::{Change, Downloads, Firmware, HistoryEntry, MOST_CALLS, PhoneSecret};
 use roles::settings::{Key, OUI, Secret, Settings, Source, parse_cfg};
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +37,7 @@ pub(in crate::cli) fn recall(settings: &mut Settings, store: &dyn Store, has_fil
         downloads.restore(settings);
     }
     for row in store.reader().load(Table::Setting)? {
-        if row.key == DOWNLOADED {
+        if row.key == DOWNLOADED || row.key == FIRMWARE {
             continue;
         }
         if row.key == FILE {
@@ -72,6 +72,8 @@ pub(super) fn file_rows(settings: &Settings, dropped: &[Key]) -> Vec<store::Chan
 
 /// The row that holds what was downloaded; no parameter has this name.
 const DOWNLOADED: &str = "(downloaded)";
+/// The row of the firmware.
+const FIRMWARE: &str = "(firmware)";
 
 /// What was downloaded, as it is kept.
 #[derive(Deserialize, Serialize)]
@@ -108,6 +110,16 @@ pub(in crate::cli) fn downloads(store: &dyn Store) -> io::Result<Option<Download
         before: kept.before.map(|(common, own)| Box::new((secret(common), secret(own)))),
     };
     Ok(kept.map(downloads))
+}
+
+/// The firmware that was downloaded last.
+///
+/// # Errors
+/// The store cannot be read. A row that is none is left out.
+pub(in crate::cli) fn firmware(store: &dyn Store) -> io::Result<Option<Firmware>> {
+    let rows = store.reader().load(Table::Setting)?;
+    let row = rows.into_iter().find(|row| row.key == FIRMWARE);
+    Ok(row.and_then(|row| serde_json::from_str(&row.value).ok()))
 }
 
 /// Makes rows of what is to be kept. Calls take turns in as many rows as a phone remembers calls, so that
@@ -151,6 +163,11 @@ impl Rows {
             Change::SettingForgotten { key } => Some(store::Change::remove(Table::Setting, key)),
             Change::FilesForgotten => Some(store::Change::remove(Table::Setting, FILE)),
             Change::Downloaded(downloads) => Some(downloaded(&downloads)),
+            Change::Firmware(firmware) => {
+                // Plain data with text keys, so serialising cannot fail.
+                let value = serde_json::to_string(&firmware).unwrap_or_default();
+                Some(store::Change::set(Table::Setting, FIRMWARE, value))
+            }
             Change::Call(entry) => {
                 let order = self.next_call;
                 self.next_call += 1;

@@ -206,12 +206,14 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     let (rows, history) = memory::Rows::recall(&*store)?;
     let hands = Hands::new(teller, sound, rows, papers, compass, clock, pace.clone());
     let downloads = memory::downloads(&*store)?.unwrap_or_default();
+    let firmware = memory::firmware(&*store)?;
     let dns = Dns::system();
     let fetcher = Fetcher::new(&dns, trust(&arguments));
     let means = Means { net, dns, fetcher, store, clock, commands, hands };
     let mut phone = Phone::new(settings.clone(), place.clone(), rng.fork(), clock.now());
     phone.restore_history(history);
     phone.restore_downloads(&downloads);
+    firmware.into_iter().for_each(|firmware| phone.restore_firmware(firmware));
     let asks = phone.asks_for_settings();
     let mut driver = Driver::new(phone, means);
     let told = web.as_ref().map(|web| web.told.clone());
@@ -235,6 +237,7 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
         let mut phone = Phone::new(settings.clone(), place.clone(), rng.fork(), clock.now());
         phone.restore_history(history);
         phone.restore_downloads(&driver.role().downloads());
+        driver.role().firmware().cloned().into_iter().for_each(|firmware| phone.restore_firmware(firmware));
         driver.replace(phone);
         if pace.is_input_over() {
             // A phone that has started again knows nothing of it. Nobody waits for the answer.

@@ -216,7 +216,7 @@ pub(super) fn fetch(
         most_redirects: MOST_REDIRECTS,
         most_bytes: MOST_BYTES,
         patience_ms: PATIENCE_MS,
-        tls: TlsRules::default(),
+        tls: TlsRules { trusted_only: rules.trusted_only, checks_name: rules.checks_name },
     }
 }
 

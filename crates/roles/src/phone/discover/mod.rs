@@ -7,6 +7,7 @@ mod files;
 mod macros;
 mod pnp;
 mod proof;
+mod upgrade;
 mod walk;
 
 use std::collections::VecDeque;
@@ -26,11 +27,13 @@ use crate::settings::{Model, ProvisionSettings};
 use files::Load;
 use macros::Macros;
 use pnp::{Asker, Pnp, Wire};
+use upgrade::{Upgrade, Upgraded};
 
 pub use files::AskedFile;
 pub(super) use files::Download;
 pub use proof::Downloads;
 pub(super) use proof::Proof;
+pub use upgrade::Firmware;
 
 /// Vendor in the PnP question.
 const VENDOR: &str = "Offhook";
@@ -67,6 +70,8 @@ pub enum Reason {
     Page,
     /// NOTIFY check-sync.
     CheckSync,
+    /// The phone starts for the first time with new firmware.
+    Upgrade,
 }
 
 impl Reason {
@@ -78,13 +83,14 @@ impl Reason {
             Self::Command => "command",
             Self::Page => "page",
             Self::CheckSync => "check-sync",
+            Self::Upgrade => "upgrade",
         }
     }
 
     /// The macro `PRVST`.
     const fn number(self) -> &'static str {
         match self {
-            Self::Start => "0",
+            Self::Start | Self::Upgrade => "0",
             Self::Periodic => "1",
             Self::Command | Self::Page | Self::CheckSync => "-1",
         }
@@ -118,8 +124,8 @@ pub(super) enum Outcome {
     Apply(Box<Download>),
     /// With the configuration of the last download nobody registered: the one before is to come back.
     TakeBack(Box<Downloads>),
-    /// The phone is to start again.
-    Restart,
+    /// The phone is to start again, and why.
+    Restart(&'static str),
 }
 
 /// The provisioning client of one phone.
@@ -139,6 +145,9 @@ pub(super) struct Discover {
     waiting: Option<(Reason, Time)>,
     /// A restart that waits for the end of calls, and since when.
     restart_since: Option<Time>,
+    /// New firmware is why.
+    is_upgraded: bool,
+    upgrade: Upgrade,
     pnp: Option<(SocketId, Option<Pnp>)>,
     sockets: u32,
     fetches: u64,
@@ -170,6 +179,8 @@ impl Discover {
             due: None,
             waiting: None,
             restart_since: None,
+            is_upgraded: false,
+            upgrade: Upgrade::default(),
             pnp: None,
             sockets: 0,
             fetches: 0,
@@ -183,12 +194,15 @@ impl Discover {
     /// over time. On the loopback nobody waits.
     pub(super) fn start(&mut self, desk: &mut Desk) {
         self.proof.start(desk.now, &self.rules);
-        if !self.rules.at_start || self.candidates(&desk.place).is_empty() {
+        let is_upgraded = self.upgrade.start(desk);
+        let begins = if is_upgraded { self.rules.after_upgrade } else { self.rules.at_start };
+        if !begins || self.candidates(&desk.place).is_empty() {
             return self.again_after(desk.now, self.rules.repeat_s);
         }
         let most_ms = u64::from(self.rules.random_delay_s) * 1_000;
         let wait_ms = if desk.place.ip().is_loopback() { 0 } else { desk.rng.below(most_ms + 1) };
-        self.due = Some((desk.now + Duration::from_millis(wait_ms), Reason::Start));
+        let reason = if is_upgraded { Reason::Upgrade } else { Reason::Start };
+        self.due = Some((desk.now + Duration::from_millis(wait_ms), reason));
     }
 
     /// Other settings hold: a timer that they change begins anew.
@@ -203,6 +217,45 @@ impl Discover {
     /// Somebody wants a resync. It begins at once, or when the calls are over.
     pub(super) fn ask(&mut self, now: Time, reason: Reason) {
         self.waiting.get_or_insert((reason, now)).0 = reason;
+    }
+
+    /// What the phone runs, where it was ever upgraded.
+    pub(super) fn firmware(&self) -> Option<&Firmware> {
+        self.upgrade.installed.as_ref()
+    }
+
+    /// Puts back what the phone runs.
+    pub(super) fn restore_firmware(&mut self, firmware: Firmware) {
+        self.upgrade.installed = Some(firmware);
+    }
+
+    /// A person wants this firmware.
+    pub(super) fn want_firmware(&mut self, url: &str) {
+        self.upgrade.want(url);
+    }
+
+    /// Asks for new firmware, where some is wanted and nothing else goes on.
+    fn advance_upgrade(&mut self, desk: &mut Desk) {
+        let id = crate::role::FetchId(self.fetches + 1);
+        let url = self.macros(&desk.place).expand(&self.rules.firmware);
+        if let Some(fetch) = self.upgrade.next_fetch(desk, id, &url, self.model, &self.rules) {
+            self.fetches += 1;
+            desk.out.push(Output::Fetch(Box::new(fetch)));
+        }
+    }
+
+    fn on_firmware(&mut self, desk: &mut Desk, fetched: Fetched) {
+        match self.upgrade.take(desk, fetched.result) {
+            Upgraded::Restart => {
+                self.is_upgraded = true;
+                self.restart_when_idle(desk.now);
+            }
+            Upgraded::Same => {}
+            Upgraded::Failed(url, reason) => {
+                desk.warn_as(Tag::Provision, &reason);
+                desk.tell(EventKind::ProvisionFailed { url: Some(shown(&url)), reason });
+            }
+        }
     }
 
     /// The phone is to start again once nobody talks.
@@ -243,7 +296,7 @@ impl Discover {
         let forced = Duration::from_secs(u64::from(self.rules.forced_delay_s));
         let may = |since: Time| !is_busy || since + forced <= now;
         if self.restart_since.take_if(|since| may(*since)).is_some() {
-            return Some(Outcome::Restart);
+            return Some(Outcome::Restart(if self.is_upgraded { "upgrade" } else { "provisioning" }));
         }
         if let Some(before) = self.proof.take_back(now) {
             return Some(Outcome::TakeBack(Box::new(before)));
@@ -252,6 +305,10 @@ impl Discover {
             && let Some((reason, _)) = self.waiting.take_if(|(_, since)| may(*since))
         {
             self.begin(desk, reason);
+        }
+        let starts = self.due.is_some_and(|(_, reason)| matches!(reason, Reason::Start | Reason::Upgrade));
+        if self.is_idle() && !is_busy && !starts {
+            self.advance_upgrade(desk);
         }
         None
     }
@@ -304,6 +361,10 @@ impl Discover {
     }
 
     pub(super) fn on_fetched(&mut self, desk: &mut Desk, fetched: Fetched) -> Option<Outcome> {
+        if self.upgrade.awaits(fetched.id) {
+            self.on_firmware(desk, fetched);
+            return None;
+        }
         match &mut self.stage {
             Stage::Redirecting(id) if *id == fetched.id => {
                 self.on_redirected(desk, fetched);
@@ -349,6 +410,7 @@ impl Discover {
             return desk.tell(EventKind::ProvisionFailed { url: None, reason: reason.to_owned() });
         }
         self.due = None;
+        self.upgrade.forget_failure();
         desk.note_as(Tag::Provision, "provision v1.2 start");
         desk.note_as(Tag::Provision, "adapter_yphone_enable = 0");
         let is_first = !std::mem::replace(&mut self.has_begun, true);
@@ -358,7 +420,7 @@ impl Discover {
         desk.tell(EventKind::Resync { why: reason.word().to_owned() });
         self.sources = self.candidates(&desk.place);
         // Whoever was found by PnP is asked again; the question is for the start.
-        if reason != Reason::Start
+        if !matches!(reason, Reason::Start | Reason::Upgrade)
             && let Some((Source::Pnp, url)) = self.found.clone()
         {
             return self.use_source(desk, Source::Pnp, &url);

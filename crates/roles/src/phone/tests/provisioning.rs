@@ -462,3 +462,70 @@ fn who_asks_is_told_as_it_is_set() {
     let agent = bench.fetch().user_agent;
     assert!(agent.starts_with("Offhook FIP14G ") && agent.ends_with(" 00:21:F2:00:00:01"), "{agent}");
 }
+
+/// Firmware is downloaded, its checksum kept; the phone starts with its version and then fetches its settings.
+#[test]
+fn firmware_is_downloaded_and_its_version_told_from_the_next_start_on() {
+    let url = "http://192.168.50.165/FIP14G-FVUI_V0.8.0.1_202105111814_RC.bin";
+    let settings = [("auto_provision.server.url", FOLDER), ("firmware.url", url)];
+    let mut bench = blank(&settings, |_| {});
+    bench.input(Input::Start);
+    bench.wait_ms(0);
+    let name = url.rsplit('/').next().expect("a name");
+    bench.serve_files(&[(&own_cfg(), "#!version:1.0.0.1\nfeatures.dnd.enable = 1\n"), (name, "abc")]);
+    bench.wait_ms(0);
+    assert_eq!(bench.told("reboot").expect("a restart")["why"], "upgrade");
+    let firmware = bench.phone.firmware().expect("kept").clone();
+    assert_eq!(firmware.version, "V0.8.0.1");
+    // FIPS 180-4, the example of one block.
+    assert_eq!(firmware.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+
+    let start = |after: &str, firmware: &crate::phone::Firmware| {
+        let all = [settings.as_slice(), &[("auto_provision.advanced.resync_after_upgrade", after)]].concat();
+        let mut bench = blank(&all, |_| {});
+        bench.phone.restore_firmware(firmware.clone());
+        bench.input(Input::Start);
+        bench.wait_ms(0);
+        bench
+    };
+    let mut bench = start("1", &firmware);
+    assert_eq!(bench.told("resync").expect("begun")["why"], "upgrade");
+    assert!(bench.fetch().user_agent.contains(" V0.8.0.1 "));
+    let known = bench.phone.firmware().expect("kept").clone();
+    assert!(!known.is_new, "the next start is as any other");
+    assert_eq!(start("1", &known).told("resync").expect("begun")["why"], "start");
+    assert!(start("0", &firmware).told("resync").is_none(), "the setting switches it off");
+}
+
+#[test]
+fn what_is_no_firmware_changes_nothing() {
+    let mut bench = blank(&[], |_| {});
+    bench.input(Input::Start);
+    bench.command("upgrade http://192.168.50.165/a.bin");
+    let fetch = bench.fetch();
+    let page = Found::File { bytes: "<html>".into(), known: Known::default(), url: fetch.url.clone() };
+    bench.fetched(&fetch, Ok(page));
+    let failed = bench.told("provision_failed").expect("told");
+    assert!(failed["reason"].as_str().is_some_and(|why| why.contains("no firmware")), "{failed}");
+    assert!(bench.told("reboot").is_none() && bench.phone.firmware().is_none());
+    bench.wait_ms(10_000);
+    assert!(bench.fetches.is_empty(), "it is not asked for again by itself");
+}
+
+#[test]
+fn the_settings_say_whom_downloads_by_https_believe() {
+    for (trusted, name) in [("1", "1"), ("0", "1"), ("1", "0")] {
+        let mut bench = blank(
+            &[
+                ("auto_provision.server.url", "https://192.168.50.165/a.cfg"),
+                ("security.trust_certificates", trusted),
+                ("security.cn_validation", name),
+            ],
+            |_| {},
+        );
+        bench.input(Input::Start);
+        bench.wait_ms(0);
+        let tls = bench.fetch().tls;
+        assert_eq!((tls.trusted_only, tls.checks_name), (trusted == "1", name == "1"));
+    }
+}

@@ -7,7 +7,6 @@ use crate::settings::row::Effect;
 
 const NO_FETCH: Effect = kept("This phone fetches boot and configuration files alone.");
 const NO_TR069: Effect = kept("TR-069 is not spoken.");
-const NO_FIRMWARE: Effect = kept("The program is updated as programs are on this machine.");
 const NO_REDIRECT: Effect = kept("No redirection service of a vendor is asked.");
 const TLS: Effect = kept("TLS 1.2 and 1.3 only, with certificates checked; --ca names a further authority.");
 const WEB: Effect = kept("The page stands where --web says.");
@@ -39,7 +38,7 @@ rows! { ROWS:
 "auto_provision.advanced.resync_random_delay" "Resync Random Delay" (seconds(0, 86_400)) "40" AtOnce ACTS "The longest random wait before the first fetch after a start; 0: none.";
 "auto_provision.advanced.resync_error_retry_delay" "Resync Error Retry Delay" (seconds(0, MOST)) "3600" AtOnce ACTS "How long to wait after a failed fetch; 0: no other try.";
 "auto_provision.advanced.forced_resync_delay" "Forced Resync Delay" (seconds(0, MOST)) "14400" AtOnce ACTS "How long a fetch waits for the end of calls.";
-"auto_provision.advanced.resync_after_upgrade" "Resync after Upgrade" BOOL "1" AtOnce NO_FETCH "Whether the phone fetches its settings after a new program.";
+"auto_provision.advanced.resync_after_upgrade" "Resync after Upgrade" BOOL "1" AtOnce ACTS "Whether the phone fetches its settings after a new program.";
 "auto_provision.advanced.option_66" "Option 66" BOOL "1" AtOnce ACTS "Whether DHCP option 66 may name the server.";
 "auto_provision.advanced.option_67" "Option 67" BOOL "0" AtOnce ACTS "Whether DHCP option 67 may name the boot file.";
 "auto_provision.advanced.config_file_name" "Config File Name" TEXT "$(MA)" AtOnce ACTS "The file that is asked for first at the server of option 66; $(MA) is the MAC address.";
@@ -64,12 +63,12 @@ rows! { ROWS:
 "managementserver.periodic_inform_enable" "Periodic Inform" BOOL "1" Restart NO_TR069 "Whether the phone reports regularly.";
 "managementserver.periodic_inform_interval" "Periodic Inform Interval" (seconds(5, MOST)) "60" Restart NO_TR069 "How often the phone reports.";
 [Template "Administration > Firmware Upgrade"]
-"firmware.url" "Firmware File" URI "" Restart NO_FIRMWARE "Where new firmware is downloaded from.";
+"firmware.url" "Firmware File" URI "" AtOnce ACTS "Where new firmware is downloaded from; its checksum is kept and its version told, what it holds is not run.";
 [Template "Administration > Certificates"]
-"security.trust_certificates" "Only Accept Trusted Certificates" BOOL "1" Restart TLS "Whether servers without a trusted certificate are refused.";
+"security.trust_certificates" "Only Accept Trusted Certificates" BOOL "1" AtOnce ACTS "Whether servers without a trusted certificate are refused where settings are downloaded.";
 "security.ca_cert" "CA Certificates" (Kind::Choice(&[("0", "built-in"), ("1", "custom"), ("2", "all")])) "2" Restart TLS "Which authorities are trusted.";
 "security.dev_cert" "Device Certificate" (Kind::Choice(&[("0", "built-in"), ("1", "custom")])) "0" Restart TLS "Which certificate the phone shows.";
-"security.cn_validation" "Common Name Validation" BOOL "1" Restart TLS "Whether the server's name must be that in its certificate.";
+"security.cn_validation" "Common Name Validation" BOOL "1" AtOnce ACTS "Whether the server's name must be that in its certificate where settings are downloaded.";
 "security.default_ssl_method" "TLS Version" (Kind::Choice(&[("0", "TLS 1.0"), ("3", "automatic"), ("4", "TLS 1.1"), ("5", "TLS 1.2")])) "3" Restart TLS "The version of TLS.";
 "security.tls_cipher_list" "TLS Ciphers" TEXT "" Restart TLS "The ciphers that may be used.";
 "server_certificates.url" "Server Certificate File" URI "" Restart TLS "Where the phone's own certificate is downloaded from.";
