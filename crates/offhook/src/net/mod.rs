@@ -9,6 +9,7 @@ mod error;
 pub mod fetch;
 mod listen;
 #[cfg(target_os = "linux")]
+pub mod ports;
 pub mod relay;
 mod sockets;
 mod stream;

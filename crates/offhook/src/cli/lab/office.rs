@@ -25,6 +25,7 @@ use super::words::words;
 use crate::capture::{Capture, USUAL_SIZE_MB};
 use crate::cli::lines::{Lines, Mouth, read_stdin};
 use crate::cli::prompt::{self, Prompt};
+use crate::cli::serve::relay_ports;
 use crate::cli::{Failure, interrupted, runtime};
 use crate::clock::{self, Clock};
 use crate::sound::Silence;
@@ -123,7 +124,7 @@ impl Office {
         let config = ExchangeConfig::default();
         let config = ExchangeConfig {
             user_agent: format!("Offhook {}", env!("CARGO_PKG_VERSION")),
-            relay: roles::exchange::RelayPorts { address: subnet.ip(EXCHANGE_IP), ..config.relay },
+            relay: relay_ports(subnet.ip(EXCHANGE_IP)),
             ..config
         };
         // Generated, kept in memory alone and shown to nobody: they end with the program.

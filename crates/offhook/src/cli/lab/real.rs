@@ -21,6 +21,7 @@ use super::ears::Listener;
 use super::machine::{ExchangeBox, Machine, PhoneBox, Room, Witness};
 use super::progress::Progress;
 use crate::cli::Failure;
+use crate::cli::serve::relay_ports;
 use crate::clock::Clock;
 use crate::net::{Config, Net};
 use crate::sound::Recording;
@@ -97,7 +98,7 @@ impl Loopback {
         let exchange = |name, ip| {
             let ip = subnet.ip(ip);
             let mut config = config.clone();
-            config.relay.address = ip;
+            config.relay = relay_ports(ip);
             ExchangeBox::new(name, config, SocketAddr::new(ip, SIP_PORT), &extensions)
         };
         let mut exchanges = vec![exchange(EXCHANGE, EXCHANGE_IP)];

@@ -17,8 +17,8 @@ use std::time::Duration;
 use clap::Args;
 use proto::Rng;
 use roles::exchange::{
-    Area, Block, Config as ExchangeConfig, Exchange, Extension, Parking, RelayPorts, Restored, Terms,
-    check_number, check_numbers, check_secret,
+    Area, Block, Config as ExchangeConfig, Exchange, Extension, Parking, Restored, Terms, check_number,
+    check_numbers, check_secret,
 };
 use tokio::sync::mpsc;
 
@@ -33,7 +33,7 @@ use crate::net::{self, Net, tls};
 use crate::store::{self, Shared, Store};
 use crate::web::exchange::serve as serve_web;
 pub(super) use hands::{Hands, Teller};
-pub(super) use relaying::Relaying;
+pub(super) use relaying::{Relaying, relay_ports};
 
 /// The realm of the accounts; their kept secrets are bound to it.
 pub(super) const REALM: &str = "offhook";
@@ -304,7 +304,7 @@ pub(super) fn exchange(
     let config = ExchangeConfig {
         realm: REALM.to_owned(),
         user_agent: format!("Offhook {}", env!("CARGO_PKG_VERSION")),
-        relay: RelayPorts { address: reachable(own)?, ..RelayPorts::default() },
+        relay: relay_ports(reachable(own)?),
         music: !music.is_empty(),
         ..config
     };

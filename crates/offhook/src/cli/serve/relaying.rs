@@ -1,6 +1,7 @@
 //! The exchange's wishes for its media relay, in the relay's own words.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use media::codec::Codec;
@@ -8,10 +9,12 @@ use media::tone::{Segment, Tone};
 use proto::rtp::srtp::{MasterKey, Suite};
 use proto::sdp::Codec as SdpCodec;
 use proto::sdp::offer_answer::AgreedSrtp;
+use roles::exchange::RelayPorts;
 use roles::relay::{RelayCommand, RelayEvent, RelayFigures, RelayId, Side, Sound, Speech};
 use tokio::sync::mpsc;
 
 use crate::clock::{self, Clock};
+use crate::net::ports;
 use crate::net::relay::{self, Audio, Expected, Relay, RelayConfig};
 
 /// What the tone test sounds like.
@@ -26,6 +29,12 @@ const CONFIRMATION: Tone = Tone::once(&[
 ]);
 /// A call waits, and there is no music: a beep every five seconds.
 const WAITING: Tone = Tone::repeating(&[Segment::new(&[440], 200), Segment::new(&[], 4_800)]);
+
+/// Where sound is relayed at an address: four ports for each call.
+pub(in crate::cli) fn relay_ports(address: IpAddr) -> RelayPorts {
+    let (first, ports) = ports::for_sound();
+    RelayPorts { address, first, calls: ports / 4 }
+}
 
 /// A relay that speaks as the exchange does.
 pub(in crate::cli) struct Relaying {
