@@ -34,11 +34,13 @@ fn cases_play_on_loopback_sockets() {
     for (slug, more) in [
         ("hold-resume", [].as_slice()),
         ("blf-watch", &[]),
+        ("provision-ftp", &[]),
+        ("provision-https", &[]),
         ("srtp-call", &["--pcap", &pcap_name, "--wav", &wav_name]),
     ] {
         let played = real(slug, more);
         assert_eq!((&played["as_expected"], &played["real"]), (&true.into(), &true.into()), "{slug}");
-        assert!(played["ladder"].as_array().is_some_and(|lines| lines.len() > 10), "{slug}");
+        assert!(played["ladder"].as_array().is_some_and(|lines| lines.len() >= 8), "{slug}");
     }
     let packets = std::fs::read(&pcap).expect("captured").len();
     assert!(packets > 100_000, "signalling and sound are in the capture: {packets} bytes");

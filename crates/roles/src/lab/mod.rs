@@ -24,7 +24,7 @@ mod trial;
 mod wire;
 mod world;
 
-pub use cases::{case, cases};
+pub use cases::{RealCase, case, cases, real_cases};
 pub use exchange_part::ExchangePart;
 pub use file_server::{FileServer, Files};
 pub use host::{Effect, Granted, Host, Machine, Side};

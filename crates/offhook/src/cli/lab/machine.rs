@@ -48,6 +48,8 @@ pub(super) struct Room {
     pub(super) witness: Option<Witness>,
     /// Who may use the HTTP APIs of the machines; without it there are none.
     pub(super) web_token: Option<Token>,
+    /// Whom downloads by HTTPS believe.
+    pub(super) trust: Trust,
     /// Whose relayed sound is seen where it arrives: the relay shows its packets to nobody.
     pub(super) exchanges: Vec<IpAddr>,
 }
@@ -201,7 +203,7 @@ impl PhoneBox {
         let dns = Dns::system();
         let means = Means {
             net,
-            fetcher: Fetcher::new(&dns, Trust::default()),
+            fetcher: Fetcher::new(&dns, room.trust.clone()),
             dns,
             store: Box::new(self.store.clone()),
             clock: room.clock,

@@ -1,6 +1,7 @@
 //! `offhook lab`: the cases of the source document, played with the real parts.
 
 mod ears;
+mod files;
 mod machine;
 mod office;
 mod paint;
@@ -39,7 +40,7 @@ use paint::Paint;
 /// has the same ladder; with --real on loopback sockets in real time. Its ladder of messages, the
 /// explanation and whether all was as the case says (the tones that are heard, and every message of the
 /// ladder) are printed; the exit status is 0 when it was.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// The case to play; see --list [default: none; an exchange and three phones until Ctrl-C]
@@ -97,7 +98,24 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if !arguments.once {
         return Err(Failure::usage(format!("say how `{slug}` is to be played: `offhook lab {slug} --once`")));
     }
-    play(case, arguments)
+    // What the simulated wire does not carry is played on sockets without being asked.
+    let real = arguments.real || is_for_sockets(case);
+    play(case, &Arguments { real, ..arguments.clone() })
+}
+
+/// Whether a case is played on real sockets alone.
+fn is_for_sockets(case: &Case) -> bool {
+    roles::lab::real_cases().iter().any(|real| real.case.slug == case.slug)
+}
+
+/// All cases by topic, those for sockets alone beside the others of theirs.
+fn all_cases() -> Vec<&'static Case> {
+    let mut all: Vec<&Case> = roles::lab::cases().iter().collect();
+    for real in roles::lab::real_cases() {
+        let after = all.iter().rposition(|case| case.topic == real.case.topic).map_or(all.len(), |at| at + 1);
+        all.insert(after, &real.case);
+    }
+    all
 }
 
 fn unknown(slug: &str) -> Failure {
@@ -108,7 +126,7 @@ fn unknown(slug: &str) -> Failure {
 
 /// The case that was meant, where a few letters are wrong, else those that have a word of it.
 fn near(slug: &str) -> Vec<&'static str> {
-    let slugs = || roles::lab::cases().iter().map(|case| case.slug);
+    let slugs = || all_cases().into_iter().map(|case| case.slug);
     let given: String = slug.chars().take(LONGEST_SLUG).collect();
     let wrong = |known: &&str| distance(known.as_bytes(), given.as_bytes());
     match slugs().min_by_key(wrong).filter(|known| wrong(known) <= MOST_WRONG_LETTERS) {
@@ -124,24 +142,27 @@ fn shares_a_word(known: &str, given: &str) -> bool {
 fn list(as_json: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
     if as_json {
-        let cases: Vec<_> = roles::lab::cases()
-            .iter()
+        let cases: Vec<_> = all_cases()
+            .into_iter()
             .map(|case| {
                 let virtual_only = real::needs_virtual_time(case);
                 json!({
                     "case": case.slug, "topic": case.topic, "title": case.title, "virtual_only": virtual_only,
+                    "real_only": is_for_sockets(case),
                 })
             })
             .collect();
         return writeln!(out, "{}", json!(cases));
     }
     let mut topic = "";
-    for case in roles::lab::cases() {
+    for case in all_cases() {
         if case.topic != topic {
             topic = case.topic;
             writeln!(out, "{topic}")?;
         }
-        let not_real = real::needs_virtual_time(case).map(|why| format!(" (no --real: it {why})"));
+        let on_sockets = is_for_sockets(case).then(|| " (on real sockets alone)".to_owned());
+        let not_real =
+            real::needs_virtual_time(case).map(|why| format!(" (no --real: it {why})")).or(on_sockets);
         writeln!(out, "  {:24} {}{}", case.slug, case.title, not_real.unwrap_or_default())?;
     }
     Ok(())

@@ -28,6 +28,7 @@ use crate::cli::prompt::{self, Prompt};
 use crate::cli::serve::relay_ports;
 use crate::cli::{Failure, interrupted, runtime};
 use crate::clock::{self, Clock};
+use crate::net::tls::Trust;
 use crate::sound::Silence;
 use crate::store::Memory;
 use crate::web::Token;
@@ -56,7 +57,14 @@ async fn live(arguments: &Arguments) -> Result<(), Failure> {
     let token = Token::generate(&mut Rng::new(clock::seed()?));
     let exchanges = vec![subnet.ip(EXCHANGE_IP)];
     let witness = capture.map(witness);
-    let room = Room { clock, told: teller, witness, web_token: Some(token.clone()), exchanges };
+    let room = Room {
+        clock,
+        told: teller,
+        witness,
+        web_token: Some(token.clone()),
+        trust: Trust::default(),
+        exchanges,
+    };
     let office = Office::open(&room, subnet).await?;
     let (typist, mut typed) = mpsc::channel(LINES_WAITING);
     let is_person = io::stdin().is_terminal();

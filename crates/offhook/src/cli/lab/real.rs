@@ -9,8 +9,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use proto::Time;
 use proto::sip::Transport;
-use roles::lab::script::{BACKUP, BACKUP_IP, Case, Desk, EXCHANGE, EXCHANGE_IP, Stage, Step};
-use roles::lab::{Fate, Passed, Subnet};
+use roles::lab::script::{
+    BACKUP, BACKUP_IP, Case, Desk, EXCHANGE, EXCHANGE_IP, FILE_SERVER, FILE_SERVER_IP, Stage, Step,
+};
+use roles::lab::{Fate, Passed, Subnet, real_cases};
 use roles::phone::Place;
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -18,11 +20,13 @@ use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
 use super::ears::Listener;
+use super::files::FileBox;
 use super::machine::{ExchangeBox, Machine, PhoneBox, Room, Witness};
 use super::progress::Progress;
 use crate::cli::Failure;
 use crate::cli::serve::relay_ports;
 use crate::clock::Clock;
+use crate::net::tls::Trust;
 use crate::net::{Config, Net};
 use crate::sound::Recording;
 use crate::store::Memory;
@@ -44,6 +48,8 @@ pub(super) struct Loopback {
     machines: BTreeMap<String, Machine>,
     exchanges: Vec<ExchangeBox>,
     phones: Vec<Seat>,
+    /// The server of files of a case that is for real sockets alone.
+    files: Option<FileBox>,
     room: Room,
     subnet: Subnet,
     told: mpsc::Receiver<(String, Value)>,
@@ -113,6 +119,10 @@ impl Loopback {
         for at in exchanges.iter().map(|exchange| exchange.sip).chain(all) {
             is_free(&runtime, at, clock)?;
         }
+        let real = real_cases().iter().find(|real| real.case.slug == case.slug);
+        let files = real.map(|real| FileBox::new(real, subnet.ip(FILE_SERVER_IP))).transpose()?;
+        let own = |files: &FileBox| Trust { system: false, ca_files: vec![files.authority()] };
+        let trust = files.as_ref().map_or_else(Trust::default, own);
         let (teller, told) = mpsc::channel(EVENTS_WAITING);
         let packets = Packets::default();
         let witness = Some(packets.witness());
@@ -120,11 +130,13 @@ impl Loopback {
             machines: BTreeMap::new(),
             exchanges,
             phones,
+            files,
             room: Room {
                 clock,
                 told: teller,
                 witness,
                 web_token: None,
+                trust,
                 exchanges: [EXCHANGE_IP, BACKUP_IP].map(|ip| subnet.ip(ip)).into(),
             },
             subnet,
@@ -149,6 +161,9 @@ impl Loopback {
     }
 
     fn on(&mut self, who: &str) -> io::Result<()> {
+        if let Some(files) = self.files.as_mut().filter(|_| who == FILE_SERVER) {
+            return files.switch_on(self.room.clock);
+        }
         let switched = async {
             if let Some(seat) = self.phones.iter().find(|seat| seat.desk.name == who) {
                 return seat.desk.switch_on(&self.room, seat.listener.sink()).await;
@@ -164,6 +179,9 @@ impl Loopback {
     }
 
     fn off(&mut self, who: &str) {
+        if let Some(files) = self.files.as_mut().filter(|_| who == FILE_SERVER) {
+            return files.switch_off();
+        }
         if let Some(machine) = self.machines.remove(who) {
             self.tasks.block_on(&self.runtime, machine.cut());
         }
@@ -301,7 +319,8 @@ impl Stage for Loopback {
 
     fn knows(&self, who: &str) -> bool {
         let is_exchange = [EXCHANGE, BACKUP].contains(&who);
-        is_exchange || self.phones.iter().any(|seat| seat.desk.name == who)
+        let is_files = who == FILE_SERVER && self.files.is_some();
+        is_exchange || is_files || self.phones.iter().any(|seat| seat.desk.name == who)
     }
 
     fn ip(&self, who: &str) -> IpAddr {
@@ -310,6 +329,7 @@ impl Stage for Loopback {
         phone
             .map(|seat| seat.desk.place.ip())
             .or(exchange.map(|it| it.sip.ip()))
+            .or(self.files.as_ref().filter(|_| who == FILE_SERVER).map(FileBox::ip))
             .unwrap_or(self.subnet.ip(EXCHANGE_IP))
     }
 

@@ -32,7 +32,9 @@ mod park;
 mod pickup;
 mod provision_bad_config;
 mod provision_dns;
+mod provision_ftp;
 mod provision_http;
+mod provision_https;
 mod provision_not_found;
 mod provision_offline;
 mod provision_pnp;
@@ -173,7 +175,23 @@ pub fn cases() -> &'static [Case] {
     ALL
 }
 
+/// A case that is played on real sockets alone: what it shows, the simulated wire does not carry.
+#[derive(Clone, Copy, Debug)]
+pub struct RealCase {
+    /// The case.
+    pub case: Case,
+    /// What its server of files has, by name.
+    pub files: &'static [(&'static str, &'static str)],
+}
+
+/// The cases that are played on real sockets alone.
+pub fn real_cases() -> &'static [RealCase] {
+    const ALL: &[RealCase] = &[provision_ftp::CASE, provision_https::CASE];
+    ALL
+}
+
 /// The case of that name.
 pub fn case(slug: &str) -> Option<&'static Case> {
-    cases().iter().find(|case| case.slug == slug)
+    let real = real_cases().iter().map(|real| &real.case);
+    cases().iter().chain(real).find(|case| case.slug == slug)
 }
