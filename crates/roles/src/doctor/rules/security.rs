@@ -15,11 +15,12 @@ pub(super) const EXPLAINED: &[Explanation] = &[
     Explanation {
         code: "sec.scanner",
         title: "Somebody looks for extensions",
-        seen: "One source names many numbers and gets nowhere, or a known scanner gets nowhere; warning.",
+        seen: "One source names many numbers and gets nowhere, a known scanner gets nowhere, or a stranger calls a registered phone past its server again and again and is never answered; warning.",
         hurts: "What it finds is attacked next; the server is loaded for nothing.",
         example: "REGISTER for 100, 101, 102 … from 203.0.113.9",
         remedy: &[
             "Let the firewall drop SIP from the Internet but from known networks; ban the source (`offhook serve` does so by itself).",
+            "At the phone switch off *Allow IP Calls* and keep *Only Recv Request From Server* on, so that a stranger does not make it ring: `offhook lab ghost-call --once` shows it.",
             "Use long passwords; do not answer differently for numbers that exist. `offhook lab scanner --once` shows such a trace.",
         ],
         reference: "RFC 3261 §26.1; deck, Firewall",
@@ -57,6 +58,8 @@ const SCANNERS: &[&str] = &[
 ];
 const MANY_USERS: usize = 10;
 const MANY_GUESSES: usize = 10;
+/// Calls of a stranger to a phone, past its server, that are more than a person who dials a wrong address.
+const MANY_GHOST_CALLS: usize = 3;
 
 #[derive(Default)]
 struct Source<'a> {
@@ -69,6 +72,8 @@ struct Source<'a> {
     accepted: usize,
     rebuffed: usize,
     unanswered: usize,
+    /// Calls to phones that register elsewhere, by Call-ID.
+    ghost_calls: BTreeSet<&'a str>,
     guesses: Vec<Proof>,
 }
 
@@ -83,7 +88,11 @@ pub(super) fn judge(case: &Case<'_>, found: &mut Findings) {
             && source.accepted == 0
             && source.rebuffed + source.unanswered >= 1
             && source.requests + source.proofs.len() >= 2;
-        if nowhere && (tried || known) {
+        let is_ghost = source.ghost_calls.len() >= MANY_GHOST_CALLS
+            && source.accepted == 0
+            && source.rebuffed + source.unanswered >= 1
+            && case.account_at(address).is_none();
+        if nowhere && (tried || known || is_ghost) {
             let cause = format!(
                 "It names {} numbers in {} requests, and {} are accepted.",
                 source.users.len(),
@@ -142,6 +151,9 @@ fn sources<'a>(case: &Case<'a>) -> BTreeMap<IpAddr, Source<'a>> {
         source.requests += 1;
         source.proofs.extend(it.copies.iter().take(2));
         source.users.insert(&request.to.user);
+        if it.method == Method::Invite && case.account_at(it.path.destination.ip()).is_some() {
+            source.ghost_calls.insert(&it.call_id);
+        }
         let agent = request.user_agent.as_deref().unwrap_or_default().to_lowercase();
         source.is_named |= SCANNERS.iter().any(|name| agent.contains(name));
         match last_final(it).map(|answer| answer.status) {

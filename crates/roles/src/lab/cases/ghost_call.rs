@@ -58,7 +58,7 @@ pub(super) const CASE: Case = Case {
         Step::Event("7001", "ended", &[], PATIENCE_MS),
     ],
     ladders: &[],
-    verdict: &[("call.403", "7001"), ("call.no-answer-to-invite", "7001")],
+    verdict: &[("sec.scanner", "127.0.70.7")],
     capture_at: "7001",
     whole: include_str!("ladders/ghost-call.txt"),
 };
