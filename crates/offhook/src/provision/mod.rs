@@ -104,13 +104,13 @@ impl Service {
     /// # Errors
     /// The store cannot be written; the change holds until the program ends.
     pub async fn change<T>(&self, what: impl FnOnce(&mut Provision) -> T) -> io::Result<T> {
-        let (said, turn, mut progress) = {
+        let (said, kept) = {
             let mut state = self.lock();
             let said = what(&mut state.provision);
             let turn = self.keep(&mut state);
-            (said, turn, state.store.progress())
+            (said, turn.map(|turn| (turn, state.store.progress())))
         };
-        let Some(turn) = turn else { return Ok(said) };
+        let Some((turn, mut progress)) = kept else { return Ok(said) };
         let durable = progress.wait_for(|progress| progress.committed >= turn);
         match tokio::time::timeout(DURABLE_WITHIN, durable).await {
             Ok(Ok(_)) => Ok(said),
@@ -167,6 +167,18 @@ impl Service {
         self.0.files.is_some()
     }
 
+    /// Hands what was seen to the store: many rows at a time, for thousands of phones may fetch at once.
+    pub fn keep_notes(&self) {
+        let mut state = self.lock();
+        if state.store.is_saturated() {
+            return;
+        }
+        let rows: Vec<store::Change> = state.provision.take_notes().into_iter().flat_map(row).collect();
+        if !rows.is_empty() {
+            state.store.commit(rows);
+        }
+    }
+
     /// Hands changes to the store and the exchange; the store's turn, where there is one.
     fn keep(&self, state: &mut State) -> Option<u64> {
         let mut rows = Vec::new();
@@ -219,11 +231,10 @@ fn row(change: Change) -> Vec<store::Change> {
         Change::Served { mac, text } => {
             vec![store::Change::set(Table::Served, mac.to_string(), json(&text))]
         }
-        Change::Transfer(transfer, gone) => {
-            let gone = gone.map(|id| store::Change::remove(Table::Transfer, transfer_key(id)));
-            let new = store::Change::set(Table::Transfer, transfer_key(transfer.id), json(&transfer));
-            gone.into_iter().chain([new]).collect()
+        Change::Transfer(transfer) => {
+            vec![store::Change::set(Table::Transfer, transfer_key(transfer.id), json(&transfer))]
         }
+        Change::TransferGone(id) => vec![store::Change::remove(Table::Transfer, transfer_key(id))],
         Change::Accounts { .. } | Change::CheckSync { .. } => Vec::new(),
     }
 }
@@ -317,6 +328,7 @@ async fn rounds(service: Service) {
         tokio::time::sleep(ROUND).await;
         let now = service.now();
         service.with(|provision| provision.advance(now));
+        service.keep_notes();
     }
 }
 

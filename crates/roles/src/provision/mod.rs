@@ -60,6 +60,13 @@ pub struct Provision {
     strangers: BTreeMap<Mac, Stranger>,
     transfers: VecDeque<Transfer>,
     next_transfer: u64,
+    /// How many transfers were ever remembered, and how many of them were handed over.
+    noted: u64,
+    handed_over: u64,
+    /// Transfers that were handed over and are forgotten.
+    gone: Vec<u64>,
+    /// Devices of which something new was seen.
+    seen: BTreeSet<Mac>,
     pushes: push::Pushes,
     /// Where devices have registered, by MAC address and by Contact URI.
     contacts: BTreeMap<Mac, Place>,
@@ -133,8 +140,10 @@ pub enum Change {
         /// The file.
         text: String,
     },
-    /// A transfer; with it, the one whose place it takes.
-    Transfer(Box<Transfer>, Option<u64>),
+    /// A transfer.
+    Transfer(Box<Transfer>),
+    /// A transfer whose place newer ones have taken.
+    TransferGone(u64),
     /// A device is to be told to fetch its configuration.
     CheckSync {
         /// Its extension.
@@ -249,6 +258,7 @@ impl Provision {
         let mut transfers = restored.transfers;
         transfers.sort_by_key(|transfer| transfer.id);
         let next_transfer = transfers.last().map_or(0, |last| last.id + 1);
+        let noted = transfers.len() as u64;
         let mut provision = Self {
             catalogue: Catalogue::default(),
             renderer,
@@ -258,6 +268,10 @@ impl Provision {
             strangers: BTreeMap::new(),
             transfers: transfers.into(),
             next_transfer,
+            noted,
+            handed_over: noted,
+            gone: Vec::new(),
+            seen: BTreeSet::new(),
             pushes: push::Pushes::default(),
             contacts: BTreeMap::new(),
             by_contact: BTreeMap::new(),
@@ -276,7 +290,21 @@ impl Provision {
         provision
     }
 
-    /// What is to be kept and told since this was asked last.
+    /// What was seen since this was asked last: transfers, and what devices did. It may be kept a little later,
+    /// many at a time.
+    pub fn take_notes(&mut self) -> Vec<Change> {
+        let first = self.noted - self.transfers.len() as u64;
+        let skipped = usize::try_from(self.handed_over.saturating_sub(first)).unwrap_or(usize::MAX);
+        self.handed_over = self.noted;
+        let gone = std::mem::take(&mut self.gone).into_iter().map(Change::TransferGone);
+        let new = self.transfers.iter().skip(skipped).map(|it| Change::Transfer(Box::new(it.clone())));
+        let mut notes: Vec<Change> = gone.chain(new).collect();
+        let seen = std::mem::take(&mut self.seen).into_iter().filter_map(|mac| self.catalogue.device(mac));
+        notes.extend(seen.map(|device| Change::Device(Box::new(device.clone()))));
+        notes
+    }
+
+    /// What is to be kept and told at once since this was asked last.
     pub fn take_changes(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.changes)
     }
@@ -373,7 +401,7 @@ impl Provision {
             let (mac, has_come) = (device.mac, matches!(&*transfer.result, "ok" | "unchanged"));
             let is_applied = has_come && device.is_applied;
             device.now.applied = if is_applied { Some(now.as_millis()) } else { device.now.applied };
-            self.changes.push(Change::Device(Box::new(device.clone())));
+            self.seen.insert(mac);
             if has_come {
                 self.pushes.seen(now, mac, push::Sign::Fetched);
             }
@@ -399,8 +427,8 @@ impl Provision {
             device.now.asked = Some(now.as_millis());
             (device.now.last_seen, device.now.address) = (Some(now.as_millis()), Some(from));
             device.now.firmware = asked.version.clone().or(device.now.firmware.take());
+            self.seen.insert(asked.mac);
             self.pushes.seen(now, asked.mac, push::Sign::Started);
-            self.changes.push(Change::Device(Box::new(device.clone())));
         }
         Some(url)
     }
@@ -428,8 +456,11 @@ impl Provision {
         (device.now.registered, device.now.last_seen) = (at, at);
         let has_applied = device.is_applied && !was_applied;
         device.now.applied = if has_applied { at } else { device.now.applied };
-        let (number, changed) = (device.number.clone(), device.clone());
-        self.changes.push(Change::Device(Box::new(changed)));
+        let number = device.number.clone();
+        if older_end {
+            self.changes.push(Change::Device(Box::new(device.clone())));
+        }
+        self.seen.insert(mac);
         if has_applied {
             self.pushes.seen(now, mac, push::Sign::Applied);
         }
@@ -729,9 +760,14 @@ impl Provision {
     }
 
     fn keep_transfer(&mut self, transfer: Transfer) {
-        let gone = (self.transfers.len() >= MOST_TRANSFERS).then(|| self.transfers.pop_front()).flatten();
-        self.transfers.push_back(transfer.clone());
-        self.changes.push(Change::Transfer(Box::new(transfer), gone.map(|gone| gone.id)));
+        if self.transfers.len() >= MOST_TRANSFERS {
+            // What was never handed over need not be taken back.
+            let was_handed_over = self.noted - (self.transfers.len() as u64) < self.handed_over;
+            let oldest = self.transfers.pop_front().filter(|_| was_handed_over);
+            self.gone.extend(oldest.map(|oldest| oldest.id));
+        }
+        self.noted += 1;
+        self.transfers.push_back(transfer);
     }
 }
 

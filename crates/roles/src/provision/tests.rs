@@ -115,13 +115,20 @@ fn each_serving_leaves_a_row_without_secrets_and_rows_are_bounded() {
     assert_eq!((row.mac, row.transport.as_str()), (Some(mac(0x21)), "http"));
     let served = &provision.device(mac(0x21)).expect("a device").now.served;
     assert_eq!(served.len(), 1);
-    provision.take_changes();
+    let count = |provision: &mut Provision| {
+        let notes = provision.take_notes();
+        let gone = notes.iter().filter(|it| matches!(it, Change::TransferGone(_))).count();
+        (notes.iter().filter(|it| matches!(it, Change::Transfer(_))).count(), gone)
+    };
+    assert_eq!(count(&mut provision), (1, 0));
     for _ in 0..MOST_TRANSFERS + 5 {
         ask(&mut provision, "x.wav", LOOPBACK, None);
     }
     assert_eq!(provision.transfers(usize::MAX).count(), MOST_TRANSFERS);
-    let gone = provision.take_changes().into_iter().filter(|it| matches!(it, Change::Transfer(_, Some(_))));
-    assert_eq!(gone.count(), 6, "each new row takes the place of one");
+    assert_eq!(count(&mut provision), (MOST_TRANSFERS, 1), "what was never kept is not taken back");
+    (0..6).for_each(|_| drop(ask(&mut provision, "x.wav", LOOPBACK, None)));
+    assert_eq!(count(&mut provision), (6, 6), "each new row takes the place of one");
+    assert_eq!(count(&mut provision), (0, 0));
 }
 
 fn accounts(provision: &mut Provision) -> Vec<Vec<String>> {

@@ -257,7 +257,8 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     let places = provisioning.told();
     let service = provisioning.service.clone();
     driver.hands().tell_devices_to(service.clone());
-    let (_listeners, accounts) = provisioning.start(driver.hands().commander())?;
+    let (listeners, accounts) = provisioning.start(driver.hands().commander())?;
+    let notes = service.clone();
     tokio::spawn(accounts);
     let _web = web.map(|web| serve_web(web.listener, web.site, desk, Some(service))).transpose()?;
     driver.hands().ready(at, told.as_ref(), &places);
@@ -266,6 +267,8 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
         () = driver.run() => {}
         interrupted = interrupted() => interrupted?,
     }
+    drop(listeners);
+    notes.keep_notes();
     let is_all_kept = driver.settle();
     driver.hands().finish();
     driver.finish(LAST_WORDS).await;
