@@ -95,6 +95,11 @@ async fn answer(service: &Service, head: &Parts, from: SocketAddr, transport: Tr
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
         return response;
     }
+    if let Content::Elsewhere(url) = &begun.answer {
+        let moved = moved(url);
+        service.ended(begun, 0, "redirected");
+        return moved;
+    }
     let Some(content) = service.content(&begun) else {
         service.ended(begun, 0, "not-found");
         return plain(StatusCode::NOT_FOUND, "there is no such file\n");
@@ -132,6 +137,16 @@ fn with_tag(mut response: Response, tag: &str) -> Response {
     if let Ok(tag) = HeaderValue::from_str(tag) {
         response.headers_mut().insert(header::ETAG, tag);
     }
+    response
+}
+
+/// Where the phone's files are (RFC 9110 §15.4.3): for this time, since a folder's secret may change.
+fn moved(url: &str) -> Response {
+    let mut response = plain(StatusCode::FOUND, "your files are elsewhere\n");
+    if let Ok(url) = HeaderValue::from_str(url) {
+        response.headers_mut().insert(header::LOCATION, url);
+    }
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 

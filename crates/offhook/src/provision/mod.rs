@@ -148,7 +148,7 @@ impl Service {
         match &begun.answer {
             Content::Text(text) => Some(text.clone().into_bytes()),
             Content::File(names) => files::read(self.0.files.as_deref()?, names),
-            Content::NotFound | Content::Silence => None,
+            Content::Elsewhere(_) | Content::NotFound | Content::Silence => None,
         }
     }
 

@@ -399,3 +399,29 @@ fn a_phone_is_upgraded_and_knows_it_at_its_next_start() {
     phone.say("status");
     assert_eq!(phone.wait("status")["network"]["version"], "V0.8.0.1");
 }
+
+/// A phone whose redirection service is our exchange is led to its folder.
+#[test]
+fn a_phone_is_led_to_its_folder_by_the_redirection_service() {
+    let _server = serve("127.0.74.14", &[]);
+    let (status, head, _) = get("127.0.74.14:8069", "/rps/0021f222b021", "");
+    assert!(status == 302 && head.contains("location: http://127.0.74.14:8069/p/"), "{head}");
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("box.cfg");
+    let settings = "#!version:1.0.0.1\nauto_provision.pnp_enable = 0\n\
+                    auto_provision.advanced.redirect_url = http://127.0.74.14:8069/rps/$(MA)\n";
+    std::fs::write(&file, settings).expect("written");
+    let file = file.to_string_lossy();
+    let mut phone = Running::start(&[
+        "phone",
+        "--stdio",
+        "--mac",
+        "0021f222b021",
+        "--listen",
+        "127.0.74.15",
+        "--config",
+        &file,
+    ]);
+    assert_eq!(phone.wait("provision_source")["source"], "rps");
+    phone.wait("registered");
+}

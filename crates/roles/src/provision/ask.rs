@@ -8,6 +8,8 @@ const LONGEST_PATH_BYTES: usize = 512;
 const MOST_FOLDERS: usize = 16;
 /// The folder under which each device has its own.
 const SECRET_FOLDER: &str = "p";
+/// Where phones out of their box are told their folder.
+const REDIRECTION: &str = "rps";
 
 /// A path, read.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -39,6 +41,9 @@ pub enum Asked {
         /// The phone, where the name says it.
         mac: Option<Mac>,
     },
+    /// Where a phone's files are: the redirection service, `/rps/<mac>`, or `/rps/` of a phone whose User-Agent
+    /// says which it is.
+    Redirection(Option<Mac>),
     /// Some other file.
     Other,
 }
@@ -73,6 +78,11 @@ impl Path {
             names.remove(0);
         }
         let asked = match names.as_slice() {
+            [service] if token.is_none() && service == REDIRECTION => Asked::Redirection(None),
+            [service, phone] if token.is_none() && service == REDIRECTION => {
+                let mac = phone.split_once('.').map_or(&**phone, |(mac, _)| mac);
+                Asked::Redirection(Mac::parse(mac).filter(|mac| !mac.is_nobodys()))
+            }
             [name] => asked(name),
             [.., name] => match asked(name) {
                 foreign @ Asked::Foreign { .. } => foreign,
@@ -179,6 +189,10 @@ mod tests {
         check("firmware/0021f222b021.cfg", None, Asked::Other);
         check("/p/s3cret/", Some("s3cret"), Asked::Other);
         check("ringtones/Ring9.wav", None, Asked::Other);
+        check("/rps/0021f222b021", None, Asked::Redirection(Some(MAC)));
+        check("/rps/0021F222B021.cfg", None, Asked::Redirection(Some(MAC)));
+        check("/rps/", None, Asked::Redirection(None));
+        check("/p/s3cret/rps/0021f222b021", Some("s3cret"), Asked::Other);
     }
 
     #[test]

@@ -177,6 +177,8 @@ pub enum Content {
     Text(String),
     /// A file of the folder that is served as it is, by the names of its path.
     File(Vec<String>),
+    /// Where the phone's files are.
+    Elsewhere(String),
     /// There is no such file.
     NotFound,
     /// Nothing at all: whoever asks has guessed too often.
@@ -358,6 +360,10 @@ impl Provision {
             Answer::Configuration(mac) => {
                 transfer.mac = Some(mac);
                 self.configuration(mac, &mut transfer)
+            }
+            Answer::Elsewhere(mac) => {
+                transfer.mac = Some(mac);
+                self.url_of(mac).map_or(Content::NotFound, Content::Elsewhere)
             }
             Answer::File(names) => Content::File(names),
             Answer::NotFound => Content::NotFound,

@@ -65,6 +65,8 @@ pub struct Catalogue {
 pub enum Answer {
     /// The configuration of that device.
     Configuration(Mac),
+    /// The folder of that device is told.
+    Elsewhere(Mac),
     /// A file of the folder, by the names of its path.
     File(Vec<String>),
     /// There is none.
@@ -167,6 +169,20 @@ pub fn resolve(now: Time, request: &Request<'_>, catalogue: &Catalogue) -> Answe
                 Some(_) => file(),
                 None if catalogue.has_files => file(),
                 None => Answer::Stranger { mac, foreign: None },
+            }
+        }
+        Asked::Redirection(mac) => {
+            let is_http = matches!(request.transport, Transport::Http | Transport::Https);
+            let of_agent = || request.user_agent.and_then(Mac::of_user_agent);
+            match mac.or_else(of_agent).filter(|_| is_http) {
+                None => Answer::NotFound,
+                // Whoever knows a MAC address alone is told no secret folder.
+                Some(_) if !is_open => Answer::Guess,
+                Some(mac) => match catalogue.device(mac) {
+                    Some(device) if may_have(device, request) => Answer::Elsewhere(mac),
+                    Some(_) => Answer::NotFound,
+                    None => Answer::Stranger { mac, foreign: None },
+                },
             }
         }
         Asked::Foreign { vendor, mac: Some(mac) } if is_open && !catalogue.has_files => {

@@ -317,3 +317,25 @@ fn tftp_is_limited_to_networks() {
     assert_eq!(ask(other, Transport::Tftp), (true, Some("refused".into())));
     assert_eq!(ask(other, Transport::Http), (false, Some("ok".into())));
 }
+
+/// The redirection service tells a phone its folder where its file by its bare name would be served too.
+#[test]
+fn a_phone_out_of_its_box_is_led_to_its_folder_within_the_window() {
+    let mut provision = with_device();
+    let url = provision.url_of(mac(0x21)).expect("a folder");
+    let agent = Some("Flyingvoice FIP14G V0.7.3.1 00:21:F2:22:B0:21");
+    for (path, agent) in [("/rps/0021f222b021", None), ("/rps/0021F222B021.cfg", None), ("/rps/", agent)] {
+        assert_eq!(ask(&mut provision, path, FAR, agent), Content::NotFound, "{path}");
+        provision.open_window(NOW, 10);
+        assert_eq!(ask(&mut provision, path, FAR, agent), Content::Elsewhere(url.clone()), "{path}");
+        provision.close_window();
+    }
+    assert_eq!(ask(&mut provision, "/rps/", LOOPBACK, None), Content::NotFound);
+    ask(&mut provision, "/rps/0021f222b099", LOOPBACK, None);
+    assert_eq!(provision.strangers().map(|it| it.mac).collect::<Vec<_>>(), [mac(0x99)]);
+    let request =
+        Request { path: "rps/0021f222b021", user_agent: None, from: LOOPBACK, transport: Transport::Tftp };
+    assert_eq!(provision.begin(NOW, &request).answer, Content::NotFound, "TFTP leads nowhere");
+    let guesses = (0..30).filter(|_| ask(&mut provision, "/rps/0021f222b021", FAR, None) == Content::Silence);
+    assert!(guesses.count() > 0, "guessing is throttled");
+}
