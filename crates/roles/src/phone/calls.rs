@@ -239,6 +239,12 @@ impl Conversation {
         matches!(self.phase, Phase::Answering | Phase::Talking)
     }
 
+    /// Whether its end has been told, here and to the other party.
+    pub(super) fn is_quiet(&self) -> bool {
+        let is_silent = self.signalling.as_ref().is_none_or(|call| call.is_silent());
+        self.phase == Phase::Over && self.cause.is_none() && is_silent
+    }
+
     fn wait(&mut self, at: Time, due: Due) {
         self.timers.push((at, due));
     }

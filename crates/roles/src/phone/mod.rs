@@ -38,7 +38,7 @@ use proto::sip::locate::{Answer, Query};
 use proto::sip::message::Message;
 
 use accounts::{Account, Lines};
-use calls::{Calls, Cause, History};
+use calls::{Calls, Cause, Conversation, History};
 use desk::{Desk, Out};
 use discover::Discover;
 use event::By;
@@ -84,8 +84,16 @@ pub struct Phone {
     started_at: Time,
     chosen_account: Option<u8>,
     quitting: Option<Time>,
+    restarting: Option<Restarting>,
     waiting: Waiting,
     discover: Discover,
+}
+
+/// A restart that waits until the other parties of all calls know that they are over.
+#[derive(Debug)]
+struct Restarting {
+    why: String,
+    until: Time,
 }
 
 /// Why something cannot be done now, and what could be.
@@ -125,6 +133,7 @@ impl Phone {
             started_at: now,
             chosen_account: None,
             quitting: None,
+            restarting: None,
             waiting: Waiting::default(),
             discover,
         }
@@ -441,6 +450,17 @@ impl Phone {
         if self.quitting.take_if(|until| gone || *until <= now).is_some() {
             self.desk.wish(Wish::SwitchOff);
         }
+        let is_quiet = self.calls.table.values().all(Conversation::is_quiet);
+        if let Some(Restarting { why, .. }) = self.restarting.take_if(|it| is_quiet || it.until <= now) {
+            self.desk.restart(&why);
+        }
+    }
+
+    /// Starts again once the calls have ended, each with BYE and its event.
+    fn restart(&mut self, why: &str) {
+        self.obey_hang_up_all();
+        let until = self.desk.now + GOODBYE;
+        self.restarting.get_or_insert_with(|| Restarting { why: why.to_owned(), until });
     }
 
     /// Says goodbye: hangs up, ends subscriptions, takes bindings back.
@@ -513,7 +533,8 @@ impl Role for Phone {
         let endpoint = self.desk.endpoint.next_deadline().map(|(at, timer)| (at, Why::Transaction(timer)));
         let accounts = self.lines.accounts.iter().filter_map(Account::next_deadline);
         let message = self.message.as_ref().map(|(_, until)| (*until, Why::Screen));
-        let quitting = self.quitting.map(|until| (until, Why::Goodbye));
+        let restarting = self.restarting.as_ref().map(|it| (it.until, Why::Goodbye));
+        let quitting = self.quitting.map(|until| (until, Why::Goodbye)).into_iter().chain(restarting);
         let calls = self.calls.next_deadline();
         let waiting = self.waiting.next_deadline();
         let subscriptions = self.next_subscription_deadline();

@@ -62,7 +62,7 @@ impl Phone {
                 Ok(())
             }
             K::Reboot => {
-                self.desk.restart("command");
+                self.restart("command");
                 Ok(())
             }
             K::Upgrade(url) => match proto::url::Url::parse(&url) {
@@ -282,7 +282,7 @@ impl Phone {
             settings.forget(source);
         }
         self.take_settings(settings);
-        self.desk.restart("factory reset");
+        self.restart("factory reset");
     }
 
     /// Tells of parameters that do nothing here that they are kept, and why.

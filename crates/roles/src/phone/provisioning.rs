@@ -71,7 +71,7 @@ impl Phone {
         match outcome {
             Some(Outcome::Apply(download)) => self.apply_download(*download),
             Some(Outcome::TakeBack(before)) => self.take_back(&before),
-            Some(Outcome::Restart(why)) => self.desk.restart(why),
+            Some(Outcome::Restart(why)) => self.restart(why),
             None => {}
         }
     }

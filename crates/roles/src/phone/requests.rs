@@ -204,7 +204,7 @@ impl Phone {
         self.answer(flow, request, Reply::new(200));
         let why = format!("NOTIFY check-sync from {}", flow.remote);
         if reboot {
-            return self.desk.restart(&why);
+            return self.restart(&why);
         }
         self.desk.note(&why);
         self.discover.ask(self.desk.now, Reason::CheckSync);

@@ -166,6 +166,16 @@ impl Line {
             || self.registrar.is_some_and(|registrar| is_same_host(registrar, remote.ip()))
     }
 
+    /// Whether an address is to be called where it is: it is at none of this account's servers, and no outbound
+    /// server takes everything.
+    pub(in super::super) fn is_elsewhere(&self, address: &str) -> bool {
+        let Some(uri) = Uri::parse(address).filter(|_| !self.settings.outbound[0].is_set()) else {
+            return false;
+        };
+        let is_home = uri.host.eq_ignore_ascii_case(self.settings.home());
+        !is_home && !uri.ip().is_some_and(|ip| self.is_server(SocketAddr::new(ip, 0)))
+    }
+
     /// A server of this account has taken a request.
     pub(in super::super) fn accepted(&mut self, response: &Message<'_>) {
         if let Some(auth) = &mut self.auth {

@@ -25,6 +25,8 @@ const NO_ACCOUNT: [&str; 1] = [
 ];
 /// How often a call follows 302 before it gives up.
 const MAX_REDIRECTS: u8 = 5;
+/// The most addresses that wait for their turn after redirections.
+const MAX_CONTACTS: usize = 8;
 /// How long the busy tone is heard after a refusal.
 const BUSY_TONE: Duration = Duration::from_secs(3);
 
@@ -35,10 +37,12 @@ pub(super) struct Plan {
     to: String,
     /// The numbers called so far, so that nobody is called in a circle.
     tried: Vec<String>,
+    /// Where a redirection sends the call if those before do not take it.
+    left: Vec<String>,
     headers: Vec<(Name, String)>,
     /// The call that is being held first.
     after: Option<CallNumber>,
-    /// Where a call goes that has no account's server.
+    /// Where a call goes that does not go to its account's server.
     way: Option<Way>,
     redirects: u8,
 }
@@ -270,7 +274,10 @@ impl Phone {
         let to = plan.to.clone();
         let dialog = line.dialog(&mut self.desk, party, to.clone());
         let pinned = line.pinned();
+        let is_at_server = targets.iter().all(|target| line.is_server(target.remote));
         let mut context = line.context(&mut self.desk, Owner::Call(number));
+        // Whoever a redirection names could guess the password from one answer.
+        context.auth.take_if(|_| !is_at_server);
         let mut signalling = match Call::dial(&mut context, dialog, targets, invitation) {
             Ok(signalling) => Box::new(signalling),
             Err(why) => return self.finish(number, Cause::new(None, why.to_string(), By::Local)),
@@ -344,32 +351,51 @@ impl Phone {
         self.tell_remote_hold(number);
     }
 
-    /// 3xx came: the call goes where it says (RFC 3261 §8.1.3.4).
+    /// 3xx came: the call goes where it says, to one address after the other (RFC 3261 §8.1.3.4).
     pub(super) fn on_redirected(&mut self, number: CallNumber, status: u16, contacts: Vec<String>) {
         let Some(call) = self.calls.table.get_mut(&number) else { return };
         let Some(plan) = call.plan.as_mut() else { return };
-        let next = contacts.into_iter().find(|contact| {
-            *contact != plan.to
-                && !plan.tried.contains(contact)
-                && Uri::parse(contact).is_some_and(|uri| uri.is_sip() || uri.is_tel())
-        });
-        let allowed = plan.redirects < MAX_REDIRECTS;
-        let Some(next) = next.filter(|_| allowed) else {
-            return self.on_failed(number, Some(status), "redirected in a circle".into());
-        };
-        plan.redirects += 1;
-        let to =
-            self.lines.line_ref(call.account).map_or_else(|| next.clone(), |line| line.address_of(&next));
+        if plan.redirects < MAX_REDIRECTS {
+            plan.redirects += 1;
+            let is_new = |contact: &String| {
+                *contact != plan.to
+                    && !plan.tried.contains(contact)
+                    && !plan.left.contains(contact)
+                    && Uri::parse(contact).is_some_and(|uri| uri.is_sip() || uri.is_tel())
+            };
+            let new: Vec<String> = contacts.into_iter().filter(is_new).take(MAX_CONTACTS).collect();
+            plan.left.splice(..0, new);
+            plan.left.truncate(MAX_CONTACTS);
+        }
+        if !self.try_next_contact(number) {
+            self.on_failed(number, Some(status), "redirected in a circle".into());
+        }
+    }
+
+    /// Calls the next address of a redirection; `false` where none is left.
+    fn try_next_contact(&mut self, number: CallNumber) -> bool {
+        let Some(call) = self.calls.table.get_mut(&number) else { return false };
+        let Some(plan) = call.plan.as_mut().filter(|plan| !plan.left.is_empty()) else { return false };
+        let next = plan.left.remove(0);
+        let line = self.lines.line_ref(call.account);
+        let to = line.map_or_else(|| next.clone(), |line| line.address_of(&next));
+        // Everything goes to the outbound server, where there is one.
+        let is_away = line.is_some_and(|line| line.settings.number == 0 || line.is_elsewhere(&to));
+        plan.way = is_away.then(|| direct_way(&to)).flatten();
         plan.tried.push(std::mem::replace(&mut plan.to, to));
         plan.tried.push(next.clone());
         call.stop_waiting();
         call.phase = Phase::Dialling;
         self.note_call(number, &format!("Redirected To:< {next}"));
         self.place(number);
+        true
     }
 
     /// The call did not come about.
     pub(super) fn on_failed(&mut self, number: CallNumber, status: Option<u16>, reason: String) {
+        if self.try_next_contact(number) {
+            return;
+        }
         self.calls.busy_until = Some(self.desk.now + BUSY_TONE);
         let text_of_403 = self.general.sip.text_of_403.clone().filter(|_| status == Some(403));
         let shown = text_of_403.unwrap_or_else(|| reason.clone());

@@ -286,6 +286,7 @@ impl Phone {
         if let Some(call) = self.calls.table.get_mut(&number) {
             call.stop_waiting();
             call.phase = Phase::Answering;
+            call.answered_at = Some(self.desk.now);
         }
         if offer.is_some() {
             self.agree(number);

@@ -132,6 +132,84 @@ fn the_caller_hangs_up_while_it_rings() {
 }
 
 #[test]
+fn whoever_answers_and_hangs_up_sends_bye_once_the_ack_came() {
+    let mut bench = Bench::registered(&[]);
+    bench.request("INVITE", "in", "", SDP);
+    bench.command("answer");
+    let ok = bench.reply(200);
+    bench.command("hangup");
+    bench.check("s>p INVITE; p>s 100; p>s 180; p>s 200");
+    // The ACK is lost: the 200 is repeated.
+    bench.wait_ms(500);
+    bench.check("p>s 200");
+    bench.request_inside(&ok, "ACK", "", "");
+    bench.check("s>p ACK; p>s BYE");
+    bench.check_events("incoming done ended(null,local) done");
+    assert_eq!(bench.phone.view().missed, 0);
+    assert_eq!(
+        bench.phone.history().next().map(|entry| entry.kind),
+        Some(crate::phone::HistoryKind::Received)
+    );
+}
+
+#[test]
+fn whoever_hangs_up_before_an_ack_that_never_comes_sends_bye_when_its_time_is_over() {
+    let mut bench = Bench::registered(&[]);
+    bench.request("INVITE", "in", "", SDP);
+    bench.command("answer");
+    bench.command("hangup");
+    bench.wait_ms(31_900);
+    assert!(bench.take(Method::Bye).is_none());
+    bench.wait_ms(200);
+    assert!(bench.take(Method::Bye).is_some());
+}
+
+#[test]
+fn a_call_whose_far_end_is_gone_ends_with_the_change_that_nobody_answers() {
+    for (answer, reason) in [
+        (None, "the far end does not answer"),
+        (Some("408 Request Timeout"), "the far end is not reached (408)"),
+        (Some("481 Call/Transaction Does Not Exist"), "the far end forgot the call (481)"),
+    ] {
+        let mut bench = Bench::registered(&[]);
+        bench.talk("7006");
+        bench.forget();
+        bench.command("hold");
+        match answer {
+            Some(answer) => {
+                let invite = bench.take(Method::Invite).expect("a re-INVITE");
+                bench.answer(&invite, answer, "", "");
+            }
+            None => bench.wait_ms(32_000),
+        }
+        assert!(bench.take(Method::Bye).is_some(), "{reason}");
+        bench.wait_ms(300);
+        let ended = bench.told("ended").expect("it has ended");
+        assert_eq!((&ended["by"], &ended["reason"]), (&"network".into(), &reason.into()));
+    }
+}
+
+#[test]
+fn a_restart_hangs_up_first() {
+    let mut bench = Bench::registered(&[]);
+    bench.talk("7006");
+    bench.forget();
+    bench.command("reboot");
+    bench.check("p>s BYE");
+    bench.check_events("ended(null,local) done");
+    let bye = bench.take(Method::Bye).expect("a BYE");
+    bench.answer(&bye, "200 OK", "", "");
+    bench.check_events("reboot");
+    // A server that does not answer holds it up for two seconds.
+    let mut bench = Bench::registered(&[]);
+    bench.talk("7006");
+    bench.forget();
+    bench.command("reboot");
+    bench.wait_ms(2_000);
+    bench.check_events("ended(null,local) done reboot");
+}
+
+#[test]
 fn a_call_that_stops_ringing_is_missed() {
     let mut bench = Bench::registered(&[]);
     bench.call_in_vain("in");

@@ -69,7 +69,7 @@ impl Bench {
         self.phone.settings().get(key).expect("a known name").expose().to_owned()
     }
 
-    fn told(&self, name: &str) -> Option<serde_json::Value> {
+    pub(super) fn told(&self, name: &str) -> Option<serde_json::Value> {
         let all = self.events.iter().rev().map(|event| serde_json::to_value(event).expect("plain data"));
         all.into_iter().find(|event| event["event"] == name)
     }

@@ -151,23 +151,69 @@ fn a_call_rings_only_so_long() {
 fn a_redirected_call_goes_on_and_never_in_a_circle() {
     let mut bench = Bench::registered(&[]);
     bench.command("dial 7006");
-    let invite = bench.take(Method::Invite).expect("an INVITE");
-    let moved = String::from_utf8_lossy(&invite).into_owned();
-    let cut = |bench: &mut Bench, invite: &[u8], to: &str| {
-        let message = Message::parse(invite).expect("sound");
-        let text = |name| String::from_utf8_lossy(message.header(name).unwrap_or_default()).into_owned();
-        bench.receive(&format!(
-            "SIP/2.0 302 Moved Temporarily\r\nVia: {}\r\nFrom: {}\r\nTo: {};tag=x\r\nCall-ID: {}\r\nCSeq: {}\r\n\
-             Contact: <{to}>\r\nContent-Length: 0\r\n\r\n",
-            text(Name::Via), text(Name::From), text(Name::To), text(Name::CallId), text(Name::CSeq)
-        ));
-    };
-    assert!(moved.contains("INVITE sip:7006@192.168.50.19"), "{moved}");
-    cut(&mut bench, &invite, "sip:7001@192.168.50.19:5060");
-    let second = bench.take(Method::Invite).expect("a second INVITE");
-    cut(&mut bench, &second, "sip:7006@192.168.50.19");
+    let first = bench.last();
+    assert!(first.contains("INVITE sip:7006@192.168.50.19"), "{first}");
+    redirect(&mut bench, "<sip:7001@192.168.50.19:5060>");
+    redirect(&mut bench, "<sip:7006@192.168.50.19>");
     bench.check("p>s INVITE; s>p 302; p>s ACK; p>s INVITE; s>p 302; p>s ACK");
     bench.check_events("done ended(302,remote)");
+}
+
+/// Sends a call to these addresses.
+fn redirect(bench: &mut Bench, contacts: &str) {
+    let invite = bench.take(Method::Invite).expect("an INVITE");
+    let message = Message::parse(&invite).expect("sound");
+    let text = |name| String::from_utf8_lossy(message.header(name).unwrap_or_default()).into_owned();
+    bench.receive(&format!(
+        "SIP/2.0 302 Moved Temporarily\r\nVia: {}\r\nFrom: {}\r\nTo: {};tag=x\r\nCall-ID: {}\r\nCSeq: {}\r\n\
+         Contact: {contacts}\r\nContent-Length: 0\r\n\r\n",
+        text(Name::Via),
+        text(Name::From),
+        text(Name::To),
+        text(Name::CallId),
+        text(Name::CSeq)
+    ));
+}
+
+#[test]
+fn a_redirected_call_goes_to_the_address_of_the_contact_and_then_to_the_next_without_credentials() {
+    let mut bench = Bench::registered(&[]);
+    bench.command("dial 7006");
+    redirect(&mut bench, "<sip:7003@192.168.50.81>;q=0.2, <sip:7004@192.168.50.82:5070>;q=0.9");
+    let first = bench.take(Method::Invite).expect("an INVITE to the better one");
+    assert_eq!(bench.last_to.map(|at| at.to_string()).as_deref(), Some("192.168.50.82:5070"));
+    let text = String::from_utf8_lossy(&first).into_owned();
+    assert!(text.starts_with("INVITE sip:7004@192.168.50.82:5070 "), "{text}");
+    // A stranger that asks for a password gets none.
+    bench.answer(&first, "401 Unauthorized", CHALLENGE, "");
+    let second = bench.take(Method::Invite).expect("an INVITE to the other");
+    let text = String::from_utf8_lossy(&second).into_owned();
+    assert!(text.starts_with("INVITE sip:7003@192.168.50.81 ") && !text.contains("Authorization"), "{text}");
+    assert_eq!(bench.last_to.map(|at| at.to_string()).as_deref(), Some("192.168.50.81:5060"));
+    bench.answer(&second, "404 Not Found", "", "");
+    bench.check_events("done ended(404,remote)");
+}
+
+#[test]
+fn an_outbound_server_takes_redirected_calls_too() {
+    let mut bench = Bench::registered(&[
+        ("account.1.outbound_proxy_enable", "1"),
+        ("account.1.outbound_proxy.1.address", "192.168.50.19"),
+    ]);
+    bench.command("dial 7006");
+    redirect(&mut bench, "<sip:7004@192.168.50.82>");
+    let text = bench.last();
+    assert!(text.starts_with("INVITE sip:7004@192.168.50.82 "), "{text}");
+    assert_eq!(bench.last_to.map(|at| at.to_string()).as_deref(), Some("192.168.50.19:5060"));
+}
+
+#[test]
+fn a_direct_call_is_redirected_too() {
+    let mut bench = Bench::registered(&[("features.direct_ip_call_enable", "1")]);
+    bench.command("dial 192.168.50.90");
+    assert_eq!(bench.last_to.map(|at| at.to_string()).as_deref(), Some("192.168.50.90:5060"));
+    redirect(&mut bench, "<sip:192.168.50.91>");
+    assert_eq!(bench.last_to.map(|at| at.to_string()).as_deref(), Some("192.168.50.91:5060"));
 }
 
 #[test]

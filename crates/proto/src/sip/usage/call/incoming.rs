@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Call, Context, Event, State, modify, refer, sdp_of, session};
+use super::{Call, Context, Event, Farewell, State, modify, refer, sdp_of, session};
 use crate::Time;
 use crate::sip::Reply;
 use crate::sip::dialog::Dialog;
@@ -93,6 +93,7 @@ impl Call {
             late_prack: None,
             errands: Vec::new(),
             takes_update: false,
+            farewell: None,
         };
         call.learn_methods(request);
         Some(call)
@@ -209,6 +210,10 @@ impl Call {
         if let State::Answered { invite, .. } = self.state {
             ctx.acked(invite);
             self.state = State::Confirmed;
+            if let Some(Farewell { reason }) = self.farewell.take() {
+                self.send_bye(ctx, reason.as_deref());
+                return None;
+            }
             return Some(Event::Confirmed { sdp: sdp_of(request) });
         }
         self.on_modify_ack(ctx, request)
@@ -239,10 +244,15 @@ impl Call {
             State::Confirmed => self.modify.waits_for_ack(id),
             State::Calling(_) | State::Ringing(_) | State::Over => false,
         };
-        missing.then(|| {
-            self.send_bye(ctx, None);
-            Event::Ended { by_remote: false, reason: "the answer was never acknowledged".into() }
-        })
+        if !missing {
+            return None;
+        }
+        let farewell = self.farewell.take();
+        self.send_bye(ctx, farewell.as_ref().and_then(|farewell| farewell.reason.as_deref()));
+        // Whoever hung up before knows already.
+        farewell
+            .is_none()
+            .then(|| Event::Ended { by_remote: false, reason: "the answer was never acknowledged".into() })
     }
 
     pub(super) fn on_prack<O: Copy>(

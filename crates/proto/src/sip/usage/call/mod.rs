@@ -47,6 +47,14 @@ pub struct Call {
     errands: Vec<Errand>,
     /// Their Allow names UPDATE (RFC 3311 §4).
     takes_update: bool,
+    /// We hung up before their ACK came: BYE follows it.
+    farewell: Option<Farewell>,
+}
+
+/// A BYE that waits for an ACK (RFC 3261 §15).
+#[derive(Debug)]
+struct Farewell {
+    reason: Option<String>,
 }
 
 /// What is true until the next input.
@@ -225,6 +233,11 @@ impl Call {
         matches!(self.state, State::Over)
     }
 
+    /// Whether nothing more can happen and no request of ours waits for its answer.
+    pub fn is_silent(&self) -> bool {
+        self.is_over() && self.errands.is_empty()
+    }
+
     /// Whether this is a re-INVITE of theirs that waits for an answer of ours, or for its ACK.
     pub fn is_reinvited_by(&self, id: ServerId) -> bool {
         self.modify.is_reinvited_by(id)
@@ -305,7 +318,7 @@ impl Call {
             return Some(Event::Failed { status: None, reason: "no answer".into(), retry_after_s: None });
         }
         if self.modify.is_sent_as(id) {
-            return self.on_modify_unanswered(ctx.now);
+            return self.on_modify_unanswered(ctx);
         }
         let at = self.errands.iter().position(|errand| errand.id == id)?;
         match self.errands.swap_remove(at).kind {
@@ -313,8 +326,25 @@ impl Call {
                 self.refer.refused();
                 Some(Event::ReferRefused { status: None })
             }
+            ErrandKind::Info if self.is_lost(None) => Some(self.lose(ctx, None)),
             ErrandKind::Bye | ErrandKind::Info | ErrandKind::Prack | ErrandKind::Notify => None,
         }
+    }
+
+    /// Whether an answer inside the dialog, or none, says that the far end is gone (RFC 3261 §12.2.1.2).
+    fn is_lost(&self, status: Option<u16>) -> bool {
+        matches!(status, None | Some(408 | 481)) && self.is_answered()
+    }
+
+    /// The far end is gone: BYE, in case only the way was lost (RFC 3261 §12.2.1.2).
+    fn lose<O: Copy>(&mut self, ctx: &mut Context<'_, O>, status: Option<u16>) -> Event {
+        self.send_bye(ctx, None);
+        let reason = match status {
+            Some(481) => "the far end forgot the call (481)",
+            Some(_) => "the far end is not reached (408)",
+            None => "the far end does not answer",
+        };
+        Event::Ended { by_remote: false, reason: reason.into() }
     }
 
     /// A request of theirs inside this dialog, its transaction already standing.
@@ -333,8 +363,12 @@ impl Call {
             return None;
         }
         let method = request.method()?;
-        // What BYE has ended is gone but for BYE itself and for what is told of a transfer (RFC 3515 §2.4.6).
-        if self.is_over() && !matches!(method, Method::Bye | Method::Notify) {
+        // What was hung up is gone but for BYE itself and for what is told of a transfer (RFC 3515 §2.4.6).
+        let is_gone = match self.farewell {
+            Some(_) => !matches!(method, Method::Bye | Method::Notify | Method::Prack),
+            None => self.is_over() && !matches!(method, Method::Bye | Method::Notify),
+        };
+        if is_gone {
             ctx.reply(id, Reply::new(481));
             return None;
         }
@@ -361,9 +395,12 @@ impl Call {
         match &mut self.state {
             State::Calling(calling) => calling.cancel(ctx, reason),
             State::Ringing(_) => self.refuse(ctx, Reply::new(486)),
-            // RFC 3261 §15: the callee may not send BYE before the ACK came; the transaction stops repeating
-            // the 200 all the same.
-            State::Answered { .. } | State::Confirmed => self.send_bye(ctx, reason),
+            // The callee sends no BYE before the ACK came or its time is over (RFC 3261 §15); until then
+            // the 200 is repeated.
+            State::Answered { .. } => {
+                self.farewell.get_or_insert_with(|| Farewell { reason: reason.map(str::to_owned) });
+            }
+            State::Confirmed => self.send_bye(ctx, reason),
             State::Over => {}
         }
     }
@@ -455,11 +492,8 @@ impl Call {
                 Some(Event::ReferRefused { status: Some(status) })
             }
             // The dialog is gone at their side (RFC 3261 §12.2.1.2); of an early one the INVITE's answer tells.
-            ErrandKind::Info | ErrandKind::Prack | ErrandKind::Notify
-                if status == 481 && self.is_answered() =>
-            {
-                self.end(ctx);
-                Some(Event::Ended { by_remote: false, reason: "the far end forgot the call (481)".into() })
+            ErrandKind::Info | ErrandKind::Prack | ErrandKind::Notify if self.is_lost(Some(status)) => {
+                Some(self.lose(ctx, Some(status)))
             }
             ErrandKind::Bye | ErrandKind::Info | ErrandKind::Prack | ErrandKind::Notify => None,
         }

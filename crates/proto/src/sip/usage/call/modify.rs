@@ -279,12 +279,8 @@ impl Call {
             self.modify.sent = Some(Sent { id: None, retry_at: Some(ctx.now + wait), ..sent });
             return None;
         }
-        if status == 481 && self.is_answered() {
-            self.end(ctx);
-            return Some(Event::Ended {
-                by_remote: false,
-                reason: "the far end forgot the call (481)".into(),
-            });
+        if self.is_lost(Some(status)) {
+            return Some(self.lose(ctx, Some(status)));
         }
         if sent.refresh && self.asks_otherwise(&sent, response, status) {
             self.refresh(ctx);
@@ -305,9 +301,12 @@ impl Call {
     }
 
     /// Nobody answered our change.
-    pub(super) fn on_modify_unanswered(&mut self, now: Time) -> Option<Event> {
+    pub(super) fn on_modify_unanswered<O: Copy>(&mut self, ctx: &mut Context<'_, O>) -> Option<Event> {
         let sent = self.modify.sent.take()?;
-        self.change_failed(now, &sent, None)
+        match self.is_lost(None) {
+            true => Some(self.lose(ctx, None)),
+            false => self.change_failed(ctx.now, &sent, None),
+        }
     }
 
     /// The session is as before; a mere refresh is tried again until the session expires.

@@ -90,6 +90,7 @@ impl Call {
             late_prack: None,
             errands: Vec::new(),
             takes_update: false,
+            farewell: None,
         };
         call.invite(ctx, invitation, Attempt::default())?;
         Ok(call)
