@@ -353,9 +353,6 @@ impl Provision {
         let answer =
             if throttled || refused { Answer::Silence } else { resolve(now, request, &self.catalogue) };
         let mut transfer = self.transfer(now, request);
-        if let Some(Asked::Own { mac, .. }) = Path::read(request.path).map(|path| path.asked) {
-            transfer.mac = Some(mac);
-        }
         let content = match answer {
             Answer::Configuration(mac) => {
                 transfer.mac = Some(mac);
@@ -751,14 +748,19 @@ impl Provision {
     fn transfer(&mut self, now: Time, request: &Request<'_>) -> Transfer {
         let id = self.next_transfer;
         self.next_transfer += 1;
-        let names = Path::read(request.path).map(|path| path.names.join("/"));
+        let path = Path::read(request.path);
+        let mac = match path.as_ref().map(|path| path.asked) {
+            Some(Asked::Own { mac, .. }) => Some(mac),
+            _ => None,
+        };
+        let names = path.map(|path| path.names.join("/"));
         Transfer {
             id,
             at: now.as_millis(),
             peer: request.from,
             transport: request.transport.name().to_owned(),
             file: names.unwrap_or_else(|| short(request.path)),
-            mac: None,
+            mac,
             bytes: 0,
             ms: 0,
             result: String::new(),
