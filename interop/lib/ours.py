@@ -9,13 +9,14 @@ from .lab import Failed, Lines, need
 
 
 class Phone(Driven):
-    """A phone of ours at an address of its own, with a capture of all that it sends and receives."""
+    """A phone of ours at an address of its own, with a capture of all that it sends and receives. `before` are the words
+    of a program that starts it."""
 
-    def __init__(self, lab, name, *arguments):
+    def __init__(self, lab, name, *arguments, before=()):
         self.address = lab.address()
         self.capture = lab.folder / f"{name}.pcap"
         super().__init__(lab, name, [
-            lab.offhook, "phone", "--stdio", "--dir", lab.subfolder(f"{name}-data"),
+            *before, lab.offhook, "phone", "--stdio", "--dir", lab.subfolder(f"{name}-data"),
             "--listen", self.address, "--pcap", self.capture, *arguments,
         ])
 

@@ -9,6 +9,7 @@ some of its own (it names the one codec of several that were agreed): a command 
 import argparse
 import json
 import os
+import re
 import select
 import sys
 
@@ -121,10 +122,12 @@ class Phone(pj.Account):
 
     def onIncomingCall(self, parameters):
         call = self.add(Call(self, parameters.callId))
-        ringing = pj.CallOpParam()
-        ringing.statusCode = pj.PJSIP_SC_RINGING
-        call.answer(ringing)
-        tell("incoming", call=parameters.callId, peer=call.getInfo().remoteUri)
+        reply = pj.CallOpParam()
+        # As phones do: the server says who may make it answer.
+        answers = re.search(r"^Call-Info:.*answer-after=0", parameters.rdata.wholeMsg, re.IGNORECASE | re.MULTILINE)
+        reply.statusCode = pj.PJSIP_SC_OK if answers else pj.PJSIP_SC_RINGING
+        tell("incoming", call=parameters.callId, peer=call.getInfo().remoteUri, answers=bool(answers))
+        call.answer(reply)
 
     def onMwiInfo(self, parameters):
         tell("mwi", body=parameters.rdata.wholeMsg.split("\r\n\r\n", 1)[-1])

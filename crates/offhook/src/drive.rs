@@ -312,7 +312,7 @@ impl<R: Role, H: Hands<R>> Driver<R, H> {
         for output in self.out.drain(..) {
             match output {
                 Output::Transmit(transmit) => self.held.push(Outward::Transmit(transmit)),
-                Output::Vouch(flow) => net.vouch(&flow),
+                Output::Vouch { flow, account } => net.vouch(&flow, account),
                 Output::Close(flow) => net.close(&flow),
                 Output::Socket { socket, request } => net.socket(socket, request),
                 Output::SendDatagram { socket, to, bytes } => net.send_datagram(socket, to, &bytes),

@@ -122,7 +122,12 @@ pub enum Output<E, M, K, W = Nothing> {
     /// Send this. Not before the changes of the same turn are kept.
     Transmit(Transmit),
     /// Whoever is at the other end of this flow has shown who he is: a connection of his may stand idle.
-    Vouch(Flow),
+    Vouch {
+        /// The flow.
+        flow: Flow,
+        /// The account that was shown. Only so many connections of one account may stand idle.
+        account: u32,
+    },
     /// Nothing of whoever is at the other end of this flow will be read: a connection of his is closed.
     Close(Flow),
     /// Open or close a socket for datagrams that are not SIP of the role's own flows.

@@ -58,6 +58,8 @@ pub struct Limits {
     /// Connections that one address, or one /64 of IPv6, opened to us; then the oldest of its strangers is
     /// closed for each new one.
     pub connections_per_source: usize,
+    /// The same that one account has vouched for; the oldest of more is a stranger's again.
+    pub connections_per_account: usize,
     /// Messages that wait for one slow reader.
     pub outgoing_messages: usize,
     /// TCP connect and TLS handshake together.
@@ -77,6 +79,7 @@ impl Default for Limits {
         Self {
             connections: 16_384,
             connections_per_source: 1_024,
+            connections_per_account: 32,
             outgoing_messages: 64,
             connect: Duration::from_secs(10),
             message: Duration::from_secs(32),
@@ -284,9 +287,10 @@ impl Net {
         self.sockets.close_all();
     }
 
-    /// The connection of a flow may stand idle for long; see [`Limits::stranger`].
-    pub fn vouch(&mut self, flow: &Flow) {
-        self.streams.vouch(flow);
+    /// The connection of a flow may stand idle for long, as one of this account; see [`Limits::stranger`] and
+    /// [`Limits::connections_per_account`].
+    pub fn vouch(&mut self, flow: &Flow, account: u32) {
+        self.streams.vouch(flow, account);
     }
 
     /// Closes the connection of a flow after what was sent; [`NetEvent::Closed`] follows.

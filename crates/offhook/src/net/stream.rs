@@ -2,7 +2,7 @@
 
 mod connection;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -37,6 +37,8 @@ pub(super) struct Streams {
     connections: HashMap<Flow, Connection>,
     /// How many connections each source opened to us; see [`crowd::source`].
     per_source: HashMap<IpAddr, usize>,
+    /// Connections to us that each account has vouched for, the oldest first.
+    per_account: HashMap<u32, BTreeMap<u64, Flow>>,
     /// Those for whom nobody has vouched, by the number of their connection.
     strangers: Crowd<u64>,
     /// The flows of strangers.
@@ -69,6 +71,8 @@ struct Connection {
     task: AbortHandle,
     /// Somebody has vouched for whoever is at the other end.
     vouched: Arc<AtomicBool>,
+    /// The account that has.
+    account: Option<u32>,
 }
 
 /// What listeners and connections tell the table.
@@ -101,6 +105,7 @@ impl Streams {
             listeners: Vec::new(),
             connections: HashMap::new(),
             per_source: HashMap::new(),
+            per_account: HashMap::new(),
             strangers: Crowd::default(),
             stranger_flows: HashMap::new(),
             half_bytes: Arc::default(),
@@ -155,11 +160,44 @@ impl Streams {
         }
     }
 
-    pub(super) fn vouch(&mut self, flow: &Flow) {
-        if let Some(connection) = self.connections.get(flow) {
-            connection.vouched.store(true, Ordering::Relaxed);
-            self.strangers.remove(connection.id);
-            self.stranger_flows.remove(&connection.id);
+    pub(super) fn vouch(&mut self, flow: &Flow, account: u32) {
+        let Some(connection) = self.connections.get_mut(flow).filter(|connection| connection.came_in) else {
+            return;
+        };
+        let id = connection.id;
+        connection.vouched.store(true, Ordering::Relaxed);
+        let before = connection.account.replace(account);
+        self.strangers.remove(id);
+        self.stranger_flows.remove(&id);
+        if before == Some(account) {
+            return;
+        }
+        if let Some(before) = before {
+            self.leave_account(before, id);
+        }
+        let of_account = self.per_account.entry(account).or_default();
+        of_account.insert(id, *flow);
+        if of_account.len() > self.limits.connections_per_account
+            && let Some((_, oldest)) = of_account.pop_first()
+        {
+            self.make_stranger(&oldest);
+        }
+    }
+
+    /// The account has more connections than one may have: this one has to be vouched for anew.
+    fn make_stranger(&mut self, flow: &Flow) {
+        let Some(connection) = self.connections.get_mut(flow) else { return };
+        connection.vouched.store(false, Ordering::Relaxed);
+        connection.account = None;
+        self.strangers.add(connection.id, flow.remote.ip());
+        self.stranger_flows.insert(connection.id, *flow);
+    }
+
+    fn leave_account(&mut self, account: u32, id: u64) {
+        let Some(of_account) = self.per_account.get_mut(&account) else { return };
+        of_account.remove(&id);
+        if of_account.is_empty() {
+            self.per_account.remove(&account);
         }
     }
 
@@ -271,6 +309,7 @@ impl Streams {
             }
         }
         self.per_source.clear();
+        self.per_account.clear();
         self.strangers = Crowd::default();
         self.stranger_flows.clear();
         Ok(self.connections.drain().map(|(flow, _)| flow).collect())
@@ -363,6 +402,7 @@ impl Streams {
             untapped: VecDeque::new(),
             task: task.abort_handle(),
             vouched,
+            account: None,
         };
         if let Some(old) = self.connections.insert(flow, connection) {
             self.release(&flow, &old);
@@ -382,6 +422,9 @@ impl Streams {
     fn release(&mut self, flow: &Flow, connection: &Connection) {
         self.strangers.remove(connection.id);
         self.stranger_flows.remove(&connection.id);
+        if let Some(account) = connection.account {
+            self.leave_account(account, connection.id);
+        }
         let source = crowd::source(flow.remote.ip());
         if connection.came_in
             && let Some(count) = self.per_source.get_mut(&source)

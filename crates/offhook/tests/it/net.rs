@@ -355,7 +355,7 @@ fn a_stranger_may_not_stand_idle_and_somebody_known_may() {
         let (mut stranger, mut known) = (peer_of(&net).await, peer_of(&net).await);
         known.write_all(options("known").as_bytes()).await.expect("written");
         let (flow, _) = message(&mut net).await;
-        net.vouch(&flow);
+        net.vouch(&flow, 1);
         stranger.write_all(options("stranger").as_bytes()).await.expect("written");
         let (other, _) = message(&mut net).await;
         // The other's time is over first, the known one's would have been before.
@@ -378,7 +378,7 @@ fn connections_are_bounded_by_source_and_in_all() {
                 let mut peer = peer_of(&net).await;
                 peer.write_all(options("known").as_bytes()).await.expect("written");
                 let (flow, _) = message(&mut net).await;
-                net.vouch(&flow);
+                net.vouch(&flow, 1);
                 peers.push(peer);
             }
             let _third = peer_of(&net).await;
@@ -410,7 +410,7 @@ fn strangers_make_room_before_anybody_known_is_refused() {
         let mut known = peer_from(&net, 201).await;
         known.write_all(options("known").as_bytes()).await.expect("written");
         let (flow, _) = message(&mut net).await;
-        net.vouch(&flow);
+        net.vouch(&flow, 1);
         let mut crowd = Vec::new();
         for _ in 0..7 {
             let mut peer = peer_from(&net, 202).await;
@@ -432,12 +432,51 @@ fn strangers_make_room_before_anybody_known_is_refused() {
             let _ = peer.read_to_end(&mut rest).await;
             let (flow, bytes) = message(&mut net).await;
             assert_eq!(bytes, options("phone"));
-            net.vouch(&flow);
+            net.vouch(&flow, 1);
             assert_eq!(net.connections(), 8);
             crowd.push((flow, phone));
         }
         known.write_all(options("again").as_bytes()).await.expect("written");
         assert_eq!(message(&mut net).await, (flow, options("again").into()));
+    });
+}
+
+#[test]
+fn one_account_vouches_for_so_many_connections_from_wherever_they_come() {
+    run(async {
+        let limits = Limits { connections: 4, connections_per_account: 2, ..Limits::default() };
+        let mut net = Net::bind(Config { limits, ..config() }).expect("bound");
+        let mut peers = Vec::new();
+        for host in 211..215 {
+            let mut peer = peer_from(&net, host).await;
+            peer.write_all(options("known").as_bytes()).await.expect("written");
+            let (flow, _) = message(&mut net).await;
+            net.vouch(&flow, 7);
+            net.vouch(&flow, 7);
+            peers.push((flow, peer));
+        }
+        // The table is full of one account's connections; the oldest two make room for others.
+        for host in 215..217 {
+            let mut phone = peer_from(&net, host).await;
+            phone.write_all(options("phone").as_bytes()).await.expect("written");
+            let NetEvent::Failed(error) = net.next().await else { panic!("one makes room") };
+            let (oldest, _) = peers.remove(0);
+            assert_eq!((error.flow, error.kind), (oldest, FlowErrorKind::Overloaded));
+            let (flow, _) = message(&mut net).await;
+            net.vouch(&flow, u32::from(host));
+            peers.push((flow, phone));
+        }
+        let _late = peer_from(&net, 217).await;
+        assert!(matches!(net.next().await, NetEvent::Refused(_)), "two are the account's, two are others'");
+        // What has ended counts no more.
+        drop(peers.remove(0));
+        assert!(matches!(net.next().await, NetEvent::Closed(_)));
+        let mut again = peer_from(&net, 211).await;
+        again.write_all(options("again").as_bytes()).await.expect("written");
+        let (flow, _) = message(&mut net).await;
+        net.vouch(&flow, 7);
+        let _late = peer_from(&net, 217).await;
+        assert!(matches!(net.next().await, NetEvent::Refused(_)), "two are the account's again");
     });
 }
 

@@ -238,7 +238,7 @@ impl Exchange {
             Shown::Password(id) => {
                 gate.refund(now, flow.remote.ip());
                 if flow.transport.is_reliable() {
-                    turn.told.push(Output::Vouch(flow));
+                    turn.told.push(Output::Vouch { flow, account: id.number() });
                 }
                 self.admit(now, flow, message, id)
             }

@@ -34,7 +34,7 @@ struct Bench {
     media: Vec<RelayCommand>,
     changes: Vec<Change>,
     events: Vec<Event>,
-    vouched: Vec<Flow>,
+    vouched: Vec<(Flow, u32)>,
     closed: Vec<Flow>,
 }
 
@@ -130,7 +130,7 @@ impl Bench {
                 Output::Media(command) => self.media.push(command),
                 Output::Store(change) => self.changes.push(change),
                 Output::Event(event) => self.events.push(event),
-                Output::Vouch(flow) => self.vouched.push(flow),
+                Output::Vouch { flow, account } => self.vouched.push((flow, account)),
                 Output::Close(flow) => self.closed.push(flow),
                 other => panic!("an exchange asks for no such thing: {other:?}"),
             }

@@ -188,7 +188,7 @@ where
                 out.push(Does::Send { flow: transmit.flow, bytes: transmit.bytes });
             }
             // The simulated wire closes no connection for being idle.
-            Output::Vouch(_) => {}
+            Output::Vouch { .. } => {}
             Output::Close(flow) => out.push(Does::Close(flow)),
             Output::Socket { socket, request } => {
                 if let Some(event) = self.socket(socket, request) {

@@ -84,6 +84,10 @@ pub(super) struct Conversation {
     acknowledged: bool,
     /// Nobody here took it up: it answered itself.
     by_itself: bool,
+    /// Where it answers itself, it does so with the microphone off.
+    answers_muted: bool,
+    /// The person is not heard in it.
+    pub(super) muted: bool,
     pub(super) diverted_from: Option<String>,
     /// The number that was called, where the settings show it.
     pub(super) called: Option<String>,
@@ -202,6 +206,8 @@ impl Conversation {
             answered_at: None,
             acknowledged: false,
             by_itself: false,
+            answers_muted: false,
+            muted: false,
             diverted_from: None,
             called: None,
             ring: None,
@@ -349,7 +355,7 @@ impl Phone {
     }
 
     /// A line of the log about a call, behind its account's place.
-    fn note_call(&mut self, number: CallNumber, text: &str) {
+    pub(super) fn note_call(&mut self, number: CallNumber, text: &str) {
         let account = self.calls.table.get(&number).map_or(0, |call| call.account);
         self.desk.note(&format!("{} {text}", account.saturating_sub(1)));
     }

@@ -48,6 +48,8 @@ pub enum CommandKind {
     },
     /// Hold the call that is talked in.
     Hold,
+    /// Switch the microphone off or on in the call that is talked in.
+    Mute(bool),
     /// Resume a held call.
     Resume(Option<CallNumber>),
     /// Send digits.
@@ -199,6 +201,7 @@ pub const COMMANDS: &[(&str, &str)] = &[
     ("hangup [CALL|all]", "end, cancel, or reject what rings here with 486"),
     ("reject [CALL] [STATUS]", "reject what rings here, as set or with STATUS"),
     ("hold", "hold the call that is talked in"),
+    ("mute on|off", "switch the microphone off or on in the call that is talked in, until that ends"),
     ("resume [CALL]", "resume the last held call, or CALL"),
     ("dtmf DIGITS", "send digits: 0 to 9, *, #, A to D"),
     ("transfer NUMBER", "transfer without asking; sends on what rings here"),
@@ -297,6 +300,8 @@ fn kind(words: &[&str]) -> Result<CommandKind, Bad> {
         ["hangup", call] => K::HangUp(Which::Call(call_number(call, "hangup")?)),
         ["reject", rest @ ..] if rest.len() <= 2 => reject(rest)?,
         ["hold"] => K::Hold,
+        ["mute", "on"] => K::Mute(true),
+        ["mute", "off"] => K::Mute(false),
         ["resume"] => K::Resume(None),
         ["resume", call] => K::Resume(Some(call_number(call, "resume")?)),
         ["dtmf", digits] => K::Dtmf(dtmf(digits)?),

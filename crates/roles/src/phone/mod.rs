@@ -31,7 +31,7 @@ mod tests;
 use std::time::Duration;
 
 use proto::Time;
-use proto::sip::Strictness;
+use proto::sip::{Strictness, digest};
 use proto::sip::endpoint::{Received, Timeout};
 use proto::sip::flow::Flow;
 use proto::sip::locate::{Answer, Query};
@@ -87,6 +87,8 @@ pub struct Phone {
     restarting: Option<Restarting>,
     waiting: Waiting,
     discover: Discover,
+    /// Asks strangers who send check-sync for a password, where the settings want that.
+    guard: Option<Box<digest::Guard>>,
 }
 
 /// A restart that waits until the other parties of all calls know that they are over.
@@ -136,6 +138,7 @@ impl Phone {
             restarting: None,
             waiting: Waiting::default(),
             discover,
+            guard: None,
         }
     }
 

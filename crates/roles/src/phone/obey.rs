@@ -41,6 +41,7 @@ impl Phone {
                 Ok(())
             }
             K::Hold => self.obey_hold(),
+            K::Mute(on) => self.obey_mute(on),
             K::Resume(call) => self.obey_resume(call),
             K::Dtmf(digits) => {
                 let number = self.standing_call()?;
@@ -164,6 +165,21 @@ impl Phone {
             return Err(Refused::new(format!("call {number} is held already"), &["resume"]));
         }
         self.set_hold(number, true);
+        Ok(())
+    }
+
+    /// A call that answered itself with the microphone off is talked in after `mute off`.
+    fn obey_mute(&mut self, on: bool) -> Result<(), Refused> {
+        let numbers = match self.calls.conference {
+            Some((first, second)) => vec![first, second],
+            None => vec![self.standing_call()?],
+        };
+        for number in numbers {
+            if let Some(call) = self.calls.table.get_mut(&number) {
+                call.muted = on;
+            }
+            self.note_call(number, if on { "Microphone off" } else { "Microphone on" });
+        }
         Ok(())
     }
 

@@ -196,10 +196,12 @@ impl Phone {
         if !self.general.sip.resync_by_notify {
             return self.answer(flow, request, Reply::new(489).header(Name::AllowEvents, PACKAGES));
         }
-        if !self.obeys_check_sync(flow, request) {
-            self.desk
-                .warn(&format!("NOTIFY check-sync from {} refused: not the server's address", flow.remote));
-            return self.answer(flow, request, Reply::new(403));
+        if let Some(reply) = self.refuses_check_sync(flow, request) {
+            if reply.status == 403 {
+                let why = "neither the server's address nor the password of an account";
+                self.desk.warn(&format!("NOTIFY check-sync from {} refused: {why}", flow.remote));
+            }
+            return self.refuse(flow, request, reply);
         }
         self.answer(flow, request, Reply::new(200));
         let why = format!("NOTIFY check-sync from {}", flow.remote);

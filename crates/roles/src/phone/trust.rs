@@ -7,6 +7,7 @@
 use std::net::IpAddr;
 
 use proto::sip::Reply;
+use proto::sip::digest::{Algorithm, Guard, GuardSettings, Ha1, Presented, Verdict};
 use proto::sip::flow::Flow;
 use proto::sip::header::Event;
 use proto::sip::message::{Message, Method, Name};
@@ -18,6 +19,9 @@ use crate::settings::CheckSyncFrom;
 
 /// The packages of a NOTIFY by which a server has the configuration fetched or the phone restarted.
 const CHECK_SYNC: &[&str] = &["check-sync", "resync", "reboot"];
+
+/// For how many nonces of a check-sync the used counts are remembered.
+const MOST_NONCES: usize = 64;
 
 /// What a stranger's request gets.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -76,28 +80,69 @@ impl Phone {
         }
     }
 
-    /// Whether a message is not even looked at: a stranger's, where strangers get silence. What belongs to a
+    /// Whether a message is not even looked at: a stranger's, where strangers get silence by the rule of the
+    /// account that it names, or of the default account where it names none. What belongs to a
     /// call or a subscription is nobody's who is a stranger.
     pub(super) fn is_hushed(&self, flow: Flow, message: &Message<'_>) -> bool {
-        let default = self.default_account();
-        if !message.is_request() || self.strangers(default) != Strangers::Nothing(Refusal::Silence) {
+        if !message.is_request() {
             return false;
         }
         let uri = Uri::parse(message.request_uri());
-        !(self.trusts_as_any(flow, uri.as_ref())
+        let user = uri.as_ref().filter(|uri| uri.is_sip() || uri.is_tel()).map(Uri::plain_user);
+        let named = user.and_then(|user| self.account_of(&user, flow, uri.as_ref()));
+        let account = named.unwrap_or_else(|| self.default_account());
+        self.strangers(account) == Strangers::Nothing(Refusal::Silence)
+            && !(self.trusts_as_any(flow, uri.as_ref())
             || check_sync_of(message).is_some()
             || self.calls.owner_of(message).is_some()
             || self.calls.invited_by(message).is_some()
             || self.subscriber_of(message).is_some())
     }
 
-    /// Whether a check-sync is obeyed; this setting alone decides (deck, Auto Provisioning). A phone without
-    /// an account has no server yet, and takes its first configuration from anybody.
-    pub(super) fn obeys_check_sync(&self, flow: Flow, request: &Message<'_>) -> bool {
+    /// What a check-sync gets that is not obeyed; none where it is. This setting alone decides (deck, Auto
+    /// Provisioning). A phone without an account has no server yet, and takes its first configuration from
+    /// anybody.
+    pub(super) fn refuses_check_sync(&mut self, flow: Flow, request: &Message<'_>) -> Option<Reply> {
         let uri = Uri::parse(request.request_uri());
-        self.lines.accounts.is_empty()
-            || self.general.sip.check_sync_from == CheckSyncFrom::Anybody
-            || self.trusts_as_any(flow, uri.as_ref())
+        let from = self.general.sip.check_sync_from;
+        let is_obeyed = self.lines.accounts.is_empty()
+            || from == CheckSyncFrom::Anybody
+            || self.trusts_as_any(flow, uri.as_ref());
+        match from {
+            _ if is_obeyed => None,
+            CheckSyncFrom::Digest => self.check_sync_challenge(flow, request),
+            CheckSyncFrom::Registrar | CheckSyncFrom::Anybody => Some(Reply::new(403)),
+        }
+    }
+
+    /// The challenge to a check-sync that does not show name and password of an account of this phone.
+    fn check_sync_challenge(&mut self, flow: Flow, request: &Message<'_>) -> Option<Reply> {
+        let Self { guard, desk, lines, .. } = self;
+        let guard = guard.get_or_insert_with(|| {
+            let settings = GuardSettings {
+                algorithms: vec![Algorithm::Md5],
+                max_nonces: MOST_NONCES,
+                ..GuardSettings::default()
+            };
+            Box::new(Guard::new(settings, &mut desk.rng))
+        });
+        let source = flow.remote.ip();
+        let realm = guard.realm().to_owned();
+        let presented = Presented::by(request, source, &realm);
+        let verdict = guard.verify(desk.now, &presented, |user| {
+            let mut all = lines.accounts.iter().map(|account| &account.line.settings);
+            let settings = all.find(|settings| settings.auth_name == user)?;
+            let password = settings.password.expose();
+            (!password.is_empty()).then(|| Ha1::new(user, &realm, password))
+        });
+        let is_stale = match verdict {
+            Verdict::Ok(_) => return None,
+            Verdict::Missing => false,
+            Verdict::Stale | Verdict::Expired | Verdict::Replayed => true,
+            Verdict::Wrong | Verdict::Malformed => return Some(Reply::new(403)),
+        };
+        let values = guard.challenge(desk.now, source, is_stale).into_iter();
+        Some(values.fold(Reply::new(401), |reply, value| reply.header(Name::WwwAuthenticate, value)))
     }
 
     /// The account whose number a request names; of several, the one whose server or token it has.

@@ -120,6 +120,7 @@ fn sip(s: &Settings) -> SipSettings {
         treat_183_as_180: s.on(key!("phone_setting.change_183_to_180")),
         resync_by_notify: s.on(key!("auto_provision.advanced.resync_from_sip")),
         check_sync_from: match s.text(key!("auto_provision.advanced.check_sync_from")) {
+            "1" => CheckSyncFrom::Digest,
             "2" => CheckSyncFrom::Anybody,
             _ => CheckSyncFrom::Registrar,
         },

@@ -50,6 +50,8 @@ pub enum CheckSyncFrom {
     /// The servers of the phone's accounts.
     #[default]
     Registrar,
+    /// Also of others who show name and password of an account.
+    Digest,
     /// Anybody's who reaches the phone.
     Anybody,
 }

@@ -242,14 +242,12 @@ impl Phone {
         };
         let (muted, tone) =
             if asked.is_some() { (intercom.muted, intercom.tone) } else { (rule.muted, rule.tone) };
-        if muted {
-            self.desk.sound(SoundCommand::Mute(true));
-        }
         if tone {
             self.desk.sound(SoundCommand::Tone(Some(Tone::AutoAnswer)));
         }
         let at = self.desk.now + Duration::from_secs(u64::from(wait_s));
         if let Some(call) = self.calls.table.get_mut(&number) {
+            call.answers_muted = muted;
             call.wait(at, Due::AutoAnswer);
         }
     }
@@ -265,6 +263,7 @@ impl Phone {
     pub(super) fn answer_by_itself(&mut self, number: CallNumber) {
         if let Some(call) = self.calls.table.get_mut(&number) {
             call.by_itself = true;
+            call.muted = call.answers_muted;
         }
         self.answer_call(number);
     }

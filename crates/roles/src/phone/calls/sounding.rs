@@ -10,11 +10,12 @@ use crate::phone::event::EventKind;
 use crate::settings::{AccountSettings, CodecName, DtmfInfo, DtmfType, Srtp};
 use crate::sound::{SessionId, SoundCommand, SoundEvent, Tone};
 
-/// What is in the ear: a tone, and the sessions that hear one another.
+/// What is in the ear: a tone, and the sessions that hear one another; and whether the person is heard.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(in super::super) struct Scene {
     tone: Option<Tone>,
     focus: Vec<SessionId>,
+    muted: bool,
 }
 
 impl Phone {
@@ -131,6 +132,9 @@ impl Phone {
         if scene.tone != self.calls.scene.tone {
             self.desk.sound(SoundCommand::Tone(scene.tone));
         }
+        if scene.muted != self.calls.scene.muted {
+            self.desk.sound(SoundCommand::Mute(scene.muted));
+        }
         if scene.focus != self.calls.scene.focus {
             self.desk.sound(SoundCommand::Focus(scene.focus.clone()));
         }
@@ -158,7 +162,7 @@ impl Phone {
 
 /// What is to be heard, by the state of all calls.
 fn scene(calls: &Calls) -> Scene {
-    let mut focus = Vec::new();
+    let (mut focus, mut mutes) = (Vec::new(), Vec::new());
     let mut ringing = false;
     let mut ringback = false;
     for (number, call) in calls.live() {
@@ -166,6 +170,7 @@ fn scene(calls: &Calls) -> Scene {
         let heard = call.is_up() && (in_conference || !call.hold.is_on()) || has_early_media(call);
         if let (true, Some(sound)) = (heard, &call.sound) {
             focus.push(sound.session);
+            mutes.push(call.muted);
         }
         ringing |= call.phase == Phase::Ringing;
         ringback |= call.phase == Phase::Ringback && !has_early_media(call);
@@ -173,6 +178,7 @@ fn scene(calls: &Calls) -> Scene {
     if calls.conference.is_none() && focus.len() > 1 {
         // Two calls are heard together in a conference alone; the newest has the person's ear.
         focus.drain(..focus.len() - 1);
+        mutes.drain(..mutes.len() - 1);
     }
     let talking = !focus.is_empty();
     let tone = match (ringing, ringback, talking) {
@@ -182,7 +188,8 @@ fn scene(calls: &Calls) -> Scene {
         (false, false, false) if calls.busy_until.is_some() => Some(Tone::Busy),
         _ => None,
     };
-    Scene { tone, focus }
+    // A conference has one microphone: it is off where it is for one of the calls.
+    Scene { tone, focus, muted: mutes.contains(&true) }
 }
 
 /// Whether the far end already sends sound although nobody has answered.

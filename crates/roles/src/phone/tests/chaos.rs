@@ -25,7 +25,7 @@ enum Act {
     Wait { tenths: u64 },
 }
 
-const COMMANDS: [&str; 32] = [
+const COMMANDS: [&str; 34] = [
     "dial 7006",
     "dial 7007",
     "dial *43",
@@ -37,6 +37,8 @@ const COMMANDS: [&str; 32] = [
     "reject",
     "reject 480",
     "hold",
+    "mute on",
+    "mute off",
     "resume",
     "dtmf 12#",
     "transfer 7008",

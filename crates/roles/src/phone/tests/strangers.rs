@@ -1,6 +1,7 @@
 //! What strangers may do to a phone, and what servers that call from elsewhere may.
 
 use super::*;
+use proto::sip::digest;
 use proto::sip::uri::Uri;
 
 const STRANGER: &str = "10.0.0.9:5060";
@@ -293,6 +294,106 @@ fn a_check_sync_is_judged_by_its_own_setting_alone() {
     bench.receive_from(STRANGER, &request("NOTIFY", &contact, "n", "Event: check-sync;reboot=true", ""));
     bench.check("s>p NOTIFY; p>s 200");
     bench.check_events("reboot");
+}
+
+#[test]
+fn a_check_sync_by_digest_shows_the_password_of_an_account() {
+    let digest = ("auto_provision.advanced.check_sync_from", "1");
+    let mut bench = Bench::registered(&[digest]);
+    let notify = |call: &str, more: &str| request("NOTIFY", AT, call, &format!("Event: check-sync{more}"), "");
+    let challenged = |bench: &mut Bench, call: &str, password: &str| {
+        bench.receive_from(STRANGER, &notify(call, ""));
+        let refusal = bench.reply(401);
+        let credentials = digest::Credentials {
+            username: "7002".into(),
+            secret: digest::Secret::Password(password.into()),
+            realm: None,
+        };
+        let mut client = digest::Client::new(credentials, true);
+        let mut rng = proto::Rng::from_number(5);
+        let refusal = Message::parse(&refusal).expect("sound");
+        let value = refusal.header(Name::WwwAuthenticate).expect("a challenge");
+        let values = std::iter::once(value);
+        client.challenged_by(&mut digest::Attempt::default(), values).expect("a challenge that can be answered");
+        let headers = client.headers("NOTIFY", AT, b"", &mut rng);
+        let (_, answer) = headers.first().expect("an answer").clone();
+        bench.forget();
+        bench.receive_from(STRANGER, &notify(&format!("{call}2"), &format!("\r\nAuthorization: {answer}")));
+        answer
+    };
+    challenged(&mut bench, "wrong", "not it");
+    bench.check("s>p NOTIFY; p>s 403");
+    bench.check_events("");
+    let used = challenged(&mut bench, "right", "secret-of-7002-long");
+    bench.check("s>p NOTIFY; p>s 200");
+    bench.check_events("resync provision_failed");
+    // What was overheard is good once.
+    bench.receive_from(STRANGER, &notify("again", &format!("\r\nAuthorization: {used}")));
+    bench.check("s>p NOTIFY; p>s 401");
+    bench.check_events("");
+}
+
+#[test]
+fn the_account_that_is_named_decides_on_silence() {
+    let second = [
+        ("account.2.enable", "1"),
+        ("account.2.user_name", "8002"),
+        ("account.2.sip_server.1.address", "192.168.50.20"),
+    ];
+    let check = |silent: &str, user: &str, ladder: &str| {
+        let mut settings = second.to_vec();
+        settings.push((silent, "1"));
+        let mut bench = Bench::registered(&settings);
+        bench.forget();
+        bench.receive_from(STRANGER, &request("OPTIONS", &AT.replace("7002", user), "o", "", ""));
+        bench.check(ladder);
+    };
+    let (first, other) = ("account.1.advanced.only_recv_silence", "account.2.advanced.only_recv_silence");
+    check(first, "7002", "s>p OPTIONS");
+    check(first, "8002", "s>p OPTIONS; p>s 403");
+    check(other, "7002", "s>p OPTIONS; p>s 403");
+    check(other, "8002", "s>p OPTIONS");
+    // Whoever is not known here is the default account's.
+    check(first, "666", "s>p OPTIONS");
+}
+
+#[test]
+fn a_call_that_answers_itself_muted_leaves_the_microphone_to_the_next() {
+    let mutes = |bench: &mut Bench| -> Vec<bool> {
+        let of = |command: &SoundCommand| match command {
+            SoundCommand::Mute(muted) => Some(*muted),
+            _ => None,
+        };
+        let told = bench.played.iter().filter_map(of).collect();
+        bench.played.clear();
+        told
+    };
+    let muted = ("features.mute.autoanswer_mute.enable", "1");
+    let mut bench = Bench::registered(&[("account.1.auto_answer", "1"), muted, ("features.auto_answer_delay", "2")]);
+    // A person who takes it up before is heard.
+    bench.be_called("by-hand");
+    bench.command("hangup");
+    assert_eq!(mutes(&mut bench), [false; 0]);
+    bench.wait_ms(10_000);
+    bench.forget();
+    for (call, says) in [("muted", None), ("spoken", Some("mute off"))] {
+        bench.request("INVITE", call, "", SDP);
+        bench.wait_ms(1_000);
+        assert_eq!(mutes(&mut bench), [false; 0], "{call} only rings");
+        bench.wait_ms(1_500);
+        assert_eq!(mutes(&mut bench), [true], "{call}");
+        if let Some(says) = says {
+            bench.command(says);
+            assert_eq!(mutes(&mut bench), [false]);
+            bench.command("hangup");
+            assert_eq!(mutes(&mut bench), [false; 0]);
+        } else {
+            bench.command("hangup");
+            assert_eq!(mutes(&mut bench), [false]);
+        }
+        bench.wait_ms(40_000);
+    }
+    assert!(bench.refused("mute on").contains("no call"));
 }
 
 #[test]

@@ -33,7 +33,7 @@ rows! { ROWS:
 "auto_provision.custom.protect" "Protect Own Settings" BOOL "0" AtOnce ACTS "Whether what was set at the phone stays where a file says something else.";
 [Ours "Administration > Provision"]
 "auto_provision.advanced.resync_from_sip" "Resync from SIP" BOOL "1" AtOnce ACTS "Whether a NOTIFY check-sync or resync is obeyed.";
-"auto_provision.advanced.check_sync_from" "Check-Sync From" (Kind::Choice(&[("0", "registrar"), ("2", "anybody")])) "0" AtOnce ACTS "Who may have the phone fetch its settings or restart by NOTIFY: the servers of its accounts, or anybody.";
+"auto_provision.advanced.check_sync_from" "Check-Sync From" (Kind::Choice(&[("0", "registrar"), ("1", "digest"), ("2", "anybody")])) "0" AtOnce ACTS "Who may have the phone fetch its settings or restart by NOTIFY: the servers of its accounts; also others who show name and password of an account; or anybody.";
 "auto_provision.advanced.enable" "Provision Enable" BOOL "1" AtOnce ACTS "Whether the phone fetches its settings at all.";
 "auto_provision.advanced.resync_random_delay" "Resync Random Delay" (seconds(0, 86_400)) "40" AtOnce ACTS "The longest random wait before the first fetch after a start; 0: none.";
 "auto_provision.advanced.resync_error_retry_delay" "Resync Error Retry Delay" (seconds(0, MOST)) "3600" AtOnce ACTS "How long to wait after a failed fetch; 0: no other try.";
