@@ -155,28 +155,51 @@ fn unwritten() -> Failure {
     Failure::Failed("what changed last could not be kept and is lost; look at the disk".to_owned())
 }
 
-/// Waits for Ctrl-C or, on Unix, a signal by which services are ended: also the one that comes when a
-/// terminal is closed, unless this program was started to outlive it.
-async fn interrupted() -> io::Result<()> {
+/// Ctrl-C or, on Unix, a signal by which services are ended: also the one that comes when a terminal is
+/// closed, unless this program was started to outlive it.
+struct Interruption {
     #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut hangup = if ignores_hangup() { None } else { Some(signal(SignalKind::hangup())?) };
-        let hung_up = async {
-            match &mut hangup {
-                Some(hangup) => hangup.recv().await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            ended = tokio::signal::ctrl_c() => ended,
-            _ = terminate.recv() => Ok(()),
-            _ = hung_up => Ok(()),
+    signals: [Option<tokio::signal::unix::Signal>; 3],
+}
+
+impl Interruption {
+    /// From now on a signal waits until [`comes`](Self::comes) is asked for; before, it ends the program at
+    /// once. So this is made before anybody is told that the program is ready.
+    fn expect() -> io::Result<Self> {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let hangup = if ignores_hangup() { None } else { Some(signal(SignalKind::hangup())?) };
+            let [interrupt, terminate] = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+            Ok(Self { signals: [Some(interrupt), Some(terminate), hangup] })
         }
+        #[cfg(not(unix))]
+        Ok(Self {})
     }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
+
+    /// Waits for the next one.
+    async fn comes(&mut self) -> io::Result<()> {
+        #[cfg(unix)]
+        {
+            let [interrupt, terminate, hangup] = &mut self.signals;
+            tokio::select! {
+                () = received(interrupt) => Ok(()),
+                () = received(terminate) => Ok(()),
+                () = received(hangup) => Ok(()),
+            }
+        }
+        #[cfg(not(unix))]
+        tokio::signal::ctrl_c().await
+    }
+}
+
+/// Waits for a signal; without end for none.
+#[cfg(unix)]
+async fn received(signal: &mut Option<tokio::signal::unix::Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
 }
 
 /// Whether `nohup` or the like has started this program. Signals that are ignored stay so where nobody

@@ -315,3 +315,25 @@ fn a_bundle_is_written_on_command_and_logs_are_kept() {
     let log = std::fs::read_to_string(std::path::Path::new(&data).join("system.log")).expect("a log");
     assert!(log.contains("***system booting***") && !log.contains("swordfish"), "{log}");
 }
+
+/// On a machine that has no network, as a container may be.
+#[test]
+#[cfg(target_os = "linux")]
+fn without_a_way_out_all_addresses_are_refused_with_an_option_that_helps() {
+    let alone = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("unshare");
+        command.args(["--map-root-user", "--net"]).args(arguments);
+        command.stdin(std::process::Stdio::null()).output()
+    };
+    if !alone(&["true"]).is_ok_and(|output| output.status.success()) {
+        return eprintln!("skipped: no network namespace can be made here");
+    }
+    let program = env!("CARGO_BIN_EXE_offhook");
+    let serve = alone(&[program, "serve", "--sip", "0.0.0.0:5060"]).expect("run");
+    let said = text(&serve.stderr);
+    assert!(!serve.status.success() && said.contains("--sip 0.0.0.0: this machine has no way out"), "{said}");
+    assert!(said.contains("as in --sip 192.168.1.10:5060"), "{said}");
+    let phone = alone(&[program, "phone", "--stdio", "--listen", "0.0.0.0"]).expect("run");
+    let said = text(&phone.stderr);
+    assert!(!phone.status.success() && said.contains("as in --listen 192.168.1.20"), "{said}");
+}

@@ -7,6 +7,8 @@ mod contract;
 mod dns;
 mod doctor;
 mod drive;
+#[cfg(target_os = "linux")]
+mod ending;
 mod fetch;
 mod ftp;
 mod help;

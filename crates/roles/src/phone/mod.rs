@@ -31,11 +31,11 @@ mod tests;
 use std::time::Duration;
 
 use proto::Time;
-use proto::sip::{Strictness, digest};
 use proto::sip::endpoint::{Received, Timeout};
 use proto::sip::flow::Flow;
 use proto::sip::locate::{Answer, Query};
 use proto::sip::message::Message;
+use proto::sip::{Strictness, digest};
 
 use accounts::{Account, Lines};
 use calls::{Calls, Cause, Conversation, History};

@@ -93,10 +93,10 @@ impl Phone {
         let account = named.unwrap_or_else(|| self.default_account());
         self.strangers(account) == Strangers::Nothing(Refusal::Silence)
             && !(self.trusts_as_any(flow, uri.as_ref())
-            || check_sync_of(message).is_some()
-            || self.calls.owner_of(message).is_some()
-            || self.calls.invited_by(message).is_some()
-            || self.subscriber_of(message).is_some())
+                || check_sync_of(message).is_some()
+                || self.calls.owner_of(message).is_some()
+                || self.calls.invited_by(message).is_some()
+                || self.subscriber_of(message).is_some())
     }
 
     /// What a check-sync gets that is not obeyed; none where it is. This setting alone decides (deck, Auto

@@ -26,7 +26,7 @@ use crate::capture::{Capture, USUAL_SIZE_MB};
 use crate::cli::lines::{Lines, Mouth, read_stdin};
 use crate::cli::prompt::{self, Prompt};
 use crate::cli::serve::relay_ports;
-use crate::cli::{Failure, interrupted, runtime};
+use crate::cli::{Failure, Interruption, runtime};
 use crate::clock::{self, Clock};
 use crate::net::tls::Trust;
 use crate::sound::Silence;
@@ -85,8 +85,9 @@ async fn live(arguments: &Arguments) -> Result<(), Failure> {
     let Some(mouth) = mouth else { return Ok(()) };
     let voice = Voice { mouth, is_json: arguments.json, paint: Paint::of(&io::stdout()) };
     complain!("HTTP API token, for this run alone: {}", token.expose());
+    let mut interruption = Interruption::expect()?;
+    let mut stop = pin!(interruption.comes());
     voice.ready(clock, &office);
-    let mut stop = pin!(interrupted());
     loop {
         tokio::select! {
             Some((who, event)) = told.recv() => voice.tell(&who, event),

@@ -27,7 +27,7 @@ use tokio::sync::mpsc;
 use super::lines::read_stdin;
 use super::place::{Listen, address_towards, bind, outward};
 use super::prompt::{self, Prompt};
-use super::{Failure, interrupted, runtime, unwritten, web};
+use super::{Failure, Interruption, runtime, unwritten, web};
 use crate::capture::{Capture, USUAL_SIZE_MB};
 use crate::clock::{self, Clock};
 use crate::drive::{COMMANDS_WAITING, Driver, Means};
@@ -218,6 +218,7 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     let mut driver = Driver::new(phone, means);
     let told = web.as_ref().map(|web| web.told.clone());
     let _web = web.zip(desk).map(|(web, desk)| serve_web(web.listener, web.site, desk)).transpose()?;
+    let mut interruption = Interruption::expect()?;
     driver.hands().teller.ready(ready_at, told.as_ref(), clock.now());
     if settings::servers(&settings).is_empty() && !asks {
         driver.hands().teller.note(NO_ACCOUNT);
@@ -226,7 +227,7 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
         listen_to_stdin(commander.clone(), pace.clone())?;
     }
     loop {
-        let interrupted = drive(&mut driver, &commander).await?;
+        let interrupted = drive(&mut driver, &commander, &mut interruption).await?;
         if interrupted || driver.hands().end != Some(End::Restart) {
             break;
         }
@@ -259,14 +260,18 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
 
 /// Drives the phone until it is over; true after Ctrl-C, which says goodbye once and ends at once when
 /// repeated.
-async fn drive(driver: &mut Driver<Phone, Hands>, commander: &mpsc::Sender<Command>) -> io::Result<bool> {
+async fn drive(
+    driver: &mut Driver<Phone, Hands>,
+    commander: &mpsc::Sender<Command>,
+    interruption: &mut Interruption,
+) -> io::Result<bool> {
     let goodbye = async {
-        interrupted().await?;
+        interruption.comes().await?;
         // Nobody waits for the answer, and a phone that has ended needs no goodbye.
         let _ = commander.send(quit()).await;
         // A phone whose disk is full can say no goodbye.
         tokio::select! {
-            ended = interrupted() => ended,
+            ended = interruption.comes() => ended,
             () = tokio::time::sleep(LONGEST_GOODBYE) => Ok(()),
         }
     };

@@ -23,7 +23,7 @@ use roles::exchange::{
 use tokio::sync::mpsc;
 
 use super::place::parse_at;
-use super::{Failure, if_read, interrupted, runtime, secrets, unwritten, web};
+use super::{Failure, Interruption, if_read, runtime, secrets, unwritten, web};
 use crate::capture::{Capture, USUAL_SIZE_MB};
 use crate::clock::{self, Clock};
 use crate::drive::{COMMANDS_WAITING, Driver, Means};
@@ -261,11 +261,12 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     let notes = service.clone();
     tokio::spawn(accounts);
     let _web = web.map(|web| serve_web(web.listener, web.site, desk, Some(service))).transpose()?;
+    let mut interruption = Interruption::expect()?;
     driver.hands().ready(at, told.as_ref(), &places);
     tokio::select! {
         // An exchange has no last word of its own.
         () = driver.run() => {}
-        interrupted = interrupted() => interrupted?,
+        interrupted = interruption.comes() => interrupted?,
     }
     drop(listeners);
     notes.keep_notes();

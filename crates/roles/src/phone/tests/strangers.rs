@@ -300,7 +300,8 @@ fn a_check_sync_is_judged_by_its_own_setting_alone() {
 fn a_check_sync_by_digest_shows_the_password_of_an_account() {
     let digest = ("auto_provision.advanced.check_sync_from", "1");
     let mut bench = Bench::registered(&[digest]);
-    let notify = |call: &str, more: &str| request("NOTIFY", AT, call, &format!("Event: check-sync{more}"), "");
+    let notify =
+        |call: &str, more: &str| request("NOTIFY", AT, call, &format!("Event: check-sync{more}"), "");
     let challenged = |bench: &mut Bench, call: &str, password: &str| {
         bench.receive_from(STRANGER, &notify(call, ""));
         let refusal = bench.reply(401);
@@ -314,7 +315,9 @@ fn a_check_sync_by_digest_shows_the_password_of_an_account() {
         let refusal = Message::parse(&refusal).expect("sound");
         let value = refusal.header(Name::WwwAuthenticate).expect("a challenge");
         let values = std::iter::once(value);
-        client.challenged_by(&mut digest::Attempt::default(), values).expect("a challenge that can be answered");
+        client
+            .challenged_by(&mut digest::Attempt::default(), values)
+            .expect("a challenge that can be answered");
         let headers = client.headers("NOTIFY", AT, b"", &mut rng);
         let (_, answer) = headers.first().expect("an answer").clone();
         bench.forget();
@@ -369,7 +372,8 @@ fn a_call_that_answers_itself_muted_leaves_the_microphone_to_the_next() {
         told
     };
     let muted = ("features.mute.autoanswer_mute.enable", "1");
-    let mut bench = Bench::registered(&[("account.1.auto_answer", "1"), muted, ("features.auto_answer_delay", "2")]);
+    let mut bench =
+        Bench::registered(&[("account.1.auto_answer", "1"), muted, ("features.auto_answer_delay", "2")]);
     // A person who takes it up before is heard.
     bench.be_called("by-hand");
     bench.command("hangup");
