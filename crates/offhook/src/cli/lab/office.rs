@@ -230,7 +230,9 @@ fn phone(desk: &Desk, subnet: Subnet, secret: &str) -> Result<PhoneBox, String> 
     for (key, value) in account.chain(keys) {
         settings.set(&key, &value, Source::MacCfg).map_err(|fault| fault.to_string())?;
     }
-    let place = Place::new(desk.ip(subnet));
+    let mut place = Place::new(desk.ip(subnet));
+    // 7001 has 00:21:f2:00:00:01.
+    place.mac[5] = desk.number().bytes().last().map_or(0, |digit| digit.saturating_sub(b'0'));
     let store = Memory::default();
     Ok(PhoneBox { name: desk.name.to_owned(), settings, place, tone_hz: desk.tone_hz, store })
 }
