@@ -24,9 +24,11 @@ def forged_cancel(lab):
     phone.event("incoming")
     caller.event("CALL_RINGING")
     # The INVITE of baresip at the exchange, and that of the exchange at our phone.
-    for capture, target, right in ((exchange.capture, exchange.address, "481"), (phone.capture, phone.address, "481")):
-        status = cancelled(lab.address(), target, captured_invite(capture))
-        need(status == right, f"a stranger's CANCEL got {status} from {target}, not {right}")
+    for capture, sender, target in (
+        (exchange.capture, caller.address, exchange.address), (phone.capture, exchange.address, phone.address),
+    ):
+        status = cancelled(lab.address(), target, captured_invite(capture, sender))
+        need(status == "481", f"a stranger's CANCEL got {status} from {target}")
     phone.command("answer")
     caller.event("CALL_ESTABLISHED")
     phone.event("answered")
@@ -36,7 +38,7 @@ def forged_cancel(lab):
     caller.command("dial", f"sip:7002@{exchange.address}")
     phone.event("incoming")
     caller.event("CALL_RINGING")
-    cancelled(lab.address(), exchange.address, captured_invite(exchange.capture))
+    cancelled(lab.address(), exchange.address, captured_invite(exchange.capture, caller.address))
     caller.command("hangup")
     ended = phone.event("ended", status=487)
     need(ended.get("by") == "remote", f"baresip gave up, and the phone says {ended}")
@@ -52,16 +54,18 @@ def phone_of_ours(lab, exchange, number):
     return phone
 
 
-def captured_invite(capture):
-    """The headers of the last INVITE from outside that a capture holds, by which a CANCEL names it."""
+def captured_invite(capture, sender):
+    """What names the last INVITE of that sender in a capture: Request-URI without the phone's token, which its server
+    alone knows, headers, and the number of its CSeq."""
     def invites():
         texts = capture.read_bytes().split(b"INVITE sip:7002")[1:]
-        return [text.split(b"\r\n\r\n")[0].decode(errors="replace") for text in texts if b"\r\n\r\n" in text]
+        heads = [text.split(b"\r\n\r\n")[0].decode(errors="replace") for text in texts if b"\r\n\r\n" in text]
+        return [head for head in heads if f"SIP/2.0/UDP {sender}" in head]
 
-    wait_until(f"an INVITE in {capture.name}", invites)
+    wait_until(f"an INVITE of {sender} in {capture.name}", invites)
     lines = ("INVITE sip:7002" + invites()[-1]).split("\r\n")
     named = {line.split(":")[0].lower(): line for line in lines[1:]}
-    return lines[0].split(" ")[1], [named[name] for name in ("via", "from", "to", "call-id")], named["cseq"].split()[1]
+    return lines[0].split(" ")[1].split(";line=")[0], [named[name] for name in ("via", "from", "to", "call-id")], named["cseq"].split()[1]
 
 
 def cancelled(address, target, invite):
