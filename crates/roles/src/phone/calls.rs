@@ -37,6 +37,7 @@ use super::trust::is_same_host;
 use super::{Phone, Why};
 use crate::sound::{BeforeAck, Figures, SessionId, SoundCommand};
 
+pub(super) use dial::shown;
 pub(super) use history::History;
 pub use history::{HistoryEntry, HistoryKind, MOST_ENTRIES};
 pub(super) use room::Origin;
@@ -75,6 +76,10 @@ pub(super) struct Calls {
 pub(super) struct Conversation {
     pub(super) account: u8,
     pub(super) peer: Peer,
+    /// What was dialled asks the server for somebody else's call: the server says whose.
+    by_code: bool,
+    /// The user that the other party's last From named, where it named another than before (RFC 4916).
+    named: Option<String>,
     pub(super) outgoing: bool,
     pub(super) origin: Origin,
     pub(super) phase: Phase,
@@ -199,6 +204,8 @@ impl Conversation {
         Self {
             account,
             peer,
+            by_code: false,
+            named: None,
             outgoing,
             origin: Origin { trusted: outgoing && account > 0, ip: None },
             phase: if outgoing { Phase::Dialling } else { Phase::Ringing },
@@ -374,16 +381,34 @@ impl Phone {
         self.on_call_event(number, event.flatten());
     }
 
-    /// Shows whom the server says the call has reached, where the settings believe it (RFC 3325).
+    /// Shows whom the server says the call has reached, where the settings believe it (RFC 3325, RFC 4916).
     fn refresh_peer(&mut self, number: CallNumber, message: &Message<'_>) {
         let Some(call) = self.calls.table.get_mut(&number) else { return };
         let Some(line) = self.lines.line_ref(call.account) else { return };
         let settings = &line.settings;
-        let early =
-            message.status().is_some() && settings.called_from.contains(&crate::settings::Identity::Pai);
-        let late = message.is_request() && settings.refresh_identity;
-        if let Some(peer) = identity::connected(message).filter(|_| early || late) {
+        let is_late = message.is_request() || call.answered_at.is_some();
+        let is_believed = match is_late {
+            true => settings.refresh_identity,
+            false => call.by_code || settings.called_from.contains(&crate::settings::Identity::Pai),
+        };
+        if !is_believed {
+            return;
+        }
+        let before = call.named.as_deref().or(call.signalling.as_ref().map(|it| &*it.dialog().remote.uri));
+        let renamed = message.from().filter(|_| message.is_request() && call.answered_at.is_some());
+        let renamed = renamed.filter(|from| before.is_some_and(|before| !same_user(before, from.uri)));
+        if let Some(from) = &renamed {
+            call.named = Some(from.uri.to_owned());
+        }
+        if let Some(peer) = identity::connected(message).or(renamed.map(|from| identity::peer(&from))) {
             call.peer = peer;
+        }
+    }
+
+    /// A call that asks the server for somebody else's: until the server says whose it is, it is `peer`'s.
+    pub(super) fn is_call_of(&mut self, number: CallNumber, peer: Peer) {
+        if let Some(call) = self.calls.table.get_mut(&number) {
+            (call.by_code, call.peer) = (true, peer);
         }
     }
 
@@ -597,6 +622,12 @@ impl Phone {
             call.timers.retain(|(_, waiting)| *waiting != due);
         }
     }
+}
+
+/// Whether two addresses name the same user, whatever is escaped (RFC 3261 §19.1.4).
+fn same_user(one: &str, other: &str) -> bool {
+    let user = |uri| Uri::parse(uri).map(|uri| uri.plain_user().into_owned());
+    user(one) == user(other)
 }
 
 /// Whether what is said in a call goes to the account's server, which alone may ask for the password. A

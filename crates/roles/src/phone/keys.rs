@@ -1,9 +1,9 @@
 //! Line keys: a press does what a person expects at that moment (deck, BLF; Phone, Line Key).
 
-use proto::event::dialog_info::LampState;
+use proto::event::dialog_info::{Caller, LampState};
 use proto::sip::message::Name;
 
-use super::calls::{CallNumber, Phase, Purpose};
+use super::calls::{CallNumber, Peer, Phase, Purpose, shown};
 use super::command::{CommandKind, ForwardWhen, pressed};
 use super::{Phone, Refused};
 use crate::settings::{KeyKind, KeySettings, TransferByKey};
@@ -116,7 +116,8 @@ impl Phone {
                 }
             }
             LampState::Parked => {
-                self.dial_plainly(key, format!("{}{}", self.general.park.retrieve_code, key.value))
+                let code = format!("{}{}", self.general.park.retrieve_code, key.value);
+                self.dial_code(key, code, Peer { number: key.value.clone(), name: String::new() })
             }
             _ => self.dial_by_key(key, &key.value.clone()),
         }
@@ -134,7 +135,10 @@ impl Phone {
             pickup.call_id, pickup.remote_tag, pickup.local_tag
         );
         let headers = vec![(Name::Replaces, replaces)];
-        self.dial_with(&to, Some(key.account), Purpose::Plain, headers).map(|_| ())
+        let call = self.dial_with(&to, Some(key.account), Purpose::Plain, headers)?;
+        let peer = self.caller_at(&key.value);
+        self.is_call_of(call, peer);
+        Ok(())
     }
 
     /// Takes a call that rings at an extension by the key's code, the account's or the usual one.
@@ -142,7 +146,24 @@ impl Phone {
         let line = self.lines.line_ref(key.account);
         let code = line.and_then(|line| line.settings.pickup.directed_code.clone());
         let code = key.pickup_code.clone().or(code).filter(|code| !code.is_empty());
-        self.dial_plainly(key, format!("{}{number}", code.as_deref().unwrap_or(USUAL_PICKUP_CODE)))
+        let peer = self.caller_at(number);
+        self.dial_code(key, format!("{}{number}", code.as_deref().unwrap_or(USUAL_PICKUP_CODE)), peer)
+    }
+
+    /// Who calls a watched party, as its lamp tells; the party itself where that is not known.
+    fn caller_at(&self, watched: &str) -> Peer {
+        let states =
+            self.keys.iter().filter(|key| key.settings.value == watched).map(super::lamps::Key::state);
+        let mut callers = states.filter_map(|state| match state {
+            LampState::Ringing { caller, .. } => caller,
+            _ => None,
+        });
+        let named = |caller: Caller| {
+            let number = shown(&caller.identity.filter(|identity| !identity.is_empty())?);
+            Some(Peer { number, name: caller.display.unwrap_or_default() })
+        };
+        let unknown = || Peer { number: watched.to_owned(), name: String::new() };
+        callers.find_map(named).unwrap_or_else(unknown)
     }
 
     /// The same for a number that may have a key.
@@ -160,7 +181,7 @@ impl Phone {
         let code = line.and_then(|line| line.settings.pickup.group_code.clone());
         let code = Some(key.value.clone()).filter(|value| !value.is_empty()).or(code);
         match code.filter(|code| !code.is_empty()) {
-            Some(code) => self.dial_plainly(key, code),
+            Some(code) => self.dial_code(key, code, Peer::default()),
             None => Err(Refused::new(
                 "no group pickup code is set",
                 &["set features.pickup.group_pickup_code *4"],
@@ -191,6 +212,14 @@ impl Phone {
     fn dial_plainly(&mut self, key: &KeySettings, number: String) -> Result<(), Refused> {
         let account = self.account_of_key(key, &number);
         self.dial_with(&number, account, Purpose::Plain, Vec::new()).map(|_| ())
+    }
+
+    /// Dials a code that asks the server for a call of `peer`.
+    fn dial_code(&mut self, key: &KeySettings, code: String, peer: Peer) -> Result<(), Refused> {
+        let account = self.account_of_key(key, &code);
+        let call = self.dial_with(&code, account, Purpose::Plain, Vec::new())?;
+        self.is_call_of(call, peer);
+        Ok(())
     }
 
     /// The account that a key dials by; none for an address, which is called directly.

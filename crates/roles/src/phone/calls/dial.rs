@@ -479,7 +479,7 @@ impl Rejected {
 }
 
 /// A number as people know it: the user of an address.
-pub(super) fn shown(number: &str) -> String {
+pub(in super::super) fn shown(number: &str) -> String {
     let uri = Uri::parse(number).filter(|uri| uri.is_sip() || uri.is_tel());
     let user = uri.map(|uri| uri.plain_user().into_owned());
     user.filter(|user| !user.is_empty()).unwrap_or_else(|| number.to_owned())

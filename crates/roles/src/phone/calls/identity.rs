@@ -27,9 +27,11 @@ pub(super) fn caller(request: &Message<'_>, settings: &AccountSettings) -> (Peer
     (peer, hidden)
 }
 
-/// The party that an asserted identity of an answer or a change names (RFC 3325).
+/// The party that the server says an answer or a change comes from: P-Asserted-Identity (RFC 3325), else
+/// Remote-Party-ID.
 pub(super) fn connected(message: &Message<'_>) -> Option<Peer> {
-    asserted(message, false).map(|address| peer(&address))
+    let address = asserted(message, false).or_else(|| first(message, Name::RemotePartyId));
+    address.map(|address| peer(&address))
 }
 
 /// Who sent the call here instead of taking it.
@@ -52,7 +54,8 @@ fn first<'a>(request: &Message<'a>, name: Name) -> Option<Address<'a>> {
     request.values(name).find_map(Address::parse)
 }
 
-fn peer(address: &Address<'_>) -> Peer {
+/// A party as the screen shows it.
+pub(super) fn peer(address: &Address<'_>) -> Peer {
     let uri = address.parsed_uri();
     let number = uri.as_ref().map(|uri| if uri.user.is_empty() { uri.host.into() } else { uri.plain_user() });
     Peer { number: number.unwrap_or_default().into_owned(), name: address.display().into_owned() }

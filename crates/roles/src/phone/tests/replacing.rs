@@ -2,6 +2,38 @@
 
 use super::*;
 
+#[test]
+fn a_party_that_changes_during_a_call_is_named_anew() {
+    for (method, changed, number) in [
+        ("INVITE", "P-Asserted-Identity: \"Anna\" <sip:7011@192.168.50.19>", "7011"),
+        ("UPDATE", "Remote-Party-ID: <sip:7012@192.168.50.19>;party=calling", "7012"),
+    ] {
+        let mut bench = Bench::registered(&[]);
+        let ok = bench.be_called("in");
+        assert_eq!(bench.phone.view().calls[0].peer, "7007");
+        bench.request_inside(&ok, method, changed, SDP);
+        assert_eq!(bench.phone.view().calls[0].peer, number, "{method}");
+        bench.forget();
+        bench.command("hangup");
+        bench.wait_ms(300);
+        assert_eq!(bench.told("ended").expect("ended")["peer"], number);
+    }
+}
+
+#[test]
+fn a_from_that_names_somebody_else_is_believed() {
+    let mut bench = Bench::registered(&[]);
+    let ok = bench.be_called("in");
+    let renamed = String::from_utf8_lossy(&ok)
+        .replace("sip:7007@192.168.50.19>;tag=fin", "sip:7013@192.168.50.19>;tag=fin");
+    bench.request_inside(renamed.as_bytes(), "UPDATE", "", "");
+    assert_eq!(bench.phone.view().calls[0].peer, "7013");
+    let mut bench = Bench::registered(&[("account.1.refresh_remote_id.enable", "0")]);
+    bench.be_called("in");
+    bench.request_inside(renamed.as_bytes(), "UPDATE", "", "");
+    assert_eq!(bench.phone.view().calls[0].peer, "7007", "where the settings do not believe it");
+}
+
 /// The NOTIFY that tells how a transfer gets on.
 fn tell(bench: &mut Bench, invite: &[u8], status: &str, over: bool) {
     let state = if over { "terminated;reason=noresource" } else { "active;expires=60" };

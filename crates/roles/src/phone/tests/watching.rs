@@ -154,6 +154,33 @@ fn a_ringing_call_is_taken_by_its_dialog() {
     assert!(bench.last().contains("Replaces: abc;to-tag=r;from-tag=l;early-only\r\n"), "{}", bench.last());
 }
 
+/// A dialog of 7007 that rings, called by Jack.
+const CALLED_BY_JACK: &str = "<?xml version=\"1.0\"?><dialog-info xmlns=\"urn:ietf:params:xml:ns:dialog-info\" version=\"0\" \
+    state=\"full\" entity=\"sip:7007@192.168.50.19\"><dialog id=\"1\" direction=\"recipient\"><state>early</state>\
+    <remote><identity display=\"Jack\">sip:7001@192.168.50.19</identity></remote></dialog></dialog-info>";
+
+#[test]
+fn a_call_that_is_picked_up_is_named_after_its_caller_and_then_as_the_server_says() {
+    let (mut bench, subscribe) = watching(&[]);
+    tell(&mut bench, &subscribe, CALLED_BY_JACK);
+    bench.command("key 5");
+    let invite = bench.take(Method::Invite).expect("an INVITE");
+    assert!(String::from_utf8_lossy(&invite).starts_with("INVITE sip:*047007@"), "the code is dialled");
+    let peer = |bench: &Bench| {
+        let call = &bench.phone.view().calls[0];
+        (call.peer.clone(), call.name.clone())
+    };
+    assert_eq!(peer(&bench), ("7001".into(), "Jack".into()));
+    bench.answer(&invite, "200 OK", "Remote-Party-ID: \"John\" <sip:7011@192.168.50.19>", SDP);
+    assert_eq!(peer(&bench), ("7011".into(), "John".into()));
+    bench.command("hangup");
+    assert_eq!(bench.phone.history().next().map(|entry| entry.number.clone()).as_deref(), Some("7011"));
+    // Who is not known is not the code.
+    let (mut bench, _) = watching(&[]);
+    bench.command("pickup 7008");
+    assert_eq!(peer(&bench).0, "7008");
+}
+
 #[test]
 fn pickup_by_number_uses_the_key_s_code() {
     let (mut bench, _) = watching(&[("linekey.5.extension", "**")]);
