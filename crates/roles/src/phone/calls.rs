@@ -526,7 +526,10 @@ impl Phone {
             E::Progress { status, sdp } => self.on_progress(number, status, sdp),
             E::Answered { sdp, .. } => self.on_answered(number, sdp),
             E::Redirected { status, contacts, .. } => self.on_redirected(number, status, contacts),
-            E::Failed { status, reason, .. } => self.on_failed(number, status, reason),
+            E::Failed { status, reason, .. } => {
+                let reason = self.desk.unsent.clone().unwrap_or(reason);
+                self.on_failed(number, status, reason);
+            }
             E::Confirmed { sdp } => self.on_confirmed(number, sdp),
             E::Cancelled { answered_elsewhere } => self.on_cancelled(number, answered_elsewhere),
             E::Offered { sdp } => self.on_offered(number, sdp),

@@ -185,6 +185,8 @@ pub(super) struct Desk {
     pub(super) log: Log,
     pub(super) transmits: Vec<Transmit>,
     pub(super) out: Vec<Out>,
+    /// Why the request that is being given up could not be sent; none where nobody answered.
+    pub(super) unsent: Option<String>,
 }
 
 impl Desk {
@@ -211,7 +213,7 @@ impl Desk {
         let endpoint = Endpoint::new(config, rng.fork());
         let process = 300 + rng.below(32_000) as u16;
         let log = Log::new(process, place.most_log_lines);
-        Self { now, place, endpoint, rng, log, transmits: Vec::new(), out: Vec::new() }
+        Self { now, place, endpoint, rng, log, transmits: Vec::new(), out: Vec::new(), unsent: None }
     }
 
     /// Tells persons and programs.

@@ -166,6 +166,13 @@ pub(super) struct Mailbox {
     way: Option<usize>,
 }
 
+impl Mailbox {
+    /// The server is to be asked anew.
+    pub(super) fn ask_again(&mut self) {
+        (self.subscription, self.way) = (None, None);
+    }
+}
+
 impl Key {
     pub(super) fn new(settings: KeySettings) -> Self {
         Self { settings, lamp: None, watched: None }

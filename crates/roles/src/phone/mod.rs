@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use proto::Time;
 use proto::sip::endpoint::{Received, Timeout};
-use proto::sip::flow::Flow;
+use proto::sip::flow::{Flow, Transport};
 use proto::sip::locate::{Answer, Query};
 use proto::sip::message::Message;
 use proto::sip::{Strictness, digest};
@@ -85,6 +85,8 @@ pub struct Phone {
     chosen_account: Option<u8>,
     quitting: Option<Time>,
     restarting: Option<Restarting>,
+    /// What went wrong with a flow last.
+    flow_failure: Option<String>,
     waiting: Waiting,
     discover: Discover,
     /// Asks strangers who send check-sync for a password, where the settings want that.
@@ -136,6 +138,7 @@ impl Phone {
             chosen_account: None,
             quitting: None,
             restarting: None,
+            flow_failure: None,
             waiting: Waiting::default(),
             discover,
             guard: None,
@@ -387,6 +390,24 @@ impl Phone {
         }
     }
 
+    /// The connection by which the server reaches the phone is gone: accounts register anew over another, and
+    /// their keys subscribe anew (RFC 5626 §4.5). Until then their lamps tell that nothing is known.
+    fn on_connection_lost(&mut self, flow: Flow, reason: &str) {
+        if flow.transport == Transport::Udp {
+            return;
+        }
+        for account in &mut self.lines.accounts {
+            if !account.on_connection_lost(&mut self.desk, flow, reason) {
+                continue;
+            }
+            let number = account.number();
+            let own = |key: &&mut Key| key.settings.account == number;
+            self.keys.iter_mut().filter(own).for_each(|key| key.watched = None);
+            let own = |mailbox: &&mut Mailbox| mailbox.account == number;
+            self.mailboxes.iter_mut().filter(own).for_each(Mailbox::ask_again);
+        }
+    }
+
     fn on_resolved(&mut self, query: &Query, answer: &Answer) {
         for account in &mut self.lines.accounts {
             account.on_resolved(&mut self.desk, query, answer);
@@ -420,8 +441,11 @@ impl Phone {
         let now = self.desk.now;
         while let Some(timeout) = self.desk.endpoint.handle_timeout(now, &mut self.desk.transmits) {
             match timeout {
-                Timeout::TimedOut { id, owner } | Timeout::TransportFailed { id, owner } => {
+                Timeout::TimedOut { id, owner } => self.on_request_failed(owner, id),
+                Timeout::TransportFailed { id, owner } => {
+                    self.desk.unsent.clone_from(&self.flow_failure);
                     self.on_request_failed(owner, id);
+                    self.desk.unsent = None;
                 }
                 Timeout::AckMissing(id) => self.on_ack_missing(id),
             }
@@ -513,6 +537,8 @@ impl Role for Phone {
             Input::FlowFailed { flow, reason } => {
                 self.desk.warn(&format!("{flow}: {reason}"));
                 self.desk.endpoint.flow_failed(now, flow);
+                self.on_connection_lost(flow, &reason);
+                self.flow_failure = Some(reason);
             }
             Input::Resolved { query, answer } => self.on_resolved(&query, &answer),
             Input::Command(command) => self.on_command(command),

@@ -52,6 +52,7 @@ struct Bench {
     /// What the DNS was asked, and where the last message went.
     asked: Vec<proto::sip::locate::Query>,
     last_to: Option<std::net::SocketAddr>,
+    last_flow: Option<Flow>,
 }
 
 impl Bench {
@@ -83,6 +84,7 @@ impl Bench {
             cseq: 100,
             asked: Vec::new(),
             last_to: None,
+            last_flow: None,
             changes: Vec::new(),
             fetches: VecDeque::new(),
             sockets: VecDeque::new(),
@@ -127,7 +129,7 @@ impl Bench {
             match output {
                 Output::Transmit(transmit) => {
                     self.ladder.push(format!("p>s {}", step(&transmit.bytes)));
-                    self.last_to = Some(transmit.flow.remote);
+                    (self.last_to, self.last_flow) = (Some(transmit.flow.remote), Some(transmit.flow));
                     self.sent.push_back(transmit.bytes.to_vec());
                 }
                 Output::Event(Event { what, .. }) => self.events.push(what),

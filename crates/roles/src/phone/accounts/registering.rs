@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use proto::sip::endpoint::ClientId;
-use proto::sip::flow::Transport;
+use proto::sip::flow::{Flow, Transport};
 use proto::sip::locate::{Answer, Query};
 use proto::sip::message::{Message, Method, Name};
 use proto::sip::usage::Wait;
@@ -21,6 +21,8 @@ use crate::settings::{KeepAlive, RPort};
 
 /// The wait after an attempt that did not even leave the phone (deck, Account Registration).
 const FIRST_RETRY_S: u32 = 2;
+/// How long an account whose connection broke waits at least, in milliseconds; twice as long at most.
+const LOST_WAIT_MS: u64 = 1_000;
 /// The longest wait where the settings name none.
 const USUAL_LONGEST_RETRY_S: u32 = 1_800;
 
@@ -288,6 +290,8 @@ impl Account {
         let index = self.log_index();
         desk.note(&words::failed(index, status, &reason));
         desk.note(words::TERMINATED);
+        // The log says what came of the REGISTER, as the deck does; whoever asks is told why.
+        let reason = desk.unsent.clone().unwrap_or(reason);
         self.line.forget_realm();
         self.tried += 1;
         self.failures += 1;
@@ -303,6 +307,26 @@ impl Account {
         if elsewhere && !self.leaving {
             self.begin(desk, next);
         }
+    }
+
+    /// A connection broke. Whether it was the one of this account's binding: then it registers anew, at once for
+    /// a server that has restarted, but not all phones of a building in the same moment; after that as after any
+    /// registration that failed.
+    pub(in super::super) fn on_connection_lost(&mut self, desk: &mut Desk, flow: Flow, reason: &str) -> bool {
+        let own = self.line.flow();
+        let is_own = own.is_some_and(|own| (own.transport, own.remote) == (flow.transport, flow.remote));
+        if !is_own || self.leaving || !self.state.is_registered() {
+            return false;
+        }
+        let wait_ms = LOST_WAIT_MS + desk.rng.below(LOST_WAIT_MS);
+        let retry_in_s = u32::try_from(wait_ms.div_ceil(1_000)).unwrap_or(u32::MAX);
+        self.state = AccountState::Failed { status: None, reason: reason.to_owned() };
+        desk.warn(&words::failed(self.log_index(), None, reason));
+        desk.note(&words::retry(self.log_index(), retry_in_s));
+        let (account, reason) = (self.number(), reason.to_owned());
+        desk.tell(EventKind::RegistrationFailed { account, status: None, reason, retry_in_s });
+        self.begin_at = Some(desk.now + Duration::from_millis(wait_ms));
+        true
     }
 
     /// No address is known for the server: nothing left the phone.

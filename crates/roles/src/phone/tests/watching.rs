@@ -496,3 +496,47 @@ fn one_bad_dialog_does_not_spoil_the_others() {
         bench.log()
     );
 }
+
+#[test]
+fn a_phone_whose_connection_broke_registers_and_subscribes_anew() {
+    let (mut bench, subscribe) = watching(&[("account.1.sip_server.1.transport_type", "1")]);
+    tell(&mut bench, &subscribe, &body(0, "confirmed"));
+    bench.forget();
+    let flow = |transport| Flow {
+        transport,
+        local: "192.168.80.20:40000".parse().expect("an address"),
+        remote: SERVER.parse().expect("an address"),
+    };
+    let closed =
+        |transport| Input::FlowFailed { flow: flow(transport), reason: "the connection was closed".into() };
+    // What happens to another flow does not matter.
+    bench.input(closed(Transport::Tls));
+    assert!(bench.told("registration_failed").is_none());
+    bench.input(closed(Transport::Tcp));
+    let failed = bench.told("registration_failed").expect("it is told");
+    assert_eq!((&failed["reason"], &failed["retry_in_s"]), (&"the connection was closed".into(), &2.into()));
+    assert_eq!(bench.told("lamp").expect("the lamp tells it")["meaning"], "unknown");
+    bench.wait_ms(2_000);
+    bench.serve_registration();
+    assert!(bench.told("registered").is_some());
+    let anew = bench.take(Method::Subscribe).expect("a SUBSCRIBE");
+    assert!(String::from_utf8_lossy(&anew).contains("SUBSCRIBE sip:7007@"), "it watches again");
+}
+
+#[test]
+fn an_attempt_that_could_not_be_sent_tells_why() {
+    let mut bench = Bench::new(&[("account.1.sip_server.1.transport_type", "1")]);
+    bench.input(Input::Start);
+    let flow = Flow {
+        transport: Transport::Tcp,
+        local: "192.168.80.20:0".parse().expect("an address"),
+        remote: SERVER.parse().expect("an address"),
+    };
+    let reason = "nobody listens at 192.168.50.19:5060 (connection refused)";
+    let remote = bench.last_to.expect("a REGISTER was sent");
+    assert_eq!(remote, flow.remote);
+    let local = bench.last_flow.expect("sent").local;
+    bench.input(Input::FlowFailed { flow: Flow { local, ..flow }, reason: reason.into() });
+    assert_eq!(bench.told("registration_failed").expect("failed")["reason"], reason);
+    assert!(bench.log().contains("Register Fail, Timeout"), "as the deck writes it: {}", bench.log());
+}
