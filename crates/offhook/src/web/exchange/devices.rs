@@ -247,7 +247,7 @@ pub(super) async fn export(State(shared): State<Shared>) -> Result<Response, Pro
 /// The first line that cannot be taken.
 pub(super) async fn import(State(shared): State<Shared>, Csv(table): Csv) -> Result<Told<Value>, Problem> {
     let service = service(&shared)?;
-    let rows = parse_csv(&table).map_err(|fault| Problem::bad_request(fault.to_string()))?;
+    let rows = parse_csv(&table).map_err(|fault| Problem::new(StatusCode::CONFLICT, fault.to_string()))?;
     let set = change(service, |provision| provision.import(rows)).await?;
     set.map(|devices| Told(json!({ "devices": devices })))
         .map_err(|why| Problem::new(StatusCode::CONFLICT, why))
