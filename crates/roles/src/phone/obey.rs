@@ -72,7 +72,7 @@ impl Phone {
                     Ok(())
                 }
                 Err(flaw) => {
-                    Err(Refused::new(&format!("`{url}` is no address of a file: {flaw}"), &["upgrade URL"]))
+                    Err(Refused::new(format!("`{url}` is no address of a file: {flaw}"), &["upgrade URL"]))
                 }
             },
             K::FactoryReset => {
