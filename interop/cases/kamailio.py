@@ -24,7 +24,8 @@ def phone_at(lab, server, transport, name, number, hz):
 
 def over(transport):
     def play(lab):
-        server = peers.Kamailio(lab)
+        # As it comes: it sends to the address that a Contact names.
+        server = peers.Kamailio(lab, aliases=False)
         first, first_heard = phone_at(lab, server, transport, "first", "7001", 440)
         second, second_heard = phone_at(lab, server, transport, "second", "7002", 620)
         first.command("dial 7002")
@@ -48,7 +49,7 @@ def over(transport):
 
 
 def watches(lab):
-    server = peers.Kamailio(lab, presence=True)
+    server = peers.Kamailio(lab, presence=True, aliases=False)
     caller, _ = phone_at(lab, server, "udp", "caller", "7001", 440)
     called, _ = phone_at(lab, server, "udp", "called", "7002", 620)
     watcher, _ = phone_at(lab, server, "udp", "watcher", "7003", 830)
@@ -89,6 +90,34 @@ def distrusts(lab):
     return "no registration where the authority is unknown, and the log says why"
 
 
+def restarts(transport):
+    """The server goes away and is back after two seconds: the phone tells it, registers anew, and is reached."""
+
+    def play(lab):
+        server = peers.Kamailio(lab, aliases=False)
+        phone, _ = phone_at(lab, server, transport, "phone", "7001", 440)
+        caller, _ = phone_at(lab, server, transport, "caller", "7002", 620)
+        server.process.stop()
+        for each in (phone, caller):
+            failed = each.event("registration_failed")
+            need(failed.get("status") is None and failed["reason"] != "Timeout", f"the event does not say why: {failed}")
+        time.sleep(2)
+        server.start()
+        for each in (phone, caller):
+            each.event("registered", timeout_s=45)
+        caller.command("dial 7001")
+        phone.event("incoming")
+        phone.command("answer")
+        caller.event("answered")
+        phone.command("hangup")
+        caller.event("ended", by="remote")
+        for each in (phone, caller):
+            each.quit()
+        return "told why it was not registered, registered anew, and was called"
+
+    return play
+
+
 def by_its_own_certificate(lab):
     """As the how-tos make it: `openssl req -x509` alone, its common name the server's address, and that file given to the phone."""
     server = peers.Kamailio(lab, self_signed=True)
@@ -103,6 +132,11 @@ CASES = [
         Case(f"kamailio-{transport}", f"our phones register at Kamailio over {transport} and call through it",
              over(transport), ("offhook", "kamailio", "openssl", "tshark"))
         for transport in ("udp", "tcp", "tls")
+    ),
+    *(
+        Case(f"kamailio-restarts-{transport}", f"our phones register anew at a Kamailio that restarts, over {transport}",
+             restarts(transport), ("offhook", "kamailio", "openssl"))
+        for transport in ("tcp", "tls")
     ),
     Case("kamailio-tls-self-signed", "our phones trust a Kamailio by its self-signed certificate", by_its_own_certificate,
          ("offhook", "kamailio", "openssl", "tshark")),

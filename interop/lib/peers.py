@@ -66,9 +66,9 @@ def openssl(lab, steps):
 
 class Kamailio:
     """A registrar and proxy with digest (401 for REGISTER, 407 for the rest) on UDP, TCP and TLS; with `presence` it
-    also tells watchers of the calls that go through it."""
+    also tells watchers of the calls that go through it. Without `aliases` it sends where a Contact says and to no other port."""
 
-    def __init__(self, lab, presence=False, self_signed=False):
+    def __init__(self, lab, presence=False, self_signed=False, aliases=True):
         if presence and not os.path.exists(f"{KAMAILIO_MODULES}presence.so"):
             raise Skipped("kamailio-presence-modules is not installed")
         self.address = lab.address()
@@ -84,8 +84,14 @@ class Kamailio:
             "kamailio.cfg", folder / "kamailio.cfg", address=self.address, users=users,
             certificate=certificate, key=key, modules=KAMAILIO_MODULES, tables=tables,
         )
-        argv = ["kamailio", *(["-A", "PRESENCE"] if presence else []), "-f", config, "-DD", "-E", "-P", folder / "pid", "-Y", folder, "-m", "64", "-M", "8"]
-        self.process = lab.start("kamailio", argv)
+        defined = [name for name, wanted in (("PRESENCE", presence), ("ALIASES", aliases)) if wanted]
+        argv = ["kamailio", *(word for name in defined for word in ("-A", name)), "-f", config, "-DD", "-E", "-P", folder / "pid", "-Y", folder, "-m", "64", "-M", "8"]
+        self._lab, self._argv = lab, argv
+        self.start()
+
+    def start(self):
+        """Starts it, and again after a stop: at the same address, and it knows no phone any more."""
+        self.process = self._lab.start("kamailio", self._argv)
         wait_until("Kamailio's TLS listener", lambda: listens(self.address, 5061) or self._ended())
 
     def _ended(self):

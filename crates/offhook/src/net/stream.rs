@@ -373,12 +373,19 @@ impl Streams {
         let endpoint = match flow.transport {
             Transport::Tls => {
                 let tls = self.connector.client(flow, name.as_deref())?;
-                Endpoint::ConnectTls(tls)
+                Endpoint::ConnectTls(tls, self.own_port(&flow))
             }
             _ => Endpoint::Connect,
         };
         self.start(flow, endpoint);
         Ok(())
+    }
+
+    /// The port that a connection to somebody comes from: the flow's own, so that a Contact can name it, or any
+    /// (0) where the flow names a listener.
+    fn own_port(&self, flow: &Flow) -> u16 {
+        let port = flow.local.port();
+        if self.listeners.iter().any(|(_, local)| local.port() == port) { 0 } else { port }
     }
 
     fn start(&mut self, flow: Flow, endpoint: Endpoint) {

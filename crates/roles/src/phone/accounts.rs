@@ -64,6 +64,8 @@ pub(super) struct Account {
     waiting: bool,
     /// The last registration moved the binding to where the server sees the phone.
     moved: bool,
+    /// The connection of the registration has ended, and no registration has come off since.
+    lost: bool,
 }
 
 impl Account {
@@ -85,6 +87,7 @@ impl Account {
             leaving: false,
             waiting: false,
             moved: false,
+            lost: false,
         }
     }
 

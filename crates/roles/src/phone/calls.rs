@@ -400,9 +400,12 @@ impl Phone {
         if let Some(from) = &renamed {
             call.named = Some(from.uri.to_owned());
         }
-        if let Some(peer) = identity::connected(message).or(renamed.map(|from| identity::peer(&from))) {
-            call.peer = peer;
-        }
+        let peer = identity::connected(message).or(renamed.map(|from| identity::peer(&from)));
+        let Some(peer) = peer.filter(|peer| *peer != call.peer) else { return };
+        call.peer = peer;
+        let name = call.peer.name.clone();
+        let call = self.call_ref(number);
+        self.desk.tell(EventKind::PeerChanged { call, name });
     }
 
     /// A call that asks the server for somebody else's: until the server says whose it is, it is `peer`'s.

@@ -181,6 +181,14 @@ pub enum EventKind {
         #[serde(flatten)]
         call: CallRef,
     },
+    /// The other party is another one now, by what the server says: after a transfer or a pickup.
+    PeerChanged {
+        /// The call, with its new party.
+        #[serde(flatten)]
+        call: CallRef,
+        /// The new party's name.
+        name: String,
+    },
     /// A transfer that this phone asked for came out.
     Transferred {
         /// The call.

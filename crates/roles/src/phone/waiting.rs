@@ -17,7 +17,7 @@ const REGISTRATION: Duration = Duration::from_secs(20);
 /// The most commands that wait at a time, of each kind.
 const MOST: usize = 64;
 /// Events that can be waited for.
-pub(super) const EVENTS: [&str; 19] = [
+pub(super) const EVENTS: [&str; 20] = [
     "registered",
     "registration_failed",
     "unregistered",
@@ -28,6 +28,7 @@ pub(super) const EVENTS: [&str; 19] = [
     "resumed",
     "remote_hold",
     "remote_resume",
+    "peer_changed",
     "transferred",
     "forwarded",
     "ended",

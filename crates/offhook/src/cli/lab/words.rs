@@ -22,6 +22,7 @@ pub(in crate::cli) fn words(event: &Value) -> Option<String> {
         "resumed" => format!("talks with {peer} again"),
         "remote_hold" => format!("is held by {peer}"),
         "remote_resume" => format!("is held by {peer} no more"),
+        "peer_changed" => format!("talks with {peer} now"),
         "transferred" => format!("has transferred {peer}{}", aside("status", &text("status"))),
         "forwarded" => format!("sends {peer} on to {} ({})", text("to"), text("reason")),
         "ended" => ended(event, &peer),

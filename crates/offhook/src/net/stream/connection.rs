@@ -39,7 +39,8 @@ pub(super) enum Endpoint {
     Accept(TcpStream),
     AcceptTls(TcpStream, TlsAcceptor),
     Connect,
-    ConnectTls(tls::Client),
+    /// From that port; 0 is any.
+    ConnectTls(tls::Client, u16),
 }
 
 impl Endpoint {
@@ -126,12 +127,12 @@ async fn establish(
             Ok((Box::new(stream), local))
         }
         Endpoint::Connect => {
-            let tcp = by(deadline, connect(flow)).await.map_err(failed)?;
+            let tcp = by(deadline, connect(flow, 0)).await.map_err(failed)?;
             let local = set_up(&tcp, flow, dscp);
             Ok((Box::new(tcp), local))
         }
-        Endpoint::ConnectTls(tls::Client { config, name }) => {
-            let tcp = by(deadline, connect(flow)).await.map_err(failed)?;
+        Endpoint::ConnectTls(tls::Client { config, name }, port) => {
+            let tcp = by(deadline, connect(flow, port)).await.map_err(failed)?;
             let local = set_up(&tcp, flow, dscp);
             let handshake = TlsConnector::from(config).connect(name.clone(), tcp);
             let explain = |error| End::Failed(tls::explain_connect(*flow, &name, &error));
@@ -141,10 +142,14 @@ async fn establish(
     }
 }
 
-async fn connect(flow: &Flow) -> io::Result<TcpStream> {
+async fn connect(flow: &Flow, port: u16) -> io::Result<TcpStream> {
     let socket = if flow.remote.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    if !flow.local.ip().is_unspecified() {
-        socket.bind(SocketAddr::new(flow.local.ip(), 0))?;
+    if port != 0 {
+        // Several servers may be reached from one port.
+        socket.set_reuseaddr(true)?;
+    }
+    if port != 0 || !flow.local.ip().is_unspecified() {
+        socket.bind(SocketAddr::new(flow.local.ip(), port))?;
     }
     socket.connect(flow.remote).await
 }

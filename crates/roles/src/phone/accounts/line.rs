@@ -37,7 +37,12 @@ pub(in super::super) struct Line {
     pub(in super::super) token: Option<LineToken>,
     pound_as_23: bool,
     by_outbound: bool,
+    /// The local port of its TLS connections, which its Contact names; 0 where none is chosen yet.
+    tls_port: u16,
 }
+
+/// The ports that TLS connections come from (RFC 6335 §6).
+const DYNAMIC_PORTS: std::ops::RangeInclusive<u16> = 49_152..=65_535;
 
 impl Line {
     pub(in super::super) fn new(
@@ -71,6 +76,7 @@ impl Line {
             pound_as_23: general.sip.pound_as_23,
             by_outbound: general.sip.outbound_in_dialog && settings.outbound[0].is_set(),
             settings: Box::new(settings),
+            tls_port: 0,
         };
         line.set_contact(line.identity.local, transport);
         line
@@ -123,12 +129,28 @@ impl Line {
     }
 
     /// Speaks to the server `way` from now on, from the address that the phone has now.
-    pub(in super::super) fn settle(&mut self, place: &Place, way: usize) {
+    pub(in super::super) fn settle(&mut self, desk: &mut Desk, way: usize) {
         let transport = self.transport_of(way);
-        let local = listen(&self.settings, place, transport);
+        let mut local = listen(&self.settings, &desk.place, transport);
+        if transport == Transport::Tls {
+            if self.tls_port == 0 {
+                let many = u64::from(DYNAMIC_PORTS.end() - DYNAMIC_PORTS.start()) + 1;
+                self.tls_port = DYNAMIC_PORTS.start() + desk.rng.below(many) as u16;
+            }
+            // A phone has no certificate to listen with: it is reached by the connection that it opens.
+            local.set_port(self.tls_port);
+        }
         if local != self.identity.local {
             self.identity.local = local;
             self.set_contact(local, transport);
+        }
+    }
+
+    /// A TLS connection of this line has ended: the next comes from another port, as its four addresses may be
+    /// taken for a while (RFC 9293 §3.6.1).
+    pub(in super::super) fn leave_port(&mut self, flow: Flow) {
+        if flow.transport == Transport::Tls && flow.local.port() == self.tls_port {
+            self.tls_port = 0;
         }
     }
 

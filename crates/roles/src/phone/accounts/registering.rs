@@ -58,7 +58,7 @@ impl Account {
     /// Registers anew: the phone's address has changed.
     pub(in super::super) fn restart(&mut self, desk: &mut Desk) {
         let way = self.line.way;
-        self.line.settle(&desk.place, way);
+        self.line.settle(desk, way);
         self.line.set_contact(self.line.identity.local, self.line.transport_of(way));
         self.begin(desk, way);
     }
@@ -194,7 +194,7 @@ impl Account {
         if targets.is_empty() {
             return self.on_unreachable(desk);
         }
-        self.line.settle(&desk.place, way);
+        self.line.settle(desk, way);
         let (number, config) = (self.number(), self.config(&desk.place));
         let line = &mut self.line;
         let registration = self.registration.get_or_insert_with(|| {
@@ -250,7 +250,7 @@ impl Account {
     }
 
     fn on_registered(&mut self, desk: &mut Desk, expires_s: u32, seen_as: Option<SocketAddr>) {
-        (self.failures, self.tried) = (0, 0);
+        (self.failures, self.tried, self.lost) = (0, 0, false);
         let changed = std::mem::replace(&mut self.line.way, self.trying) != self.trying;
         let host = self.line.ways.get(self.trying).map(|way| way.host.to_string()).unwrap_or_default();
         let moved = seen_as.filter(|seen| self.must_move_to(*seen));
@@ -297,7 +297,13 @@ impl Account {
         self.failures += 1;
         let next = (self.trying + 1) % self.line.ways.len().max(1);
         let elsewhere = matches!(status, None | Some(503)) && self.tried < self.line.ways.len();
-        let retry_in_s = if elsewhere { 0 } else { retry.seconds };
+        let mut retry_in_s = if elsewhere { 0 } else { retry.seconds };
+        if self.lost && !elsewhere {
+            // RFC 5626 §4.5: a random wait from half of the time to all of it.
+            retry_in_s -= desk.rng.below(u64::from(retry_in_s / 2) + 1) as u32;
+            let at = desk.now + Duration::from_secs(u64::from(retry_in_s));
+            self.begin_at = Some(self.begin_at.map_or(at, |before| before.min(at)));
+        }
         self.state = AccountState::Failed { status, reason: reason.clone() };
         if let Some(asked_s) = retry.asked_s.filter(|_| !elsewhere) {
             desk.warn(&words::too_long(index, asked_s, retry_in_s));
@@ -310,11 +316,12 @@ impl Account {
     }
 
     /// A connection broke. Whether it was the one of this account's binding: then it registers anew, at once for
-    /// a server that has restarted, but not all phones of a building in the same moment; after that as after any
-    /// registration that failed.
+    /// a server that has restarted, but not all phones of a building in the same moment; after that with the waits
+    /// of RFC 5626 §4.5.
     pub(in super::super) fn on_connection_lost(&mut self, desk: &mut Desk, flow: Flow, reason: &str) -> bool {
         let own = self.line.flow();
         let is_own = own.is_some_and(|own| (own.transport, own.remote) == (flow.transport, flow.remote));
+        self.line.leave_port(flow);
         if !is_own || self.leaving || !self.state.is_registered() {
             return false;
         }
@@ -326,6 +333,7 @@ impl Account {
         let (account, reason) = (self.number(), reason.to_owned());
         desk.tell(EventKind::RegistrationFailed { account, status: None, reason, retry_in_s });
         self.begin_at = Some(desk.now + Duration::from_millis(wait_ms));
+        self.lost = true;
         true
     }
 

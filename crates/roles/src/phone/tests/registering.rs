@@ -319,6 +319,79 @@ fn the_next_nonce_is_used_for_the_next_request() {
     let refresh = bench.take(Method::Register).expect("a refresh");
     let refresh = String::from_utf8_lossy(&refresh).into_owned();
     assert!(refresh.contains("nonce=\"next-1\""), "{refresh}");
+    assert!(refresh.contains("nc=00000001"), "{refresh}");
+}
+
+/// A REGISTER of one connection to the server.
+fn flow_of(bench: &Bench) -> Flow {
+    bench.phone.lines.accounts[0].line.flow().expect("a server that is known")
+}
+
+/// RFC 5626 §4.5.
+#[test]
+fn a_lost_connection_is_told_and_made_anew() {
+    let mut bench = Bench::registered(&[
+        ("account.1.sip_server.1.transport_type", "1"),
+        NO_REMOVAL,
+        ("linekey.2.type", "16"),
+        ("linekey.2.line", "1"),
+        ("linekey.2.value", "7007"),
+    ]);
+    let subscribe = bench.take(Method::Subscribe).expect("a SUBSCRIBE");
+    bench.answer(&subscribe, "200 OK", "Expires: 1800", "");
+    let mut flow = flow_of(&bench);
+    assert_eq!(flow.transport, Transport::Tcp);
+    bench.forget();
+    let stranger = Flow { remote: "192.168.50.77:5060".parse().expect("an address"), ..flow };
+    bench.input(Input::FlowFailed { flow: stranger, reason: "closed".into() });
+    bench.check_events("");
+    bench.input(Input::FlowFailed { flow, reason: "the connection was closed".into() });
+    bench.check_events("registration_failed(null)");
+    let meaning = |bench: &Bench, key: usize| bench.phone.view().keys[key].lamp.meaning;
+    assert_eq!(meaning(&bench, 1), super::super::Meaning::Unknown, "nothing is known of whoever is watched");
+    bench.wait_ms(999);
+    bench.check("");
+    // The server is not back yet: 15 to 30 seconds, then 30 to 60.
+    bench.wait_ms(1_001);
+    for least_ms in [15_000, 30_000] {
+        bench.check("p>s REGISTER");
+        flow = flow_of(&bench);
+        bench.input(Input::FlowFailed { flow, reason: "nobody listens there".into() });
+        let told = bench.events.iter().find_map(|event| match event {
+            EventKind::RegistrationFailed { reason, .. } => Some(reason.clone()),
+            _ => None,
+        });
+        assert_eq!(told.as_deref(), Some("nobody listens there"), "the cause is told");
+        bench.forget();
+        bench.sent.clear();
+        bench.wait_ms(least_ms - 1);
+        bench.check("");
+        bench.wait_ms(least_ms + 1);
+    }
+    bench.serve_registration();
+    assert!(bench.take(Method::Subscribe).is_some(), "subscribed anew: {:?}", bench.ladder);
+    assert!(bench.events.iter().any(|event| matches!(event, EventKind::Registered { .. })));
+}
+
+/// A phone has no certificate to listen with, so its Contact names the connection that it has opened.
+#[test]
+fn the_contact_of_a_tls_phone_follows_its_connection() {
+    let mut bench = Bench::registered(&[("account.1.sip_server.1.transport_type", "2"), NO_REMOVAL]);
+    let flow = flow_of(&bench);
+    assert_eq!(flow.transport, Transport::Tls);
+    assert!(flow.local.port() >= 49_152);
+    let contact = |flow: Flow| format!("sip:7002@{};transport=tls", flow.local);
+    assert!(bench.phone.lines.accounts[0].line.identity.contact.contains(&contact(flow)));
+    bench.input(Input::FlowFailed { flow, reason: "the connection was closed".into() });
+    bench.wait_ms(2_000);
+    let again = bench.take(Method::Register).expect("a REGISTER");
+    let now = flow_of(&bench);
+    assert_ne!(now.local, flow.local);
+    let again = String::from_utf8_lossy(&again).into_owned();
+    let contacts: Vec<_> = again.lines().filter(|line| line.starts_with("Contact: ")).collect();
+    assert_eq!(contacts.len(), 2, "{again}");
+    assert!(contacts[0].contains(&contact(now)) && !contacts[0].contains("expires=0"), "{contacts:?}");
+    assert!(contacts[1].contains(&contact(flow)) && contacts[1].ends_with(";expires=0"), "{contacts:?}");
 }
 
 /// A realm is believed of one server, as long as registering there does not fail.

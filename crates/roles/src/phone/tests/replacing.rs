@@ -13,6 +13,7 @@ fn a_party_that_changes_during_a_call_is_named_anew() {
         assert_eq!(bench.phone.view().calls[0].peer, "7007");
         bench.request_inside(&ok, method, changed, SDP);
         assert_eq!(bench.phone.view().calls[0].peer, number, "{method}");
+        assert_eq!(bench.told("peer_changed").expect("it is told")["peer"], number);
         bench.forget();
         bench.command("hangup");
         bench.wait_ms(300);
