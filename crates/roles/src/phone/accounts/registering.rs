@@ -21,8 +21,9 @@ use crate::settings::{KeepAlive, RPort};
 
 /// The wait after an attempt that did not even leave the phone (deck, Account Registration).
 const FIRST_RETRY_S: u32 = 2;
-/// How long an account whose connection broke waits at least, in milliseconds; twice as long at most.
-const LOST_WAIT_MS: u64 = 1_000;
+/// How long an account whose connection broke waits at least, in milliseconds; twice as long at most. A server
+/// that restarts is back by then.
+const LOST_WAIT_MS: u64 = 2_500;
 /// The longest wait where the settings name none.
 const USUAL_LONGEST_RETRY_S: u32 = 1_800;
 

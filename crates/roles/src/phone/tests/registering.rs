@@ -349,10 +349,10 @@ fn a_lost_connection_is_told_and_made_anew() {
     bench.check_events("registration_failed(null)");
     let meaning = |bench: &Bench, key: usize| bench.phone.view().keys[key].lamp.meaning;
     assert_eq!(meaning(&bench, 1), super::super::Meaning::Unknown, "nothing is known of whoever is watched");
-    bench.wait_ms(999);
+    bench.wait_ms(2_499);
     bench.check("");
     // The server is not back yet: 15 to 30 seconds, then 30 to 60.
-    bench.wait_ms(1_001);
+    bench.wait_ms(2_501);
     for least_ms in [15_000, 30_000] {
         bench.check("p>s REGISTER");
         flow = flow_of(&bench);
@@ -383,7 +383,7 @@ fn the_contact_of_a_tls_phone_follows_its_connection() {
     let contact = |flow: Flow| format!("sip:7002@{};transport=tls", flow.local);
     assert!(bench.phone.lines.accounts[0].line.identity.contact.contains(&contact(flow)));
     bench.input(Input::FlowFailed { flow, reason: "the connection was closed".into() });
-    bench.wait_ms(2_000);
+    bench.wait_ms(5_000);
     let again = bench.take(Method::Register).expect("a REGISTER");
     let now = flow_of(&bench);
     assert_ne!(now.local, flow.local);

@@ -514,9 +514,10 @@ fn a_phone_whose_connection_broke_registers_and_subscribes_anew() {
     assert!(bench.told("registration_failed").is_none());
     bench.input(closed(Transport::Tcp));
     let failed = bench.told("registration_failed").expect("it is told");
-    assert_eq!((&failed["reason"], &failed["retry_in_s"]), (&"the connection was closed".into(), &2.into()));
+    assert_eq!(failed["reason"], "the connection was closed");
+    assert!((3..=5).contains(&failed["retry_in_s"].as_u64().expect("a number")), "{failed}");
     assert_eq!(bench.told("lamp").expect("the lamp tells it")["meaning"], "unknown");
-    bench.wait_ms(2_000);
+    bench.wait_ms(5_000);
     bench.serve_registration();
     assert!(bench.told("registered").is_some());
     let anew = bench.take(Method::Subscribe).expect("a SUBSCRIBE");
