@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use roles::settings::TABLE;
 use serde_json::Value;
+
+use super::program::offhook;
 
 /// Terms under which a dependency may be used. One term of an `OR` is enough.
 const LICENCES: &[&str] = &[
@@ -100,6 +103,21 @@ fn files_can_be_seen_at_once_and_promise_nothing() {
             let own = path.ends_with("tidy.rs");
             assert!(own || !text.contains(promise), "{} holds {promise}", path.display());
         }
+    }
+}
+
+#[test]
+fn the_readme_counts_right() {
+    let text = std::fs::read_to_string(root().join("README.md")).expect("README.md");
+    let listed = offhook(&["lab", "--list", "--json"], "").stdout;
+    let cases: Vec<Value> = serde_json::from_slice(&listed).expect("a list");
+    let acts = TABLE.iter().filter(|row| row.acts()).count();
+    for words in [
+        format!("lists the {} cases", cases.len()),
+        format!("one table of {} keys", TABLE.len()),
+        format!("{acts} of them act; the other {} are kept", TABLE.len() - acts),
+    ] {
+        assert!(text.contains(&words), "README.md should say: {words}");
     }
 }
 
