@@ -13,7 +13,7 @@ from lib.nat import Nat
 from lib.ours import Exchange
 
 # Where the relay's ports are unless told otherwise.
-PORTS = range(10_000, 60_000, 2)
+PORTS = range(20_000, 33_000, 2)
 SWEEPS = 8
 RINGING_S = 3
 PCMA = 8
