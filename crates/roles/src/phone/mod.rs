@@ -355,7 +355,11 @@ impl Phone {
             return;
         }
         let account = match owner {
-            O::Registration(number) => return with_registering(&mut self.lines, number, id, response),
+            O::Registration(number) => {
+                let account = registering(&mut self.lines, number, id);
+                let is_proven = account.is_none_or(|account| account.line.accepted(response));
+                return self.judge_proof(is_proven, flow);
+            }
             O::Call(number) => self.calls.table.get(&number).map(|call| call.account),
             O::Key(number) => {
                 self.keys.iter().find(|it| it.settings.number == number).map(|it| it.settings.account)
@@ -365,7 +369,16 @@ impl Phone {
         };
         let account = account.and_then(|number| self.lines.account(number));
         if let Some(account) = account.filter(|account| account.line.is_server(flow.remote)) {
-            account.line.accepted(response);
+            let is_proven = account.line.accepted(response);
+            self.judge_proof(is_proven, flow);
+        }
+    }
+
+    /// A wrong proof is told and hinders nothing: proxies that change a request make it wrong as well.
+    fn judge_proof(&mut self, is_proven: bool, flow: Flow) {
+        if !is_proven {
+            let remote = flow.remote;
+            self.desk.warn(&format!("{remote}: its rspauth is wrong: it does not know the password, or a proxy changed the request"));
         }
     }
 
@@ -498,18 +511,6 @@ impl Phone {
             account.stop(&mut self.desk);
         }
         self.quitting = Some(self.desk.now + GOODBYE);
-    }
-}
-
-/// The answer to a REGISTER comes from whom it went to.
-fn with_registering(
-    lines: &mut Lines,
-    number: u8,
-    id: proto::sip::endpoint::ClientId,
-    response: &Message<'_>,
-) {
-    if let Some(account) = registering(lines, number, id) {
-        account.line.accepted(response);
     }
 }
 

@@ -167,6 +167,17 @@ struct Session {
     qop: Option<Qop>,
     ha1: Ha1,
     count: u32,
+    /// The last request, by which the server's own proof is judged.
+    last: Option<Sent>,
+}
+
+/// What went into an answer with `qop=auth`.
+#[derive(Clone, Debug)]
+struct Sent {
+    nonce: String,
+    nc: String,
+    cnonce: String,
+    uri: String,
 }
 
 impl Client {
@@ -243,17 +254,21 @@ impl Client {
         known.map(|(name, session)| (name, session.answer(username, method, uri, body, rng))).collect()
     }
 
-    /// Takes over the next nonce where a 2xx names one (RFC 7616 §3.5).
-    pub fn accepted(&mut self, response: &Message<'_>) {
+    /// Takes over the next nonce where a 2xx names one (RFC 7616 §3.5). Whether the server's own proof of the
+    /// password, `rspauth`, is right; also where it gives none, or one to another request than the last.
+    pub fn accepted(&mut self, response: &Message<'_>) -> bool {
         let (Some(session), Some(value)) = (&mut self.sessions[0], response.text(Name::AuthenticationInfo))
         else {
-            return;
+            return true;
         };
-        let mut pairs = super::pairs(value);
-        let next = pairs.find(|(name, _)| name.eq_ignore_ascii_case("nextnonce"));
-        if let Some((_, nonce)) = next.filter(|(_, nonce)| nonce.len() <= MAX_FIELD_BYTES) {
+        let field = |wanted: &str| {
+            super::pairs(value).find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value)
+        };
+        let is_proven = field("rspauth").is_none_or(|proof| session.is_proof(proof, field("cnonce")));
+        if let Some(nonce) = field("nextnonce").filter(|nonce| nonce.len() <= MAX_FIELD_BYTES) {
             (session.nonce, session.count) = (nonce.to_owned(), 0);
         }
+        is_proven
     }
 
     /// Forgets realm and nonce, as after a change of server or password.
@@ -293,11 +308,29 @@ impl Client {
             qop: challenge.qop,
             ha1,
             count: 0,
+            last: None,
         }
     }
 }
 
 impl Session {
+    /// Whether the server has proven the password to the last request: the response of a request without a
+    /// method (RFC 7616 §3.5). Nothing is known of an answer to another request.
+    fn is_proof(&self, proof: &str, cnonce: Option<&str>) -> bool {
+        let is_to = |last: &&Sent| cnonce.is_none_or(|cnonce| last.cnonce == cnonce);
+        let Some(last) = self.last.as_ref().filter(is_to) else { return true };
+        let terms = Terms {
+            algorithm: self.algorithm,
+            session: self.session,
+            nonce: &last.nonce,
+            protection: Some(Protection { nc: &last.nc, cnonce: &last.cnonce, qop: Qop::Auth }),
+            method: "",
+            uri: &last.uri,
+            body: b"",
+        };
+        terms.response(&self.ha1).as_str().eq_ignore_ascii_case(proof)
+    }
+
     /// The header value, its fields in the order of the deck's phone (deck, Account Registration).
     fn answer(&mut self, username: &str, method: &str, uri: &str, body: &[u8], rng: &mut Rng) -> String {
         self.count = self.count.saturating_add(1);
@@ -313,6 +346,12 @@ impl Session {
             body,
         };
         let response = terms.response(&self.ha1);
+        self.last = (self.qop == Some(Qop::Auth)).then(|| Sent {
+            nonce: self.nonce.clone(),
+            nc: nc.clone(),
+            cnonce: cnonce.clone(),
+            uri: uri.to_owned(),
+        });
         let mut value = String::with_capacity(320);
         // Writing to a `String` cannot fail.
         let _ = write!(
@@ -450,9 +489,37 @@ mod tests {
         challenged(&mut client, &mut attempt, DECK).expect("answered");
         assert_eq!(answers(&mut client).len(), 2);
         let bytes = b"SIP/2.0 200 OK\r\nAuthentication-Info: qop=auth, nextnonce=\"later\"\r\n\r\n";
-        client.accepted(&Message::parse(bytes).expect("sound"));
+        assert!(client.accepted(&Message::parse(bytes).expect("sound")));
         let first = answers(&mut client)[0].clone();
         assert!(first.contains("nonce=\"later\"") && first.ends_with("nc=00000001"), "{first}");
         assert!(answers(&mut client)[0].ends_with("nc=00000002"));
+    }
+
+    /// RFC 7616 §3.5: the hash of a request without a method, here of `MD5(user:realm:password)` and `MD5(:uri)`.
+    #[test]
+    fn a_servers_own_proof_is_judged() {
+        let mut client = client();
+        challenged(&mut client, &mut Attempt::default(), DECK).expect("answered");
+        let sent = answers(&mut client)[0].clone();
+        let field = |name: &str| {
+            let at = sent.find(&format!("{name}=")).expect("there") + name.len() + 1;
+            sent[at..].split([',', '"']).find(|part| !part.is_empty()).expect("a value").to_owned()
+        };
+        let (nonce, cnonce, nc, uri) = (field("nonce"), field("cnonce"), field("nc"), field("uri"));
+        let Secret::Password(password) = &client.credentials.secret else { panic!("a password") };
+        let md5 = |text: String| {
+            super::super::Hex::new(&super::super::joined::<md5::Md5>(&[text.as_bytes()])).as_str().to_owned()
+        };
+        let secret = md5(format!("{}:{}:{password}", client.credentials.username, field("realm")));
+        let proof = md5(format!("{secret}:{nonce}:{nc}:{cnonce}:auth:{}", md5(format!(":{uri}"))));
+        let mut judge = |info: String| {
+            let text = format!("SIP/2.0 200 OK\r\nAuthentication-Info: {info}\r\n\r\n");
+            client.accepted(&Message::parse(text.as_bytes()).expect("sound"))
+        };
+        assert!(judge(format!("qop=auth, rspauth=\"{proof}\", cnonce=\"{cnonce}\", nc={nc}")));
+        assert!(judge(format!("rspauth=\"{proof}\"")));
+        assert!(!judge(format!("rspauth=\"{}\", cnonce=\"{cnonce}\"", md5("guess".into()))));
+        assert!(judge("rspauth=\"0\", cnonce=\"of-another-request\"".into()), "nothing is known of that one");
+        assert!(judge("qop=auth".into()));
     }
 }

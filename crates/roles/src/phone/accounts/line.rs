@@ -198,11 +198,9 @@ impl Line {
         !is_home && !uri.ip().is_some_and(|ip| self.is_server(SocketAddr::new(ip, 0)))
     }
 
-    /// A server of this account has taken a request.
-    pub(in super::super) fn accepted(&mut self, response: &Message<'_>) {
-        if let Some(auth) = &mut self.auth {
-            auth.accepted(response);
-        }
+    /// A server of this account has taken a request. Whether the server has proven the password, where it gives a proof.
+    pub(in super::super) fn accepted(&mut self, response: &Message<'_>) -> bool {
+        self.auth.as_mut().is_none_or(|auth| auth.accepted(response))
     }
 
     /// What its server has asked for belongs to that server, and to registrations that do not fail.

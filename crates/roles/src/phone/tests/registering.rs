@@ -320,6 +320,7 @@ fn the_next_nonce_is_used_for_the_next_request() {
     let refresh = String::from_utf8_lossy(&refresh).into_owned();
     assert!(refresh.contains("nonce=\"next-1\""), "{refresh}");
     assert!(refresh.contains("nc=00000001"), "{refresh}");
+    assert!(bench.log().contains("its rspauth is wrong"), "{}", bench.log());
 }
 
 /// A REGISTER of one connection to the server.
