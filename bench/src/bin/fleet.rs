@@ -56,7 +56,9 @@ fn counted<T>(work: impl FnOnce() -> T) -> T {
     result
 }
 
-type Outputs = Vec<Output<<Phone as Role>::Event, <Phone as Role>::Media, <Phone as Role>::Change>>;
+type Outputs = Vec<
+    Output<<Phone as Role>::Event, <Phone as Role>::Media, <Phone as Role>::Change, <Phone as Role>::Wish>,
+>;
 
 /// One phone and what its server knows of it.
 struct Desk {

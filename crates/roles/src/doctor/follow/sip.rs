@@ -98,6 +98,10 @@ impl Sip {
         let message = match Message::parse(bytes) {
             Ok(message) => message,
             Err(NotSip::KeepAlive) => return None,
+            // Some phones keep the way through a NAT open by blanks or zeros.
+            Err(_) if bytes.iter().all(|byte| matches!(byte, 0 | b' ' | b'\t' | b'\r' | b'\n')) => {
+                return None;
+            }
             Err(error) => {
                 note_not_sip(tracks, proof, path, &error.to_string());
                 return None;

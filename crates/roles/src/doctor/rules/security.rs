@@ -58,6 +58,8 @@ const SCANNERS: &[&str] = &[
 ];
 const MANY_USERS: usize = 10;
 const MANY_GUESSES: usize = 10;
+/// Numbers, or refused passwords, by which a known scanner is one although something of it was accepted.
+const FEW: usize = 3;
 /// Calls of a stranger to a phone, past its server, that are more than a person who dials a wrong address.
 const MANY_GHOST_CALLS: usize = 3;
 
@@ -84,15 +86,17 @@ pub(super) fn judge(case: &Case<'_>, found: &mut Findings) {
         }
         let nowhere = source.accepted == 0 || source.accepted * 10 < source.requests;
         let tried = source.users.len() >= MANY_USERS && source.rebuffed * 10 >= source.requests * 6;
+        // One password that was found does not make a guest of it.
+        let is_at_it = source.accepted == 0 || source.users.len() >= FEW || source.guesses.len() >= FEW;
         let known = source.is_named
-            && source.accepted == 0
+            && is_at_it
             && source.rebuffed + source.unanswered >= 1
             && source.requests + source.proofs.len() >= 2;
         let is_ghost = source.ghost_calls.len() >= MANY_GHOST_CALLS
             && source.accepted == 0
             && source.rebuffed + source.unanswered >= 1
             && case.account_at(address).is_none();
-        if nowhere && (tried || known || is_ghost) {
+        if known || nowhere && (tried || is_ghost) {
             let cause = format!(
                 "It names {} numbers in {} requests, and {} are accepted.",
                 source.users.len(),
