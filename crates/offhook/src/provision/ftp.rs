@@ -39,7 +39,7 @@ pub(super) async fn serve(listener: TcpListener, service: Service) {
         let Some(place) = places.take(from.ip()) else { continue };
         let service = service.clone();
         tokio::spawn(async move {
-            // Whoever goes away has ended the connection; nobody else cares.
+            // An error means that the client closed the connection: nobody is left to be told.
             let _ = talk(stream, from, service).await;
             drop(place);
         });

@@ -217,7 +217,7 @@ fn push_words(push: &Value) -> String {
     out
 }
 
-/// The file of a phone, for whoever tries it.
+/// The file that a phone would be served, for `offhook provision try`.
 pub(super) async fn file(office: &Office, mac: Mac) -> Result<String, Failure> {
     Ok(as_text(office.ask(Method::GET, &format!("/api/devices/{mac}/files/{mac}.cfg"), None).await?))
 }

@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The token's name in a data folder.
 const TOKEN: &str = "web-token";
 
-/// Whoever is asked.
+/// Who answers the requests of `offhook provision`.
 pub(super) enum Office {
     /// A running exchange.
     Running(Running),
@@ -216,7 +216,7 @@ where
 {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
     tokio::spawn(async move {
-        // What goes wrong here is told to whoever waits for the answer.
+        // An error of the connection also ends the request below, which tells it.
         let _ = connection.await;
     });
     let response = sender.send_request(request).await.map_err(io::Error::other)?;

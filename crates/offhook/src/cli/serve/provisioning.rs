@@ -192,7 +192,8 @@ impl Arguments {
     }
 }
 
-/// How phones are served, kept for whoever works on the data folder while no exchange runs.
+/// How phones are served. It is kept in the data folder, so that `offhook provision --dir` serves them the same way
+/// while no exchange runs.
 #[derive(Debug, Deserialize, Serialize)]
 struct Manner {
     site: Site,

@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 
 use super::{Means, connect, connect_to};
 
-/// Whoever has no account at the server.
+/// User and password where the settings name none (RFC 1635).
 const NOBODY: (&str, &str) = ("anonymous", "offhook@");
 /// How long a server may take to connect to us.
 const ACTIVE_WITHIN: Duration = Duration::from_secs(10);

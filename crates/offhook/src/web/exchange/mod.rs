@@ -117,13 +117,13 @@ pub fn serve(
     Server::start(listener, site, OPEN, routes(), shared)
 }
 
-/// The API without a listener, for whoever administers a data folder while no exchange runs on it: what
-/// concerns devices is answered, the exchange itself is asked for nothing.
+/// The API without a listener, for `offhook provision --dir` while no exchange runs on that data folder. It answers
+/// what concerns devices; requests to the exchange itself fail.
 pub fn aside(provisioning: Service) -> axum::Router {
     let (commands, _) = tokio::sync::mpsc::channel(1);
     let (desk, streams) = (Desk::new(commands, 0), Arc::new(Semaphore::new(0)));
     let shared = Shared { desk, streams, provisioning: Some(provisioning) };
-    // Whoever holds the folder sends what he likes.
+    // No limit: the caller owns the folder and could write it directly.
     routes().into_router(shared).layer(axum::extract::DefaultBodyLimit::disable())
 }
 

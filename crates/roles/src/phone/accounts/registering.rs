@@ -291,7 +291,7 @@ impl Account {
         let index = self.log_index();
         desk.note(&words::failed(index, status, &reason));
         desk.note(words::TERMINATED);
-        // The log says what came of the REGISTER, as the deck does; whoever asks is told why.
+        // The log line is the deck's (`Timeout`); the event and the account's state tell the cause.
         let reason = desk.unsent.clone().unwrap_or(reason);
         self.line.forget_realm();
         self.tried += 1;

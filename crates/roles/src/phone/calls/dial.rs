@@ -276,7 +276,7 @@ impl Phone {
         let pinned = line.pinned();
         let is_at_server = targets.iter().all(|target| line.is_server(target.remote));
         let mut context = line.context(&mut self.desk, Owner::Call(number));
-        // Whoever a redirection names could guess the password from one answer.
+        // A redirection may name a stranger, who could guess the password from one digest response.
         context.auth.take_if(|_| !is_at_server);
         let mut signalling = match Call::dial(&mut context, dialog, targets, invitation) {
             Ok(signalling) => Box::new(signalling),

@@ -249,7 +249,7 @@ impl Call {
         }
         let farewell = self.farewell.take();
         self.send_bye(ctx, farewell.as_ref().and_then(|farewell| farewell.reason.as_deref()));
-        // Whoever hung up before knows already.
+        // A user who hung up before the ACK has been told already.
         farewell
             .is_none()
             .then(|| Event::Ended { by_remote: false, reason: "the answer was never acknowledged".into() })
