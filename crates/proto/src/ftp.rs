@@ -1,5 +1,5 @@
 //! FTP, the server's side of the control connection (RFC 959, 1123 §4.1, 2428): commands read, addresses
-//! written. Whoever only serves files needs no more.
+//! written. A server of files needs no more.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 

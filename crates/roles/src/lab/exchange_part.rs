@@ -49,7 +49,7 @@ impl ExchangePart {
         )
     }
 
-    /// It listens at every port, as whoever stands for an exchange that somebody else runs.
+    /// It listens at every port, in the place of an exchange of others whose port is not known.
     #[must_use]
     pub fn at_all_ports(mut self) -> Self {
         self.side().has_all_ports = true;

@@ -176,7 +176,7 @@ pub fn resolve(now: Time, request: &Request<'_>, catalogue: &Catalogue) -> Answe
             let of_agent = || request.user_agent.and_then(Mac::of_user_agent);
             match mac.or_else(of_agent).filter(|_| is_http) {
                 None => Answer::NotFound,
-                // Whoever knows a MAC address alone is told no secret folder.
+                // A MAC address alone does not open a secret folder.
                 Some(_) if !is_open => Answer::Guess,
                 Some(mac) => match catalogue.device(mac) {
                     Some(device) if may_have(device, request) => Answer::Elsewhere(mac),

@@ -249,7 +249,7 @@ fn a_push_tells_what_became_of_each_device() {
     }
 }
 
-/// A file that says something new names an account of another user: whoever registers with it has applied it.
+/// A file that says something new names an account of another user: a registration with it proves that the phone has applied the file.
 #[test]
 fn a_registration_proves_which_file_the_phone_has_applied() {
     let mut provision = with_device();

@@ -11,11 +11,7 @@ pub(super) const CASE: Case = Case {
     title: "The exchange tells a phone to restart",
     deck: "Resync from SIP: the server sends NOTIFY with Event: check-sync.",
     teaches: "reboot=true restarts the phone, which unregisters, starts, fetches and registers under another Call-ID.",
-    desks: &[Desk::with(
-        "7001",
-        600,
-        &[("auto_provision.pnp_enable", "0"), ("auto_provision.server.url", "tftp://127.0.50.80/$(MA).cfg")],
-    )],
+    desks: phone_with_rule!("tftp://127.0.50.80/$(MA).cfg"),
     machines: servers!(FILES),
     steps: &[
         Step::On(EXCHANGE),

@@ -97,6 +97,31 @@ mod prelude {
     pub(super) const RECEPTION: (&str, &str) =
         ("0021f2000001.cfg", "#!version:1.0.0.1\naccount.1.label = Reception\n");
 
+    /// A phone that follows its Profile Rule is set up by the server, and so many milliseconds pass.
+    pub(super) const fn set_up_by_rule(then_ms: u64) -> [Step; 7] {
+        [
+            Step::On(EXCHANGE),
+            Step::On(FILE_SERVER),
+            Step::On("7001"),
+            Step::Event("7001", "provision_source", &[("source", "profile")], 10_000),
+            Step::Event("7001", "provisioned", &[("changed", "1"), ("reboot", "false")], 10_000),
+            Step::Log("7001", "Update the configuration file successfully"),
+            Step::Pass(then_ms),
+        ]
+    }
+
+    /// One phone with this Profile Rule alone.
+    macro_rules! phone_with_rule {
+        ($url:literal) => {
+            &[Desk::with(
+                "7001",
+                600,
+                &[("auto_provision.pnp_enable", "0"), ("auto_provision.server.url", $url)],
+            )]
+        };
+    }
+    pub(super) use phone_with_rule;
+
     /// Servers of files, each by its name, its address and what it has.
     macro_rules! servers {
         ($($name:expr, $ip:expr, $files:expr);+) => {

@@ -14,11 +14,7 @@ pub(super) const CASE: Case = Case {
     title: "A web page stands where a configuration should be",
     deck: CHECK_THE_URL,
     teaches: "A login page is no configuration: nothing of it is taken, and the old settings stay whole.",
-    desks: &[Desk::with(
-        "7001",
-        600,
-        &[("auto_provision.pnp_enable", "0"), ("auto_provision.server.url", "http://127.0.50.80/$(MA).cfg")],
-    )],
+    desks: phone_with_rule!("http://127.0.50.80/$(MA).cfg"),
     machines: servers!(FILES),
     steps: &[
         Step::On(EXCHANGE),

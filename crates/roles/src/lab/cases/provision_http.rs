@@ -10,21 +10,9 @@ pub(super) const CASE: Case = Case {
     slug: "provision-http",
     title: "A phone fetches its settings by HTTP",
     teaches: "A full address of a file is fetched alone, by one GET with Host, User-Agent and Accept.",
-    desks: &[Desk::with(
-        "7001",
-        600,
-        &[("auto_provision.pnp_enable", "0"), ("auto_provision.server.url", "http://127.0.50.80/$(MA).cfg")],
-    )],
+    desks: phone_with_rule!("http://127.0.50.80/$(MA).cfg"),
     machines: servers!(FILES),
-    steps: &[
-        Step::On(EXCHANGE),
-        Step::On(FILE_SERVER),
-        Step::On("7001"),
-        Step::Event("7001", "provision_source", &[("source", "profile")], 10_000),
-        Step::Event("7001", "provisioned", &[("changed", "1"), ("reboot", "false")], 10_000),
-        Step::Log("7001", "Update the configuration file successfully"),
-        Step::Pass(8_000),
-    ],
+    steps: &set_up_by_rule(8_000),
     whole: include_str!("ladders/provision-http.txt"),
     ..PROVISIONING
 };

@@ -8,11 +8,7 @@ pub(super) const CASE: Case = Case {
     title: "The server has no file for this phone",
     deck: CHECK_THE_URL,
     teaches: "Four names are asked for in vain; the phone keeps what it has, and tries again after the error retry delay.",
-    desks: &[Desk::with(
-        "7001",
-        600,
-        &[("auto_provision.pnp_enable", "0"), ("auto_provision.server.url", "tftp://127.0.50.80/")],
-    )],
+    desks: phone_with_rule!("tftp://127.0.50.80/"),
     machines: servers!(Files::NONE),
     steps: &[
         Step::On(EXCHANGE),

@@ -11,11 +11,7 @@ pub(super) const CASE: Case = Case {
     title: "The server is away when the phone starts",
     deck: CHECK_THE_URL,
     teaches: "What was downloaded is kept: the phone registers at once and asks again beside it.",
-    desks: &[Desk::with(
-        "7001",
-        600,
-        &[("auto_provision.pnp_enable", "0"), ("auto_provision.server.url", "tftp://127.0.50.80/$(MA).cfg")],
-    )],
+    desks: phone_with_rule!("tftp://127.0.50.80/$(MA).cfg"),
     machines: servers!(FILES),
     steps: &[
         Step::On(EXCHANGE),

@@ -12,7 +12,7 @@ const SERVICE: Files = Files { moved: &[("0021f2000001", "http://127.0.50.80/$(M
 pub(super) const CASE: Case = Case {
     slug: "provision-rps",
     title: "A redirection service leads the phone to its server",
-    deck: "Redirection and Provisioning Service: a phone out of its box is led to the server of whoever bought it.",
+    deck: "Redirection and Provisioning Service: a phone out of its box is sent to its buyer's server.",
     teaches: "The service knows the phone by its MAC address and answers with another address; the files come from there.",
     desks: &[Desk::with(
         "7001",

@@ -8,11 +8,7 @@ pub(super) const CASE: Case = Case {
     title: "Nobody serves files where the phone asks",
     deck: CHECK_THE_URL,
     teaches: "The connection is refused: compare the address in the log with the server's.",
-    desks: &[Desk::with(
-        "7001",
-        600,
-        &[("auto_provision.pnp_enable", "0"), ("auto_provision.server.url", "http://127.0.50.80:8080/")],
-    )],
+    desks: phone_with_rule!("http://127.0.50.80:8080/"),
     machines: servers!(Files::NONE),
     steps: &[
         Step::On(EXCHANGE),

@@ -17,7 +17,7 @@ pub(super) const CASE: Case = Case {
     slug: "provision-wrong-server",
     title: "A forgotten server answers PnP and takes a phone away",
     deck: CHECK_THE_URL,
-    teaches: "PnP is asked before the Profile Rule: whoever answers first in the network configures the phone.",
+    teaches: "PnP is asked before the Profile Rule: the server that answers first configures the phone.",
     desks: &[Desk::with("7001", 600, &[("auto_provision.server.url", "tftp://127.0.50.80/$(MA).cfg")])],
     machines: servers!(FILE_SERVER, FILE_SERVER_IP, FILES; "forgotten", OTHER_IP, FORGOTTEN),
     steps: &[
