@@ -1,7 +1,7 @@
 //! The doctor over the lab: each case, captured at the machine that it names, ends with exactly its verdict.
 
 use proto::Time;
-use roles::doctor::{Finding, Severity, Tracks, diagnose, read_capture};
+use roles::doctor::{Finding, Severity, Tracks, diagnose, document, read_capture};
 use roles::lab::ears::ToneEars;
 use roles::lab::script::{Stage, play};
 use roles::lab::{Case, Link, Simulated, capture_file, captured_at, cases};
@@ -62,4 +62,18 @@ fn each_finding_is_proven_by_packets_of_the_capture() {
             );
         }
     }
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "a test compares the document that is made from the rules")]
+fn the_document_is_made_from_the_rules() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/doctor.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, document()).expect("written");
+    }
+    let written = std::fs::read_to_string(&path).expect("docs/doctor.md");
+    assert!(
+        written == document(),
+        "UPDATE_DOCS=1 cargo test -p roles the_document writes docs/doctor.md anew"
+    );
 }
