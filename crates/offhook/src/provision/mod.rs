@@ -38,7 +38,25 @@ struct Inside {
     files: Option<PathBuf>,
     realm: &'static str,
     clock: Clock,
-    exchange: mpsc::UnboundedSender<exchange::What>,
+    exchange: mpsc::UnboundedSender<ForExchange>,
+}
+
+/// Something that the exchange is to know.
+#[derive(Debug)]
+pub struct ForExchange {
+    /// What.
+    pub what: exchange::What,
+    /// Is told once the exchange has it in its queue, where somebody waits for that.
+    pub queued: Option<oneshot::Sender<()>>,
+}
+
+/// What a change waits for.
+#[derive(Default)]
+struct Kept {
+    /// The turn of the store.
+    turn: Option<u64>,
+    /// The exchange has in its queue what it is to know.
+    queued: Option<oneshot::Receiver<()>>,
 }
 
 struct State {
@@ -77,7 +95,7 @@ impl Service {
         files: Option<PathBuf>,
         realm: &'static str,
         clock: Clock,
-    ) -> (Self, mpsc::UnboundedReceiver<exchange::What>) {
+    ) -> (Self, mpsc::UnboundedReceiver<ForExchange>) {
         provision.serve_files(files.is_some());
         let (exchange, told) = mpsc::unbounded_channel();
         let state = Mutex::new(State { provision, store });
@@ -99,17 +117,22 @@ impl Service {
         said
     }
 
-    /// Changes something, and waits until that is durable.
+    /// Changes something, and waits until that is durable and in the queue of the exchange: what is asked of
+    /// the exchange from then on is answered by what holds now.
     ///
     /// # Errors
     /// The store cannot be written; the change holds until the program ends.
     pub async fn change<T>(&self, what: impl FnOnce(&mut Provision) -> T) -> io::Result<T> {
-        let (said, kept) = {
+        let (said, kept, queued) = {
             let mut state = self.lock();
             let said = what(&mut state.provision);
-            let turn = self.keep(&mut state);
-            (said, turn.map(|turn| (turn, state.store.progress())))
+            let Kept { turn, queued } = self.keep(&mut state);
+            (said, turn.map(|turn| (turn, state.store.progress())), queued)
         };
+        if let Some(queued) = queued {
+            // There may be no exchange, or it has ended: then there is nobody to wait for.
+            let _ = queued.await;
+        }
         let Some((turn, mut progress)) = kept else { return Ok(said) };
         let durable = progress.wait_for(|progress| progress.committed >= turn);
         match tokio::time::timeout(DURABLE_WITHIN, durable).await {
@@ -179,9 +202,10 @@ impl Service {
         }
     }
 
-    /// Hands changes to the store and the exchange; the store's turn, where there is one.
-    fn keep(&self, state: &mut State) -> Option<u64> {
+    /// Hands changes to the store and the exchange.
+    fn keep(&self, state: &mut State) -> Kept {
         let mut rows = Vec::new();
+        let mut kept = Kept::default();
         for change in state.provision.take_changes() {
             match change {
                 Change::Accounts { number, credentials } => {
@@ -189,17 +213,22 @@ impl Service {
                         DeviceAccount::new(&it.user, self.0.realm, it.password.expose())
                     };
                     let accounts = credentials.into_iter().map(account).collect();
+                    let (told, queued) = oneshot::channel();
+                    let what = exchange::What::SetDeviceAccounts { number, accounts };
                     // Nobody is there to be told once the exchange has ended.
-                    let _ = self.0.exchange.send(exchange::What::SetDeviceAccounts { number, accounts });
+                    let _ = self.0.exchange.send(ForExchange { what, queued: Some(told) });
+                    kept.queued = Some(queued);
                 }
                 Change::CheckSync { number, contact, reboot } => {
                     let contact = Some(contact);
-                    let _ = self.0.exchange.send(exchange::What::CheckSync { number, contact, reboot });
+                    let what = exchange::What::CheckSync { number, contact, reboot };
+                    let _ = self.0.exchange.send(ForExchange { what, queued: None });
                 }
                 change => rows.extend(row(change)),
             }
         }
-        (!rows.is_empty()).then(|| state.store.commit(rows))
+        kept.turn = (!rows.is_empty()).then(|| state.store.commit(rows));
+        kept
     }
 
     /// A panic elsewhere leaves whole devices.

@@ -199,6 +199,8 @@ const fn changes(what: &What) -> bool {
     match what {
         What::Extensions { .. }
         | What::CheckSync { .. }
+        // Provisioning keeps them, and tells them once: they are never refused.
+        | What::SetDeviceAccounts { .. }
         | What::Extension(_)
         | What::Registrations { .. }
         | What::Calls { .. }
@@ -212,7 +214,6 @@ const fn changes(what: &What) -> bool {
         What::SetExtension(_)
         | What::EditExtension { .. }
         | What::RemoveExtension(_)
-        | What::SetDeviceAccounts { .. }
         | What::HangUp(_)
         | What::Originate { .. }
         | What::Transfer { .. }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use roles::exchange::{Command, What};
+use roles::exchange::Command;
 use roles::provision::{
     DhcpServer, Edit, Layers, Mac, Network, Provision, Renderer, Restored, Site, dhcp_lines,
 };
@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use super::{REALM, certificate, reachable};
 use crate::cli::Failure;
 use crate::clock::{self, Clock};
-use crate::provision::{Listeners, Places, Service, bind_tcp, bind_udp, parse_device, restore};
+use crate::provision::{ForExchange, Listeners, Places, Service, bind_tcp, bind_udp, parse_device, restore};
 use crate::store::{self, Reader, Shared, Store, Table};
 
 /// Names of listeners with their addresses, as `serve` tells them at the start.
@@ -96,7 +96,7 @@ pub(super) struct Exchange {
 /// Provisioning that stands and is not served yet.
 pub(super) struct Open {
     pub(super) service: Service,
-    accounts: mpsc::UnboundedReceiver<What>,
+    accounts: mpsc::UnboundedReceiver<ForExchange>,
     places: Places,
     told: Told,
     dhcp: Option<Dhcp>,
@@ -312,10 +312,14 @@ impl Open {
         let Self { service, mut accounts, places, .. } = self;
         let listeners = Listeners::start(service, places)?;
         let tell = async move {
-            while let Some(what) = accounts.recv().await {
+            while let Some(ForExchange { what, queued }) = accounts.recv().await {
                 // Its answer is nobody's.
                 if commander.send(Command { id: 0, what }).await.is_err() {
                     return;
+                }
+                if let Some(queued) = queued {
+                    // Whoever has given up waiting needs no news.
+                    let _ = queued.send(());
                 }
             }
         };
