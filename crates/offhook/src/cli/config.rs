@@ -1,4 +1,6 @@
-//! `config`: configuration files checked, explained, compared and converted.
+//! `config`: configuration files checked, explained, compared and converted; whole phones taken along.
+
+mod whole;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,7 +20,7 @@ use super::{Failure, if_read};
 
 /// Configuration files: what a phone makes of them, what a parameter means, what differs.
 ///
-/// Nothing is sent anywhere and no file is changed.
+/// Nothing is sent anywhere; `import` alone changes something.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -32,7 +34,9 @@ Examples:
   offhook config explain account.X.sip_server.N.expires
   offhook config list --page 'Phone > Dial Rule'
   offhook config diff working.cfg failing.cfg
-  offhook config convert 0021f222b021.cfg --to json";
+  offhook config convert 0021f222b021.cfg --to json
+  offhook config export --dir phone > phone.cfg
+  offhook config import phone.cfg --dir other-phone";
 
 #[derive(Debug, Subcommand)]
 enum What {
@@ -84,6 +88,27 @@ enum What {
         #[arg(long)]
         json: bool,
     },
+    /// Write all that a phone keeps in its data folder on standard output, secrets included; the phone does not run
+    Export {
+        /// The data folder of the phone
+        #[arg(long, value_name = "DIR")]
+        dir: PathBuf,
+        /// The model, which bounds accounts and line keys
+        #[arg(long, value_name = "MODEL", default_value = "FIP14G", value_parser = parse_model)]
+        model: &'static Model,
+    },
+    /// Put a whole configuration into the data folder of a phone that does not run; what it does not name stays
+    Import {
+        /// The file
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The data folder of the phone
+        #[arg(long, value_name = "DIR")]
+        dir: PathBuf,
+        /// The model, which bounds accounts and line keys
+        #[arg(long, value_name = "MODEL", default_value = "FIP14G", value_parser = parse_model)]
+        model: &'static Model,
+    },
     /// Write a file in another form on standard output, secrets included
     Convert {
         /// The file, in either form
@@ -117,6 +142,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         What::List { page, acts, kept, json } => list(page.as_deref(), *acts, *kept, *json),
         What::Diff { before, after, model, json } => compare(before, after, model, *json),
+        What::Export { dir, model } => whole::export(dir, model),
+        What::Import { file, dir, model } => whole::import(file, dir, model),
         What::Convert { file, to, model } => convert(file, *to, model),
     }
 }

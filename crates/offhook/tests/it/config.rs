@@ -102,3 +102,46 @@ fn files_are_compared_and_converted_there_and_back() {
     let (status, cfg, _) = run(&["convert", &third, "--to", "cfg"]);
     assert!(status == 0 && cfg.contains("account.1.label = a = b\n"), "{cfg}");
 }
+
+#[test]
+fn a_whole_phone_is_taken_to_another_folder() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| dir.path().join(name).to_string_lossy().into_owned();
+    let phone = |folder: &str, lines: &str| {
+        let ended = offhook(&["phone", "--stdio", "--dir", folder, "--listen", "127.0.71.21"], lines);
+        text(&ended.stdout)
+    };
+    let (one, other, file) = (path("one"), path("other"), path("all.cfg"));
+    let lines = format!(
+        "set auto_provision.pnp_enable 0 account.1.user_name 7001 account.1.password a-secret-of-16-signs\n\
+         @e export {file}\n@again export {file}\nexport\n"
+    );
+    let told = phone(&one, &lines);
+    assert!(told.contains(r#""event":"done","id":"e""#) && told.contains("cannot be written"), "{told}");
+    let configuration = told.lines().find(|line| line.contains(r#""event":"configuration""#)).expect("told");
+    assert!(configuration.contains("account.1.password is a secret"), "{configuration}");
+    assert!(!told.contains("a-secret-of-16"), "{told}");
+    let written = std::fs::read_to_string(&file).expect("written");
+    assert!(written.contains("account.1.password = a-secret-of-16-signs"), "{written}");
+    #[cfg(unix)]
+    {
+        let mode =
+            std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).expect("there").permissions());
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    let (status, exported, _) = run(&["export", "--dir", &one]);
+    assert_eq!((status, &exported), (0, &written));
+    let told =
+        phone(&other, &format!("@i import {file}\n@n import {}\nget account.1.user_name\n", path("no.cfg")));
+    assert!(told.contains(r#""event":"imported","changed":3"#), "{told}");
+    assert!(told.contains("no.cfg cannot be read") && told.contains(r#""value":"7001""#), "{told}");
+    let edited = path("edited.cfg");
+    std::fs::write(&edited, "#!version:1.0.0.1\naccount.1.label = Lobby\naccount.1.ptime = 25\n")
+        .expect("written");
+    let (status, out, err) = run(&["import", &edited, "--dir", &other]);
+    assert!(status == 1 && out.starts_with("1 parameter") && err.contains("line 3"), "{status} {out} {err}");
+    let told = phone(&other, "get account.1.label\nget account.1.user_name\n");
+    assert!(told.contains(r#""value":"Lobby""#) && told.contains(r#""value":"7001""#), "{told}");
+    let (status, _, err) = run(&["export", "--dir", &path("nowhere")]);
+    assert!(status == 1 && err.contains("no folder"), "{err}");
+}

@@ -34,6 +34,9 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("resync", &["resync"]),
     ("reboot", &["reboot"]),
     ("factory-reset", &["factory-reset"]),
+    ("export", &["export"]),
+    ("export FILE.cfg", &["export a.cfg"]),
+    ("import FILE.cfg", &["import a.cfg"]),
     ("set KEY VALUE [KEY VALUE…]", &["set a 1", "set a 1 b \"two words\""]),
     ("get KEY", &["get a"]),
     ("get PATTERN", &["get a.*"]),
@@ -79,6 +82,12 @@ fn events() -> Vec<(&'static str, &'static [&'static str], EventKind)> {
             "registration_failed",
             &["account", "status", "reason", "retry_in_s"],
             E::RegistrationFailed { account: 1, status: None, reason: text(), retry_in_s: 30 },
+        ),
+        ("configuration", &["text"], E::Configuration { text: text() }),
+        (
+            "imported",
+            &["changed", "faults", "reboot"],
+            E::Imported { changed: 0, faults: Vec::new(), reboot: false },
         ),
         ("unregistered", &["account"], E::Unregistered { account: 1 }),
         (

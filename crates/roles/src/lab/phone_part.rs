@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 
 use super::ears::Ears;
 use super::host::{Effect, Granted, Host, Side};
-use crate::phone::{Change, Command, Downloads, Firmware, HistoryEntry, MOST_CALLS, Phone, Place, Wish};
+use crate::phone::{
+    Change, Command, Downloads, Firmware, HistoryEntry, MOST_CALLS, NamedFiles, Phone, Place, Wish,
+};
 use crate::role::Network;
 use crate::settings::Settings;
 use crate::sound::{SoundCommand, SoundEvent};
@@ -23,6 +25,7 @@ pub struct PhoneSide {
     calls: Vec<HistoryEntry>,
     downloads: Downloads,
     firmware: Option<Firmware>,
+    named_files: NamedFiles,
 }
 
 impl PhonePart {
@@ -39,7 +42,14 @@ impl PhonePart {
         let phone = Phone::new(settings, place.clone(), rng.fork(), now);
         Self::new(
             phone,
-            PhoneSide { place, ears, calls: Vec::new(), downloads: Downloads::default(), firmware: None },
+            PhoneSide {
+                place,
+                ears,
+                calls: Vec::new(),
+                downloads: Downloads::default(),
+                firmware: None,
+                named_files: NamedFiles::default(),
+            },
             ip,
             rng.fork(),
         )
@@ -104,6 +114,7 @@ impl Side<Phone> for PhoneSide {
                 self.calls.truncate(MOST_CALLS);
             }
             Change::Downloaded(downloads) => self.downloads = *downloads,
+            Change::NamedFiles(files) => self.named_files = *files,
             Change::Firmware(firmware) => self.firmware = Some(*firmware),
             Change::Setting { .. } | Change::SettingForgotten { .. } | Change::FilesForgotten => {}
         }
@@ -113,8 +124,8 @@ impl Side<Phone> for PhoneSide {
         match wish {
             Wish::Restart => Granted::Restart,
             Wish::SwitchOff => Granted::Off,
-            Wish::Bundle { id, .. } => {
-                let message = "a phone of the lab writes no bundle; start one by `offhook phone`";
+            Wish::Bundle { id, .. } | Wish::Export { id, .. } => {
+                let message = "a phone of the lab writes no file; start one by `offhook phone`";
                 Granted::Told(json!({ "event": "error", "id": id, "message": message, "possible": [] }))
             }
         }
@@ -129,6 +140,7 @@ impl Side<Phone> for PhoneSide {
         let mut phone = Phone::new(ended.settings().clone(), self.place.clone(), seed, now);
         phone.restore_history(self.calls.clone());
         phone.restore_downloads(&self.downloads);
+        phone.restore_named_files(&self.named_files);
         self.firmware.clone().into_iter().for_each(|firmware| phone.restore_firmware(firmware));
         phone
     }

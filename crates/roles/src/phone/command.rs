@@ -5,7 +5,7 @@ use std::fmt;
 use super::calls::CallNumber;
 use super::case_file::Topic;
 use super::waiting::EVENTS;
-use crate::settings::{Forward, Forwards};
+use crate::settings::{Forward, Forwards, Secret};
 
 /// The longest line that is read, in bytes.
 pub const MAX_LINE_BYTES: usize = 4_096;
@@ -91,6 +91,12 @@ pub enum CommandKind {
     Set(Vec<(String, String)>),
     /// Tell a parameter, or all whose names fit a pattern.
     Get(String),
+    /// Tell the whole configuration, or write it to a file.
+    Export(Option<String>),
+    /// Take a whole configuration. Its text may hold secrets.
+    Import(Secret),
+    /// Take the whole configuration in this file: whoever reads the line reads the file.
+    ImportFile(String),
     /// Write a support bundle.
     Bundle {
         /// The file, which must not be there yet.
@@ -220,6 +226,9 @@ pub const COMMANDS: &[(&str, &str)] = &[
     ("reboot", "start again"),
     ("upgrade URL", "download firmware and start again with its version; what it holds is not run"),
     ("factory-reset", "forget what files and people set, and start again; what the command line says stays"),
+    ("export", "tell the whole configuration without secrets: event `configuration`"),
+    ("export FILE.cfg", "write the whole configuration to a new file, with secrets, for a phone"),
+    ("import FILE.cfg", "take a whole configuration: event `imported`; what the file does not name stays"),
     ("set KEY VALUE [KEY VALUE…]", "set parameters, all or none; \"quotes\" keep blanks"),
     ("get KEY", "tell a parameter and all about it: event `value`"),
     ("get PATTERN", "tell all parameters whose names fit (`*`: any run of signs): one `value` each"),
@@ -320,6 +329,9 @@ fn kind(words: &[&str]) -> Result<CommandKind, Bad> {
         ["reboot"] => K::Reboot,
         ["upgrade", url] => K::Upgrade((*url).to_owned()),
         ["factory-reset"] => K::FactoryReset,
+        ["export"] => K::Export(None),
+        ["export", file] => K::Export(Some(cfg_file(file, "export")?)),
+        ["import", file] => K::ImportFile(cfg_file(file, "import")?),
         ["set", rest @ ..] if !rest.is_empty() && rest.len() % 2 == 0 => assignments(rest)?,
         ["get", key] => K::Get((*key).to_owned()),
         ["bundle", file] => bundle(file, "registration")?,
@@ -414,6 +426,14 @@ fn forward(when: &str, to: &str) -> Result<CommandKind, Bad> {
     Ok(CommandKind::Forward { when, to: (to != "off").then(|| to.to_owned()) })
 }
 
+fn cfg_file(file: &str, command: &str) -> Result<String, Bad> {
+    if !file.to_ascii_lowercase().ends_with(".cfg") {
+        let message = format!("{file} does not end with .cfg");
+        return Err(Bad { message, possible: vec![format!("{command} {file}.cfg")] });
+    }
+    Ok(file.to_owned())
+}
+
 fn bundle(file: &str, topic: &str) -> Result<CommandKind, Bad> {
     let topic = Topic::named(topic).ok_or_else(|| usage("bundle"))?;
     if !file.to_ascii_lowercase().ends_with(".zip") {
@@ -487,6 +507,9 @@ mod tests {
             "set account.1.label \"Front \\\"desk\\\"\" a.b \"\"",
             K::Set(vec![("account.1.label".into(), "Front \"desk\"".into()), ("a.b".into(), String::new())]),
         );
+        check("export", K::Export(None));
+        check("export a.cfg", K::Export(Some("a.cfg".into())));
+        check("import \"my phone.CFG\"", K::ImportFile("my phone.CFG".into()));
         check("bundle a.zip", K::Bundle { file: "a.zip".into(), topic: Topic::Registration });
         check("bundle \"my case.ZIP\" blf", K::Bundle { file: "my case.ZIP".into(), topic: Topic::Blf });
         assert_eq!(Command::parse("@7 status").map(|command| command.id), Ok(Some("7".into())));
@@ -501,6 +524,8 @@ mod tests {
         check_error("dtmf 12x", "digits are");
         check_error("reject 1 200", "200 is no status");
         check_error("set a", "usage: set");
+        check_error("import a.zip", "does not end with .cfg");
+        check_error("import", "usage: import FILE.cfg");
         check_error("bundle a.tar", "does not end with .zip");
         check_error("bundle a.zip weather", "usage: bundle");
         check_error("set a \"b", "does not end");

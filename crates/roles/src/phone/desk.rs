@@ -14,7 +14,7 @@ use proto::{Rng, Time};
 
 use super::calls::{CallNumber, HistoryEntry};
 use super::case_file::Topic;
-use super::discover::{Downloads, Firmware, Sources};
+use super::discover::{Downloads, Firmware, NamedFiles, Sources};
 use super::event::{Event, EventKind};
 use super::log::{Log, Tag};
 use crate::role::{Network, Output};
@@ -133,6 +133,8 @@ pub enum Change {
     Downloaded(Box<Downloads>),
     /// Firmware that was downloaded.
     Firmware(Box<Firmware>),
+    /// What is kept of files that settings name.
+    NamedFiles(Box<NamedFiles>),
     /// A call for the history.
     Call(HistoryEntry),
 }
@@ -152,6 +154,15 @@ pub enum Wish {
         file: String,
         /// What the case is about.
         topic: Topic,
+        /// When it was asked for.
+        at: Time,
+    },
+    /// The whole configuration in a file, secrets included, and the answer to the command that asks for it.
+    Export {
+        /// The command's own name.
+        id: Option<String>,
+        /// The file.
+        file: String,
         /// When it was asked for.
         at: Time,
     },

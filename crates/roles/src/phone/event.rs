@@ -8,6 +8,7 @@ use super::calls::HistoryEntry;
 use super::discover::AskedFile;
 use super::lamps::{Colour, Meaning, Rhythm};
 use super::view::{Contact, Shown, SoftKey, View};
+use crate::settings::Fault;
 use crate::sound::Figures;
 
 /// One event with its moment; as JSON an object with `event`, `at` and the fields of its kind.
@@ -272,6 +273,20 @@ pub enum EventKind {
         source: &'static str,
         /// Where its files are.
         url: String,
+    },
+    /// The answer to `export`.
+    Configuration {
+        /// As a configuration file, without secrets.
+        text: String,
+    },
+    /// The answer to `import`.
+    Imported {
+        /// How many parameters have another value now.
+        changed: usize,
+        /// What is wrong with the file, by line; what is right in it is taken.
+        faults: Vec<Fault>,
+        /// Whether something of it holds only after a restart.
+        reboot: bool,
     },
     /// The configuration was fetched and is in force.
     Provisioned {

@@ -11,6 +11,7 @@ pub mod view;
 
 mod accounts;
 mod calls;
+mod configuration;
 mod desk;
 mod dialplan;
 mod discover;
@@ -49,7 +50,7 @@ pub use accounts::AccountState;
 pub use calls::{CallNumber, HistoryEntry, HistoryKind, MOST_ENTRIES as MOST_CALLS, Phase};
 pub use command::{Command, CommandError, CommandKind};
 pub use desk::{Change, PhoneSecret, Place, Wish};
-pub use discover::{AskedFile, Downloads, Firmware, Reason, Sources};
+pub use discover::{AskedFile, Downloads, Firmware, NamedFiles, Reason, Sources};
 pub use event::{Event, EventKind};
 pub use lamps::{Colour, Lamp, Meaning, Rhythm};
 pub use view::{Shown, View};

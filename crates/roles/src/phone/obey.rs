@@ -13,9 +13,12 @@ use crate::settings::{
 impl Phone {
     pub(super) fn on_command(&mut self, command: Command) {
         let Command { id, what } = command;
-        // Only the program can write files: it answers the command when the bundle is written.
+        // Only the program can write files: it answers the command when the file is written.
         if let CommandKind::Bundle { file, topic } = what {
             return self.desk.wish(Wish::Bundle { id, file, topic, at: self.desk.now });
+        }
+        if let CommandKind::Export(Some(file)) = what {
+            return self.desk.wish(Wish::Export { id, file, at: self.desk.now });
         }
         match what {
             CommandKind::Dial { number, account } => self.dial_when_registered(id, number, account),
@@ -79,6 +82,18 @@ impl Phone {
                 self.factory_reset();
                 Ok(())
             }
+            K::Export(None) => {
+                self.export();
+                Ok(())
+            }
+            K::Import(text) => self.import(&text),
+            // The program reads the file before it hands the line on.
+            K::ImportFile(_) => {
+                let message =
+                    "a file is read by a line of standard input; over HTTP send it to PUT /api/configuration";
+                Err(Refused::new(message, &["import FILE.cfg"]))
+            }
+            K::Export(Some(_)) => Err(Refused::new("a key cannot write a file", &["export FILE.cfg"])),
             K::Set(assignments) => self.set(&assignments, Source::Api),
             K::Get(key) => self.get(&key),
             // Only what stands alone can be answered later.
@@ -265,6 +280,13 @@ impl Phone {
         for (key, value) in assignments {
             settings.set(key, value, source).map_err(|fault| refused("set", key, fault))?;
         }
+        self.hold(settings, assignments, source);
+        self.tell_kept(assignments);
+        Ok(())
+    }
+
+    /// Settings of which `assignments` are new hold from now on.
+    pub(super) fn hold(&mut self, settings: Settings, assignments: &[(String, String)], source: Source) {
         let codes = anonymous_codes(&self.settings, &settings);
         for (key, value) in assignments {
             self.desk.keep(Change::Setting { key: key.clone(), value: Secret::new(value), source });
@@ -278,27 +300,6 @@ impl Phone {
         for (account, code) in codes {
             self.tell_server_by(code, Some(account));
         }
-        self.tell_kept(assignments);
-        Ok(())
-    }
-
-    /// Forgets what files and people set. What the command line says is said anew at each start, so it
-    /// stays.
-    fn factory_reset(&mut self) {
-        let mut settings = self.settings.clone();
-        for source in [Source::Api, Source::Web] {
-            for value in self.settings.layer(source) {
-                self.desk.keep(Change::SettingForgotten { key: value.key().to_string() });
-            }
-        }
-        self.desk.keep(Change::FilesForgotten);
-        self.desk.keep(Change::Downloaded(Box::default()));
-        self.discover.forget();
-        for source in [Source::CommonCfg, Source::MacCfg, Source::Web, Source::Api] {
-            settings.forget(source);
-        }
-        self.take_settings(settings);
-        self.restart("factory reset");
     }
 
     /// Tells of parameters that do nothing here that they are kept, and why.

@@ -71,6 +71,8 @@ impl Phone {
         match outcome {
             Some(Outcome::Apply(download)) => self.apply_download(*download),
             Some(Outcome::TakeBack(before)) => self.take_back(&before),
+            Some(Outcome::Whole(file, assignments)) => self.take_whole(file, &assignments),
+            Some(Outcome::KeepNamed) => self.keep_named(),
             Some(Outcome::Restart(why)) => self.restart(why),
             None => {}
         }

@@ -392,6 +392,10 @@ fn provision(s: &Settings) -> ProvisionSettings {
         forced_delay_s: s.number(key!("auto_provision.advanced.forced_resync_delay")),
         rollback_s: seconds(key!("auto_provision.advanced.rollback_s")),
         firmware: s.string(key!("firmware.url")),
+        whole: s.string(key!("configuration.url")),
+        factory_file: Some(s.string(key!("custom_factory_configuration.url")))
+            .filter(|_| s.on(key!("features.custom_factory_config.enable")))
+            .unwrap_or_default(),
         after_upgrade: s.on(key!("auto_provision.advanced.resync_after_upgrade")),
         trusted_only: s.on(key!("security.trust_certificates")),
         checks_name: s.on(key!("security.cn_validation")),

@@ -362,6 +362,10 @@ pub struct ProvisionSettings {
     pub rollback_s: Option<u32>,
     /// New firmware, macros unexpanded; empty for none.
     pub firmware: String,
+    /// A whole configuration that is taken once, macros unexpanded; empty for none.
+    pub whole: String,
+    /// The file that a factory reset goes back to, macros unexpanded; empty for none.
+    pub factory_file: String,
     /// Whether they are fetched when the phone starts with new firmware.
     pub after_upgrade: bool,
     /// Only certificates of trusted authorities are taken.

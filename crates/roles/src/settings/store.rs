@@ -21,6 +21,8 @@ use super::secret::HIDDEN;
 pub enum Source {
     /// The table's default.
     Factory,
+    /// The file that a factory reset goes back to (`custom_factory_configuration.url`).
+    CustomFactory,
     /// The file for all phones, `y000000000000.cfg`.
     CommonCfg,
     /// The file for this phone, `<mac>.cfg`.
@@ -38,6 +40,7 @@ impl Source {
     pub fn words(self) -> &'static str {
         match self {
             Source::Factory => "factory",
+            Source::CustomFactory => "custom factory",
             Source::CommonCfg => "common cfg",
             Source::MacCfg => "MAC cfg",
             Source::Web => "web page",
@@ -321,8 +324,8 @@ impl Settings {
 }
 
 /// The layers over the factory's values, the highest first.
-const LAYERS: [Source; 5] =
-    [Source::CommandLine, Source::Api, Source::Web, Source::MacCfg, Source::CommonCfg];
+const LAYERS: [Source; 6] =
+    [Source::CommandLine, Source::Api, Source::Web, Source::MacCfg, Source::CommonCfg, Source::CustomFactory];
 /// See [`Settings::protects_own`].
 const PROTECT: super::key::RowId = super::table::row("auto_provision.custom.protect");
 

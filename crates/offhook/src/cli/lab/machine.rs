@@ -265,8 +265,8 @@ impl drive::Hands<Phone> for PhoneHands {
         match wish {
             phone::Wish::SwitchOff => self.end = Some(End::Quit),
             phone::Wish::Restart => self.end = self.end.or(Some(End::Restart)),
-            phone::Wish::Bundle { id, .. } => {
-                let message = "a phone of the lab writes no bundle; start one by `offhook phone`";
+            phone::Wish::Bundle { id, .. } | phone::Wish::Export { id, .. } => {
+                let message = "a phone of the lab writes no file; start one by `offhook phone`";
                 self.room.tell(&self.name, &json!({ "event": "error", "id": id, "message": message }));
             }
         }

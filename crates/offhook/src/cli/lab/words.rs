@@ -38,11 +38,26 @@ pub(in crate::cli) fn words(event: &Value) -> Option<String> {
         "status" => status(event),
         "resync" => format!("fetches its configuration: {}", text("why")),
         "provision_source" => format!("is served by {} ({})", text("url"), text("source")),
+        "configuration" => text("text"),
+        "imported" => format!(
+            "has read a configuration, {} settings are new{}",
+            text("changed"),
+            faults(&event["faults"])
+        ),
         "provisioned" => format!("has its configuration, {} settings are new", text("changed")),
         "provision_failed" => format!("has no new configuration: {}", text("reason")),
         "reboot" => format!("starts again: {}", text("why")),
         _ => return None,
     })
+}
+
+/// What is wrong with a file, one line each.
+fn faults(all: &Value) -> String {
+    let line = |fault: &Value| {
+        let line = fault["line"].as_u64().map(|line| format!("line {line}: ")).unwrap_or_default();
+        format!("\n    {line}{}", fault["message"].as_str().unwrap_or_default())
+    };
+    all.as_array().into_iter().flatten().map(line).collect()
 }
 
 fn ended(event: &Value, peer: &str) -> String {

@@ -19,6 +19,7 @@ use super::memory::Rows;
 use super::pace::Pace;
 use super::packets::Packets;
 use super::roam::Compass;
+use super::whole;
 use crate::cli::lab::words::words;
 use crate::cli::lines::{Lines, Mouth};
 use crate::cli::repeats::{Repeats, kind_and_source};
@@ -55,6 +56,8 @@ pub(super) struct Hands {
     compass: Option<Compass>,
     /// A bundle that is asked for, and lines that wait for the phone's settings to say where they go.
     bundle: Option<Wanted>,
+    /// The configuration is to be written here.
+    export: Option<Export>,
     lines: Vec<(Time, Severity, String)>,
     clock: Clock,
     repeats: Repeats,
@@ -81,6 +84,13 @@ struct Wanted {
     at: Time,
 }
 
+/// A file with the whole configuration that is asked for.
+struct Export {
+    id: Option<String>,
+    file: String,
+    at: Time,
+}
+
 impl Hands {
     pub(super) fn new(
         teller: Teller,
@@ -91,8 +101,8 @@ impl Hands {
         clock: Clock,
         pace: Pace,
     ) -> Self {
-        let (bundle, lines, repeats) = (None, Vec::new(), Repeats::default());
-        Self { teller, end: None, sound, rows, papers, compass, bundle, lines, clock, repeats, pace }
+        let (bundle, export, lines, repeats) = (None, None, Vec::new(), Repeats::default());
+        Self { teller, end: None, sound, rows, papers, compass, bundle, export, lines, clock, repeats, pace }
     }
 
     /// The phone starts again with these settings.
@@ -115,6 +125,19 @@ impl Hands {
         };
         self.teller.tell(Event { what, at });
     }
+
+    fn write_export(&mut self, phone: &Phone, wanted: Export) {
+        let Export { id, file, at } = wanted;
+        let what = match whole::write(Path::new(&file), phone.settings()) {
+            Ok(()) => EventKind::Done { id },
+            Err(error) => EventKind::Error {
+                id,
+                message: error.to_string(),
+                possible: vec!["export OTHER.cfg".to_owned()],
+            },
+        };
+        self.teller.tell(Event { what, at });
+    }
 }
 
 impl drive::Hands<Phone> for Hands {
@@ -129,6 +152,7 @@ impl drive::Hands<Phone> for Hands {
         match wish {
             Wish::SwitchOff => self.end = Some(End::Quit),
             Wish::Restart => self.end = self.end.or(Some(End::Restart)),
+            Wish::Export { id, file, at } => self.export = Some(Export { id, file, at }),
             Wish::Bundle { id, file, topic, at } => self.bundle = Some(Wanted { id, file, topic, at }),
         }
     }
@@ -161,6 +185,8 @@ impl drive::Hands<Phone> for Hands {
                 | CommandKind::History
                 | CommandKind::Directory
                 | CommandKind::Bundle { .. }
+                | CommandKind::Export(_)
+                | CommandKind::ImportFile(_)
                 | CommandKind::Wrong { .. }
                 | CommandKind::Quit
                 | CommandKind::Wait { .. }
@@ -201,6 +227,9 @@ impl drive::Hands<Phone> for Hands {
         }
         if let Some(wanted) = self.bundle.take() {
             self.write_bundle(phone, wanted);
+        }
+        if let Some(wanted) = self.export.take() {
+            self.write_export(phone, wanted);
         }
         for sum in self.repeats.take(self.clock.now()) {
             self.teller.note(&sum.words());

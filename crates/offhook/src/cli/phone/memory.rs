@@ -3,7 +3,7 @@
 use std::io;
 
 use proto::Rng;
-use roles::phone::{Change, Downloads, Firmware, HistoryEntry, MOST_CALLS, PhoneSecret};
+use roles::phone::{Change, Downloads, Firmware, HistoryEntry, MOST_CALLS, NamedFiles, PhoneSecret};
 use roles::settings::{Key, OUI, Secret, Settings, Source, parse_cfg};
 use serde::{Deserialize, Serialize};
 
@@ -33,11 +33,12 @@ const FILE: &str = "--config";
 /// # Errors
 /// The store cannot be read. A row that is no parameter of this model is told and left out.
 pub(in crate::cli) fn recall(settings: &mut Settings, store: &dyn Store, has_file: bool) -> io::Result<()> {
+    named_files(store)?.restore(settings);
     if let Some(downloads) = downloads(store)? {
         downloads.restore(settings);
     }
     for row in store.reader().load(Table::Setting)? {
-        if row.key == DOWNLOADED || row.key == FIRMWARE {
+        if [DOWNLOADED, FIRMWARE, NAMED].contains(&row.key.as_str()) {
             continue;
         }
         if row.key == FILE {
@@ -74,6 +75,41 @@ pub(super) fn file_rows(settings: &Settings, dropped: &[Key]) -> Vec<store::Chan
 const DOWNLOADED: &str = "(downloaded)";
 /// The row of the firmware.
 const FIRMWARE: &str = "(firmware)";
+/// The row of files that settings name.
+const NAMED: &str = "(named files)";
+
+/// What is kept of files that settings name.
+#[derive(Default, Deserialize, Serialize)]
+struct KeptNamed {
+    whole: Option<String>,
+    reset: String,
+    factory: String,
+}
+
+fn named(files: &NamedFiles) -> store::Change {
+    if *files == NamedFiles::default() {
+        return store::Change::remove(Table::Setting, NAMED);
+    }
+    let text = |secret: &Secret| secret.expose().to_owned();
+    let NamedFiles { whole, reset, factory } = files;
+    let kept = KeptNamed { whole: whole.clone(), reset: text(reset), factory: text(factory) };
+    store::Change::set(Table::Setting, NAMED, to_json(&kept))
+}
+
+/// What was kept of files that settings name.
+///
+/// # Errors
+/// The store cannot be read. A row that is none is told and left out.
+pub(in crate::cli) fn named_files(store: &dyn Store) -> io::Result<NamedFiles> {
+    let rows = store.reader().load(Table::Setting)?;
+    let Some(row) = rows.into_iter().find(|row| row.key == NAMED) else { return Ok(NamedFiles::default()) };
+    let kept = serde_json::from_str(&row.value).unwrap_or_else(|fault| {
+        complain!("offhook: warning: the file of the factory reset is left out: {fault}");
+        KeptNamed::default()
+    });
+    let KeptNamed { whole, reset, factory } = kept;
+    Ok(NamedFiles { whole, reset: Secret::new(&reset), factory: Secret::new(&factory) })
+}
 
 /// What was downloaded, as it is kept.
 #[derive(Deserialize, Serialize)]
@@ -162,6 +198,7 @@ impl Rows {
             Change::Setting { key, value, source } => setting(key, &value, source),
             Change::SettingForgotten { key } => Some(store::Change::remove(Table::Setting, key)),
             Change::FilesForgotten => Some(store::Change::remove(Table::Setting, FILE)),
+            Change::NamedFiles(files) => Some(named(&files)),
             Change::Downloaded(downloads) => Some(downloaded(&downloads)),
             Change::Firmware(firmware) => {
                 // Plain data with text keys, so serialising cannot fail.

@@ -8,6 +8,7 @@ mod pace;
 mod packets;
 mod roam;
 mod settings;
+mod whole;
 
 pub(in crate::cli) use settings::parse_model;
 
@@ -207,12 +208,14 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     let hands = Hands::new(teller, sound, rows, papers, compass, clock, pace.clone());
     let downloads = memory::downloads(&*store)?.unwrap_or_default();
     let firmware = memory::firmware(&*store)?;
+    let named_files = memory::named_files(&*store)?;
     let dns = Dns::system();
     let fetcher = Fetcher::new(&dns, trust(&arguments));
     let means = Means { net, dns, fetcher, store, clock, commands, hands };
     let mut phone = Phone::new(settings.clone(), place.clone(), rng.fork(), clock.now());
     phone.restore_history(history);
     phone.restore_downloads(&downloads);
+    phone.restore_named_files(&named_files);
     firmware.into_iter().for_each(|firmware| phone.restore_firmware(firmware));
     let asks = phone.asks_for_settings();
     let mut driver = Driver::new(phone, means);
@@ -238,6 +241,7 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
         let mut phone = Phone::new(settings.clone(), place.clone(), rng.fork(), clock.now());
         phone.restore_history(history);
         phone.restore_downloads(&driver.role().downloads());
+        phone.restore_named_files(driver.role().named_files());
         driver.role().firmware().cloned().into_iter().for_each(|firmware| phone.restore_firmware(firmware));
         driver.replace(phone);
         if pace.is_input_over() {
@@ -399,7 +403,7 @@ fn ask_person(commander: mpsc::Sender<Command>) -> io::Result<Prompt> {
         let command = match line.as_deref().map(str::trim) {
             None => quit(),
             Some("") => return true,
-            Some(line) => Command::read(line),
+            Some(line) => whole::with_file(Command::read(line)),
         };
         let goes_on = command.what != CommandKind::Quit;
         commander.blocking_send(command).is_ok() && goes_on
@@ -417,7 +421,7 @@ fn listen_to_stdin(commander: mpsc::Sender<Command>, pace: Pace) -> io::Result<(
         }
         Some(line) if line.trim().is_empty() => true,
         Some(line) => {
-            let command = Command::read(&line);
+            let command = whole::with_file(Command::read(&line));
             let goes_on = command.what != CommandKind::Quit;
             let may_wait = matches!(command.what, CommandKind::Wait { .. } | CommandKind::Dial { .. });
             let is_taken = commander.blocking_send(command).is_ok();

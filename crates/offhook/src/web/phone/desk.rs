@@ -62,8 +62,8 @@ impl Desk {
         &self.bus
     }
 
-    /// Asks the phone what a line says, and returns what it answers: `value`, `status`, `history` or
-    /// `directory` where it was asked for one, and at last `done` or `error`. A line that is no command is
+    /// Asks the phone what a line says, and returns what it answers: `value`, `status`, `history`,
+    /// `directory`, `configuration` or `imported` where it was asked for one, and at last `done` or `error`. A line that is no command is
     /// answered here.
     ///
     /// # Errors
@@ -203,7 +203,9 @@ impl Ear {
             EventKind::Value { .. }
             | EventKind::Status(_)
             | EventKind::History { .. }
-            | EventKind::Directory { .. } => {
+            | EventKind::Directory { .. }
+            | EventKind::Configuration { .. }
+            | EventKind::Imported { .. } => {
                 self.answers.push(event);
                 return Vec::new();
             }

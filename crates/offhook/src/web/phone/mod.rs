@@ -1,6 +1,7 @@
 //! The API of one phone: the commands and events of `--stdio`, and its screen.
 
 mod commands;
+mod configuration;
 mod desk;
 mod view;
 
@@ -31,6 +32,8 @@ Offhook: a desk phone.
 POST /api/commands      commands as lines of text, as --stdio takes them
 GET  /api/events        what the phone tells, as server-sent events
 GET  /api/view          what its screen shows, as JSON
+GET  /api/configuration the whole configuration as a file, without secrets
+PUT  /api/configuration takes a whole configuration; what it does not name stays
 GET  /api/openapi.json  all this for programs
 
 All but this page and the last need the header `Authorization: Bearer TOKEN`;
@@ -65,6 +68,8 @@ fn routes() -> Routes<Shared> {
         .post("/api/commands", commands::post)
         .get("/api/events", stream)
         .get("/api/view", view::get)
+        .get("/api/configuration", configuration::get)
+        .put("/api/configuration", configuration::put)
 }
 
 async fn stream(State(shared): State<Shared>, headers: HeaderMap) -> Response {

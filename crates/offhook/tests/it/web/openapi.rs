@@ -126,13 +126,18 @@ fn a_phone_answers_as_described() {
     let phone = Program::start("127.0.76.1", &arguments);
     let document = phone.client.get("/api/openapi.json").json();
     phone.client.post("/api/commands", CALL);
-    for (method, path) in [("GET", "/"), ("GET", "/api/openapi.json"), ("GET", "/api/view")] {
+    for (method, path) in
+        [("GET", "/"), ("GET", "/api/openapi.json"), ("GET", "/api/view"), ("GET", "/api/configuration")]
+    {
         if path != "/api/openapi.json" {
             check_answer(&document, method, path, &phone.client.ask(method, path, ""));
         }
     }
     let view = phone.client.get("/api/view").json();
     assert!(view["calls"][0].is_object() && view["keys"][0].is_object(), "something to check: {view}");
+    let imported = phone.client.ask("PUT", "/api/configuration", "#!version:1.0.0.1\nacount.1.label = x\n");
+    assert_eq!(imported.json()["faults"][0]["nearest"], "account.1.label");
+    check_answer(&document, "PUT", "/api/configuration", &imported);
     check_answer(&document, "POST", "/api/commands", &phone.client.post("/api/commands", "hold"));
     check_answer(&document, "POST", "/api/commands", &phone.client.post("/api/commands", ""));
 }

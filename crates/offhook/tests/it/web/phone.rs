@@ -81,3 +81,31 @@ fn nobody_gets_an_api_by_stdio_alone() {
     let ready = String::from_utf8(output.stdout).expect("text");
     assert!(ready.contains("\"web\":null"), "{ready}");
 }
+
+#[test]
+fn the_whole_configuration_goes_out_without_secrets_and_comes_back() {
+    let phone = phone("127.0.74.9", &[]);
+    let file = phone.client.get("/api/configuration");
+    assert!(
+        file.head.contains("content-type: text/plain") && file.body.starts_with("#!version:1.0.0.1"),
+        "{file:?}"
+    );
+    assert!(
+        file.body.contains("# account.1.password is a secret") && !file.body.contains("sixteen"),
+        "{file:?}"
+    );
+    let edited = file.body + "account.1.label = Lobby\naccount.1.ptime = 25\n";
+    let answer = phone.client.ask("PUT", "/api/configuration", &edited);
+    let told = answer.json();
+    assert_eq!(
+        (answer.status, &told["changed"], &told["faults"][0]["key"]),
+        (200, &1.into(), &"account.1.ptime".into())
+    );
+    let label = phone.client.post("/api/commands", "get account.1.label\n");
+    assert!(label.body.contains("Lobby"), "{label:?}");
+    let page = phone.client.ask("PUT", "/api/configuration", "<html><body>Log in</body></html>");
+    assert!(page.status == 400 && page.body.contains("this is a page"), "{page:?}");
+    assert_eq!(phone.client.ask("PUT", "/api/configuration", "").status, 400);
+    let line = phone.client.post("/api/commands", "import a.cfg\n");
+    assert!(line.body.contains("PUT /api/configuration"), "{line:?}");
+}

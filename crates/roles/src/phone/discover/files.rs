@@ -176,18 +176,30 @@ impl Load {
     }
 
     fn read(&mut self, desk: &mut Desk, url: &str, text: &str, layer: Source) -> Result<(), Failure> {
-        let (assignments, faults) = parse_cfg(text, layer);
-        let is_no_file = |fault: &&Fault| {
-            fault.severity == Severity::Error
-                && matches!(fault.kind, FaultKind::WebPage | FaultKind::Empty | FaultKind::Binary)
-        };
-        if let Some(fault) = faults.iter().find(is_no_file) {
-            return Err(failure(url, &fault.to_string()));
-        }
+        let (assignments, faults) = configuration(text, layer).map_err(|why| failure(url, &why))?;
         log(desk, url, &faults);
         self.assignments.extend(assignments);
         self.has_configuration = true;
         Ok(())
+    }
+}
+
+/// What a file says, and its faults.
+///
+/// # Errors
+/// It is no configuration at all: a page, nothing, or no text.
+pub(in crate::phone) fn configuration(
+    text: &str,
+    layer: Source,
+) -> Result<(Vec<Assignment>, Vec<Fault>), String> {
+    let (assignments, faults) = parse_cfg(text, layer);
+    let is_no_file = |fault: &&Fault| {
+        fault.severity == Severity::Error
+            && matches!(fault.kind, FaultKind::WebPage | FaultKind::Empty | FaultKind::Binary)
+    };
+    match faults.iter().find(is_no_file) {
+        Some(fault) => Err(fault.to_string()),
+        None => Ok((assignments, faults)),
     }
 }
 
@@ -234,7 +246,7 @@ fn failure(url: &str, reason: &str) -> Failure {
 }
 
 /// Writes the faults of a file into the log.
-fn log(desk: &mut Desk, url: &str, faults: &[Fault]) {
+pub(super) fn log(desk: &mut Desk, url: &str, faults: &[Fault]) {
     let name = shown(url);
     let name = name.rsplit('/').next().unwrap_or_default();
     for fault in faults.iter().filter(|fault| fault.severity > Severity::Info).take(MOST_LOGGED) {

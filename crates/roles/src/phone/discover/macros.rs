@@ -3,6 +3,12 @@
 //! Both ways of writing are known, `$NAME` and `$(NAME)`; `$$` is a dollar sign, a name that is not known
 //! stays as it is, and `$(NAME:P:Q)` takes the signs P to Q, counted from 0 and without Q.
 
+use crate::phone::desk::Place;
+use crate::settings::Model;
+
+/// The hardware version that macros tell.
+const HARDWARE: &str = "V1.0";
+
 /// What the macros stand for.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Macros(Vec<(&'static str, String)>);
@@ -11,6 +17,26 @@ pub(super) struct Macros(Vec<(&'static str, String)>);
 const MOST_BYTES: usize = 2_048;
 
 impl Macros {
+    /// Those of a phone; `reason` is why it asks (`PRVST`).
+    pub(super) fn of(model: &Model, place: &Place, reason: &'static str) -> Self {
+        let mac = place.mac_text();
+        let colons: Vec<&str> = (0..6).filter_map(|at| mac.get(at * 2..at * 2 + 2)).collect();
+        let ip = place.ip().to_string();
+        Self::default()
+            .with("MA", mac.clone())
+            .with("MAU", mac.to_ascii_uppercase())
+            .with("MAC", colons.join(":"))
+            .with("PN", model.name)
+            .with("PSN", model.name.trim_start_matches(|c: char| !c.is_ascii_digit()))
+            .with("SN", &*place.serial)
+            .with("IP", ip.clone())
+            .with("EXTIP", ip)
+            .with("SWVER", &*place.version)
+            .with("HWVER", HARDWARE)
+            .with("PRVST", reason)
+            .with("CCERT", "Not Installed")
+    }
+
     /// A name and what stands in its place.
     pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.0.push((name, value.into()));

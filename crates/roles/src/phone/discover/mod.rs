@@ -5,6 +5,7 @@
 
 mod files;
 mod macros;
+mod named;
 mod pnp;
 mod proof;
 mod upgrade;
@@ -22,24 +23,23 @@ use super::event::EventKind;
 use super::log::Tag;
 use super::why::Why;
 use crate::role::{Fetched, Found, Output, SocketEvent, SocketId, SocketPlan, SocketRequest};
-use crate::settings::{Model, ProvisionSettings};
+use crate::settings::{Assignment, Model, ProvisionSettings};
 
 use files::Load;
 use macros::Macros;
+use named::{Came, Named};
 use pnp::{Asker, Pnp, Wire};
 use upgrade::{Upgrade, Upgraded};
 
 pub use files::AskedFile;
-pub(super) use files::Download;
+pub(super) use files::{Download, configuration};
+pub use named::NamedFiles;
 pub use proof::Downloads;
 pub(super) use proof::Proof;
 pub use upgrade::Firmware;
 
 /// Vendor in the PnP question.
 const VENDOR: &str = "Offhook";
-/// The hardware version that macros tell.
-const HARDWARE: &str = "V1.0";
-
 /// Who may name the server of this phone; told by whoever drives it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Sources {
@@ -124,6 +124,10 @@ pub(super) enum Outcome {
     Apply(Box<Download>),
     /// With the configuration of the last download nobody registered: the one before is to come back.
     TakeBack(Box<Downloads>),
+    /// A whole configuration is here.
+    Whole(AskedFile, Vec<Assignment>),
+    /// There is something new to keep of files that settings name.
+    KeepNamed,
     /// The phone is to start again, and why.
     Restart(&'static str),
 }
@@ -148,6 +152,7 @@ pub(super) struct Discover {
     /// New firmware is why.
     is_upgraded: bool,
     upgrade: Upgrade,
+    named: Named,
     pnp: Option<(SocketId, Option<Pnp>)>,
     sockets: u32,
     fetches: u64,
@@ -181,6 +186,7 @@ impl Discover {
             restart_since: None,
             is_upgraded: false,
             upgrade: Upgrade::default(),
+            named: Named::default(),
             pnp: None,
             sockets: 0,
             fetches: 0,
@@ -237,10 +243,54 @@ impl Discover {
     /// Asks for new firmware, where some is wanted and nothing else goes on.
     fn advance_upgrade(&mut self, desk: &mut Desk) {
         let id = crate::role::FetchId(self.fetches + 1);
-        let url = self.macros(&desk.place).expand(&self.rules.firmware);
+        let url = match self.rules.firmware.as_str() {
+            "" => String::new(),
+            url => self.macros(&desk.place).expand(url),
+        };
         if let Some(fetch) = self.upgrade.next_fetch(desk, id, &url, self.model, &self.rules) {
             self.fetches += 1;
             desk.out.push(Output::Fetch(Box::new(fetch)));
+        }
+    }
+
+    /// What is kept of files that settings name.
+    pub(super) fn named_files(&self) -> &NamedFiles {
+        &self.named.kept
+    }
+
+    /// Puts back what is kept of such files.
+    pub(super) fn restore_named(&mut self, kept: &NamedFiles) {
+        self.named.kept = kept.clone();
+    }
+
+    /// A factory reset; `custom` goes back to the file that settings named.
+    pub(super) fn reset_named(&mut self, custom: bool) {
+        self.named.reset(custom);
+    }
+
+    /// Asks for files that settings name, where nothing else goes on.
+    fn advance_named(&mut self, desk: &mut Desk) {
+        if self.rules.whole.is_empty() && self.rules.factory_file.is_empty() {
+            return;
+        }
+        let macros = self.macros(&desk.place);
+        let id = crate::role::FetchId(self.fetches + 1);
+        let expand = |text: &str| macros.expand(text);
+        if let Some(fetch) = self.named.next_fetch(desk, id, expand, self.model, &self.rules) {
+            self.fetches += 1;
+            desk.out.push(Output::Fetch(Box::new(fetch)));
+        }
+    }
+
+    fn on_named(&mut self, desk: &mut Desk, fetched: Fetched) -> Option<Outcome> {
+        match self.named.take(desk, self.model, fetched.result) {
+            Ok(Came::Whole(file, assignments)) => Some(Outcome::Whole(file, assignments)),
+            Ok(Came::Factory { is_news }) => is_news.then_some(Outcome::KeepNamed),
+            Err(files::Failure { url, reason }) => {
+                desk.warn_as(Tag::Provision, &reason);
+                desk.tell(EventKind::ProvisionFailed { url: Some(shown(&url)), reason });
+                None
+            }
         }
     }
 
@@ -309,6 +359,7 @@ impl Discover {
         let starts = self.due.is_some_and(|(_, reason)| matches!(reason, Reason::Start | Reason::Upgrade));
         if self.is_idle() && !is_busy && !starts {
             self.advance_upgrade(desk);
+            self.advance_named(desk);
         }
         None
     }
@@ -365,6 +416,9 @@ impl Discover {
             self.on_firmware(desk, fetched);
             return None;
         }
+        if self.named.awaits(fetched.id) {
+            return self.on_named(desk, fetched);
+        }
         match &mut self.stage {
             Stage::Redirecting(id) if *id == fetched.id => {
                 self.on_redirected(desk, fetched);
@@ -411,6 +465,7 @@ impl Discover {
         }
         self.due = None;
         self.upgrade.forget_failure();
+        self.named.forget_asked();
         desk.note_as(Tag::Provision, "provision v1.2 start");
         desk.note_as(Tag::Provision, "adapter_yphone_enable = 0");
         let is_first = !std::mem::replace(&mut self.has_begun, true);
@@ -562,22 +617,7 @@ impl Discover {
     }
 
     fn macros(&self, place: &Place) -> Macros {
-        let mac = place.mac_text();
-        let colons: Vec<&str> = (0..6).filter_map(|at| mac.get(at * 2..at * 2 + 2)).collect();
-        let ip = place.ip().to_string();
-        Macros::default()
-            .with("MA", mac.clone())
-            .with("MAU", mac.to_ascii_uppercase())
-            .with("MAC", colons.join(":"))
-            .with("PN", self.model.name)
-            .with("PSN", self.model.name.trim_start_matches(|c: char| !c.is_ascii_digit()))
-            .with("SN", &*place.serial)
-            .with("IP", ip.clone())
-            .with("EXTIP", ip)
-            .with("SWVER", &*place.version)
-            .with("HWVER", HARDWARE)
-            .with("PRVST", self.reason.number())
-            .with("CCERT", "Not Installed")
+        Macros::of(self.model, place, self.reason.number())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Auto provisioning: whom the phone asks, for what, and what becomes of the answers.
 
 use super::*;
-use crate::phone::{Change, Downloads};
+use crate::phone::{Change, CommandKind, Downloads};
 use crate::role::{Fetch, FetchFault, FetchFaultKind, Fetched, Found, Known, SocketEvent, SocketRequest};
 
 const MAC: &str = "0021f2000001";
@@ -528,4 +528,130 @@ fn the_settings_say_whom_downloads_by_https_believe() {
         let tls = bench.fetch().tls;
         assert_eq!((tls.trusted_only, tls.checks_name), (trusted == "1", name == "1"));
     }
+}
+
+fn with_factory_file() -> Bench {
+    let mut bench = profile();
+    bench.wait_ms(0);
+    let own = format!(
+        "{ACCOUNT}features.custom_factory_config.enable = 1\n\
+         custom_factory_configuration.url = http://192.168.50.165/factory-$(MA).cfg\n"
+    );
+    bench.serve_files(&[
+        (&own_cfg(), &own),
+        (&format!("factory-{MAC}.cfg"), "#!version:1.0.0.1\naccount.1.label = Spare\naccount.1.ptime = 30\n"),
+    ]);
+    bench
+}
+
+fn kept_named(bench: &Bench) -> crate::phone::NamedFiles {
+    let kept = bench.changes.iter().rev().find_map(|change| match change {
+        Change::NamedFiles(kept) => Some((**kept).clone()),
+        _ => None,
+    });
+    kept.expect("kept")
+}
+
+#[test]
+fn a_factory_reset_goes_back_to_the_file_that_settings_named() {
+    let mut bench = with_factory_file();
+    assert_eq!(bench.value("account.1.label"), "", "a file for later changes nothing now");
+    bench.command("set account.1.label Lobby");
+    for _ in 0..2 {
+        bench.command("factory-reset");
+        assert_eq!(bench.value("account.1.label"), "Spare");
+        assert_eq!(
+            (bench.value("account.1.ptime"), bench.value("account.1.user_name")),
+            ("30".into(), "".into())
+        );
+        let value = bench.phone.settings().get("account.1.ptime").expect("known");
+        assert_eq!(value.source(), Source::CustomFactory);
+    }
+    let mut again = Settings::new(Model::usual());
+    kept_named(&bench).restore(&mut again);
+    assert_eq!(again.get("account.1.label").expect("known").expose(), "Spare", "it outlives the program");
+    bench.command("set features.custom_factory_config.enable 0");
+    bench.command("factory-reset");
+    assert_eq!(bench.value("account.1.label"), "", "switched off, the factory's own values count");
+    assert_eq!(kept_named(&bench), crate::phone::NamedFiles::default());
+}
+
+#[test]
+fn a_factory_file_that_is_none_is_told_and_the_last_one_stays() {
+    let mut bench = with_factory_file();
+    bench.forget();
+    bench.command("resync");
+    bench.serve_files(&[(&own_cfg(), ACCOUNT), (&format!("factory-{MAC}.cfg"), "<html>Log in</html>")]);
+    let failed = bench.told("provision_failed").expect("told");
+    assert_eq!(failed["url"], format!("http://192.168.50.165/factory-{MAC}.cfg"));
+    bench.command("factory-reset");
+    assert_eq!(bench.value("account.1.label"), "Spare");
+}
+
+#[test]
+fn a_whole_configuration_is_taken_once_and_stays_until_a_file_says_something_new() {
+    let mut bench = profile();
+    bench.wait_ms(0);
+    let own = format!("{ACCOUNT}account.1.label = Desk\nconfiguration.url = http://192.168.50.165/all.cfg\n");
+    let all = "#!version:1.0.0.1\naccount.1.label = Hall\nfeatures.dnd.enable = 1\n\
+               configuration.url = http://192.168.50.165/other.cfg\n";
+    let asked = bench.serve_files(&[(&own_cfg(), &own), ("all.cfg", all)]);
+    assert_eq!(asked.last().map(String::as_str), Some("all.cfg"));
+    let done = bench.told("provisioned").expect("done");
+    assert_eq!(
+        done["files"],
+        serde_json::json!([{ "url": "http://192.168.50.165/all.cfg", "status": 200, "bytes": all.len() }])
+    );
+    assert_eq!((&done["changed"], bench.value("account.1.label")), (&2.into(), "Hall".into()));
+    bench.command("resync");
+    let asked = bench.serve_files(&[(&own_cfg(), &own), ("all.cfg", all)]);
+    assert!(!asked.contains(&"all.cfg".to_owned()), "{asked:?}");
+    assert_eq!(bench.value("account.1.label"), "Hall");
+    assert_eq!(kept_named(&bench).whole.as_deref(), Some("http://192.168.50.165/all.cfg"));
+    bench.command("resync");
+    let own = own.replace("= Desk", "= Roof");
+    bench.serve_files(&[(&own_cfg(), &own)]);
+    assert_eq!(bench.value("account.1.label"), "Roof");
+}
+
+#[test]
+fn a_whole_configuration_that_is_not_there_is_asked_for_again_at_the_next_resync() {
+    let mut bench = profile();
+    bench.wait_ms(0);
+    let own = format!("{ACCOUNT}configuration.url = http://192.168.50.165/all.cfg\n");
+    let asked = bench.serve_files(&[(&own_cfg(), &own)]);
+    assert_eq!(asked.iter().filter(|name| *name == "all.cfg").count(), 1, "{asked:?}");
+    assert_eq!(bench.told("provision_failed").expect("told")["url"], "http://192.168.50.165/all.cfg");
+    bench.command("set account.1.label x");
+    assert!(bench.fetches.is_empty(), "not at every turn");
+    bench.command("resync");
+    let asked =
+        bench.serve_files(&[(&own_cfg(), &own), ("all.cfg", "#!version:1.0.0.1\nfeatures.dnd.enable = 1\n")]);
+    assert!(asked.contains(&"all.cfg".to_owned()), "{asked:?}");
+    assert_eq!(bench.value("features.dnd.enable"), "1");
+}
+
+#[test]
+fn a_configuration_is_exported_without_secrets_and_imported_with_its_faults_told() {
+    let mut bench = Bench::registered(&[]);
+    bench.command("export");
+    let text = bench.told("configuration").expect("told")["text"].as_str().expect("text").to_owned();
+    assert!(
+        text.starts_with("#!version:1.0.0.1\n") && text.contains("# account.1.password is a secret"),
+        "{text}"
+    );
+    bench.forget();
+    let file = text + "account.1.label = Lobby\naccount.1.pasword = x\nsip.timer_t1 = 1\n";
+    let import = CommandKind::Import(crate::settings::Secret::new(&file));
+    bench.input(Input::Command(Command { id: Some("i".into()), what: import }));
+    let told = bench.told("imported").expect("told");
+    assert_eq!((&told["changed"], &told["reboot"]), (&2.into(), &true.into()));
+    assert_eq!(told["faults"][0]["nearest"], "account.1.password", "{told}");
+    assert_eq!(bench.told("done").expect("answered")["id"], "i");
+    assert_eq!(bench.value("account.1.label"), "Lobby");
+    let kept = bench.changes.iter().filter(|change| matches!(change, Change::Setting { .. })).count();
+    assert_eq!(kept, 2, "{:?}", bench.changes);
+    let page = CommandKind::Import(crate::settings::Secret::new("<html></html>"));
+    bench.input(Input::Command(Command { id: None, what: page }));
+    assert!(bench.told("error").is_some());
 }

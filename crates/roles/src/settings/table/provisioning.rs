@@ -26,9 +26,9 @@ rows! { ROWS:
 "auto_provision.dhcp_option.list_user_options" "Custom DHCP Options" (Kind::Numbers { min: 128, max: 254 }) "" AtOnce NO_FETCH "Further DHCP options that may name the server.";
 "auto_provision.dhcp_option.list_user6_options" "Custom DHCPv6 Options" (Kind::Numbers { min: 135, max: 65_535 }) "" AtOnce NO_FETCH "Further DHCPv6 options that may name the server.";
 "features.upload_server" "Upload Server" URI "" AtOnce NO_FETCH "Where the phone sends its own files.";
-"configuration.url" "Configuration File" URI "" AtOnce NO_FETCH "A whole configuration that is fetched once.";
-"custom_factory_configuration.url" "Custom Factory Configuration" URI "" AtOnce NO_FETCH "The values that a factory reset goes back to.";
-"features.custom_factory_config.enable" "Custom Factory Settings" BOOL "0" AtOnce NO_FETCH "Whether a factory reset goes back to those.";
+"configuration.url" "Configuration File" URI "" AtOnce ACTS "A whole configuration that is fetched once and counts as if it were set at the phone.";
+"custom_factory_configuration.url" "Custom Factory Configuration" URI "" AtOnce ACTS "The file with the values that a factory reset goes back to.";
+"features.custom_factory_config.enable" "Custom Factory Settings" BOOL "0" AtOnce ACTS "Whether that file is fetched and a factory reset goes back to it.";
 [Relative "Administration > Provision"]
 "auto_provision.custom.protect" "Protect Own Settings" BOOL "0" AtOnce ACTS "Whether what was set at the phone stays where a file says something else.";
 [Ours "Administration > Provision"]
