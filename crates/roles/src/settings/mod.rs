@@ -74,6 +74,8 @@ mod tests {
             ("account.1.outbound_proxy_enable", "1"),
             ("account.1.codec.g722.enable", "1"),
             ("syslog.mode", "1"),
+            ("features.custom_factory_config.enable", "1"),
+            ("custom_factory_configuration.url", "http://192.0.2.1/factory.cfg"),
             ("syslog.server", "log"),
             ("features.forward.emergency.authorized_number", "110"),
             ("distinctive_ring_tones.alert_info.1.text", "internal"),
