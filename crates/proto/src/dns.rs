@@ -10,6 +10,9 @@ const MOST_POINTERS: usize = 16;
 /// Answers of one message that are read.
 const MOST_ANSWERS: usize = 64;
 
+/// The record of EDNS (RFC 6891).
+const OPT: u16 = 41;
+
 /// Flags of a query: recursion desired.
 const WANTS_RECURSION: u16 = 0x0100;
 /// Flags of an answer of a server that recurses: no such name.
@@ -22,8 +25,10 @@ pub struct Message {
     pub id: u16,
     /// Whether it is an answer.
     pub is_response: bool,
-    /// 0 well, 2 server failure, 3 no such name.
-    pub code: u8,
+    /// 0 well, 2 server failure, 3 no such name; with the upper bits of EDNS: 16 bad version (RFC 6891 §6.1.3).
+    pub code: u16,
+    /// Whether the answer did not fit: it is asked for again over TCP.
+    pub is_truncated: bool,
     /// The name that is asked for, in lower case, without the last dot.
     pub name: String,
     /// What is asked for: 1 A, 28 AAAA, 33 SRV, 35 NAPTR.
@@ -52,6 +57,7 @@ impl Message {
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let word = |at: usize| bytes.get(at..at + 2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
         let (id, flags, questions, count) = (word(0)?, word(2)?, word(4)?, word(6)?);
+        let others = [word(8)?, word(10)?].map(usize::from);
         let is_query = flags >> 11 & 0xf == 0 && flags & 0x40 == 0;
         if !is_query || questions != 1 {
             return None;
@@ -62,8 +68,11 @@ impl Message {
         if !matches!(class & 0x7fff, 1 | 255) {
             return None;
         }
-        let answers = answers(bytes, at + 4, usize::from(count));
-        Some(Self { id, is_response: flags >> 15 == 1, code: (flags & 0xf) as u8, name, kind, answers })
+        let (answers, after) = answers(bytes, at + 4, usize::from(count));
+        let is_response = flags >> 15 == 1;
+        let code = flags & 0xf | extended_code(bytes, after, others) << 4;
+        let is_truncated = is_response && flags & 0x200 != 0;
+        Some(Self { id, is_response, code, is_truncated, name, kind, answers })
     }
 
     /// The name of what is asked for, `A`, `SRV`, or its number.
@@ -102,14 +111,30 @@ pub fn no_such_name(query: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn answers(bytes: &[u8], mut at: usize, count: usize) -> Vec<Answer> {
+/// The answers, and where what follows them begins.
+fn answers(bytes: &[u8], mut at: usize, count: usize) -> (Vec<Answer>, usize) {
     let mut answers = Vec::new();
     for _ in 0..count.min(MOST_ANSWERS) {
         let Some((answer, next)) = answer(bytes, at) else { break };
         answers.push(answer);
         at = next;
     }
-    answers
+    (answers, at)
+}
+
+/// The upper eight bits of the response code, which the OPT record among the additional ones holds
+/// (RFC 6891 §6.1.3); 0 without one.
+fn extended_code(bytes: &[u8], mut at: usize, [authority, additional]: [usize; 2]) -> u16 {
+    for number in 0..(authority + additional).min(MOST_ANSWERS) {
+        let Some((_, fields)) = name(bytes, at) else { return 0 };
+        let word = |at: usize| bytes.get(at..at + 2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
+        let (Some(kind), Some(length)) = (word(fields), word(fields + 8)) else { return 0 };
+        if kind == OPT && number >= authority {
+            return bytes.get(fields + 4).copied().map_or(0, u16::from);
+        }
+        at = fields + 10 + usize::from(length);
+    }
+    0
 }
 
 fn answer(bytes: &[u8], at: usize) -> Option<(Answer, usize)> {
@@ -190,6 +215,18 @@ mod tests {
         assert_eq!(message.answers, [Answer::V4(Ipv4Addr::new(192, 168, 50, 19))]);
         let missing = [&b"\x12\x34\x81\x83\x00\x01\x00\x00\x00\x00\x00\x00"[..], question].concat();
         assert_eq!(Message::parse(&missing).map(|message| message.code), Some(3));
+    }
+
+    #[test]
+    fn the_response_code_has_its_upper_bits_in_the_opt_record() {
+        let question = b"\x03pbx\x07example\x00\x00\x01\x00\x01";
+        let head = |flags: [u8; 2]| [&b"\x12\x34"[..], &flags, b"\x00\x01\x00\x00\x00\x00\x00\x01"].concat();
+        let opt = b"\x00\x00\x29\x10\x00\x01\x00\x00\x00\x00\x00";
+        let bad_version = [&head([0x85, 0x80])[..], question, opt].concat();
+        assert_eq!(Message::parse(&bad_version).map(|message| message.code), Some(16));
+        let truncated = [&head([0x83, 0x80])[..], question, b"\x00\x00\x29"].concat();
+        let read = Message::parse(&truncated).expect("an answer");
+        assert_eq!((read.code, read.is_truncated), (0, true));
     }
 
     #[test]

@@ -162,6 +162,34 @@ fn cut_and_foreign_files_are_told_and_the_rest_is_read() {
         (&1.into(), &"2021-11-02T15:28:58.000Z".into())
     );
     assert!(file("notes.txt")["notes"][0].as_str().expect("a note").contains("neither"));
+    let truncated =
+        told["findings"].as_array().expect("findings").iter().find(|it| it["code"] == "capture.truncated");
+    let truncated = truncated.unwrap_or_else(|| panic!("{told}"));
+    assert_eq!((&truncated["severity"], &truncated["evidence"][0]["packet"]), (&"info".into(), &3.into()));
+    let shown = run(&["cut.pcap"], folder.path());
+    let verdict = String::from_utf8_lossy(&shown.stdout).lines().next().unwrap_or_default().to_owned();
+    let offset = told["files"]
+        .as_array()
+        .and_then(|files| files.iter().find_map(|file| file["read_to_byte"].as_u64()));
+    let offset = offset.expect("an offset");
+    assert!(verdict.ends_with(&format!("cut.pcap could be read up to byte {offset} only.")), "{verdict}");
+}
+
+/// Nothing that was read is no clean bill of health.
+#[test]
+fn what_cannot_be_read_at_all_is_no_success() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("noise.pcap"), [7, 6, 5, 4, 3, 2, 1, 0].repeat(9)).expect("written");
+    std::fs::write(folder.path().join("empty.pcap"), "").expect("written");
+    for name in ["noise.pcap", "empty.pcap"] {
+        for arguments in [&[name][..], &[name, "--json"]] {
+            let output = run(arguments, folder.path());
+            assert_eq!(output.status.code(), Some(1), "{name}");
+            assert!(String::from_utf8_lossy(&output.stderr).contains("nothing could be read"), "{name}");
+        }
+        let report = String::from_utf8_lossy(&run(&[name], folder.path()).stdout).into_owned();
+        assert!(report.starts_with(&format!("Nothing could be read. {name}: ")), "{report}");
+    }
 }
 
 /// Findings as a person, a script and a build server get them.

@@ -101,6 +101,13 @@ pub enum Corrupt {
     ByteOrder,
 }
 
+impl Corrupt {
+    /// Whether nothing behind it is read; other faults are passed over with their block.
+    pub const fn ends_reading(self) -> bool {
+        !matches!(self, Self::NoSuchInterface(_) | Self::TooManyInterfaces | Self::PacketLength(_))
+    }
+}
+
 impl fmt::Display for Corrupt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -90,7 +90,8 @@ fn file(file: &FileTrack) -> Value {
             .map(|ahead| format!("its clock is {:.6} s ahead of the first capture's", ahead as f64 / 1e6)),
     );
     let mut row = json!({"name": file.name, "from": time(file.from), "to": time(file.to), "notes": notes});
-    let counted = [("packets", file.packets), ("lines", file.lines)];
+    let read_to = file.ends_early.as_ref().map(|end| end.offset);
+    let counted = [("packets", file.packets), ("lines", file.lines), ("read_to_byte", read_to)];
     for (name, count) in counted.into_iter().filter_map(|(name, count)| Some((name, count?))) {
         row[name] = json!(count);
     }

@@ -41,13 +41,18 @@ use follow::sip::{Change, Heard, Sip, descriptions};
 use follow::streams::Streams;
 use follow::transfers::Transfers;
 use follow::{provisioning, texts};
-use tracks::{FileKind, FileTrack, Mac};
+use tracks::{EndsEarly, FileKind, FileTrack, Mac};
 
 /// Tunnels in tunnels that are followed.
 const MOST_TUNNELS: u8 = 4;
 /// Inputs of one case.
 pub const FILES_LIMIT: usize = 10_000;
 const NOTES_LIMIT: usize = 32;
+const STRETCHES_LIMIT: usize = 64;
+/// Time that runs backwards by more is no mere disorder of the recording.
+const BACKWARDS: std::time::Duration = std::time::Duration::from_secs(1);
+/// No capture of telephones is silent for longer.
+const LEAP: std::time::Duration = std::time::Duration::from_secs(86_400);
 /// Lost pieces of datagrams that are told.
 const LOST_LIMIT: usize = 1_000;
 /// Bytes of messages that are kept for ladders.
@@ -193,7 +198,25 @@ impl Doctor {
             }
             pcap::Note::Drops(count) => track.drops = Some(track.drops.unwrap_or(0) + count),
             pcap::Note::Name(..) => {}
-            pcap::Note::Cut { .. } | pcap::Note::Corrupt { .. } => self.remark(file, note.to_string()),
+            pcap::Note::Cut { offset, .. } => {
+                self.ends_early(file, *offset, "the file ends within a record");
+                self.remark(file, note.to_string());
+            }
+            pcap::Note::Corrupt { offset, why } => {
+                if why.ends_reading() {
+                    self.ends_early(file, *offset, &why.to_string());
+                }
+                self.remark(file, note.to_string());
+            }
+        }
+    }
+
+    /// Says that a file cannot be read beyond that byte, counted after decompression.
+    pub fn ends_early(&mut self, file: u16, offset: u64, why: &str) {
+        let after = Some(self.last).filter(|last| last.file == file && last.number > 0);
+        if let Some(track) = self.tracks.files.get_mut(usize::from(file)) {
+            let why = why.to_owned();
+            track.ends_early.get_or_insert(EndsEarly { offset, why, after });
         }
     }
 
@@ -388,11 +411,23 @@ fn note_packet(track: &mut FileTrack, proof: Proof, kept: usize, wire_bytes: u32
     if proof.at == Time::ZERO {
         return;
     }
+    note_stretch(track, proof, last);
     track.from = Some(track.from.map_or(proof.at, |from| from.min(proof.at)));
     track.to = Some(track.to.map_or(proof.at, |to| to.max(proof.at)));
     let back = last.at.since(proof.at).as_micros() as u64;
     if last.file == proof.file && last.number > 0 && back > 1_000_000 && track.backwards.is_none() {
         track.backwards = Some((proof, back));
+    }
+}
+
+/// Keeps until when time runs evenly.
+fn note_stretch(track: &mut FileTrack, proof: Proof, last: Proof) {
+    let follows = last.file == proof.file && last.number > 0;
+    let leaps = last.at.since(proof.at) > BACKWARDS || proof.at.since(last.at) > LEAP;
+    let is_new = follows && leaps && last.at != Time::ZERO && track.stretches.len() < STRETCHES_LIMIT;
+    match track.stretches.last_mut() {
+        Some((_, end)) if !is_new => *end = (*end).max(proof.at),
+        _ => track.stretches.push((proof.number, proof.at)),
     }
 }
 

@@ -4,10 +4,50 @@ use std::fmt::Write as _;
 
 use super::finding::{Finding, Severity};
 use super::rules::explain;
-use super::tracks::Tracks;
+use super::tracks::{FileKind, Tracks};
 
-/// The verdict in one sentence.
-pub fn verdict(findings: &[Finding]) -> String {
+/// Files that cannot be read to their end and are named in the verdict.
+const NAMED_LIMIT: usize = 3;
+
+/// The verdict in one sentence, and in another what could not be read.
+pub fn verdict(tracks: &Tracks, findings: &[Finding]) -> String {
+    if tracks.is_unread() {
+        return unread(tracks);
+    }
+    judged(findings) + &ends_early(tracks)
+}
+
+/// `Nothing could be read: a.bin: this is neither a capture nor a log.`
+fn unread(tracks: &Tracks) -> String {
+    let reasons =
+        tracks.files.iter().filter_map(|file| Some((short(&file.name), &file.ends_early.as_ref()?.why)));
+    let reasons: Vec<String> =
+        reasons.take(NAMED_LIMIT).map(|(name, why)| format!("{name}: {why}")).collect();
+    let more = match tracks.files.len().saturating_sub(reasons.len()) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    format!("Nothing could be read. {}{more}.", reasons.join("; "))
+}
+
+/// ` a.pcap could be read up to byte 4955 only.`
+fn ends_early(tracks: &Tracks) -> String {
+    let captures = tracks.files.iter().filter(|file| file.kind == FileKind::Capture);
+    let cut: Vec<_> = captures.filter_map(|file| Some((file, file.ends_early.as_ref()?.offset))).collect();
+    let told = cut.iter().take(NAMED_LIMIT).map(|(file, offset)| match file.is_unread() {
+        true => format!(" {} could not be read.", short(&file.name)),
+        false => format!(" {} could be read up to byte {offset} only.", short(&file.name)),
+    });
+    let more = cut.len().saturating_sub(NAMED_LIMIT);
+    let more = if more > 0 { format!(" {more} more end early.") } else { String::new() };
+    told.collect::<String>() + &more
+}
+
+fn short(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}
+
+fn judged(findings: &[Finding]) -> String {
     let of = |severity: Severity| findings.iter().filter(move |finding| finding.severity == severity);
     let first = of(Severity::Error).next().or_else(|| of(Severity::Warning).next());
     let Some(first) = first else {
@@ -37,7 +77,7 @@ fn lower_first(text: &str) -> String {
 /// The whole report: verdict, then each finding with cause, proof and remedy. `paint` colours the word of a
 /// severity.
 pub fn report_text(tracks: &Tracks, findings: &[Finding], paint: fn(Severity, &str) -> String) -> String {
-    let mut text = format!("{}\n", shown(&verdict(findings)));
+    let mut text = format!("{}\n", shown(&verdict(tracks, findings)));
     for finding in findings {
         let word = paint(finding.severity, finding.severity.word());
         // Writing into a string cannot fail.
@@ -75,7 +115,6 @@ fn shown(text: &str) -> String {
 
 /// What a case lacks (deck: "provide the details below").
 fn wanted(tracks: &Tracks, findings: &[Finding]) -> String {
-    use super::tracks::FileKind;
     if findings.iter().all(|finding| finding.severity == Severity::Info) {
         return String::new();
     }
@@ -169,6 +208,7 @@ fn xml(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tracks::{EndsEarly, FileTrack};
     use super::*;
 
     fn findings() -> Vec<Finding> {
@@ -179,8 +219,28 @@ mod tests {
 
     #[test]
     fn the_verdict_is_a_sentence() {
-        assert_eq!(verdict(&findings()), "7005: the server refuses the registration.");
-        assert_eq!(verdict(&[]), "Nothing is wrong in what was read.");
+        let tracks = Tracks::default();
+        assert_eq!(verdict(&tracks, &findings()), "7005: the server refuses the registration.");
+        assert_eq!(verdict(&tracks, &[]), "Nothing is wrong in what was read.");
+    }
+
+    #[test]
+    fn the_verdict_says_what_could_not_be_read() {
+        let file = |name: &str, packets, offset| FileTrack {
+            name: name.to_owned(),
+            packets: Some(packets),
+            ends_early: Some(EndsEarly { offset, why: "this is no capture".to_owned(), after: None }),
+            ..FileTrack::default()
+        };
+        let case = |files| Tracks { files, ..Tracks::default() };
+        assert_eq!(
+            verdict(&case(vec![file("case/a.bin", 0, 0)]), &[]),
+            "Nothing could be read. a.bin: this is no capture."
+        );
+        assert_eq!(
+            verdict(&case(vec![file("a.bin", 0, 0), file("case/b.pcap", 9, 4_955)]), &findings()),
+            "7005: the server refuses the registration. a.bin could not be read. b.pcap could be read up to byte 4955 only."
+        );
     }
 
     #[test]

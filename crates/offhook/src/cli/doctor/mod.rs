@@ -116,6 +116,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.ladder {
         print!("{}", ladder::show(&inputs, &tracks, &keep, arguments.call.is_some())?);
     }
+    if tracks.is_unread() {
+        return Err(Failure::Failed("nothing could be read".to_owned()));
+    }
     let least = arguments.fail_on.least();
     match findings.iter().filter(|finding| finding.severity >= least).count() {
         0 => Ok(()),

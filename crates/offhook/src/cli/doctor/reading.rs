@@ -42,6 +42,8 @@ enum Told {
     Lines(Vec<(u32, String)>),
     Config(String),
     Remark(String),
+    /// The file cannot be read beyond that byte.
+    EndsEarly(u64, String),
 }
 
 /// Packets with their bytes in one piece.
@@ -104,6 +106,10 @@ fn take(told: &Receiver<Told>, doctor: &mut Doctor) {
             Told::Lines(lines) => lines.iter().for_each(|(number, line)| doctor.line(file, *number, line)),
             Told::Config(text) => doctor.config(file, &text),
             Told::Remark(text) => doctor.remark(file, text),
+            Told::EndsEarly(offset, why) => {
+                doctor.ends_early(file, offset, &why);
+                doctor.remark(file, format!("at byte {offset}: {why}"));
+            }
         }
     }
 }
@@ -228,10 +234,8 @@ fn capture(name: &str, mut stream: impl Read, teller: &SyncSender<Told>) -> io::
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             // What came before a damaged block of gzip is judged.
             Err(error) => {
-                tell(
-                    teller,
-                    Told::Remark(format!("the file cannot be read beyond byte {}: {error}", reader.offset())),
-                )?;
+                tell(teller, Told::Packets(std::mem::take(&mut batch)))?;
+                tell(teller, Told::EndsEarly(reader.offset(), error.to_string()))?;
                 reader.filled(0);
             }
         }
@@ -277,8 +281,8 @@ fn text(name: &str, beginning: &[u8], mut stream: impl BufRead, teller: &SyncSen
         FileKind::Capture | FileKind::Other => {
             // Read to its end, so that whoever writes into the pipe is not stopped.
             io::copy(&mut stream, &mut io::sink())?;
-            let what = "this is neither a capture nor a log nor a configuration file; it is not read";
-            tell(teller, Told::Remark(what.to_owned()))
+            let what = "this is neither a capture nor a log nor a configuration file";
+            tell(teller, Told::EndsEarly(0, what.to_owned()))
         }
     }
 }

@@ -77,7 +77,8 @@ struct Open {
 enum Speech {
     Unknown([Vec<u8>; 2]),
     Sip(Box<[SipHalf; 2]>),
-    WebSocket(Box<[websocket::Half; 2]>),
+    /// Its halves, and whether the opening named SIP.
+    WebSocket(Box<[websocket::Half; 2]>, bool),
     Http(Box<Http>),
     Ftp(Box<[Vec<u8>; 2]>),
     Tls(Box<[tls::Half; 2]>),
@@ -97,6 +98,8 @@ struct Http {
     /// For each request that waits: whether it is a HEAD.
     waiting: VecDeque<bool>,
     upgrades: bool,
+    /// Whether the server has taken the subprotocol `sip` (RFC 7118 §4).
+    for_sip: bool,
 }
 
 impl Connections {
@@ -223,7 +226,7 @@ impl Open {
         let speech = match &self.speech {
             Speech::Unknown(prefixes) => prefixes.iter().map(Vec::len).sum(),
             Speech::Sip(halves) => halves.iter().map(|half| half.framer.pending_bytes()).sum(),
-            Speech::WebSocket(halves) => halves.iter().map(websocket::Half::held_bytes).sum(),
+            Speech::WebSocket(halves, _) => halves.iter().map(websocket::Half::held_bytes).sum(),
             Speech::Http(http) => http.halves.iter().map(http::Half::held_bytes).sum(),
             Speech::Ftp(lines) => lines.iter().map(Vec::len).sum(),
             Speech::Tls(halves) => halves.iter().map(tls::Half::held_bytes).sum(),
@@ -346,12 +349,14 @@ impl Mouth<'_, '_> {
         match speech {
             Speech::Unknown(_) => self.recognise(side, bytes),
             Speech::Sip(halves) => halves[side].take(bytes, &mut tell),
-            Speech::WebSocket(halves) => {
-                halves[side].take(bytes, &mut |m| tell(Spoken::Sip(m, Carrier::WebSocket, None)));
-            }
+            Speech::WebSocket(halves, for_sip) => halves[side].take(bytes, &mut |message| {
+                if *for_sip || looks_like_sip(message) {
+                    tell(Spoken::Sip(message, Carrier::WebSocket, None));
+                }
+            }),
             Speech::Http(http) => {
                 if http.take(side, bytes, &mut tell) {
-                    **speech = Speech::WebSocket(Box::default());
+                    **speech = Speech::WebSocket(Box::default(), http.for_sip);
                     self.carries(Carries::WebSocket);
                 }
             }
@@ -422,7 +427,7 @@ impl Mouth<'_, '_> {
     fn gap(&mut self, side: usize, count: u64) {
         match &mut *self.speech {
             Speech::Sip(halves) => halves[side] = SipHalf { framer: Framer::new(), lost: true },
-            Speech::WebSocket(halves) => halves[side].gap(),
+            Speech::WebSocket(halves, _) => halves[side].gap(),
             Speech::Http(http) => http.halves[side].gap(count),
             Speech::Tls(halves) => halves[side].gap(),
             Speech::Ftp(lines) => lines[side].clear(),
@@ -457,7 +462,7 @@ impl SipHalf {
 impl Http {
     /// Takes bytes of one side; true where the connection has become a WebSocket.
     fn take(&mut self, side: usize, bytes: &[u8], tell: &mut dyn FnMut(Spoken<'_>)) -> bool {
-        let Self { halves, waiting, upgrades } = self;
+        let Self { halves, waiting, upgrades, for_sip } = self;
         let no_body = side == 1 && waiting.front() == Some(&true);
         halves[side].take(bytes, no_body, &mut |part| match part {
             http::Part::Head(head) => {
@@ -467,6 +472,8 @@ impl Http {
                 let websocket =
                     http::header(head, "Upgrade").is_some_and(|to| to.eq_ignore_ascii_case("websocket"));
                 *upgrades |= side == 1 && head.get(9..12) == Some(b"101") && websocket;
+                let protocol = http::header(head, "Sec-WebSocket-Protocol");
+                *for_sip |= side == 1 && protocol.is_some_and(|it| it.trim().eq_ignore_ascii_case("sip"));
                 tell(Spoken::HttpHead(head));
             }
             http::Part::Body(body) => tell(Spoken::HttpBody(body)),

@@ -295,6 +295,10 @@ fn note_dns(lookup: &mut Lookup, proof: Proof, message: &dns::Message) {
         return;
     }
     lookup.answered.get_or_insert(proof);
+    // What did not fit is asked for again over TCP.
+    if message.is_truncated {
+        return;
+    }
     lookup.rcode = Some(message.code);
     for answer in &message.answers {
         if lookup.records.len() >= RECORDS_LIMIT {

@@ -50,7 +50,14 @@ impl Registrations {
 
     fn find(&mut self, tracks: &mut Tracks, proof: Proof, id: TransactionId) -> Option<u32> {
         let transaction = tracks.transaction(id)?;
-        if let Some(&known) = self.by_call_id.get(&transaction.call_id) {
+        let known = self.by_call_id.get(&transaction.call_id).copied();
+        let account = transaction.request.as_ref().map(|request| &*request.to.user);
+        // Some phones register all their accounts with one Call-ID.
+        let is_same = |index: &u32| {
+            let track = tracks.registrations.get(*index as usize);
+            track.is_some_and(|track| account.is_none_or(|account| *track.account == *account))
+        };
+        if let Some(known) = known.filter(is_same) {
             return Some(known);
         }
         let (call_id, path) = (Arc::clone(&transaction.call_id), Arc::clone(&transaction.path));
@@ -85,13 +92,13 @@ impl Registrations {
             }
         };
         let call_ids = &mut tracks.registrations.get_mut(index as usize)?.call_ids;
-        if call_ids.len() < CALL_IDS_LIMIT {
+        if call_ids.len() < CALL_IDS_LIMIT && !call_ids.contains(&call_id) {
             call_ids.push(Arc::clone(&call_id));
         }
         if self.by_call_id.len() > LIMIT {
             self.by_call_id.clear();
         }
-        self.by_call_id.insert(call_id, index);
+        self.by_call_id.entry(call_id).or_insert(index);
         Some(index)
     }
 }
@@ -142,6 +149,5 @@ pub(super) fn outcome(tracks: &Tracks, requests: &[TransactionId]) -> Outcome {
 /// Whether its capture went on for at least four seconds.
 fn is_long_ago(tracks: &Tracks, transaction: &Transaction) -> bool {
     let Some(last) = transaction.last() else { return false };
-    let end = tracks.files.get(usize::from(last.file)).and_then(|file| file.to);
-    end.is_some_and(|end| end.since(last.at).as_secs() >= 4)
+    tracks.end(last).since(last.at).as_secs() >= 4
 }

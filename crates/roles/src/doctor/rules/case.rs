@@ -44,7 +44,7 @@ impl<'a> Case<'a> {
 
     /// When the file of a proof ends.
     pub(super) fn end(&self, proof: Proof) -> Time {
-        self.tracks.files.get(usize::from(proof.file)).and_then(|file| file.to).unwrap_or(proof.at)
+        self.tracks.end(proof)
     }
 
     /// How long the file goes on after that.
@@ -194,6 +194,14 @@ impl Findings {
             it.code.starts_with(prefix) && it.subject == subject && it.severity > Severity::Info
         };
         self.list.iter_mut().find(fits)
+    }
+
+    /// Whether a finding whose code begins so rests on that packet.
+    pub(super) fn rests_on(&self, prefix: &str, proof: Proof) -> bool {
+        let is_there = |it: &Finding| {
+            it.evidence.iter().any(|one| (one.proof.file, one.proof.number) == (proof.file, proof.number))
+        };
+        self.list.iter().any(|it| it.code.starts_with(prefix) && is_there(it))
     }
 
     /// Whether anything above `info` begins so.

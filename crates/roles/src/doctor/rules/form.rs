@@ -1,20 +1,21 @@
 //! Messages that are broken, and pieces of them that are lost.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use proto::sip::message::{Flaw, FlawKind, Message};
 
 use super::super::finding::{Finding, Severity};
 use super::super::proof::Proof;
-use super::super::tracks::{Body, Transaction};
-use super::case::{Case, Findings, number_or};
+use super::super::tracks::{Body, Request, Said, Transaction};
+use super::case::{Case, Findings, is_private, number_or, uri_address};
 use super::explain::Explanation;
 
 pub(super) const EXPLAINED: &[Explanation] = &[
     Explanation {
         code: "sip.alg",
         title: "Something on the way changes SIP messages",
-        seen: "Content-Length does not fit the session description although the packet is whole: its addresses were rewritten and its length was not, or the other way round.",
+        seen: "Content-Length does not fit the session description although the packet is whole, and the message names private and public addresses side by side: some were rewritten, others and the length were not.",
         hurts: "The receiver cuts off or refuses the message; calls fail or are silent.",
         example: "INVITE with Content-Length 241 and a body of 246 bytes whose c= line holds the router's address",
         remedy: &[
@@ -59,7 +60,8 @@ pub(super) fn judge(case: &Case<'_>, found: &mut Findings) {
 
 fn not_sip(case: &Case<'_>, found: &mut Findings) {
     for broken in case.tracks.not_sip.iter().take(100) {
-        let cause = format!("{} sends what is no SIP: {}.", broken.path.source, broken.why);
+        let cause =
+            format!("{} sends what receivers do not take as SIP: {}.", broken.path.source, broken.why);
         let finding = Finding::new("sip.malformed", Severity::Warning, broken.path.source.ip().to_string())
             .cause(cause);
         found.add(finding.proof(Some(broken.proof), format!("byte {}: {}", broken.byte, broken.why)));
@@ -84,6 +86,7 @@ fn flawed(case: &Case<'_>, found: &mut Findings) {
                 (&request.flaws, &request.body),
                 &subject,
                 refused,
+                is_half_rewritten(&request_addresses(transaction, request)),
             );
         }
         for answer in &transaction.answers {
@@ -97,6 +100,7 @@ fn flawed(case: &Case<'_>, found: &mut Findings) {
                 (&said.flaws, &said.body),
                 &subject,
                 is_unheeded(transaction),
+                is_half_rewritten(&answer_addresses(said)),
             );
         }
     }
@@ -116,12 +120,17 @@ fn tell(
     (flaws, body): (&[Flaw], &Body),
     subject: &str,
     refused: bool,
+    half_rewritten: bool,
 ) {
     let Some(proof) = proof.filter(|proof| !cut.contains(&proof.file)) else { return };
+    // A packet that cannot be cut into messages has been told.
+    if found.rests_on("sip.", proof) {
+        return;
+    }
     let Some(flaw) = flaws.iter().find(|flaw| is_grave(flaw.kind) || refused) else { return };
     let is_length = matches!(flaw.kind, FlawKind::ContentLengthLong | FlawKind::Surplus);
     let place = format!("byte {}: {} ({})", flaw.at, flaw.kind.text(), flaw.kind.section());
-    if is_length && body.sdp.is_some() {
+    if is_length && half_rewritten && body.sdp.is_some() {
         let cause = format!(
             "The {what} has a session description whose length is not the one that it says: a SIP ALG has most likely rewritten it."
         );
@@ -132,8 +141,41 @@ fn tell(
         return;
     }
     let severity = if refused { Severity::Error } else { Severity::Warning };
-    let cause = format!("The {what} is malformed: {}.", flaw.kind.text());
+    let hint = match is_length && body.sdp.is_some() {
+        true => " The sender counts wrongly, or a SIP ALG on the way has changed the body.",
+        false => "",
+    };
+    let cause = format!("The {what} is malformed: {}.{hint}", flaw.kind.text());
     found.add(Finding::new("sip.malformed", severity, subject).cause(cause).proof(Some(proof), place));
+}
+
+/// The addresses that a request names for its sender: Via, Contact, Call-ID and the session description. Behind a
+/// proxy the topmost Via is not the sender's.
+fn request_addresses(transaction: &Transaction, request: &Request) -> BTreeSet<IpAddr> {
+    let mut named = body_addresses(&request.body);
+    let call_id = transaction.call_id.rsplit_once('@').map(|(_, host)| host);
+    let via = Some(&*request.via_host).filter(|_| request.hops == 1);
+    named.extend([call_id, via].into_iter().flatten().filter_map(|host| host.parse::<IpAddr>().ok()));
+    named.extend(request.contact.as_deref().and_then(uri_address).map(|(ip, _)| ip));
+    named
+}
+
+/// The addresses that an answer names for its sender.
+fn answer_addresses(said: &Said) -> BTreeSet<IpAddr> {
+    let mut named = body_addresses(&said.body);
+    named.extend(said.contacts.first().and_then(|contact| uri_address(contact)).map(|(ip, _)| ip));
+    named
+}
+
+fn body_addresses(body: &Body) -> BTreeSet<IpAddr> {
+    let Some(sdp) = &body.sdp else { return BTreeSet::new() };
+    let origin = sdp.origin.parse().ok();
+    origin.into_iter().chain(sdp.audio().and_then(|audio| audio.address).map(|at| at.ip())).collect()
+}
+
+/// Private and public addresses side by side.
+fn is_half_rewritten(named: &BTreeSet<IpAddr>) -> bool {
+    named.iter().any(|address| is_private(*address)) && named.iter().any(|address| !is_private(*address))
 }
 
 /// Faults that receivers commonly do not forgive.

@@ -21,6 +21,8 @@ mod quality;
 mod recording;
 mod registration;
 mod restarts;
+#[cfg(test)]
+mod samples;
 mod security;
 mod sessions;
 mod transfers;

@@ -47,7 +47,9 @@ pub(super) const EXPLAINED: &[Explanation] = &[
 
 const A: u16 = 1;
 const AAAA: u16 = 28;
-const NO_SUCH_NAME: u8 = 3;
+const NO_SUCH_NAME: u16 = 3;
+/// The server speaks another version of EDNS, and is asked again without it (RFC 6891 §6.1.3): it says nothing of the name.
+const BAD_VERSION: u16 = 16;
 /// Names that have nothing to do with SIP or provisioning.
 const OTHERS: &[&str] =
     &["ntp", "time", "wpad", "isatap", "arpa", "local", "connectivitycheck", "msftncsi", "msftconnecttest"];
@@ -64,6 +66,7 @@ fn is_failed(case: &Case<'_>, lookup: &Lookup) -> bool {
     let waited = lookup.asked.first().is_some_and(|first| case.rest(*first) >= SHORT);
     match lookup.rcode {
         Some(0) => lookup.kind == A && lookup.records.is_empty(),
+        Some(BAD_VERSION) => false,
         Some(_) => lookup.kind == A,
         None => lookup.answered.is_none() && lookup.asked.len() >= 2 && waited && lookup.kind == A,
     }
@@ -156,7 +159,7 @@ fn is_sip_name(case: &Case<'_>, lookup: &Lookup) -> bool {
     });
     // A phone that does nothing else asks for nothing else.
     let is_phone = tracks.devices.iter().any(|it| it.addresses.contains(&asker) && it.model.is_some())
-        || tracks.provisioning.iter().any(|run| run.address == asker);
+        || tracks.provisioning.iter().any(|run| run.address == asker && run.device.is_some());
     by_service || by_account || by_config || sounds_so || (is_phone && !names_provisioning(case, name))
 }
 

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use proto::Time;
+
 use super::super::finding::{Finding, Severity};
-use super::super::tracks::{Discovery, Lease, Neighbour, mac_text};
+use super::super::tracks::{DhcpMessage, Discovery, Lease, Neighbour, mac_text};
 use super::case::{Case, Findings, SHORT};
 use super::explain::Explanation;
 
@@ -119,12 +121,14 @@ const DECLINE: u8 = 4;
 const ACK: u8 = 5;
 const NAK: u8 = 6;
 
+/// No client repeats a DISCOVER sooner (RFC 2131 §4.1: 4 s, less a second of chance; some begin with 1 s).
+const REPEATED: Duration = Duration::from_millis(500);
 /// So many clients without an offer are the server's trouble, or an attack.
 const MANY: usize = 4;
 
 fn offers(case: &Case<'_>, found: &mut Findings) {
     let silent = case.tracks.leases.iter().filter(|lease| {
-        let discovers: Vec<_> = lease.messages.iter().filter(|it| it.kind == DISCOVER).collect();
+        let discovers: Vec<_> = discovers(lease).collect();
         // Who asks for an address of a certain server was offered it, even where the capture lacks that.
         let answered = lease
             .messages
@@ -132,7 +136,7 @@ fn offers(case: &Case<'_>, found: &mut Findings) {
             .any(|it| matches!(it.kind, OFFER | ACK) || (it.kind == REQUEST && it.server.is_some()));
         let (Some(first), Some(last)) = (discovers.first(), discovers.last()) else { return false };
         let waited = case.rest(last.proof).max(last.proof.at.since(first.proof.at));
-        !answered && (discovers.len() >= 2 && waited >= Duration::from_secs(1) || waited >= SHORT * 2)
+        !answered && (asks_again(lease) && waited >= Duration::from_secs(1) || waited >= SHORT * 2)
     });
     let silent: Vec<&Lease> = silent.collect();
     if silent.len() >= MANY {
@@ -150,7 +154,8 @@ fn offers(case: &Case<'_>, found: &mut Findings) {
         }
         return found.add(finding);
     }
-    for lease in silent {
+    // A client that asks once and never again has got its address elsewhere, or is gone.
+    for lease in silent.into_iter().filter(|lease| asks_again(lease)) {
         let mac = mac_text(lease.mac);
         if let Some(finding) = found.about("vlan.mismatch", &mac) {
             finding.prove(lease.messages.first().map(|it| it.proof), "DISCOVER, no OFFER");
@@ -163,6 +168,16 @@ fn offers(case: &Case<'_>, found: &mut Findings) {
         }
         found.add(finding);
     }
+}
+
+fn discovers(lease: &Lease) -> impl Iterator<Item = &DhcpMessage> {
+    lease.messages.iter().filter(|it| it.kind == DISCOVER)
+}
+
+/// Whether a client has repeated its DISCOVER. A relay, or a capture at two ports, shows one twice at once.
+fn asks_again(lease: &Lease) -> bool {
+    let times: Vec<Time> = discovers(lease).map(|it| it.proof.at).collect();
+    times.windows(2).any(|pair| matches!(pair, [first, second] if second.since(*first) >= REPEATED))
 }
 
 fn judge_lease(case: &Case<'_>, found: &mut Findings, lease: &Lease) {

@@ -22,11 +22,14 @@ pub(super) const EXPLAINED: &[Explanation] = &[
     },
     Explanation {
         code: "capture.truncated",
-        title: "Packets are cut",
-        seen: "The capture kept only a part of some packets; info.",
-        hurts: "Bodies and sound cannot be judged.",
-        example: "snap length 256",
-        remedy: &["Record with the full length: `tcpdump -s 0`."],
+        title: "Packets are cut, or the file ends too early",
+        seen: "The capture kept only a part of some packets, or the file is damaged or ends within a packet; info.",
+        hurts: "Bodies and sound cannot be judged, nor what came after the end.",
+        example: "snap length 256; the file ends within the record at byte 4,955",
+        remedy: &[
+            "Record with the full length: `tcpdump -s 0`.",
+            "Stop the recording before the file is copied, and compare its size with that of the original.",
+        ],
         reference: "pcap(3PCAP), snaplen",
     },
     Explanation {
@@ -101,9 +104,20 @@ fn judge_file(found: &mut Findings, number: u16, file: &FileTrack) {
         );
     };
     let _ = number;
+    let mut cut = Vec::new();
+    if let Some(end) = file.ends_early.as_ref().filter(|_| !file.is_unread()) {
+        cut.push(format!(
+            "The file could be read up to byte {} only: {}. What follows is not judged.",
+            end.offset, end.why
+        ));
+    }
     if file.cut_packets > 0 {
         let snap = file.snap_bytes.map_or_else(String::new, |snap| format!(" (snap length {snap})"));
-        tell("capture.truncated", format!("{} packets are cut{snap}.", file.cut_packets), None);
+        cut.push(format!("{} packets are cut{snap}.", file.cut_packets));
+    }
+    if !cut.is_empty() {
+        let after = file.ends_early.as_ref().and_then(|end| end.after);
+        tell("capture.truncated", cut.join(" "), after);
     }
     if let Some(drops) = file.drops.filter(|drops| *drops > 0) {
         tell("capture.drops", format!("The file says that {drops} packets were dropped."), None);

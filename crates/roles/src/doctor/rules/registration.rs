@@ -150,15 +150,29 @@ fn refused(case: &Case<'_>, found: &mut Findings, registration: &Registration) {
     if is_ok(last) {
         return warn_of_healed(case, found, registration, &all);
     }
-    let Some(answer) = last_final(last) else { return };
-    match answer.status {
-        401 | 407 => looped(found, registration, &all),
-        300..=399 => {}
-        status => {
-            let finding = refusal(case, found, registration, last, status);
-            found.add(finding);
-        }
+    // What came before the last success is put right.
+    let since = all.iter().rposition(|(_, it)| is_ok(it)).map_or(0, |at| at + 1);
+    let all = all.get(since..).unwrap_or_default();
+    if let Some((bad, status)) = standing_refusal(all) {
+        let finding = refusal(case, found, registration, bad, status);
+        found.add(finding);
     }
+    looped(found, registration, all);
+}
+
+/// The last refusal that is no challenge, where nothing after it shows that it no longer holds.
+fn standing_refusal<'a>(all: &[(TransactionId, &'a Transaction)]) -> Option<(&'a Transaction, u16)> {
+    let status = |it: &Transaction| last_final(it).map(|answer| answer.status);
+    let is_refusal = |it: &Transaction| !matches!(status(it), None | Some(200..=399 | 401 | 407));
+    let at = all.iter().rposition(|(_, it)| is_refusal(it))?;
+    let (_, bad) = all.get(at)?;
+    let after = all.get(at + 1..).unwrap_or_default();
+    let is_asked_anew = after.iter().any(|(_, it)| matches!(status(it), Some(401 | 407)));
+    let bad_status = status(bad)?;
+    // A challenge shows that a server which had no time has time again, and that a longer registration suits it. It
+    // does not take back that the account or its password is wrong: every attempt begins with a challenge.
+    let is_over = is_asked_anew && !matches!(bad_status, 400..=407 | 409..=422 | 424..=499 | 600..);
+    (!is_over).then_some((bad, bad_status))
 }
 
 /// A 403 or 404 that was put right within the capture was a fault all the same.

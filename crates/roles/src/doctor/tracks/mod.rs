@@ -121,6 +121,12 @@ pub struct FileTrack {
     pub snap_bytes: Option<u32>,
     /// Packets that the capturing machine dropped, as the file itself says.
     pub drops: Option<u64>,
+    /// Where the file could not be read any further.
+    pub ends_early: Option<EndsEarly>,
+    /// The stretches of even time: the first packet of each and its latest time, at most 64. A new one begins where
+    /// time runs backwards by more than a second or leaps by more than a day, as in captures that were put
+    /// one after the other.
+    pub stretches: Vec<(u32, Time)>,
     /// The first packet whose time lies before its predecessor's by more than a second, and the jump in microseconds.
     pub backwards: Option<(super::Proof, u64)>,
     /// Packets that stand in the capture twice: the same bytes within a millisecond.
@@ -129,6 +135,17 @@ pub struct FileTrack {
     pub clock_ahead_us: Option<i64>,
     /// What was seen and is not judged: `T.38`, `video`, `encrypted signalling`, … with its first packet.
     pub unjudged: BTreeMap<&'static str, super::Proof>,
+}
+
+/// Where a file could not be read any further.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct EndsEarly {
+    /// Bytes of the file before it, after decompression.
+    pub offset: u64,
+    /// Why, in a few words.
+    pub why: String,
+    /// The last packet that was read.
+    pub after: Option<super::Proof>,
 }
 
 /// Kinds of input.
@@ -147,7 +164,31 @@ pub enum FileKind {
     Other,
 }
 
+impl FileTrack {
+    /// Whether nothing at all could be read of it.
+    pub fn is_unread(&self) -> bool {
+        self.ends_early.is_some() && self.packets.unwrap_or(0) == 0 && self.lines.unwrap_or(0) == 0
+    }
+
+    /// The latest time of the stretch in which a packet lies.
+    fn end(&self, number: u32) -> Option<Time> {
+        let later = self.stretches.partition_point(|(first, _)| *first <= number);
+        let stretch = later.checked_sub(1).and_then(|index| self.stretches.get(index));
+        stretch.map(|(_, end)| *end).or(self.to)
+    }
+}
+
 impl Tracks {
+    /// Until when the capture goes on after that, as far as its clock can be trusted.
+    pub fn end(&self, proof: super::Proof) -> Time {
+        self.files.get(usize::from(proof.file)).and_then(|file| file.end(proof.number)).unwrap_or(proof.at)
+    }
+
+    /// Whether there are inputs and nothing could be read of any.
+    pub fn is_unread(&self) -> bool {
+        !self.files.is_empty() && self.files.iter().all(FileTrack::is_unread)
+    }
+
     /// All transactions that are kept, in the order of their first packets.
     pub fn transactions(&self) -> impl Iterator<Item = (TransactionId, &Transaction)> {
         let numbered = self.transactions.iter().zip(0..);

@@ -190,8 +190,8 @@ pub struct Lookup {
     pub asked: Vec<Proof>,
     /// The answer.
     pub answered: Option<Proof>,
-    /// RCODE of the answer: 0 no error, 2 SERVFAIL, 3 NXDOMAIN.
-    pub rcode: Option<u8>,
+    /// RCODE of the answer: 0 no error, 2 SERVFAIL, 3 NXDOMAIN, 16 BADVERS; none where the answer was truncated.
+    pub rcode: Option<u16>,
     /// The addresses, and the targets of SRV, at most 16.
     pub records: Vec<Box<str>>,
 }
