@@ -41,6 +41,20 @@ struct Inside {
     exchange: mpsc::UnboundedSender<ForExchange>,
 }
 
+/// Tells an exchange what it is to know, until either ends.
+pub async fn tell(mut all: mpsc::UnboundedReceiver<ForExchange>, commander: mpsc::Sender<exchange::Command>) {
+    while let Some(ForExchange { what, queued }) = all.recv().await {
+        // Its answer is nobody's.
+        if commander.send(exchange::Command { id: 0, what }).await.is_err() {
+            return;
+        }
+        if let Some(queued) = queued {
+            // Whoever has given up waiting needs no news.
+            let _ = queued.send(());
+        }
+    }
+}
+
 /// Something that the exchange is to know.
 #[derive(Debug)]
 pub struct ForExchange {
@@ -141,16 +155,19 @@ impl Service {
         }
     }
 
-    /// A device has registered with that user, that Contact URI and that Call-ID.
-    pub fn registered(&self, user: &str, contact: &str, call_id: &str) {
+    /// What the exchange tells: devices that have registered, and those that have answered check-sync or have
+    /// not.
+    pub fn hear(&self, event: &exchange::Event) {
         let now = self.now();
-        self.with(|provision| provision.registered(now, user, contact, call_id));
-    }
-
-    /// The device at a Contact URI has answered check-sync, or has not.
-    pub fn check_synced(&self, contact: &str, status: Option<u16>) {
-        let now = self.now();
-        self.with(|provision| provision.check_synced(now, contact, status));
+        match event {
+            exchange::Event::DeviceRegistered { user, contact, call_id, .. } => {
+                self.with(|provision| provision.registered(now, user, contact, call_id));
+            }
+            exchange::Event::CheckSynced { contact, status, .. } => {
+                self.with(|provision| provision.check_synced(now, contact, *status));
+            }
+            _ => {}
+        }
     }
 
     /// Begins to answer a request. An account that a new file names is durable before the file leaves; none

@@ -93,6 +93,33 @@ fn three_phones_call_each_other_and_their_lamps_tell() {
 }
 
 #[test]
+fn phones_out_of_their_box_are_set_up_by_pnp_each_by_its_own_lab() {
+    let _alone = alone();
+    let mut labs = [
+        (Running::start(&["lab", "--json"]), "127.0"),
+        (Running::start(&["lab", "--json", "--net", "127.2.0.0/16"]), "127.2"),
+    ];
+    for (lab, network) in &mut labs {
+        let mut sources = Vec::new();
+        (0..3).for_each(|_| {
+            lab.wait_for("a phone is registered", |event| {
+                if event["event"] == "provision_source" {
+                    let url = event["url"].as_str().expect("an address").to_owned();
+                    sources.push((event["who"].to_string(), event["source"].to_string(), url));
+                }
+                event["event"] == "registered" && event["who"] != "exchange"
+            });
+        });
+        assert_eq!(sources.len(), 3, "{sources:?}");
+        for (who, source, url) in &sources {
+            let is_own = url.starts_with(&format!("http://{network}.50.19:"));
+            assert!(source == "\"pnp\"" && is_own && url.contains("/p/"), "{who} {source} {url}");
+        }
+        lab.say("quit");
+    }
+}
+
+#[test]
 fn another_lab_takes_another_network_and_each_machine_has_its_api() {
     let _alone = alone();
     let first = Running::start(&["lab", "--json"]);

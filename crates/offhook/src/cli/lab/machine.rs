@@ -27,6 +27,7 @@ use crate::net::dns::Dns;
 use crate::net::fetch::Fetcher;
 use crate::net::tls::Trust;
 use crate::net::{Config, Net, Tap};
+use crate::provision::Service;
 use crate::sound::tap::Seen;
 use crate::sound::{self, Engine, Sine, Sink};
 use crate::store::{self, Memory, Store, Table};
@@ -140,6 +141,14 @@ impl Machine {
         if passed_on { Ok(()) } else { Err(json!({ "event": "error", "message": busy })) }
     }
 
+    /// Where an exchange takes commands; none of a phone.
+    pub(super) fn commander(&self) -> Option<Sender<exchange::Command>> {
+        match &self.lines {
+            Lines::Exchange(commands) => Some(commands.clone()),
+            Lines::Phone(_) => None,
+        }
+    }
+
     /// Where its HTTP API is.
     pub(super) fn web(&self) -> Option<String> {
         self.web.as_ref().map(|server| format!("http://{}/", server.at()))
@@ -226,8 +235,12 @@ async fn live(settings: Settings, place: Place, mut rng: Rng, means: Means<Phone
         if driver.hands().end.take() != Some(End::Restart) {
             return;
         }
-        let settings = driver.role().settings().clone();
-        driver.replace(Phone::new(settings, place.clone(), rng.fork(), clock.now()));
+        let ended = driver.role();
+        let mut phone = Phone::new(ended.settings().clone(), place.clone(), rng.fork(), clock.now());
+        phone.restore_downloads(&ended.downloads());
+        phone.restore_named_files(ended.named_files());
+        ended.firmware().cloned().into_iter().for_each(|firmware| phone.restore_firmware(firmware));
+        driver.replace(phone);
     }
 }
 
@@ -326,11 +339,11 @@ impl ExchangeBox {
         Ok(())
     }
 
-    /// Switches it on with what it kept.
+    /// Switches it on with what it kept; `devices` are the phones that it sets up.
     ///
     /// # Errors
     /// As [`PhoneBox::switch_on`].
-    pub(super) async fn switch_on(&self, room: &Room) -> io::Result<Machine> {
+    pub(super) async fn switch_on(&self, room: &Room, devices: Option<Service>) -> io::Result<Machine> {
         let net = room.bind(self.sip, !self.config.answers.udp_only).await?;
         let restored = keep::restore(&*self.store.reader())?;
         let exchange = Exchange::new(self.config.clone(), restored, clock::seed()?, room.clock.now());
@@ -341,9 +354,9 @@ impl ExchangeBox {
             web.as_ref().map(|_| web::exchange::Desk::new(commander.clone(), room.clock.now().as_millis()));
         let web = web.zip(desk.clone());
         let web = web
-            .map(|((listener, site), desk)| web::exchange::serve(listener, site, desk, None))
+            .map(|((listener, site), desk)| web::exchange::serve(listener, site, desk, devices.clone()))
             .transpose()?;
-        let hands = ExchangeHands { name: self.name.clone(), room: room.clone(), relaying, desk };
+        let hands = ExchangeHands { name: self.name.clone(), room: room.clone(), relaying, desk, devices };
         let dns = Dns::system();
         let means = Means {
             net,
@@ -367,12 +380,16 @@ struct ExchangeHands {
     relaying: Relaying,
     /// The HTTP API, which hears all events.
     desk: Option<web::exchange::Desk>,
+    devices: Option<Service>,
 }
 
 impl drive::Hands<Exchange> for ExchangeHands {
     fn tell(&mut self, event: exchange::Event) {
         if let exchange::Event::Done { id, answer } = event {
             return self.desk.iter().for_each(|desk| desk.answered(id, answer.clone()));
+        }
+        if let Some(devices) = &self.devices {
+            devices.hear(&event);
         }
         self.room.tell(&self.name, &event);
         if let Some(desk) = &self.desk {
@@ -384,7 +401,7 @@ impl drive::Hands<Exchange> for ExchangeHands {
     }
 
     fn is_awaited(&mut self, command: &exchange::Command) -> bool {
-        self.desk.as_ref().is_none_or(|desk| desk.begin(command.id))
+        self.desk.as_ref().is_none_or(|desk| desk.begins(command))
     }
 
     fn refuse(&mut self, command: exchange::Command, why: &str) {

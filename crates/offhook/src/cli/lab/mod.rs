@@ -7,6 +7,7 @@ mod office;
 mod paint;
 mod progress;
 mod real;
+mod supply;
 pub(super) mod words;
 
 use std::io::{self, Write};

@@ -1,7 +1,7 @@
 //! Bare `offhook`: an exchange and three phones on this machine, driven by lines until Ctrl-C.
 
 use std::io::{self, IsTerminal};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use roles::exchange::{Config as ExchangeConfig, Extension};
 use roles::lab::Subnet;
 use roles::lab::script::{Desk, EXCHANGE, EXCHANGE_IP};
 use roles::phone::command::MAX_LINE_BYTES;
-use roles::phone::{Command, Place};
-use roles::settings::{Model, Settings, Source};
+use roles::phone::{Command, Place, Sources};
+use roles::settings::{Model, OUI, Settings};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
@@ -21,14 +21,16 @@ use tokio::task::LocalSet;
 use super::Arguments;
 use super::machine::{ExchangeBox, Machine, PhoneBox, Room, Witness};
 use super::paint::Paint;
+use super::supply::{Supply, Wanted};
 use super::words::words;
 use crate::capture::{Capture, USUAL_SIZE_MB};
 use crate::cli::lines::{Lines, Mouth, read_stdin};
 use crate::cli::prompt::{self, Prompt};
-use crate::cli::serve::relay_ports;
+use crate::cli::serve::{REALM, relay_ports};
 use crate::cli::{Failure, Interruption, runtime};
 use crate::clock::{self, Clock};
 use crate::net::tls::Trust;
+use crate::provision::Listeners;
 use crate::sound::Silence;
 use crate::store::Memory;
 use crate::web::Token;
@@ -115,6 +117,7 @@ struct Office {
     exchange: Machine,
     phones: Vec<(&'static str, Machine)>,
     subnet: Subnet,
+    _supply: Listeners,
 }
 
 /// What came of a line.
@@ -130,28 +133,27 @@ enum Obeyed {
 impl Office {
     async fn open(room: &Room, subnet: Subnet) -> Result<Self, Failure> {
         let mut rng = Rng::new(clock::seed()?);
-        let config = ExchangeConfig::default();
         let config = ExchangeConfig {
+            realm: REALM.to_owned(),
             user_agent: format!("Offhook {}", env!("CARGO_PKG_VERSION")),
             relay: relay_ports(subnet.ip(EXCHANGE_IP)),
-            ..config
+            ..ExchangeConfig::default()
         };
-        // Generated, kept in memory alone and shown to nobody: they end with the program.
-        let secrets: Vec<String> = DESKS.iter().map(|_| rng.hex(32)).collect();
-        let accounts = DESKS.iter().zip(&secrets);
-        let extensions: Vec<_> = accounts
-            .clone()
-            .map(|(desk, secret)| Extension::new(desk.number(), &config.realm, secret))
-            .collect();
+        // Nobody is told these secrets: each phone has an account of its own at its extension, and finds it in
+        // its file.
+        let extensions = DESKS.map(|desk| Extension::new(desk.number(), &config.realm, &rng.hex(32)));
         let exchange = ExchangeBox::new(EXCHANGE, config, sip_of_exchange(subnet), &extensions);
-        let exchange = exchange.switch_on(room).await.map_err(|error| taken(&error, subnet))?;
+        let wanted = DESKS.iter().map(|desk| wanted(desk, subnet)).collect();
+        let supply = Supply::open(subnet.ip(EXCHANGE_IP), REALM, room.clock, wanted)?;
+        let exchange = exchange.switch_on(room, Some(supply.service())).await;
+        let exchange = exchange.map_err(|error| taken(&error, subnet))?;
+        let supply = supply.start(&exchange)?;
         let mut phones = Vec::new();
-        for (desk, secret) in accounts {
-            let phone = phone(desk, subnet, secret).map_err(Failure::Failed)?;
-            let phone = phone.switch_on(room, Box::new(Silence)).await;
+        for desk in &DESKS {
+            let phone = phone(desk, subnet).switch_on(room, Box::new(Silence)).await;
             phones.push((desk.name, phone.map_err(|error| taken(&error, subnet))?));
         }
-        Ok(Self { exchange, phones, subnet })
+        Ok(Self { exchange, phones, subnet, _supply: supply })
     }
 
     fn obey(&self, line: &str) -> Obeyed {
@@ -209,32 +211,33 @@ fn taken(error: &io::Error, subnet: Subnet) -> Failure {
     ))
 }
 
-/// A phone with its account and a lamp for each of the others.
-fn phone(desk: &Desk, subnet: Subnet, secret: &str) -> Result<PhoneBox, String> {
-    let number = desk.number();
-    let account = [
-        ("enable", "1".to_owned()),
-        ("user_name", number.to_owned()),
-        ("auth_name", number.to_owned()),
-        ("display_name", number.to_owned()),
-        ("label", number.to_owned()),
-        ("password", secret.to_owned()),
-        ("sip_server.1.address", subnet.ip(EXCHANGE_IP).to_string()),
-    ];
-    let account = account.into_iter().map(|(key, value)| (format!("account.1.{key}"), value));
+/// A phone out of its box: it knows its MAC address.
+fn phone(desk: &Desk, subnet: Subnet) -> PhoneBox {
+    let mut place = Place::new(desk.ip(subnet));
+    place.mac = mac(desk, subnet);
+    place.sources = Sources { pnp: true, ..Sources::default() };
+    let settings = Settings::new(Model::usual());
+    PhoneBox { name: desk.name.to_owned(), settings, place, tone_hz: desk.tone_hz, store: Memory::default() }
+}
+
+/// 7001 has 00:21:f2:00:00:01. All labs of a machine hear each other's PnP, so each has other addresses.
+fn mac(desk: &Desk, subnet: Subnet) -> [u8; 6] {
+    let [a, b, c] = OUI;
+    let network = match subnet.ip(EXCHANGE_IP) {
+        IpAddr::V4(ip) => ip.octets()[1],
+        IpAddr::V6(_) => 0,
+    };
+    let last = desk.number().bytes().last().map_or(0, |digit| digit.saturating_sub(b'0'));
+    [a, b, c, network, 0, last]
+}
+
+/// What a phone is to be served beside its account: a lamp for each of the others.
+fn wanted(desk: &Desk, subnet: Subnet) -> Wanted {
     let keys = lamps_of(desk).flat_map(|(key, watched)| {
         [("type", BLF), ("line", "1"), ("value", watched)]
             .map(|(name, value)| (format!("linekey.{key}.{name}"), value.to_owned()))
     });
-    let mut settings = Settings::new(Model::usual());
-    for (key, value) in account.chain(keys) {
-        settings.set(&key, &value, Source::MacCfg).map_err(|fault| fault.to_string())?;
-    }
-    let mut place = Place::new(desk.ip(subnet));
-    // 7001 has 00:21:f2:00:00:01.
-    place.mac[5] = desk.number().bytes().last().map_or(0, |digit| digit.saturating_sub(b'0'));
-    let store = Memory::default();
-    Ok(PhoneBox { name: desk.name.to_owned(), settings, place, tone_hz: desk.tone_hz, store })
+    Wanted { mac: mac(desk, subnet), number: desk.name, settings: keys.collect() }
 }
 
 /// The keys that watch the others: the number of the key, and whom it watches.

@@ -169,7 +169,7 @@ impl Loopback {
                 return seat.desk.switch_on(&self.room, seat.listener.sink()).await;
             }
             match self.exchanges.iter().find(|exchange| exchange.name == who) {
-                Some(exchange) => exchange.switch_on(&self.room).await,
+                Some(exchange) => exchange.switch_on(&self.room, None).await,
                 None => Err(io::Error::new(io::ErrorKind::NotFound, "the case has no such machine")),
             }
         };

@@ -115,14 +115,8 @@ impl drive::Hands<Exchange> for Hands {
             self.desk.iter().for_each(|desk| desk.answered(id, answer.clone()));
             return;
         }
-        match (&event, &self.devices) {
-            (Event::DeviceRegistered { user, contact, call_id, .. }, Some(devices)) => {
-                devices.registered(user, contact, call_id)
-            }
-            (Event::CheckSynced { contact, status, .. }, Some(devices)) => {
-                devices.check_synced(contact, *status)
-            }
-            _ => {}
+        if let Some(devices) = &self.devices {
+            devices.hear(&event);
         }
         // Plain data with text keys, so serialising cannot fail.
         let Ok(Value::Object(mut fields)) = serde_json::to_value(&event) else { return };
@@ -180,9 +174,7 @@ impl drive::Hands<Exchange> for Hands {
     }
 
     fn is_awaited(&mut self, command: &Command) -> bool {
-        // Provisioning tells what holds, and waits for no answer.
-        let is_told = matches!(command.what, What::SetDeviceAccounts { .. } | What::CheckSync { .. });
-        is_told || self.desk.as_ref().is_none_or(|desk| desk.begin(command.id))
+        self.desk.as_ref().is_none_or(|desk| desk.begins(command))
     }
 
     fn refuse(&mut self, command: Command, why: &str) {

@@ -36,7 +36,7 @@ pub(super) use hands::{Hands, Teller};
 pub(super) use relaying::{Relaying, relay_ports};
 
 /// The realm of the accounts; their kept secrets are bound to it.
-pub(super) const REALM: &str = "offhook";
+pub(in crate::cli) const REALM: &str = "offhook";
 /// How long the sockets may take to send the last messages.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 

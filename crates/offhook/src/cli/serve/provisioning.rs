@@ -16,7 +16,9 @@ use tokio::sync::mpsc;
 use super::{REALM, certificate, reachable};
 use crate::cli::Failure;
 use crate::clock::{self, Clock};
-use crate::provision::{ForExchange, Listeners, Places, Service, bind_tcp, bind_udp, parse_device, restore};
+use crate::provision::{
+    self, ForExchange, Listeners, Places, Service, bind_tcp, bind_udp, parse_device, restore,
+};
 use crate::store::{self, Reader, Shared, Store, Table};
 
 /// Names of listeners with their addresses, as `serve` tells them at the start.
@@ -309,20 +311,8 @@ impl Open {
         self,
         commander: mpsc::Sender<Command>,
     ) -> io::Result<(Listeners, impl Future<Output = ()> + Send + 'static)> {
-        let Self { service, mut accounts, places, .. } = self;
+        let Self { service, accounts, places, .. } = self;
         let listeners = Listeners::start(service, places)?;
-        let tell = async move {
-            while let Some(ForExchange { what, queued }) = accounts.recv().await {
-                // Its answer is nobody's.
-                if commander.send(Command { id: 0, what }).await.is_err() {
-                    return;
-                }
-                if let Some(queued) = queued {
-                    // Whoever has given up waiting needs no news.
-                    let _ = queued.send(());
-                }
-            }
-        };
-        Ok((listeners, tell))
+        Ok((listeners, provision::tell(accounts, commander)))
     }
 }

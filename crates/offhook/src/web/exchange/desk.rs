@@ -80,8 +80,15 @@ impl Desk {
         self.settle(id, Err(why.to_owned()));
     }
 
+    /// Whether a command may be done: somebody still waits for its answer, and it is taken back no more. What
+    /// provisioning tells waits for no answer.
+    pub fn begins(&self, command: &Command) -> bool {
+        let is_told = matches!(command.what, What::SetDeviceAccounts { .. } | What::CheckSync { .. });
+        is_told || self.begin(command.id)
+    }
+
     /// Whether somebody still waits for an answer; if so, what was asked is taken back no more.
-    pub fn begin(&self, id: u64) -> bool {
+    fn begin(&self, id: u64) -> bool {
         match self.inside().waiting.get_mut(&id) {
             Some(waiter) => {
                 waiter.has_begun = true;
