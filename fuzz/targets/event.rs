@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use proto::event::dialog_info::{DialogInfo, Watch};
 use proto::event::mwi::MessageSummary;
-use proto::event::sipfrag::Sipfrag;
+use proto::sip::sipfrag::Sipfrag;
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(info) = DialogInfo::parse(bytes) {

@@ -8,9 +8,11 @@
 
 pub mod ng;
 pub mod read;
+mod record;
 mod snoop;
 
-pub use read::{Corrupt, Item, Note, Packet, Reader, is_capture};
+pub use read::{Item, Packet, Reader, is_capture};
+pub use record::{Corrupt, MAX_PACKET_BYTES, Note};
 
 use crate::Time;
 use std::collections::BTreeMap;

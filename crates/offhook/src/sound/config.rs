@@ -2,9 +2,10 @@
 
 use media::tone::{Country, Segment, Tone as Melody};
 use media::{Codec, NARROWBAND_HZ, WIDEBAND_HZ};
+use proto::rtp::Format;
 use proto::rtp::Impairment;
 use proto::rtp::jitter::Delay;
-use proto::rtp::session::{BeforeAck, Direction, Format, SessionConfig};
+use proto::rtp::session::{BeforeAck, Direction, SessionConfig};
 use proto::rtp::srtp::{MasterKey, Suite};
 use proto::sdp::offer_answer::{Agreed, AgreedSrtp, Codec as AgreedCodec};
 use roles::settings::{RtpSettings, SoundSettings};

@@ -1,5 +1,4 @@
-//! Bodies of event packages: whose telephone rings, how many messages wait, how a transfer goes.
+//! Bodies of event packages: whose telephone rings, how many messages wait.
 
 pub mod dialog_info;
 pub mod mwi;
-pub mod sipfrag;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::sip::header::is_token;
+use crate::sip::grammar::is_token;
 
 /// The media type of these bodies.
 pub const MEDIA_TYPE: &str = "application/simple-message-summary";

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::read::{Corrupt, MAX_PACKET_BYTES, Note, Order, Step};
+use super::record::{Corrupt, MAX_PACKET_BYTES, Note, Order, Step};
 use crate::Time;
 
 /// The type of a section's first block, the same in both byte orders.

@@ -1,6 +1,6 @@
 //! Captures of snoop, RFC 1761.
 
-use super::read::{Corrupt, MAX_PACKET_BYTES, Note, Order, Step};
+use super::record::{Corrupt, MAX_PACKET_BYTES, Note, Order, Step};
 use crate::Time;
 
 /// What stands before the first record.

@@ -4,6 +4,7 @@
 //! hands in datagrams with their source and sends what comes out to the address that is returned.
 
 pub mod dtmf;
+mod format;
 pub mod jitter;
 pub mod packet;
 pub mod quality;
@@ -14,7 +15,8 @@ pub mod session;
 pub mod srtp;
 
 pub use dtmf::Digit;
+pub use format::Format;
 pub use jitter::{JitterBuffer, Pull};
 pub use packet::Packet;
 pub use quality::Impairment;
-pub use session::{Direction, Format, Received, RtpSession, SessionConfig};
+pub use session::{Direction, Received, RtpSession, SessionConfig};

@@ -10,8 +10,8 @@
 //! has been heard, a stranger must go on with the very stream that was heard there. A packet that SRTP has
 //! verified is believed from anywhere; with SRTP the others never come here.
 
+use super::format::Format;
 use super::packet::Packet;
-use super::session::Format;
 use crate::Time;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;

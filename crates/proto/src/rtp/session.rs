@@ -21,7 +21,7 @@ use std::time::Duration;
 mod config;
 mod stats;
 
-pub use config::{BeforeAck, Direction, Format, SessionConfig};
+pub use config::{BeforeAck, Direction, SessionConfig};
 pub use stats::{DirectionStats, Stats};
 
 /// Mean time between two of our reports, RFC 3550 §6.2.

@@ -7,18 +7,9 @@ use std::net::SocketAddr;
 use crate::rtp::Format;
 
 use super::attribute::{Connection, Crypto, Direction, Origin, RtcpAttribute, RtpMap, split_payload_type};
-pub use super::line::{Line, LineEnd};
+use super::fault::{MAX_BYTES, MAX_FORMATS, MAX_LINES, MAX_MEDIA, SdpError, SdpFault};
+use super::line::Line;
 
-/// The longest description taken, in bytes: what one UDP datagram could carry.
-pub const MAX_BYTES: usize = 65_535;
-/// The longest line taken, in bytes.
-pub const MAX_LINE_BYTES: usize = 4_096;
-/// The most lines taken.
-pub const MAX_LINES: usize = 1_024;
-/// The most streams taken.
-pub const MAX_MEDIA: usize = 32;
-/// The most formats of one stream taken.
-pub const MAX_FORMATS: usize = 128;
 /// The most of them whose clocks are told: more than any phone has codings.
 const FORMATS_LIMIT: usize = 32;
 
@@ -384,70 +375,6 @@ impl Section {
     }
 }
 
-/// Why a description cannot be read, and where.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct SdpError {
-    /// The line at fault, the first being 1.
-    pub line: usize,
-    /// What is wrong with it.
-    pub fault: SdpFault,
-}
-
-/// What is wrong with a line of a description.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum SdpFault {
-    /// The body exceeds [`MAX_BYTES`].
-    TooLong,
-    /// The line exceeds [`MAX_LINE_BYTES`].
-    LineTooLong,
-    /// There are more than [`MAX_LINES`].
-    TooManyLines,
-    /// There are more than [`MAX_MEDIA`] streams.
-    TooManyMedia,
-    /// The stream has more than [`MAX_FORMATS`].
-    TooManyFormats,
-    /// The line does not begin with a letter and `=`.
-    NoKind,
-    /// No `v=0` in the session's part.
-    NoVersion,
-    /// No `o=` in the session's part.
-    NoOrigin,
-    /// `o=` without its six words.
-    Origin,
-    /// `c=` without its three words.
-    Connection,
-    /// `m=` without kind, port and profile.
-    Media,
-}
-
-impl fmt::Display for SdpFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooLong => write!(f, "the body is longer than {MAX_BYTES} bytes"),
-            Self::LineTooLong => write!(f, "the line is longer than {MAX_LINE_BYTES} bytes"),
-            Self::TooManyLines => write!(f, "there are more than {MAX_LINES} lines"),
-            Self::TooManyMedia => write!(f, "there are more than {MAX_MEDIA} m= lines"),
-            Self::TooManyFormats => write!(f, "the stream lists more than {MAX_FORMATS} formats"),
-            Self::NoKind => f.write_str("a line must begin with a letter and '='"),
-            Self::NoVersion => f.write_str("'v=0' is missing"),
-            Self::NoOrigin => f.write_str("'o=' is missing"),
-            Self::Origin => {
-                f.write_str("expected 'o=<user> <id> <version> IN IP4 <address>'; a word is missing")
-            }
-            Self::Connection => f.write_str("expected 'c=IN IP4 <address>'; a word is missing"),
-            Self::Media => f.write_str("expected 'm=<kind> <port> <profile> <formats>'"),
-        }
-    }
-}
-
-impl fmt::Display for SdpError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the sender's session description, line {}: {}", self.line, self.fault)
-    }
-}
-
-impl std::error::Error for SdpError {}
-
 /// The clock of a payload type that needs no `a=rtpmap` (RFC 3551 §6).
 const fn static_clock_hz(payload_type: u8) -> Option<u32> {
     match payload_type {
@@ -464,6 +391,7 @@ const fn static_clock_hz(payload_type: u8) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sdp::fault::MAX_LINE_BYTES;
     use proptest::prelude::*;
 
     const DECK_HOLD: &str = "v=0\r\no=F 1641377386 1641377388 IN IP4 192.168.80.23\r\ns=F\r\n\

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::attribute::{Connection, Origin};
-use super::description::{MAX_LINE_BYTES, SdpFault};
+use super::fault::{MAX_LINE_BYTES, SdpFault};
 
 /// One line, with the end it came with.
 #[derive(Clone, Eq, PartialEq)]

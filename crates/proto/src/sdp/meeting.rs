@@ -1,6 +1,7 @@
 //! Two offers that meet: somebody in the middle answers each party with what the other has offered.
 
-use super::description::{Description, Line, Media};
+use super::description::{Description, Media};
+use super::line::Line;
 use super::offer_answer::Codec;
 
 /// What is no sound by itself: RFC 4733 digits, RFC 3389 comfort noise.

@@ -6,6 +6,7 @@
 
 pub mod attribute;
 pub mod description;
+pub mod fault;
 mod line;
 mod local;
 mod meeting;
@@ -14,7 +15,9 @@ mod refusal;
 mod relay;
 
 pub use attribute::{Connection, Crypto, Direction, Origin, RtcpAttribute, RtpMap};
-pub use description::{Description, Line, LineEnd, Media, SdpError, SdpFault, Section};
+pub use description::{Description, Media, Section};
+pub use fault::{SdpError, SdpFault};
+pub use line::{Line, LineEnd};
 pub use offer_answer::{
     Agreed, AgreedSrtp, Answer, Codec, HoldForm, Local, OfferAnswer, Refusal, Renumbered, SrtpKey,
     SrtpPolicy, Suite,

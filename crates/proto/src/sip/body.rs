@@ -6,7 +6,7 @@
 use memchr::memchr;
 
 use super::build::Reply;
-use super::header::{Params, unquote};
+use super::grammar::{Params, unquote};
 use super::message::{Message, Name};
 
 /// The media type of a session description.

@@ -1,7 +1,8 @@
 //! Dialogs (RFC 3261 §12): one type for both ends, local and remote instead of caller and callee.
 
 use super::build::Request;
-use super::header::{Address, Replaces, quote};
+use super::grammar::quote;
+use super::header::{Address, Replaces};
 use super::message::{Message, Method, Name};
 use super::uri::Uri;
 

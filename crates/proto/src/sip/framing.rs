@@ -7,7 +7,7 @@ use std::fmt;
 
 use memchr::memchr;
 
-use super::header::{is_token, number};
+use super::grammar::{is_token, number};
 use super::message::MAX_MESSAGE_BYTES;
 use super::name::Name;
 

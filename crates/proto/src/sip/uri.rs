@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::Transport;
-use super::header::Params;
+use super::grammar::{Params, number};
 
 /// A URI, taken apart; everything borrows from the text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -70,7 +70,7 @@ impl<'a> Uri<'a> {
             (host, behind) = word(after);
         }
         let port = match behind.strip_prefix(':') {
-            Some(digits) => Some(u16::try_from(super::header::number(digits.as_bytes())?).ok()?),
+            Some(digits) => Some(u16::try_from(number(digits.as_bytes())?).ok()?),
             None if behind.is_empty() => None,
             None => return None,
         };
@@ -237,7 +237,7 @@ pub fn host_port(text: &str) -> Option<(&str, Option<u16>)> {
     if rest.is_empty() {
         return Some((host, None));
     }
-    let port = super::header::number(rest.strip_prefix(':')?.trim_ascii().as_bytes())?;
+    let port = number(rest.strip_prefix(':')?.trim_ascii().as_bytes())?;
     Some((host, Some(u16::try_from(port).ok()?)))
 }
 

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use proto::rtp::Format;
 use proto::rtp::Impairment;
 use proto::rtp::dtmf::Digit;
-use proto::rtp::session::{Direction, Format, Received, RtpSession, SessionConfig};
+use proto::rtp::session::{Direction, Received, RtpSession, SessionConfig};
 use proto::rtp::srtp::{MasterKey, Suite};
 use proto::sdp::offer_answer::Agreed;
 use proto::{Rng, Time};

@@ -1,12 +1,12 @@
 //! What a message says, in one line, as a capture's list of packets shows it.
 
-use proto::event::sipfrag::Sipfrag;
 use proto::sdp::attribute::Direction;
 use proto::sdp::description::{Description, Media};
 use proto::sip::flow::Transport;
 use proto::sip::header::{Address, Diversion, Reason};
 use proto::sip::line_token::without_token;
 use proto::sip::message::Message;
+use proto::sip::sipfrag::Sipfrag;
 use proto::sip::{Method, Name};
 
 /// `Request: REGISTER sip:192.168.50.19 (remove 1 binding)`, `Status: 401 Unauthorized (REGISTER)`.

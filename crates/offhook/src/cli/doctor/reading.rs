@@ -245,7 +245,7 @@ fn capture(name: &str, mut stream: impl Read, teller: &SyncSender<Told>) -> io::
                     batch.add(&packet);
                     if batch.bytes.len() >= BATCH_BYTES {
                         tell(teller, Told::Packets(std::mem::take(&mut batch)))?;
-                        batch.bytes.reserve(BATCH_BYTES + pcap::read::MAX_PACKET_BYTES / 4);
+                        batch.bytes.reserve(BATCH_BYTES + pcap::MAX_PACKET_BYTES / 4);
                     }
                 }
                 Item::Note(note) => {

@@ -1,5 +1,6 @@
 //! What offer and answer agreed, as a session needs it.
 
+use super::super::format::Format;
 use super::super::quality::Impairment;
 use super::super::srtp::MasterKey;
 use std::net::{IpAddr, SocketAddr};
@@ -81,15 +82,6 @@ impl SessionConfig {
         let step = u64::from(self.send.clock_rate_hz) * u64::from(self.ptime_ms) / 1_000;
         u32::try_from(step).unwrap_or(u32::MAX)
     }
-}
-
-/// A payload type and the clock of its timestamps (8,000 for G.722 too, RFC 3551 §4.5.2).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Format {
-    /// 0 to 127.
-    pub payload_type: u8,
-    /// Units of the timestamp in a second.
-    pub clock_rate_hz: u32,
 }
 
 /// How much may be sent before the far end has acknowledged the call.

@@ -1,5 +1,6 @@
 use super::super::srtp::{MasterKey, Suite};
 use super::*;
+use crate::rtp::Format;
 use proptest::prelude::*;
 
 fn address(text: &str) -> SocketAddr {

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use super::{Algorithm, Fields, Ha1, Protection, Qop, Terms};
 use crate::Rng;
-use crate::sip::header::quote;
+use crate::sip::grammar::quote;
 use crate::sip::{Message, Name, Request};
 
 /// How often one request is answered anew because its nonce was stale.

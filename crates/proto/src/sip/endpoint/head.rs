@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 
 use super::Shared;
-use crate::sip::header::{Via, unquoted};
+use crate::sip::grammar::unquoted;
+use crate::sip::header::Via;
 use crate::sip::{Flow, Message, Method, Name, Reply, Transmit};
 
 /// Via, From, To, Call-ID and CSeq of a request, then Timestamp, then Record-Route.
@@ -252,7 +253,7 @@ mod tests {
     #[track_caller]
     fn check(via: &str, expected: &str) {
         let mut out = Vec::new();
-        let first = crate::sip::header::members(via.as_bytes()).next().and_then(Via::parse);
+        let first = crate::sip::grammar::members(via.as_bytes()).next().and_then(Via::parse);
         write_top_via(via.as_bytes(), first, "192.0.2.1:40000".parse().expect("sound"), &mut out);
         assert_eq!(String::from_utf8_lossy(&out), expected);
     }

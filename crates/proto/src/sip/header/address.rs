@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use memchr::memchr;
 
-use super::{Params, members, unquote, unquoted};
 use crate::sip::Uri;
+use crate::sip::grammar::{Params, members, unquote, unquoted};
 
 /// A display name, a URI and parameters.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

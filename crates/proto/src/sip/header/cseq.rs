@@ -16,7 +16,7 @@ impl CSeq {
     pub fn parse(value: &[u8]) -> Option<Self> {
         let value = value.trim_ascii();
         let end = value.iter().position(u8::is_ascii_whitespace)?;
-        let number = super::number(&value[..end]).filter(|&n| n < 1 << 31)?;
+        let number = crate::sip::grammar::number(&value[..end]).filter(|&n| n < 1 << 31)?;
         let method = value[end..].trim_ascii_start();
         let is_one_word = !method.iter().any(u8::is_ascii_whitespace);
         is_one_word.then(|| Self { number, method: Method::from_bytes(method) })
@@ -37,6 +37,6 @@ impl RAck {
     pub fn parse(value: &[u8]) -> Option<Self> {
         let value = value.trim_ascii();
         let end = value.iter().position(u8::is_ascii_whitespace)?;
-        Some(Self { rseq: super::number(&value[..end])?, cseq: CSeq::parse(&value[end..])? })
+        Some(Self { rseq: crate::sip::grammar::number(&value[..end])?, cseq: CSeq::parse(&value[end..])? })
     }
 }

@@ -1,6 +1,6 @@
 //! Event and Subscription-State (RFC 6665 §8.4).
 
-use super::Params;
+use crate::sip::grammar::{Params, saturating_number};
 
 /// An event package with its parameters.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -58,9 +58,7 @@ impl<'a> SubscriptionState<'a> {
             state,
             expires_s: params.number("expires"),
             reason: params.get("reason"),
-            retry_after_s: params
-                .get("retry-after")
-                .and_then(|text| super::saturating_number(text.as_bytes())),
+            retry_after_s: params.get("retry-after").and_then(|text| saturating_number(text.as_bytes())),
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::{Address, Params, unquote};
-use crate::sip::{Message, Name};
+use super::Address;
+use crate::sip::grammar::{Params, unquote};
 
 /// Why a request or refusal was sent.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -17,19 +17,6 @@ pub struct Reason<'a> {
 }
 
 impl<'a> Reason<'a> {
-    /// All members of a message's Reason headers, those of SIP first: others tell what a gateway heard.
-    pub fn of<'m>(message: &'m Message<'a>) -> impl Iterator<Item = Self> + use<'m, 'a>
-    where
-        'a: 'm,
-    {
-        let all = move || {
-            let texts = message.values(Name::Reason).filter_map(|value| std::str::from_utf8(value).ok());
-            texts.filter_map(Self::parse)
-        };
-        let is_sip = |reason: &Self| reason.protocol.eq_ignore_ascii_case("SIP");
-        all().filter(is_sip).chain(all().filter(move |reason| !is_sip(reason)))
-    }
-
     /// Reads one member.
     pub fn parse(value: &'a str) -> Option<Self> {
         let (protocol, params) = value.split_once(';').unwrap_or((value, ""));
@@ -73,15 +60,5 @@ mod tests {
         }
         let reason = Reason::parse("Q.850;Cause=18;text=\"No User Responding\"").expect("sound");
         assert_eq!((reason.cause, reason.text.as_deref()), (Some(18), Some("No User Responding")));
-    }
-
-    #[test]
-    fn each_member_counts_and_sip_is_first() {
-        let bytes = b"CANCEL sip:a SIP/2.0\r\nReason: Q.850;cause=26;text=\"x, y\", SIP;cause=200;text=\"Call completed elsewhere\"\r\nReason: X\r\n\r\n";
-        let message = Message::parse(bytes).expect("sound");
-        let all: Vec<_> =
-            Reason::of(&message).map(|reason| (reason.protocol.to_owned(), reason.cause)).collect();
-        let expected = [("SIP", Some(200)), ("Q.850", Some(26)), ("X", None)];
-        assert_eq!(all, expected.map(|(protocol, cause)| (protocol.to_owned(), cause)));
     }
 }

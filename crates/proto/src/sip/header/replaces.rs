@@ -1,6 +1,6 @@
 //! Replaces (RFC 3891 §6.1); Join and Target-Dialog have the same form.
 
-use super::Params;
+use crate::sip::grammar::Params;
 
 /// Names a dialog, seen from whoever receives the header.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -1,6 +1,6 @@
 //! Session-Expires (RFC 4028 §4).
 
-use super::Params;
+use crate::sip::grammar::{Params, number};
 
 /// How long a session lives without a refresh, and who refreshes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -17,7 +17,7 @@ impl SessionExpires {
         let (seconds, params) = value.split_once(';').unwrap_or((value, ""));
         let refresher = Params(params).get("refresher");
         Some(Self {
-            seconds: super::number(seconds.trim().as_bytes())?,
+            seconds: number(seconds.trim().as_bytes())?,
             refresher_uac: refresher.map(|r| r.eq_ignore_ascii_case("uac")),
         })
     }

@@ -1,7 +1,7 @@
 //! `Via = SIP/2.0/transport sent-by *(;params)` (RFC 3261 §20.42). A hop of another version of SIP is read
 //! too, so that it can be told that its version is not known (RFC 4475 §3.1.2.16).
 
-use super::Params;
+use crate::sip::grammar::{Params, unquoted};
 use crate::sip::uri::host_port;
 
 /// One hop.
@@ -23,7 +23,7 @@ impl<'a> Via<'a> {
     /// Reads one member.
     pub fn parse(value: &'a [u8]) -> Option<Self> {
         let text = std::str::from_utf8(value).ok()?;
-        let end = super::unquoted(value, b';').unwrap_or(value.len());
+        let end = unquoted(value, b';').unwrap_or(value.len());
         let params = text.get(end + 1..).unwrap_or_default();
         let (name, rest) = cut(&text[..end], |b| b == b'/')?;
         let (version, rest) = cut(rest, |b| b == b'/')?;

@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use super::Strictness;
-use crate::sip::header::{Address, Via, members};
+use crate::sip::grammar::members;
+use crate::sip::header::{Address, Via};
 use crate::sip::{Message, Method, Name, Reply, Request, Uri};
 
 /// Reads everything that can be read of a message.

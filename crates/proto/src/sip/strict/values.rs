@@ -3,7 +3,8 @@
 use std::ops::ControlFlow;
 
 use super::Report;
-use crate::sip::header::{Via, closing_quote, is_token, members, number, unquoted};
+use crate::sip::grammar::{closing_quote, is_token, members, number, unquoted};
+use crate::sip::header::Via;
 use crate::sip::message::{Flaw, FlawKind, Message, Name};
 use crate::sip::uri::Uri;
 

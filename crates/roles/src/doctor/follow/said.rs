@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use proto::event::dialog_info::{DialogInfo, DialogState};
-use proto::event::sipfrag::Sipfrag;
 use proto::sdp::description::{Description, Media};
-use proto::sip::header::{Address, Params, members, unquote};
+use proto::sip::grammar::{Params, members, unquote};
+use proto::sip::header::Address;
 use proto::sip::message::Message;
+use proto::sip::sipfrag::Sipfrag;
 use proto::sip::uri::Uri;
 use proto::sip::{Method, Name};
 

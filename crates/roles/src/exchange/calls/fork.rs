@@ -274,7 +274,7 @@ impl Switchboard<'_> {
         let number = |uri: &String| Some(proto::sip::Uri::parse(uri)?.plain_user().into_owned());
         let targets: Vec<String> = contacts.iter().take(MAX_FORWARDS).filter_map(number).collect();
         self.cancel_branches(now, call, None);
-        let reason = diversion.as_deref().and_then(|value| proto::sip::header::Params(value).get("reason"));
+        let reason = diversion.as_deref().and_then(|value| proto::sip::grammar::Params(value).get("reason"));
         let reason = reason.unwrap_or("unconditional").trim_matches('"').to_owned();
         if let Some(bridge) = self.calls.bridges.get_mut(&call) {
             bridge.queue = targets.into_iter().map(|target| (target, reason.clone())).collect();

@@ -472,7 +472,7 @@ impl Rejected {
 
     /// The answer that says so (RFC 3261 §20.43).
     pub(super) fn reply(&self) -> proto::sip::Reply {
-        let text = proto::sip::header::quote(&self.text);
+        let text = proto::sip::grammar::quote(&self.text);
         proto::sip::Reply::new(self.status)
             .header(Name::Warning, format_args!("{} phone {text}", self.warning))
     }

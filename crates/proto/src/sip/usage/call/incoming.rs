@@ -8,7 +8,7 @@ use crate::sip::Reply;
 use crate::sip::dialog::Dialog;
 use crate::sip::endpoint::ServerId;
 use crate::sip::flow::Target;
-use crate::sip::header::{RAck, Reason};
+use crate::sip::header::RAck;
 use crate::sip::message::{Message, Name};
 
 const T1: Duration = Duration::from_millis(500);
@@ -232,7 +232,8 @@ impl Call {
         }
         ctx.reply(id, Reply::new(487).to_tag(self.dialog.local.tag.clone()));
         self.end(ctx);
-        let answered_elsewhere = Reason::of(request)
+        let answered_elsewhere = request
+            .reasons()
             .any(|reason| reason.protocol.eq_ignore_ascii_case("SIP") && reason.cause == Some(200));
         Some(Event::Cancelled { answered_elsewhere })
     }

@@ -19,7 +19,7 @@ use crate::sip::dialog::Dialog;
 use crate::sip::digest::Attempt;
 use crate::sip::endpoint::{ClientId, SendError, ServerId};
 use crate::sip::flow::Target;
-use crate::sip::header::{RAck, Reason, Replaces};
+use crate::sip::header::{RAck, Replaces};
 use crate::sip::message::{Message, Method, Name};
 use crate::sip::{Reply, Request, Uri};
 
@@ -471,7 +471,7 @@ impl Call {
             return None;
         }
         self.end(ctx);
-        let text = Reason::of(request).find_map(|reason| reason.text.map(String::from));
+        let text = request.reasons().find_map(|reason| reason.text.map(String::from));
         Some(Event::Ended { by_remote: true, reason: text.unwrap_or_else(|| "BYE".into()) })
     }
 

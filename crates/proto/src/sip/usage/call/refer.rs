@@ -1,11 +1,11 @@
 //! REFER and the NOTIFYs that follow it (RFC 3515, 3891, 3892).
 
 use super::{Call, Context, ErrandKind, Event, State};
-use crate::event::sipfrag::Sipfrag;
 use crate::sip::Reply;
 use crate::sip::endpoint::ServerId;
 use crate::sip::header::{Address, SubState, SubscriptionState};
 use crate::sip::message::{Message, Method, Name};
+use crate::sip::sipfrag::Sipfrag;
 use crate::sip::uri::Uri;
 
 /// What they ask us to call.
