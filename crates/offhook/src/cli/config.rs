@@ -15,7 +15,7 @@ use roles::settings::{
 use serde::Serialize;
 use serde_json::json;
 
-use super::phone::parse_model;
+use super::hardware::parse_model;
 use super::{Failure, if_read};
 
 /// Configuration files: what a phone makes of them, what a parameter means, what differs.

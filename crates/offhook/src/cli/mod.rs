@@ -6,6 +6,7 @@
 mod config;
 mod config_file;
 mod doctor;
+mod hardware;
 mod lab;
 mod lines;
 mod phone;
@@ -16,6 +17,7 @@ mod repeats;
 mod secrets;
 mod serve;
 mod web;
+mod words;
 
 use std::ffi::OsString;
 use std::fmt;

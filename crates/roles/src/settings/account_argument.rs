@@ -3,7 +3,7 @@
 use super::cfg::{Assignment, Given};
 use super::key::Key;
 use super::kind::is_host;
-use super::store::Source;
+use super::source::Source;
 
 /// How the argument is written, for messages.
 const FORM: &str = "NUMBER:SECRET@HOST[:PORT][;transport=udp|tcp|tls][;auth=USER][;name=DISPLAY]";

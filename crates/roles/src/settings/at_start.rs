@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use super::key::Key;
 use super::row::When;
-use super::store::{Settings, Source};
+use super::source::Source;
+use super::store::Settings;
 
 /// What was in force when the phone started, of parameters that have changed since and hold after a
 /// restart ([`When::Restart`]).

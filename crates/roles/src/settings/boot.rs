@@ -3,10 +3,10 @@
 //! A boot file has the version line of a configuration, comments, `include:config` lines and a few
 //! switches. Whatever its name, a file with an `include:config` line is one.
 
-use super::cfg::{HEADER, MOST_FAULTS, MOST_LINES};
+use super::cfg::{MOST_FAULTS, MOST_LINES};
 use super::fault::{Fault, FaultKind, Severity};
 use super::model::Model;
-use super::written;
+use super::written::{self, HEADER};
 
 /// The most files that one boot file may lead to, others in between included.
 const MOST_FILES: usize = 64;

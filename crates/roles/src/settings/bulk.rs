@@ -1,6 +1,7 @@
 //! Many parameters at once: a page, a pattern.
 
-use super::key::{Key, RowId, without_static};
+use super::key::{Key, without_static};
+use super::row::RowId;
 use super::store::{Settings, Value};
 use super::table::TABLE;
 

@@ -7,13 +7,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::explain::fault_of_key;
 use super::fault::{Fault, FaultKind, Severity};
 use super::generations::{self, CodecSlots, Elsewhere};
 use super::key::Key;
+use super::name::fault_of_key;
 use super::secret::HIDDEN;
-use super::store::Source;
-use super::written::{self, Written};
+use super::source::Source;
+use super::written::{self, HEADER, Written};
 
 /// Lines of a file that are read; the vendor's full template has fewer than 3,000.
 pub(super) const MOST_LINES: usize = 20_000;
@@ -21,8 +21,6 @@ pub(super) const MOST_LINES: usize = 20_000;
 pub(super) const MOST_FAULTS: usize = 500;
 /// Unknown names of one file for which the nearest known one is looked up.
 const MOST_HINTS: usize = 50;
-/// The first line of every file of the vendor's.
-pub(super) const HEADER: &str = "#!version:";
 
 /// One line of a file that says something about a parameter.
 #[derive(Clone, Eq, PartialEq)]

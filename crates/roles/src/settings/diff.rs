@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::store::{Settings, Source, Value};
+use super::source::Source;
+use super::store::{Settings, Value};
 
 /// A parameter that two phones have differently. Values are as people may see them.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]

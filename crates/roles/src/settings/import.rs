@@ -2,7 +2,8 @@
 
 use super::cfg::{Assignment, Given};
 use super::fault::Fault;
-use super::store::{Settings, Source};
+use super::source::Source;
+use super::store::Settings;
 
 /// What reading a configuration did.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

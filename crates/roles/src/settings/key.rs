@@ -3,12 +3,8 @@
 use std::fmt;
 
 use super::model::{MOST_ACCOUNTS, MOST_LINE_KEYS, Model};
-use super::row::{Row, When};
+use super::row::{Row, RowId, When};
 use super::table::{TABLE, find};
-
-/// The place of a row in [`TABLE`].
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct RowId(pub(super) u16);
 
 /// One concrete parameter: a row and its indices (0 where the row has none).
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]

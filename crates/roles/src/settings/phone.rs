@@ -8,7 +8,8 @@ use super::phone_views::{
     SipSettings, SoundSettings, SyslogSettings, TransferByKey, TransferSettings,
 };
 use super::secret::Secret;
-use super::store::{Settings, Source};
+use super::source::Source;
+use super::store::Settings;
 
 /// Everything that the phone knows beside its accounts and keys.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -81,3 +81,7 @@ impl Row {
         self.effect == Effect::Acts
     }
 }
+
+/// The place of a row in [`TABLE`](super::TABLE).
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct RowId(pub(super) u16);

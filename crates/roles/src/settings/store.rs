@@ -4,61 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
-
 use super::cfg::{Assignment, Given, is_null};
-use super::explain::fault_of_key;
 use super::fault::Fault;
 use super::key::Key;
 use super::kind::{Kind, thousandths};
 use super::model::Model;
+use super::name::fault_of_key;
 use super::secret::HIDDEN;
-
-/// Who said that a parameter has its value: the layers, the lowest first. The highest that has a value
-/// counts.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Source {
-    /// The table's default.
-    Factory,
-    /// The file that a factory reset goes back to (`custom_factory_configuration.url`).
-    CustomFactory,
-    /// The file for all phones, `y000000000000.cfg`.
-    CommonCfg,
-    /// The file for this phone, `<mac>.cfg`.
-    MacCfg,
-    /// A person on the phone's web page or at its keys.
-    Web,
-    /// A program.
-    Api,
-    /// The command line of this run.
-    CommandLine,
-}
-
-impl Source {
-    /// In words.
-    pub fn words(self) -> &'static str {
-        match self {
-            Source::Factory => "factory",
-            Source::CustomFactory => "custom factory",
-            Source::CommonCfg => "common cfg",
-            Source::MacCfg => "MAC cfg",
-            Source::Web => "web page",
-            Source::Api => "API",
-            Source::CommandLine => "command line",
-        }
-    }
-
-    /// Whether it is a downloaded file.
-    pub fn is_file(self) -> bool {
-        matches!(self, Source::CommonCfg | Source::MacCfg)
-    }
-
-    /// Whether a person or a program set it at the phone itself.
-    fn is_at_phone(self) -> bool {
-        matches!(self, Source::Web | Source::Api)
-    }
-}
+use super::source::Source;
 
 /// All parameters of one phone.
 ///
@@ -327,7 +280,7 @@ impl Settings {
 const LAYERS: [Source; 6] =
     [Source::CommandLine, Source::Api, Source::Web, Source::MacCfg, Source::CommonCfg, Source::CustomFactory];
 /// See [`Settings::protects_own`].
-const PROTECT: super::key::RowId = super::table::row("auto_provision.custom.protect");
+const PROTECT: super::row::RowId = super::table::row("auto_provision.custom.protect");
 
 fn layers_of(key: Key) -> std::ops::RangeInclusive<Slot> {
     (key, Source::Factory)..=(key, Source::CommandLine)

@@ -1,7 +1,8 @@
 //! Settings as a configuration file.
 
-use super::cfg::HEADER;
-use super::store::{Settings, Source, Value};
+use super::source::Source;
+use super::store::{Settings, Value};
+use super::written::HEADER;
 
 /// Whether secrets stand in a file that is written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

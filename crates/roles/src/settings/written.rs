@@ -3,6 +3,9 @@
 use super::fault::{Fault, FaultKind, Severity};
 use super::kind::Kind;
 
+/// The first line of every file of the vendor's.
+pub(super) const HEADER: &str = "#!version:";
+
 /// How a value stands in its line.
 pub(super) enum Written {
     /// As it should.
@@ -103,7 +106,7 @@ fn is_binary(text: &str) -> bool {
         let is_odd = sign == '\u{fffd}' || sign.is_control() && !sign.is_whitespace();
         odd += usize::from(is_odd);
     }
-    odd * 5 > all && !text.starts_with(super::cfg::HEADER)
+    odd * 5 > all && !text.starts_with(HEADER)
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ mod paint;
 mod progress;
 mod real;
 mod supply;
-pub(super) mod words;
 
 use std::io::{self, Write};
 use std::net::IpAddr;

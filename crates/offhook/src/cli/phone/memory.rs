@@ -7,7 +7,7 @@ use roles::phone::{Change, Downloads, Firmware, HistoryEntry, MOST_CALLS, NamedF
 use roles::settings::{Key, OUI, Secret, Settings, Source, parse_cfg};
 use serde::{Deserialize, Serialize};
 
-use super::settings::parse_mac;
+use crate::cli::hardware::parse_mac;
 use crate::store::{self, Store, Table};
 
 /// A parameter as it is kept.

@@ -10,8 +10,6 @@ mod roam;
 mod settings;
 mod whole;
 
-pub(in crate::cli) use settings::parse_model;
-
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -80,10 +78,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// MAC address [default: the data folder's, or made by chance]
-    #[arg(long, value_name = "MAC", value_parser = settings::parse_mac)]
+    #[arg(long, value_name = "MAC", value_parser = crate::cli::hardware::parse_mac)]
     mac: Option<[u8; 6]>,
     /// Model: bounds accounts and line keys
-    #[arg(long, value_name = "MODEL", default_value = "FIP14G", value_parser = settings::parse_model)]
+    #[arg(long, value_name = "MODEL", default_value = "FIP14G", value_parser = crate::cli::hardware::parse_model)]
     model: &'static roles::settings::Model,
     /// An account; may be given several times. SECRET may be @FILE: what stands in the first line of a file
     #[arg(

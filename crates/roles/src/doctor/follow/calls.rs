@@ -7,7 +7,7 @@ use std::time::Duration;
 use proto::Time;
 use proto::sip::Method;
 
-use super::sip::{Change, Map};
+use super::ground::{Change, Map};
 use crate::doctor::Proof;
 use crate::doctor::tracks::{By, Call, Leg, LegId, Party, Tracks, Transaction, TransactionId};
 

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use proto::Time;
 
-use super::sip::Map;
+use super::ground::Map;
 use crate::doctor::Proof;
 use crate::doctor::tracks::Tracks;
 

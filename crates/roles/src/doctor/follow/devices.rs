@@ -6,8 +6,8 @@ use std::net::IpAddr;
 
 use proto::sip::Method;
 
+use super::ground::Map;
 use super::said::kept;
-use super::sip::Map;
 use crate::doctor::Proof;
 use crate::doctor::tracks::{Device, Mac, Scanner, Tracks, Transaction, mac_text};
 

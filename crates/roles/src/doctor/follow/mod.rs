@@ -4,6 +4,7 @@
 pub mod calls;
 pub mod clocks;
 pub mod devices;
+pub mod ground;
 pub mod network;
 pub mod provisioning;
 pub mod registrations;

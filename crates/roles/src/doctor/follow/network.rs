@@ -7,8 +7,8 @@ use proto::dns;
 use proto::icmp::Undelivered;
 use proto::{cdp, lldp};
 
+use super::ground::Map;
 use super::said::{kept, text};
-use super::sip::Map;
 use crate::doctor::tracks::{
     AddressConflict, DhcpMessage, Discovery, IcmpError, Lease, Lookup, Mac, Neighbour, Tracks,
 };

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use super::sip::{Change, Map};
+use super::ground::{Change, Map};
 use crate::doctor::Proof;
 use crate::doctor::tracks::{Outcome, Registration, Tracks, Transaction, TransactionId};
 

@@ -1,7 +1,7 @@
 //! SIP messages put together into transactions, and these into calls, registrations and subscriptions.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use proto::sip::{Method, Name};
 
 use super::calls::Calls;
 use super::clocks::{Clocks, hash_of};
+use super::ground::{Change, Map};
 use super::registrations::Registrations;
 use super::said;
 use super::subscriptions::Subscriptions;
@@ -38,9 +39,6 @@ const DOUBLE: Duration = Duration::from_millis(2);
 /// Messages that are compared with for doubles.
 const DOUBLES_KEPT: usize = 16;
 
-/// Deterministic, since nothing is iterated and runs must replay.
-pub(super) type Map<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
-
 /// All that is followed of SIP.
 #[derive(Debug, Default)]
 pub struct Sip {
@@ -57,21 +55,6 @@ pub struct Sip {
     pub registrations: Registrations,
     /// Subscriptions.
     pub subscriptions: Subscriptions,
-}
-
-/// What a message has changed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Change {
-    /// A transaction has begun, by a request or by an answer to one that the capture lacks.
-    Begun,
-    /// A request was sent again.
-    Again,
-    /// An answer came: its index.
-    Answered(usize),
-    /// An answer came again.
-    AnsweredAgain,
-    /// The first ACK came.
-    Acknowledged,
 }
 
 /// What a message told others than SIP.

@@ -9,8 +9,8 @@ use proto::rtp::quality::{Impairment, mos_listening};
 use proto::rtp::reception::{Order, Reception};
 use proto::rtp::rtcp::{Compound, Item};
 
+use super::ground::Map;
 use super::said::static_format;
-use super::sip::Map;
 use crate::doctor::tracks::{Gap, Leg, Sdp, Stream, Tracks};
 use crate::doctor::{Carrier, Path, Proof};
 

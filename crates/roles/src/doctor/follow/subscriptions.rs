@@ -5,9 +5,9 @@ use std::sync::Arc;
 use proto::sip::Method;
 use proto::sip::uri::Uri;
 
+use super::ground::{Change, Map};
 use super::registrations::outcome;
 use super::said;
-use super::sip::{Change, Map};
 use crate::doctor::Proof;
 use crate::doctor::tracks::{Outcome, Subscription, Tracks, Transaction, TransactionId};
 

@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use proto::tftp::packet::{Packet, options};
 
+use super::ground::Map;
 use super::said::{kept, text};
-use super::sip::Map;
 use crate::doctor::capture::connections::Spoken;
 use crate::doctor::capture::http::header;
 use crate::doctor::tracks::{Scheme, Tracks, Transfer, TransferResult};

@@ -1,7 +1,6 @@
 //! The table: one row for each parameter, and the way to a row by its name.
 
-use super::key::RowId;
-use super::row::{Effect, Row};
+use super::row::{Effect, Row, RowId};
 
 mod account;
 mod account_calls;
