@@ -2,6 +2,7 @@
 //! Phones and exchange on the simulated wire.
 
 mod cases;
+mod healthy;
 mod lamps;
 mod seeds;
 mod verdicts;

@@ -168,9 +168,12 @@ impl Streams {
             let Some(open) = self.open.get_mut(index) else { continue };
             let stream = &mut tracks.streams[index];
             let announced = whose(&self.announced, &tracks.legs, &stream.path);
+            // What most packets are is known at the end alone.
+            if let Some(announced) = announced.filter(|it| stream.leg.is_none_or(|leg| leg == it.leg)) {
+                name_codec(stream, &announced.formats, None);
+            }
             if let (None, Some(announced)) = (stream.leg, announced) {
                 stream.leg = Some(announced.leg);
-                name_codec(stream, &announced.formats);
                 if let Some(leg) = tracks.legs.get_mut(announced.leg as usize) {
                     leg.streams.push(index as u32);
                 }
@@ -277,7 +280,7 @@ impl Streams {
         let announced = whose(&self.announced, &tracks.legs, &stream.path);
         if let Some(announced) = announced {
             stream.leg = Some(announced.leg);
-            name_codec(&mut stream, &announced.formats);
+            name_codec(&mut stream, &announced.formats, Some(seen.payload_type));
             if let Some(leg) = tracks.legs.get_mut(announced.leg as usize) {
                 leg.streams.push(index);
             }
@@ -356,14 +359,10 @@ fn new_stream(seen: Seen, path: Path) -> Stream {
     }
 }
 
-/// Name and clock of the payload type of most packets, as agreed.
-fn name_codec(stream: &mut Stream, formats: &[(u8, Box<str>, u32)]) {
-    let first = stream
-        .payload_types
-        .iter()
-        .max_by_key(|(_, count, _)| *count)
-        .map(|(payload_type, ..)| *payload_type);
-    let wanted = first.or_else(|| formats.first().map(|(payload_type, ..)| *payload_type));
+/// Name and clock of the payload type of most packets, as agreed; of the first packet where none was counted yet.
+fn name_codec(stream: &mut Stream, formats: &[(u8, Box<str>, u32)], first: Option<u8>) {
+    let most = stream.payload_types.iter().max_by_key(|(_, count, _)| *count);
+    let wanted = most.map(|(payload_type, ..)| *payload_type).or(first);
     let found = formats.iter().find(|(payload_type, ..)| Some(*payload_type) == wanted);
     if let Some((_, name, clock_hz)) = found.filter(|(_, name, _)| !name.is_empty()) {
         stream.codec = Some(name.clone());

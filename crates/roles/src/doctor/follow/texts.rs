@@ -11,7 +11,7 @@ use proto::syslog::Severity;
 use super::said::kept;
 use crate::doctor::Proof;
 use crate::doctor::tracks::{ConfigFile, FileKind, LogLine, Tracks};
-use crate::settings::{Source, parse_cfg};
+use crate::settings::{Source, parse_boot, parse_cfg};
 
 /// Lines of logs that are kept in one case.
 pub const LINES_LIMIT: usize = 200_000;
@@ -139,7 +139,11 @@ pub fn config(tracks: &mut Tracks, file: u16, text: &str, is_boot: bool) {
     if tracks.configs.len() >= CONFIGS_LIMIT {
         return tracks.leave_out("configuration files");
     }
-    let (assignments, faults) = parse_cfg(text, Source::MacCfg);
+    let (assignments, faults) = match is_boot {
+        // A boot file names other files; parameters have no place in it.
+        true => (Vec::new(), parse_boot(text).1),
+        false => parse_cfg(text, Source::MacCfg),
+    };
     let names = text.lines().filter_map(|line| line.trim().strip_prefix("include:config"));
     let includes =
         names.map(|rest| kept(rest.trim().trim_matches(['<', '>', '"', '\'', ' ']))).take(INCLUDES_LIMIT);

@@ -113,28 +113,6 @@ pub(super) const EXPLAINED: &[Explanation] = &[
         ],
         reference: "RFC 3711, RFC 4568",
     },
-    Explanation {
-        code: "dtmf.not-sent",
-        title: "Keys are pressed and never sent",
-        seen: "The phone's log says that keys were pressed in a call, and neither RTP events nor INFO carry them.",
-        hurts: "Menus and PINs do not work.",
-        example: "log: DTMF 5; no event in RTP",
-        remedy: &[
-            "Set the account's DTMF type to RFC 2833 or SIP INFO, whichever the far end wants (`account.N.dtmf.type`).",
-        ],
-        reference: "RFC 4733; deck, DTMF",
-    },
-    Explanation {
-        code: "dtmf.mode-mismatch",
-        title: "Keys are sent in a way that the far end does not understand",
-        seen: "DTMF by INFO is refused, or RTP events are sent to a side that did not agree to telephone-event.",
-        hurts: "Menus and PINs do not work.",
-        example: "INFO (application/dtmf-relay) · 415",
-        remedy: &[
-            "Set the DTMF type of both sides alike: RFC 2833, SIP INFO or inband (`account.N.dtmf.type`).",
-        ],
-        reference: "RFC 4733 §2.1, RFC 6086; deck, DTMF",
-    },
 ];
 
 /// A call that stands for so long has sound.
@@ -142,15 +120,12 @@ const STANDS: Duration = Duration::from_secs(3);
 /// So long sound in one direction alone is no mere beginning.
 const ONE_WAY: Duration = Duration::from_millis(1_500);
 /// Fewer packets may be the rest of something else.
-const FEW: u64 = 10;
+pub(super) const FEW: u64 = 10;
 
 pub(super) fn judge(case: &Case<'_>, found: &mut Findings) {
     for (number, call) in (0..).zip(&case.tracks.calls) {
         let all: Vec<&Leg> = legs(case, call).collect();
         profiles(case, found, number, &all);
-        for leg in &all {
-            digits(case, found, leg);
-        }
         if !silent(case, found, number, &all) {
             for leg in &all {
                 agreed(case, found, leg);
@@ -161,13 +136,13 @@ pub(super) fn judge(case: &Case<'_>, found: &mut Findings) {
 
 /// What both sides of a leg said last of the sound: caller's and callee's.
 #[derive(Clone, Copy, Default)]
-struct Sides<'a> {
-    caller: Option<&'a SdpMedia>,
-    callee: Option<&'a SdpMedia>,
+pub(super) struct Sides<'a> {
+    pub(super) caller: Option<&'a SdpMedia>,
+    pub(super) callee: Option<&'a SdpMedia>,
 }
 
 /// All session descriptions of a leg: whether the caller's side gave it, and of which transaction.
-fn descriptions<'a>(case: &Case<'a>, leg: &'a Leg) -> Vec<(bool, &'a Sdp, Time)> {
+pub(super) fn descriptions<'a>(case: &Case<'a>, leg: &'a Leg) -> Vec<(bool, &'a Sdp, Time)> {
     let mut all = Vec::new();
     for (_, it) in case.all(&leg.transactions) {
         if !matches!(it.method, Method::Invite | Method::Update) || matches!(it.status(), Some(300..)) {
@@ -194,7 +169,7 @@ fn by_caller(leg: &Leg, it: &Transaction) -> bool {
     }
 }
 
-fn sides<'a>(all: &[(bool, &'a Sdp, Time)]) -> Sides<'a> {
+pub(super) fn sides<'a>(all: &[(bool, &'a Sdp, Time)]) -> Sides<'a> {
     let mut sides = Sides::default();
     for (from_caller, sdp, _) in all {
         let audio = sdp.audio().filter(|audio| audio.port != 0);
@@ -224,7 +199,7 @@ fn was_to_flow(all: &[(bool, &Sdp, Time)]) -> bool {
 }
 
 /// Whether sound of a leg goes from the caller's side.
-fn is_forward(leg: &Leg, sides: &Sides<'_>, stream: &Stream) -> Option<bool> {
+pub(super) fn is_forward(leg: &Leg, sides: &Sides<'_>, stream: &Stream) -> Option<bool> {
     let (source, destination) = (stream.path.source, stream.path.destination);
     let is = |media: Option<&SdpMedia>, at: SocketAddr| media.is_some_and(|media| media.address == Some(at));
     if is(sides.callee, destination) || is(sides.caller, source) {
@@ -241,7 +216,7 @@ fn is_forward(leg: &Leg, sides: &Sides<'_>, stream: &Stream) -> Option<bool> {
     }
 }
 
-fn streams<'a>(case: &Case<'a>, leg: &'a Leg) -> impl Iterator<Item = &'a Stream> {
+pub(super) fn streams<'a>(case: &Case<'a>, leg: &'a Leg) -> impl Iterator<Item = &'a Stream> {
     let tracks = case.tracks;
     leg.streams.iter().filter_map(move |&index| tracks.streams.get(index as usize))
 }
@@ -316,7 +291,7 @@ fn private_side(leg: &Leg, sides: &Sides<'_>) -> Option<(bool, SocketAddr)> {
         .or_else(|| hides(sides.callee, leg.path.destination.ip()).map(|at| (false, at)))
 }
 
-fn party(case: &Case<'_>, leg: &Leg, is_caller: bool) -> String {
+pub(super) fn party(case: &Case<'_>, leg: &Leg, is_caller: bool) -> String {
     match is_caller {
         true => number_or(&leg.from.user, leg.path.source.ip()),
         false => callee(case, leg),
@@ -522,48 +497,4 @@ fn wants_elsewhere(case: &Case<'_>, leg: &Leg, offered_secure: bool) -> bool {
         let sdp = it.request.as_ref().and_then(|request| request.body.sdp.as_deref()).and_then(Sdp::audio);
         own && sdp.is_some_and(|audio| is_secure(audio) != offered_secure)
     })
-}
-
-fn digits(case: &Case<'_>, found: &mut Findings, leg: &Leg) {
-    for (_, info) in case.all(&leg.transactions).filter(|(_, it)| it.method == Method::Info) {
-        let Some(request) = info.request.as_ref().filter(|request| request.body.dtmf.is_some()) else {
-            continue;
-        };
-        if let Some(answer) =
-            last_final(info).filter(|it| it.status >= 300 && !matches!(it.status, 401 | 407 | 481 | 487))
-        {
-            let cause = format!("The far end does not take DTMF by INFO: {}.", answer.status);
-            let finding = Finding::new(
-                "dtmf.mode-mismatch",
-                Severity::Warning,
-                number_or(&request.from.user, info.path.source.ip()),
-            )
-            .cause(cause);
-            found.add(finding.proof(info.first(), "INFO with DTMF").proof(answer.first(), "refused"));
-        }
-    }
-    let said = descriptions(case, leg);
-    let sides = sides(&said);
-    for stream in streams(case, leg).filter(|stream| !stream.digits.is_empty()) {
-        let Some(forward) = is_forward(leg, &sides, stream) else { continue };
-        let mut receiver = said.iter().filter(|(from_caller, ..)| *from_caller != forward).peekable();
-        let agreed = receiver.peek().is_none()
-            || receiver.any(|(_, sdp, _)| {
-                sdp.audio().is_some_and(|audio| {
-                    audio.formats.iter().any(|it| it.name.eq_ignore_ascii_case("telephone-event"))
-                })
-            });
-        if let Some((digit, proof)) = stream.digits.first().filter(|_| !agreed) {
-            let cause = format!(
-                "The key {digit} goes as an RTP event, and the far end has not agreed to telephone-event."
-            );
-            let finding =
-                Finding::new("dtmf.mode-mismatch", Severity::Warning, party(case, leg, forward)).cause(cause);
-            found.add(
-                finding
-                    .proof(leg.answered, "no telephone-event in the answer")
-                    .proof(Some(*proof), "RTP event"),
-            );
-        }
-    }
 }

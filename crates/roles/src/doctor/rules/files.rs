@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::super::finding::{Finding, Severity};
+use super::super::follow::devices::mac_in;
 use super::super::tracks::{Provisioning, Scheme, Transfer, TransferResult, mac_text};
 use super::case::{Case, Findings, SHORT};
 use super::explain::Explanation;
@@ -192,14 +193,20 @@ fn subject(case: &Case<'_>, run: &Provisioning) -> String {
 /// Whether a phone asks, not a person with a browser.
 fn is_phone(case: &Case<'_>, run: &Provisioning) -> bool {
     let speaks_sip = case.tracks.registrations.iter().any(|it| it.path.source.ip() == run.address);
-    let asks = |transfer: &Transfer| {
-        let name = transfer.name.to_ascii_lowercase();
-        let ends = [".cfg", ".boot", ".conf", ".cnf"]
-            .iter()
-            .any(|ending| name.split('?').next().is_some_and(|name| name.ends_with(ending)));
-        ends || transfer.scheme == Scheme::Tftp
-    };
+    let asks = |transfer: &Transfer| names_a_config(transfer) || transfer.scheme == Scheme::Tftp;
     run.device.is_some() || run.source.is_some() || speaks_sip || transfers(case, run).any(asks)
+}
+
+fn names_a_config(transfer: &Transfer) -> bool {
+    let name = transfer.name.split('?').next().unwrap_or_default().to_ascii_lowercase();
+    [".cfg", ".boot", ".conf", ".cnf"].iter().any(|ending| name.ends_with(ending))
+}
+
+/// Whether a file is one that phones ask for. A softphone's machine fetches other things too.
+fn is_for_a_phone(run: &Provisioning, transfer: &Transfer) -> bool {
+    let is_known = run.device.is_some() || run.source.is_some() || transfer.scheme == Scheme::Tftp;
+    let is_login = transfer.name.is_empty();
+    is_known || is_login || names_a_config(transfer) || mac_in(&transfer.name).is_some()
 }
 
 fn transfers<'a>(case: &Case<'a>, run: &'a Provisioning) -> impl Iterator<Item = &'a Transfer> {
@@ -212,6 +219,11 @@ fn transfers<'a>(case: &Case<'a>, run: &'a Provisioning) -> impl Iterator<Item =
 
 fn is_read(transfer: &Transfer) -> bool {
     !matches!(&*transfer.verb, "PUT" | "POST" | "WRQ" | "STOR" | "HEAD" | "OPTIONS")
+}
+
+/// Whether the file is there. A login by FTP is a transfer of its own and brings none.
+fn has_come(transfer: &Transfer) -> bool {
+    transfer.result == TransferResult::Complete && &*transfer.verb != "USER" && !is_strange(transfer)
 }
 
 /// The code that a transfer proves, if it failed.
@@ -245,8 +257,8 @@ fn code_of(case: &Case<'_>, transfer: &Transfer) -> Option<&'static str> {
 /// Files that do not come. A phone tries several names in order; that some are not there is healthy.
 fn missing(case: &Case<'_>, found: &mut Findings, run: &Provisioning) {
     let all: Vec<&Transfer> = transfers(case, run).collect();
-    let any_complete = all.iter().any(|it| it.result == TransferResult::Complete && !is_strange(it));
-    for transfer in &all {
+    let any_complete = all.iter().any(|it| has_come(it));
+    for transfer in all.iter().filter(|it| is_for_a_phone(run, it)) {
         let Some(code) = code_of(case, transfer) else { continue };
         let may_be_absent =
             matches!(code, "prov.tftp-not-found" | "prov.http-404" | "prov.ftp-not-found" | "prov.http-403");
@@ -284,9 +296,7 @@ fn missing(case: &Case<'_>, found: &mut Findings, run: &Provisioning) {
 
 /// Why what came is no configuration.
 fn strange_why(transfer: &Transfer) -> Option<&'static str> {
-    let name = transfer.name.split('?').next().unwrap_or_default().to_ascii_lowercase();
-    let is_config = [".cfg", ".boot", ".conf", ".cnf"].iter().any(|ending| name.ends_with(ending));
-    if transfer.result != TransferResult::Complete || !is_config {
+    if transfer.result != TransferResult::Complete || !names_a_config(transfer) {
         return None;
     }
     let head = transfer.head.trim_ascii_start();
@@ -340,10 +350,9 @@ fn plug_and_play(case: &Case<'_>, found: &mut Findings, run: &Provisioning) {
     if !pnp.answers.is_empty() || case.rest(pnp.asked) < SHORT {
         return;
     }
-    let by_files = transfers(case, run).any(|it| it.result == TransferResult::Complete);
+    let by_files = transfers(case, run).any(has_come);
     let others = case.tracks.provisioning.iter().filter(|other| other.address == run.address);
-    let by_others =
-        others.flat_map(|other| transfers(case, other)).any(|it| it.result == TransferResult::Complete);
+    let by_others = others.flat_map(|other| transfers(case, other)).any(has_come);
     let has_account = case.tracks.registrations.iter().any(|it| it.path.source.ip() == run.address);
     let severity = if by_files || by_others || has_account { Severity::Info } else { Severity::Warning };
     let cause = "No server in this network answers PnP.";
@@ -356,7 +365,7 @@ fn plug_and_play(case: &Case<'_>, found: &mut Findings, run: &Provisioning) {
 
 /// PnP leads a phone away from the server that it had its files from before, in the same case.
 fn led_away(case: &Case<'_>, found: &mut Findings, run: &Provisioning) {
-    let complete = |it: &&Transfer| it.result == TransferResult::Complete && !is_strange(it);
+    let complete = |it: &&Transfer| has_come(it);
     let answer = run.pnp.as_ref().and_then(|pnp| pnp.answers.iter().find(|(_, url, _)| url.is_some()));
     let Some(((server, url, notify), now)) = answer.zip(transfers(case, run).find(complete)) else { return };
     let is_earlier = |other: &&Transfer| {
@@ -396,8 +405,7 @@ fn wrong_server(case: &Case<'_>, found: &mut Findings, run: &Provisioning) {
     let host = rest.split(['/', ':']).next().unwrap_or_default();
     let Ok(meant) = host.parse::<std::net::IpAddr>() else { return };
     let all: Vec<&Transfer> = transfers(case, run).collect();
-    let Some(other) = all.iter().find(|it| it.result == TransferResult::Complete && it.server.ip() != meant)
-    else {
+    let Some(other) = all.iter().find(|it| has_come(it) && it.server.ip() != meant) else {
         return;
     };
     if all.iter().any(|it| it.server.ip() == meant)
@@ -426,7 +434,7 @@ fn reboot_loop(case: &Case<'_>, found: &mut Findings) {
             .provisioning
             .iter()
             .filter(|run| run.address == address)
-            .filter(|run| transfers(case, run).any(|it| it.result == TransferResult::Complete))
+            .filter(|run| transfers(case, run).any(has_come))
             .collect();
         let fetched = starts.iter().filter(|start| {
             runs.iter().flat_map(|run| transfers(case, run)).any(|it| {

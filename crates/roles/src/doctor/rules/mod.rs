@@ -8,6 +8,7 @@ mod calls;
 mod case;
 mod certificate;
 mod config;
+mod digits;
 mod direct;
 mod explain;
 mod files;
@@ -50,6 +51,7 @@ const RULES: &[fn(&Case<'_>, &mut Findings)] = &[
     sessions::judge,
     direct::judge,
     audio::judge,
+    digits::judge,
     calls::judge,
     quality::judge,
     restarts::judge,
@@ -67,6 +69,7 @@ const EXPLAINED: &[&[Explanation]] = &[
     sessions::EXPLAINED,
     transfers::EXPLAINED,
     audio::EXPLAINED,
+    digits::EXPLAINED,
     quality::EXPLAINED,
     lamps::EXPLAINED,
     files::EXPLAINED,
@@ -163,6 +166,21 @@ mod tests {
             let said = [explanation.title, explanation.seen, explanation.hurts, explanation.example];
             assert!(said.iter().all(|text| !text.is_empty()) && !explanation.remedy.is_empty(), "{code}");
         }
+    }
+
+    #[test]
+    fn every_code_of_the_contract_is_raised_by_a_sample() {
+        let sampled: Vec<&str> = samples::sampled().collect();
+        let missing: Vec<&str> = CODES.split_whitespace().filter(|code| !sampled.contains(code)).collect();
+        let unknown: Vec<&str> = sampled
+            .iter()
+            .copied()
+            .filter(|code| !CODES.split_whitespace().any(|known| known == *code))
+            .collect();
+        assert!(
+            missing.is_empty() && unknown.is_empty(),
+            "no sample: {missing:?}; not in the contract: {unknown:?}"
+        );
     }
 
     #[test]

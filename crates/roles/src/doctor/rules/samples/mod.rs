@@ -1,11 +1,18 @@
 //! For every code of the contract a case that shows the fault, and beside it one that looks like it and is healthy.
 
+mod calls;
+mod files;
 mod form;
+mod lamps;
 mod names;
 mod network;
+mod recording;
 mod registration;
 mod security;
+mod sound;
 mod tape;
+mod texts;
+mod transport;
 
 use crate::doctor::{Finding, Severity};
 use tape::Tape;
@@ -18,9 +25,26 @@ pub(super) struct Sample {
 }
 
 fn all() -> impl Iterator<Item = &'static Sample> {
-    [registration::SAMPLES, form::SAMPLES, names::SAMPLES, network::SAMPLES, security::SAMPLES]
-        .into_iter()
-        .flatten()
+    let families = [
+        registration::SAMPLES,
+        transport::SAMPLES,
+        names::SAMPLES,
+        form::SAMPLES,
+        calls::SAMPLES,
+        sound::SAMPLES,
+        lamps::SAMPLES,
+        files::SAMPLES,
+        texts::SAMPLES,
+        network::SAMPLES,
+        security::SAMPLES,
+        recording::SAMPLES,
+    ];
+    families.into_iter().flatten()
+}
+
+/// The codes that have a sample.
+pub(super) fn sampled() -> impl Iterator<Item = &'static str> {
+    all().map(|sample| sample.code)
 }
 
 fn codes(findings: &[Finding], least: Severity) -> Vec<&str> {

@@ -8,6 +8,21 @@ pub(super) const SAMPLES: &[Sample] = &[
     Sample { code: "dhcp.nak", faulty: || refused(false), healthy: leased },
     Sample { code: "dhcp.duplicate-ip", faulty: || claimed(MAC, SWITCH), healthy: || claimed(MAC, MAC) },
     Sample { code: "dhcp.no-option66", faulty: leased_without, healthy: leased },
+    Sample {
+        code: "vlan.mismatch",
+        faulty: || vlans(Some(50), Some(10), None),
+        healthy: || vlans(Some(50), Some(50), None),
+    },
+    Sample {
+        code: "vlan.no-policy",
+        faulty: || vlans(None, None, None),
+        healthy: || vlans(Some(50), Some(50), None),
+    },
+    Sample {
+        code: "vlan.conflict",
+        faulty: || vlans(Some(50), Some(50), Some(60)),
+        healthy: || vlans(Some(50), Some(50), Some(50)),
+    },
 ];
 
 pub(super) const MAC: [u8; 6] = [0, 0x21, 0xf2, 0x22, 0xb0, 0x21];
@@ -82,6 +97,42 @@ fn claimed(first: [u8; 6], second: [u8; 6]) -> Tape {
         SERVER,
         talk("o", "7001", "7001").ask("OPTIONS", 1, ""),
     )
+}
+
+/// LLDP: chassis, port and time, what kind of device it is, and its policy for voice, 0 where it asks for one.
+fn lldp(mac: [u8; 6], class: u8, capability: u8, policy: Option<u16>) -> Vec<u8> {
+    let mut bytes = vec![2, 7, 4];
+    bytes.extend(mac);
+    bytes.extend(b"\x04\x03\x07p1\x06\x02\x00\xb4\x0e\x04\x00");
+    bytes.extend([capability, 0, capability]);
+    if class > 0 {
+        bytes.extend([0xfe, 7, 0, 0x12, 0xbb, 1, 0, 0x33, class]);
+    }
+    if let Some(vlan) = policy {
+        let number = (vlan << 1).to_be_bytes();
+        bytes.extend([0xfe, 8, 0, 0x12, 0xbb, 2, 1, 0x40 | number[0], number[1], 0x6e]);
+    }
+    bytes.extend([0, 0]);
+    frame_of(mac, 0x88cc, &bytes)
+}
+
+fn cdp(vlan: u16) -> Vec<u8> {
+    let mut bytes = b"\xaa\xaa\x03\x00\x00\x0c\x20\x00".to_vec();
+    bytes.extend(b"\x02\xb4\0\0\0\x01\0\x07sw1\0\x03\0\x08Fa0/\0\x0e\0\x07\x01");
+    bytes.extend(vlan.to_be_bytes());
+    frame_of(SWITCH, bytes.len() as u16, &bytes)
+}
+
+/// What the switch says by LLDP, what the phone uses, what the switch says by CDP.
+fn vlans(told: Option<u16>, used: Option<u16>, by_cdp: Option<u16>) -> Tape {
+    let mut tape = Tape::default().frame(0, lldp(MAC, 3, 0x20, None)).frame(100, lldp(SWITCH, 4, 4, told));
+    if let Some(vlan) = by_cdp {
+        tape = tape.frame(150, cdp(vlan));
+    }
+    if used.is_some() {
+        tape = tape.frame(200, lldp(MAC, 3, 0x20, used));
+    }
+    tape.udp(9_000, PHONE, SERVER, talk("o", "7001", "7001").ask("OPTIONS", 1, ""))
 }
 
 /// A relay, or a capture at two ports, shows one DISCOVER twice at once: nobody has asked again.

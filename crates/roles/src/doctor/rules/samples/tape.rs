@@ -1,7 +1,5 @@
 //! Captures, logs and configuration files that tests make up, packet by packet.
 
-#![allow(dead_code, reason = "the samples of further families use the rest")]
-
 use std::net::{IpAddr, SocketAddr};
 
 use proto::Time;
@@ -100,23 +98,24 @@ impl Tape {
         self.frame(ms, ethernet(None, 0x0800, &ip(to, from, 1, &bytes)))
     }
 
-    /// RTP packets of 20 ms each from that time on; `of` gives the payload type of each, or `None` for one that is lost.
+    /// RTP packets of 20 ms each from that time on; `of` gives the payload type of each and how late it comes in
+    /// milliseconds, or `None` for one that is lost.
     pub(super) fn rtp(
         mut self,
         ms: u64,
         way: (&str, &str),
         count: u16,
-        of: impl Fn(u16) -> Option<u8>,
+        of: fn(u16) -> Option<(u8, u64)>,
     ) -> Self {
         let source = address(way.0).port();
         for number in 0..count {
-            let Some(kind) = of(number) else { continue };
+            let Some((kind, late_ms)) = of(number) else { continue };
             let mut bytes = vec![0x80, kind];
             bytes.extend(number.to_be_bytes());
             bytes.extend((u32::from(number) * 160).to_be_bytes());
             bytes.extend((0x1234_0000 + u32::from(source)).to_be_bytes());
-            bytes.extend([0x55; 160]);
-            self = self.udp(ms + 20 * u64::from(number), way.0, way.1, bytes);
+            bytes.extend([0xd5; 160]);
+            self = self.udp(ms + 20 * u64::from(number) + late_ms, way.0, way.1, bytes);
         }
         self
     }
@@ -142,6 +141,12 @@ impl Tape {
     /// The capture says that so many packets were dropped.
     pub(super) fn drops(mut self, count: u64) -> Self {
         self.drops = Some(count);
+        self
+    }
+
+    /// Packets in the order of their times, whatever the order in which they were written down.
+    pub(super) fn sorted(mut self) -> Self {
+        self.packets.sort_by_key(|(ms, ..)| *ms);
         self
     }
 
@@ -177,12 +182,6 @@ impl Tape {
 
 fn address(text: &str) -> SocketAddr {
     text.parse().unwrap_or_else(|_| panic!("{text}"))
-}
-
-/// Frames are in the order of their times only where a test writes them so.
-pub(super) fn sorted(mut tape: Tape) -> Tape {
-    tape.packets.sort_by_key(|(ms, ..)| *ms);
-    tape
 }
 
 fn ethernet(vlan: Option<u16>, kind: u16, content: &[u8]) -> Vec<u8> {
