@@ -19,7 +19,7 @@ const HTTP_PORT: u16 = 80;
 /// The first port of its TFTP transfers.
 const FIRST_PORT: u16 = 20_000;
 /// Transfers at a time; the oldest makes room.
-const MOST_TRANSFERS: usize = 64;
+const MOST_TRANSFERS: usize = 4_096;
 
 /// What a server of a case serves.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +65,13 @@ impl FileServer {
     pub fn with(ip: IpAddr, files: BTreeMap<String, Bytes>, seed: [u8; 32]) -> Self {
         let pnp = PnpDialog::new("Offhook", seed);
         Self { ip, files, url: None, moved: &[], pnp, transfers: Vec::new(), next_port: FIRST_PORT }
+    }
+
+    /// It answers every phone's PnP with this address.
+    #[must_use]
+    pub fn answering_pnp(mut self, url: String) -> Self {
+        self.url = Some(url);
+        self
     }
 
     fn file(&self, name: &str) -> Option<&Bytes> {

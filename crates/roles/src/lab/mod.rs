@@ -7,6 +7,7 @@
 //! * What passed is printed and held against the deck's ladders by [`crate::trace`].
 
 mod cases;
+mod crowd;
 pub mod ears;
 mod exchange_part;
 mod fetch;
@@ -25,6 +26,7 @@ mod wire;
 mod world;
 
 pub use cases::{RealCase, case, cases, real_cases};
+pub use crowd::{Crowd, boot_crowd};
 pub use exchange_part::ExchangePart;
 pub use file_server::{FileServer, Files};
 pub use host::{Effect, Granted, Host, Machine, Side};
