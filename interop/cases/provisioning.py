@@ -1,5 +1,6 @@
 """Other people's clients fetch phones' files from our exchange: the same file by TFTP and HTTP, and none that is not theirs."""
 
+import json
 import subprocess
 
 from lib import peers
@@ -136,7 +137,28 @@ def ftp_ways(client, url, target):
     }[client]
 
 
+def captures_of_cases(lab):
+    """Every provisioning case of the lab leaves a capture; tshark reads PnP, TFTP, HTTP, DNS and check-sync in them."""
+    _, listed = lab.run("list", [lab.offhook, "lab", "--list", "--json"], timeout_s=20)
+    cases = [case["case"] for case in json.loads(listed) if case["topic"] == "Auto provisioning" and not case["real_only"]]
+    need(len(cases) >= 15, f"the lab has the cases {cases}")
+    found = dict.fromkeys(("sip", "tftp", "http", "dns"), 0)
+    for slug in cases:
+        capture = lab.folder / f"{slug}.pcap"
+        status, printed = lab.run(slug, [lab.offhook, "lab", slug, "--once", "--pcap", capture], timeout_s=60)
+        need(status == 0, f"{slug} fails: {printed[-300:]}")
+        warned = '_ws.expert.severity == "Warning" && !(tftp.opcode == 5)'
+        wrong = peers.frames(lab, capture, f"({peers.FAULTY}) || ({warned})")
+        need(not wrong, f"{slug}: tshark complains of frames {wrong[:10]}")
+        _, protocols = lab.run(f"{slug}-protocols", ["tshark", "-n", "-r", capture, "-T", "fields", "-e", "frame.protocols"], timeout_s=60)
+        for protocol in found:
+            found[protocol] += sum(protocol in line.split(":") for line in protocols.split())
+    need(all(found.values()), f"frames by protocol: {found}")
+    return f"{len(cases)} captures: " + ", ".join(f"{count} frames of {name.upper()}" for name, count in found.items())
+
+
 CASES = [
+    Case("provision-tshark", "tshark reads the captures of all provisioning cases without complaint", captures_of_cases, ("offhook", "tshark")),
     Case("provision-lftp", "lftp fetches them by FTP, passive and active", by_ftp("lftp"), ("offhook", "lftp")),
     Case("provision-wget", "wget fetches them by FTP, passive and active", by_ftp("wget"), ("offhook", "wget")),
     Case("provision-curl-ftp", "curl fetches them by FTP: EPSV, PASV, EPRT, PORT", by_ftp("curl"), ("offhook", "curl")),

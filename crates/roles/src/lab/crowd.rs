@@ -94,8 +94,7 @@ fn add_phone(world: &mut World<Part>, at: u16, now: Time) -> SeatId {
     let mut place = Place::new(ip);
     place.mac = mac(at);
     place.sources = Sources { pnp: true, ..Sources::default() };
-    let phone =
-        PhonePart::phone_at(place, Settings::new(Model::usual()), Box::new(Deaf), world.seed(), now);
+    let phone = PhonePart::phone_at(place, Settings::new(Model::usual()), Box::new(Deaf), world.seed(), now);
     world.join("phone", ip, Part::Phone(Box::new(phone)))
 }
 

@@ -63,8 +63,6 @@ pub struct Place {
     pub serial: Arc<str>,
     /// Who may name the server of its settings.
     pub sources: Sources,
-    /// Where its page is served by HTTPS; none where it is not.
-    pub https_port: Option<u16>,
     /// How many lines of its log and calls of its history it keeps.
     pub most_log_lines: usize,
 }
@@ -84,7 +82,6 @@ impl Place {
             secret: None,
             serial: "".into(),
             sources: Sources::default(),
-            https_port: None,
             most_log_lines: 500,
         }
     }

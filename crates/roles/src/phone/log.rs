@@ -15,8 +15,6 @@ pub(super) enum Tag {
     Phone,
     /// Auto provisioning.
     Provision,
-    /// The web server.
-    Web,
     /// The settings' store; its lines name no process.
     Admin,
 }
@@ -27,7 +25,6 @@ impl Tag {
         let (name, number) = match self {
             Self::Phone => ("ipphone", process),
             Self::Provision => ("provision", process.saturating_add(1)),
-            Self::Web => ("goahead", process.saturating_add(2)),
             Self::Admin => return "admin".to_owned(),
         };
         format!("{name}[{number}]")

@@ -468,10 +468,7 @@ impl Discover {
         self.named.forget_asked();
         desk.note_as(Tag::Provision, "provision v1.2 start");
         desk.note_as(Tag::Provision, "adapter_yphone_enable = 0");
-        let is_first = !std::mem::replace(&mut self.has_begun, true);
-        if let Some(port) = desk.place.https_port.filter(|_| is_first) {
-            desk.note_as(Tag::Web, &format!("webs start https on port <{port}>!"));
-        }
+        self.has_begun = true;
         desk.tell(EventKind::Resync { why: reason.word().to_owned() });
         self.sources = self.candidates(&desk.place);
         // Whoever was found by PnP is asked again; the question is for the start.

@@ -106,7 +106,7 @@ fn option_66_is_asked_in_the_order_of_the_deck_s_trace() {
 #[test]
 fn the_log_is_the_deck_s() {
     let url = format!("tftp://192.168.50.165/{MAC}.cfg");
-    let mut bench = blank(&[("auto_provision.server.url", &url)], |place| place.https_port = Some(443));
+    let mut bench = blank(&[("auto_provision.server.url", &url)], |_| {});
     bench.input(Input::Start);
     bench.wait_ms(0);
     bench.serve_files(&[(&own_cfg(), "#!version:1.0.0.1\nfeatures.dnd.enable = 1\n")]);
@@ -123,7 +123,6 @@ fn the_log_is_the_deck_s() {
     let expected = [
         "provision: provision v1.2 start",
         "provision: adapter_yphone_enable = 0",
-        "goahead: webs start https on port <443>!",
         &format!("provision: Profile Rule [{url}]"),
         &format!("provision: Profile Rule [{url}]..."),
         stored,
