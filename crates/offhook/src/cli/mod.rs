@@ -9,6 +9,7 @@ mod doctor;
 mod hardware;
 mod lab;
 mod lines;
+mod memory;
 mod phone;
 mod place;
 mod prompt;

@@ -5,7 +5,10 @@ use proto::sip::uri::Uri;
 use proto::sip::{Flow, Message, Name, Reply};
 
 use super::router::Route;
-use super::{ALLOW, Exchange, SUPPORTED, lamps};
+use super::{ALLOW, Exchange, SUPPORTED};
+
+/// The packages that can be watched.
+pub(super) const EVENTS: &str = "dialog, message-summary";
 
 /// The refusal of a request that requires what nobody here knows (RFC 3261 §8.2.2.3).
 pub(super) fn unsupported(message: &Message<'_>) -> Option<Reply> {
@@ -28,7 +31,7 @@ impl Exchange {
                 .header(Name::Allow, ALLOW)
                 .header(Name::Accept, "application/sdp")
                 .header(Name::Supported, SUPPORTED)
-                .header(Name::AllowEvents, lamps::ALLOWED)
+                .header(Name::AllowEvents, EVENTS)
         };
         self.answer(now, flow, message, reply);
     }

@@ -16,6 +16,7 @@ use proto::sip::uri::unescape;
 use proto::sip::{Flow, Message, Reply, Transport};
 use serde::{Deserialize, Serialize};
 
+use super::abilities::EVENTS;
 use super::calls::Calls;
 use super::directory::{Directory, ways_to};
 use super::ids::{Alarm, ExtensionId, Owner, SubscriptionId};
@@ -39,9 +40,6 @@ pub(super) const MIN_S: u32 = 60;
 const MAX_S: u32 = 7_200;
 /// NOTIFYs without any answer, one after the other, until a watcher counts as gone.
 const MAX_UNANSWERED: u8 = 4;
-
-/// The packages that can be watched.
-pub(super) const ALLOWED: &str = "dialog, message-summary";
 
 /// What is watched.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -261,7 +259,7 @@ impl LampBoard<'_> {
     ) -> Result<(Package, ExtensionId, u32), Reply> {
         let event = message.text(Name::Event).and_then(EventHeader::parse);
         let Some(package) = event.and_then(|event| Package::from_name(event.package)) else {
-            return Err(Reply::new(489).header(Name::AllowEvents, ALLOWED));
+            return Err(Reply::new(489).header(Name::AllowEvents, EVENTS));
         };
         if !accepts(message, package) {
             return Err(Reply::new(406));

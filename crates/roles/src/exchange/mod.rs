@@ -416,7 +416,7 @@ impl Exchange {
         match (status, method) {
             (423, Method::Register) => reply.header(Name::MinExpires, self.config.terms.min_s),
             (423, _) => reply.header(Name::MinExpires, lamps::MIN_S),
-            (489, _) => reply.header(Name::AllowEvents, lamps::ALLOWED),
+            (489, _) => reply.header(Name::AllowEvents, abilities::EVENTS),
             (503, _) => reply.header(Name::RetryAfter, 30),
             _ => reply,
         }

@@ -7,43 +7,11 @@ pub(super) use line::Line;
 
 use proto::Time;
 use proto::sip::usage::register::Registration;
-use serde::Serialize;
 
 use super::Why;
 use super::desk::{Desk, Place};
+use super::facts::AccountState;
 use crate::settings::{AccountSettings, Model, PhoneSettings};
-
-/// What is true of an account's registration.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
-pub enum AccountState {
-    /// Not begun, or taken back.
-    #[default]
-    Unregistered,
-    /// The address of its server is being looked up.
-    Locating,
-    /// REGISTER is under way for the first time or after a failure.
-    Registering,
-    /// A binding stands.
-    Registered {
-        /// As the server granted it.
-        expires_s: u32,
-    },
-    /// Refused, or no answer.
-    Failed {
-        /// The final status.
-        status: Option<u16>,
-        /// In words.
-        reason: String,
-    },
-}
-
-impl AccountState {
-    /// Whether a binding stands.
-    pub fn is_registered(&self) -> bool {
-        matches!(self, Self::Registered { .. })
-    }
-}
 
 /// One enabled account.
 #[derive(Debug)]

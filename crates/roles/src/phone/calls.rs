@@ -27,25 +27,23 @@ use proto::sip::message::{Message, Method};
 use proto::sip::uri::Uri;
 use proto::sip::usage::Context;
 use proto::sip::usage::call::{self, Call};
-use serde::Serialize;
 
 use super::accounts::Line;
 use super::desk::Owner;
 use super::event::{By, CallRef, EventKind};
-use super::locating::Way;
-use super::trust::is_same_host;
+use super::facts::{CallNumber, HistoryKind, Phase};
+use super::locating::{Way, is_same_host};
 use super::{Phone, Why};
 use crate::sound::{BeforeAck, Figures, SessionId, SoundCommand};
 
 pub(super) use dial::shown;
 pub(super) use history::History;
-pub use history::{HistoryEntry, HistoryKind, MOST_ENTRIES};
+pub use history::MOST_ENTRIES;
 pub(super) use room::Origin;
 pub(super) use sounding::Scene;
 
-/// A small number by which people name a call.
-pub type CallNumber = u32;
-
+/// Why a call that rang here stopped without being missed.
+const ELSEWHERE: &str = "answered elsewhere";
 /// The most calls at once, whatever the settings allow.
 pub(super) const MAX_CALLS: usize = 24;
 /// The most calls remembered, those that are over among them.
@@ -119,28 +117,6 @@ pub(super) struct Conversation {
 pub(super) struct Peer {
     pub(super) number: String,
     pub(super) name: String,
-}
-
-/// How far a call has come.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Phase {
-    /// Dialled; another call is being held first, or the other party's place is looked up.
-    Dialling,
-    /// INVITE is under way.
-    Calling,
-    /// The other party's phone rings.
-    Ringback,
-    /// It rings here.
-    Ringing,
-    /// It is being turned away: DND.
-    TurningAway,
-    /// Answered here; the other party's ACK is awaited.
-    Answering,
-    /// It stands.
-    Talking,
-    /// It is over.
-    Over,
 }
 
 /// Why a call was made.

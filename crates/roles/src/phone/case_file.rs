@@ -3,32 +3,10 @@
 use std::fmt::Write as _;
 
 use proto::Time;
-use serde::Serialize;
 
 use super::Phone;
-use super::accounts::AccountState;
-use super::calls::{HistoryEntry, HistoryKind};
-
-/// What a case is about: the headings of the deck.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Topic {
-    /// Account Registration.
-    #[default]
-    Registration,
-    /// Call out/Call in failure.
-    Call,
-    /// One-way audio, no voice.
-    Audio,
-    /// Auto Provisioning.
-    Provisioning,
-    /// BLF.
-    Blf,
-    /// Network.
-    Network,
-    /// Phone becomes slow, stuck or reboots.
-    Slow,
-}
+pub use super::facts::Topic;
+use super::facts::{AccountState, HistoryEntry, HistoryKind};
 
 /// What only the program around a phone knows of it.
 #[derive(Clone, Debug, Default)]

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::calls::CallNumber;
 use super::case_file::Topic;
+use super::facts::CallNumber;
 use super::waiting::EVENTS;
 use crate::settings::{Forward, Forwards, Secret};
 

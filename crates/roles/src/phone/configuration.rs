@@ -1,8 +1,10 @@
 //! The whole configuration at once: written, read, and taken back to the factory's values.
 
 use super::desk::Change;
-use super::discover::{AskedFile, NamedFiles, configuration};
+use super::discover::configuration;
 use super::event::EventKind;
+use super::facts::AskedFile;
+use super::kept::NamedFiles;
 use super::{Phone, Refused};
 use crate::settings::{Assignment, Fault, Imported, Secret, Secrets, Source};
 

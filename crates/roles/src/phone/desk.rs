@@ -12,10 +12,9 @@ use proto::sip::transaction::Timing;
 use proto::syslog::Severity;
 use proto::{Rng, Time};
 
-use super::calls::{CallNumber, HistoryEntry};
-use super::case_file::Topic;
-use super::discover::{Downloads, Firmware, NamedFiles, Sources};
 use super::event::{Event, EventKind};
+use super::facts::{CallNumber, HistoryEntry, Topic};
+use super::kept::{Downloads, Firmware, NamedFiles, Sources};
 use super::log::{Log, Tag};
 use crate::role::{Network, Output};
 use crate::settings::{PhoneSettings, Secret};

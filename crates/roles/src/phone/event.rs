@@ -4,9 +4,8 @@ use proto::Time;
 use proto::syslog::Severity;
 use serde::{Serialize, Serializer};
 
-use super::calls::HistoryEntry;
-use super::discover::AskedFile;
-use super::lamps::{Colour, Meaning, Rhythm};
+use super::facts::{AskedFile, HistoryEntry};
+use super::lamp::{Colour, Meaning, Rhythm};
 use super::view::{Contact, Shown, SoftKey, View};
 use crate::settings::Fault;
 use crate::sound::Figures;

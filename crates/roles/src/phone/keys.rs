@@ -3,8 +3,9 @@
 use proto::event::dialog_info::{Caller, LampState};
 use proto::sip::message::Name;
 
-use super::calls::{CallNumber, Peer, Phase, Purpose, shown};
+use super::calls::{Peer, Purpose, shown};
 use super::command::{CommandKind, ForwardWhen, pressed};
+use super::facts::{CallNumber, Phase};
 use super::{Phone, Refused};
 use crate::settings::{KeyKind, KeySettings, TransferByKey};
 

@@ -1,6 +1,6 @@
 //! Where a server is: its name asked of the DNS when needed, the answer kept as long as it may be.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use proto::sip::flow::{Target, Transport};
@@ -126,6 +126,11 @@ impl Way {
 
 fn queries(search: &mut Locate) -> Vec<Query> {
     std::iter::from_fn(|| search.next_query()).collect()
+}
+
+/// Two addresses of one host, however they are written.
+pub(super) fn is_same_host(a: IpAddr, b: IpAddr) -> bool {
+    a.to_canonical() == b.to_canonical()
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! What each command does: one match, and the few words that a person is told.
 
-use super::calls::{CallNumber, Cause, Phase, Purpose};
+use super::calls::{Cause, Purpose};
 use super::command::{Command, CommandKind, ForwardWhen, Which};
 use super::desk::{Change, Wish};
 use super::discover::Reason;
 use super::event::{By, EventKind};
+use super::facts::{CallNumber, Phase};
 use super::{Phone, Refused};
 use crate::settings::{
     AccountSettings, Fault, FaultKind, Forwards, Key, Secret, Settings, Source, Switch, Value, nearest_key,

@@ -1,10 +1,11 @@
 //! What a download means for the phone: settings in force, a restart, the way back.
 
 use super::Phone;
-use super::accounts::AccountState;
 use super::desk::Change;
-use super::discover::{Download, Downloads, Firmware, Outcome};
+use super::discover::{Download, Outcome};
 use super::event::EventKind;
+use super::facts::AccountState;
+use super::kept::{Downloads, Firmware};
 use super::log::Tag;
 use crate::role::Fetched;
 use crate::settings::{Settings, Source};

@@ -4,8 +4,6 @@
 //! of dialogs is trusted that comes from an address of the account's server, or that carries the token
 //! which the phone gave to its registrar alone. What anybody else may have is decided here.
 
-use std::net::IpAddr;
-
 use proto::sip::Reply;
 use proto::sip::digest::{Algorithm, Guard, GuardSettings, Ha1, Presented, Verdict};
 use proto::sip::flow::Flow;
@@ -164,9 +162,4 @@ pub(super) fn check_sync_of(request: &Message<'_>) -> Option<bool> {
         Some(value) => value.eq_ignore_ascii_case("true"),
         None => *package == "reboot",
     })
-}
-
-/// Two addresses of one host, however they are written.
-pub(super) fn is_same_host(a: IpAddr, b: IpAddr) -> bool {
-    a.to_canonical() == b.to_canonical()
 }

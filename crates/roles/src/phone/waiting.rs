@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use proto::Time;
 
-use super::accounts::AccountState;
 use super::calls::Purpose;
 use super::event::EventKind;
+use super::facts::AccountState;
 use super::{Phone, Refused, Why};
 use crate::role::Output;
 

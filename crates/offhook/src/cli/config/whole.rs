@@ -7,7 +7,7 @@ use roles::settings::{Imported, Model, Secrets, Settings, Severity, Source, pars
 
 use super::{print, tell, text_of};
 use crate::cli::Failure;
-use crate::cli::phone::memory;
+use crate::cli::memory;
 use crate::store::{self, Progress, Store};
 
 /// Prints what the phone keeps.

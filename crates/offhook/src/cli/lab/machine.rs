@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::{self, Sender};
 use tokio::task::{JoinHandle, spawn_local};
 
+use crate::cli::memory::{self, Rows};
 use crate::cli::phone::hands::Sound;
-use crate::cli::phone::memory::{self, Rows};
 use crate::cli::serve::{Relaying, keep};
 use crate::clock::{self, Clock};
 use crate::drive::{self, COMMANDS_WAITING, Driver, Means};

@@ -15,12 +15,12 @@ use tokio::sync::mpsc;
 
 use super::bundle::{self, Background};
 use super::journal::Journal;
-use super::memory::Rows;
 use super::pace::Pace;
 use super::packets::Packets;
 use super::roam::Compass;
 use super::whole;
 use crate::cli::lines::{Lines, Mouth};
+use crate::cli::memory::Rows;
 use crate::cli::repeats::{Repeats, kind_and_source};
 use crate::cli::web::Told;
 use crate::cli::words::words;

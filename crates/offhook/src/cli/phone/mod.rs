@@ -3,8 +3,7 @@
 mod bundle;
 pub(super) mod hands;
 mod journal;
-pub(super) mod memory;
-mod pace;
+pub(super) mod pace;
 mod packets;
 mod roam;
 mod settings;
@@ -26,7 +25,7 @@ use tokio::sync::mpsc;
 use super::lines::read_stdin;
 use super::place::{Listen, address_towards, bind, outward};
 use super::prompt::{self, Prompt};
-use super::{Failure, Interruption, runtime, unwritten, web};
+use super::{Failure, Interruption, memory, runtime, unwritten, web};
 use crate::capture::{Capture, USUAL_SIZE_MB};
 use crate::clock::{self, Clock};
 use crate::drive::{COMMANDS_WAITING, Driver, Means};

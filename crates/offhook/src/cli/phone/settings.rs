@@ -7,8 +7,8 @@ use roles::settings::{AccountSettings, Key, PhoneSettings, Settings, Source, par
 
 use proto::url::Url;
 
-use super::{Arguments, memory};
-use crate::cli::{Failure, config, secrets};
+use super::Arguments;
+use crate::cli::{Failure, config, memory, secrets};
 use crate::store::Store;
 
 /// Lays what the phone remembers, its file and its command line over each other.

@@ -11,8 +11,7 @@ use proto::sip::uri::{Uri, escape};
 use proto::sip::usage::{Context, Identity};
 
 use super::super::desk::{Desk, Owner, Place};
-use super::super::locating::Way;
-use super::super::trust::is_same_host;
+use super::super::locating::{Way, is_same_host};
 use crate::settings::{AccountSettings, Model, PhoneSettings, RPort};
 
 /// What the phone takes (RFC 3261 §20.5).

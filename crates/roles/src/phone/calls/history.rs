@@ -2,46 +2,13 @@
 
 use std::collections::VecDeque;
 
-use serde::{Deserialize, Serialize};
-
 use super::CallNumber;
 use crate::phone::Phone;
 use crate::phone::desk::Change;
+use crate::phone::facts::{HistoryEntry, HistoryKind};
 
 /// The most calls that the phone remembers.
 pub const MOST_ENTRIES: usize = 100;
-
-/// What became of a call.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HistoryKind {
-    /// Dialled here.
-    Dialled,
-    /// Answered here.
-    Received,
-    /// Rang here in vain.
-    Missed,
-    /// Sent elsewhere.
-    Forwarded,
-}
-
-/// One past call.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct HistoryEntry {
-    /// What became of it.
-    pub kind: HistoryKind,
-    /// The account, from 1.
-    pub account: u8,
-    /// The other party's number.
-    pub number: String,
-    /// The other party's name.
-    pub name: String,
-    /// When it began, in seconds since 1970.
-    #[serde(rename = "at", alias = "at_s", with = "crate::stamp::s")]
-    pub at_s: u64,
-    /// How long it was talked.
-    pub duration_s: u64,
-}
 
 /// The list of calls, the newest first.
 #[derive(Clone, Debug, Default)]
@@ -71,7 +38,7 @@ impl Phone {
     pub(super) fn remember(&mut self, number: CallNumber) {
         let now = self.desk.now;
         let Some(call) = self.calls.table.get(&number) else { return };
-        let elsewhere = call.cause.as_ref().is_some_and(|cause| cause.reason == super::incoming::ELSEWHERE);
+        let elsewhere = call.cause.as_ref().is_some_and(|cause| cause.reason == super::ELSEWHERE);
         let kind = match (call.outgoing, call.answered_at) {
             (true, _) => HistoryKind::Dialled,
             (false, Some(_)) => HistoryKind::Received,

@@ -11,15 +11,13 @@ use proto::sip::message::{Message, Name};
 use proto::sip::usage::call::Call;
 
 use super::dial::Rejected;
-use super::{CallNumber, Cause, Conversation, Due, HistoryKind, Origin, Phase, Purpose, identity};
+use super::{CallNumber, Cause, Conversation, Due, ELSEWHERE, HistoryKind, Origin, Phase, Purpose, identity};
 use crate::phone::Phone;
 use crate::phone::desk::Owner;
 use crate::phone::event::{By, EventKind};
 use crate::settings::{AccountSettings, Forward, Forwards};
 use crate::sound::{SoundCommand, Tone};
 
-/// Why a call that rang here stopped without being missed.
-pub(super) const ELSEWHERE: &str = "answered elsewhere";
 /// How long a call seems to ring before DND turns it away (deck, Call Forward).
 const DND_WAIT: Duration = Duration::from_secs(1);
 /// What the deck's phone says of it.

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
 use super::walk::{Taken, Walk};
 use super::{Desk, ProvisionSettings, Tag, shown};
 use crate::phone::desk::Place;
+use crate::phone::facts::AskedFile;
 use crate::role::{Fetch, FetchFault, FetchFaultKind, FetchId, Found, Known, Login, TlsRules};
 use crate::settings::{Assignment, Fault, FaultKind, Given, Model, Severity, Source, parse_cfg};
 
@@ -32,17 +31,6 @@ pub(in crate::phone) struct Download {
     pub overwrite: bool,
     /// What was asked for, and what came.
     pub asked: Vec<AskedFile>,
-}
-
-/// One file that was asked for.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct AskedFile {
-    /// Where.
-    pub url: String,
-    /// 200 it came, 304 it is as before, 404 it is not there; `None` where no answer came.
-    pub status: Option<u16>,
-    /// How many bytes came.
-    pub bytes: usize,
 }
 
 /// What ends a resync.

@@ -20,6 +20,8 @@ use proto::url::Url;
 
 use super::desk::{Desk, Place};
 use super::event::EventKind;
+use super::facts::AskedFile;
+use super::kept::{Downloads, Firmware, NamedFiles};
 use super::log::Tag;
 use super::why::Why;
 use crate::role::{Fetched, Found, Output, SocketEvent, SocketId, SocketPlan, SocketRequest};
@@ -31,32 +33,11 @@ use named::{Came, Named};
 use pnp::{Asker, Pnp, Wire};
 use upgrade::{Upgrade, Upgraded};
 
-pub use files::AskedFile;
 pub(super) use files::{Download, configuration};
-pub use named::NamedFiles;
-pub use proof::Downloads;
 pub(super) use proof::Proof;
-pub use upgrade::Firmware;
 
 /// Vendor in the PnP question.
 const VENDOR: &str = "Offhook";
-/// Who may name the server of this phone; told by whoever drives it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Sources {
-    /// PnP: asked by multicast.
-    pub pnp: bool,
-    /// DHCP options 66 and 67.
-    pub dhcp: bool,
-    /// The redirection service.
-    pub redirect: bool,
-}
-
-impl Default for Sources {
-    fn default() -> Self {
-        Self { pnp: false, dhcp: true, redirect: true }
-    }
-}
-
 /// Why a resync begins.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Reason {

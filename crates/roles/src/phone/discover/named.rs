@@ -1,29 +1,12 @@
 //! Files that settings name beside those of a resync: a whole configuration, which is taken once, and the
 //! file that a factory reset goes back to.
 
-use super::files::{AskedFile, Failure, configuration, fetch, log};
+use super::files::{Failure, configuration, fetch, log};
 use super::{Desk, ProvisionSettings, Tag, shown};
+use crate::phone::facts::AskedFile;
+use crate::phone::kept::NamedFiles;
 use crate::role::{Fetch, FetchFault, FetchId, Found};
-use crate::settings::{Assignment, Model, Secret, Settings, Source, parse_cfg};
-
-/// What is kept of such files.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct NamedFiles {
-    /// Where the last whole configuration came from: it is not taken again.
-    pub whole: Option<String>,
-    /// What the next factory reset goes back to; empty: the factory's values.
-    pub reset: Secret,
-    /// What the last factory reset went back to.
-    pub factory: Secret,
-}
-
-impl NamedFiles {
-    /// Puts the layer back that the last factory reset went back to.
-    pub fn restore(&self, settings: &mut Settings) {
-        settings.forget(Source::CustomFactory);
-        settings.apply(&parse_cfg(self.factory.expose(), Source::CustomFactory).0);
-    }
-}
+use crate::settings::{Assignment, Model, Secret, Settings, Source};
 
 /// What came of such a file.
 pub(super) enum Came {

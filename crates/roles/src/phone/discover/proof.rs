@@ -4,34 +4,8 @@ use std::time::Duration;
 
 use proto::Time;
 
-use crate::settings::{ProvisionSettings, Secret, Settings, Source, parse_cfg};
-
-/// What the downloaded files say, by layer, as a phone keeps it; with it a phone boots whose server is away.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Downloads {
-    /// The common file.
-    pub common: Secret,
-    /// The phone's own files.
-    pub own: Secret,
-    /// What held when somebody was last registered, where that is not this.
-    pub before: Option<Box<(Secret, Secret)>>,
-}
-
-impl Downloads {
-    /// What the layers of files hold now.
-    pub fn of(settings: &Settings) -> Self {
-        let layer = |source| Secret::new(&settings.layer_to_cfg(source));
-        Self { common: layer(Source::CommonCfg), own: layer(Source::MacCfg), before: None }
-    }
-
-    /// Puts the layers of files back as they were.
-    pub fn restore(&self, settings: &mut Settings) {
-        for (text, source) in [(&self.common, Source::CommonCfg), (&self.own, Source::MacCfg)] {
-            settings.forget(source);
-            settings.apply(&parse_cfg(text.expose(), source).0);
-        }
-    }
-}
+use crate::phone::kept::Downloads;
+use crate::settings::{ProvisionSettings, Settings};
 
 /// Waits for a registration after each download.
 #[derive(Debug, Default)]

@@ -3,11 +3,11 @@
 
 use proto::text::sha256_hex;
 use proto::url::Url;
-use serde::{Deserialize, Serialize};
 
 use super::files::fetch;
 use super::{ProvisionSettings, Tag};
 use crate::phone::desk::{Change, Desk};
+use crate::phone::kept::Firmware;
 use crate::role::{Fetch, FetchFault, FetchId, Found};
 use crate::settings::Model;
 
@@ -17,19 +17,6 @@ const MOST_BYTES: usize = 64 << 20;
 const PATIENCE_MS: u32 = 600_000;
 /// The longest version that is told.
 const LONGEST_VERSION: usize = 32;
-
-/// Firmware that was downloaded.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Firmware {
-    /// Where it came from.
-    pub url: String,
-    /// Its version, as its name says it.
-    pub version: String,
-    /// The SHA-256 of the file, in hexadecimal digits.
-    pub sha256: String,
-    /// The phone has not started with it yet.
-    pub is_new: bool,
-}
 
 /// What came of a download.
 pub(super) enum Upgraded {

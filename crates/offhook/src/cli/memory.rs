@@ -7,7 +7,7 @@ use roles::phone::{Change, Downloads, Firmware, HistoryEntry, MOST_CALLS, NamedF
 use roles::settings::{Key, OUI, Secret, Settings, Source, parse_cfg};
 use serde::{Deserialize, Serialize};
 
-use crate::cli::hardware::parse_mac;
+use super::hardware::parse_mac;
 use crate::store::{self, Store, Table};
 
 /// A parameter as it is kept.
@@ -32,7 +32,7 @@ const FILE: &str = "--config";
 ///
 /// # Errors
 /// The store cannot be read. A row that is no parameter of this model is told and left out.
-pub(in crate::cli) fn recall(settings: &mut Settings, store: &dyn Store, has_file: bool) -> io::Result<()> {
+pub(super) fn recall(settings: &mut Settings, store: &dyn Store, has_file: bool) -> io::Result<()> {
     named_files(store)?.restore(settings);
     if let Some(downloads) = downloads(store)? {
         downloads.restore(settings);
@@ -100,7 +100,7 @@ fn named(files: &NamedFiles) -> store::Change {
 ///
 /// # Errors
 /// The store cannot be read. A row that is none is told and left out.
-pub(in crate::cli) fn named_files(store: &dyn Store) -> io::Result<NamedFiles> {
+pub(super) fn named_files(store: &dyn Store) -> io::Result<NamedFiles> {
     let rows = store.reader().load(Table::Setting)?;
     let Some(row) = rows.into_iter().find(|row| row.key == NAMED) else { return Ok(NamedFiles::default()) };
     let kept = serde_json::from_str(&row.value).unwrap_or_else(|fault| {
@@ -131,7 +131,7 @@ fn downloaded(downloads: &Downloads) -> store::Change {
 ///
 /// # Errors
 /// The store cannot be read. A row that is none is told and left out.
-pub(in crate::cli) fn downloads(store: &dyn Store) -> io::Result<Option<Downloads>> {
+pub(super) fn downloads(store: &dyn Store) -> io::Result<Option<Downloads>> {
     let rows = store.reader().load(Table::Setting)?;
     let row = rows.into_iter().find(|row| row.key == DOWNLOADED);
     let kept = row.map(|row| serde_json::from_str::<KeptDownloads>(&row.value)).transpose();
@@ -152,7 +152,7 @@ pub(in crate::cli) fn downloads(store: &dyn Store) -> io::Result<Option<Download
 ///
 /// # Errors
 /// The store cannot be read. A row that is none is left out.
-pub(in crate::cli) fn firmware(store: &dyn Store) -> io::Result<Option<Firmware>> {
+pub(super) fn firmware(store: &dyn Store) -> io::Result<Option<Firmware>> {
     let rows = store.reader().load(Table::Setting)?;
     let row = rows.into_iter().find(|row| row.key == FIRMWARE);
     Ok(row.and_then(|row| serde_json::from_str(&row.value).ok()))
@@ -161,7 +161,7 @@ pub(in crate::cli) fn firmware(store: &dyn Store) -> io::Result<Option<Firmware>
 /// Makes rows of what is to be kept. Calls take turns in as many rows as a phone remembers calls, so that
 /// whoever calls often does not fill the disk.
 #[derive(Default)]
-pub(in crate::cli) struct Rows {
+pub(super) struct Rows {
     next_call: u64,
 }
 
@@ -179,7 +179,7 @@ impl Rows {
     ///
     /// # Errors
     /// The store cannot be read. A row that is no call is told and left out.
-    pub(in crate::cli) fn recall(store: &dyn Store) -> io::Result<(Self, Vec<HistoryEntry>)> {
+    pub(super) fn recall(store: &dyn Store) -> io::Result<(Self, Vec<HistoryEntry>)> {
         let mut calls: Vec<KeptCall> = Vec::new();
         for row in store.reader().load(Table::CallRecord)? {
             match serde_json::from_str(&row.value) {
@@ -193,7 +193,7 @@ impl Rows {
     }
 
     /// What is to be kept, as a row.
-    pub(in crate::cli) fn row(&mut self, change: Change) -> Option<store::Change> {
+    pub(super) fn row(&mut self, change: Change) -> Option<store::Change> {
         match change {
             Change::Setting { key, value, source } => setting(key, &value, source),
             Change::SettingForgotten { key } => Some(store::Change::remove(Table::Setting, key)),
