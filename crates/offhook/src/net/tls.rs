@@ -17,7 +17,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::{FlowError, FlowErrorKind};
 
-pub use certificate::{server_from_files, server_self_made};
+pub use certificate::{server_for_phones, server_from_files, server_self_made, subject};
 pub(super) use explain::{explain_accept, explain_connect, explain_https};
 use named::Named;
 pub(super) use verify::Identity;

@@ -225,8 +225,13 @@ impl Session {
 
     async fn get(&mut self, path: &str) -> io::Result<()> {
         let path = self.path_of(path);
-        let request =
-            Request { path: &path, user_agent: None, from: self.from.ip(), transport: Transport::Ftp };
+        let request = Request {
+            path: &path,
+            user_agent: None,
+            from: self.from.ip(),
+            transport: Transport::Ftp,
+            certified: None,
+        };
         let Some(begun) = self.service.begin(&request).await else {
             return self.say("451 nothing can be kept just now; come again\r\n").await;
         };

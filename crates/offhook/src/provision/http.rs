@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use roles::provision::{Content, Request, Transport};
+use roles::provision::{Content, Mac, Request, Transport};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -22,6 +22,7 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 use super::Service;
+use crate::net::tls::subject;
 
 /// Connections at a time; more wait to be accepted.
 const CONNECTIONS: usize = 1_024;
@@ -47,27 +48,46 @@ pub(super) async fn serve(listener: TcpListener, tls: Option<Arc<ServerConfig>>,
             match acceptor {
                 Some(acceptor) => {
                     if let Ok(Ok(stream)) = tokio::time::timeout(SILENCE, acceptor.accept(stream)).await {
-                        talk(stream, from, Transport::Https, service).await;
+                        let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+                        let certified = shown.and_then(|certificate| subject(certificate)).and_then(mac_in);
+                        let client = Client { from, transport: Transport::Https, certified };
+                        talk(stream, client, service).await;
                     }
                 }
-                None => talk(stream, from, Transport::Http, service).await,
+                None => {
+                    let client = Client { from, transport: Transport::Http, certified: None };
+                    talk(stream, client, service).await;
+                }
             }
             drop(place);
         });
     }
 }
 
-async fn talk(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+/// Who speaks over a connection.
+#[derive(Clone, Copy)]
+struct Client {
     from: SocketAddr,
     transport: Transport,
+    /// The phone that its certificate names.
+    certified: Option<Mac>,
+}
+
+/// The MAC address in the common name of a phone's certificate, as in `0021f222b021` or `FIP14G 00:21:F2:22:B0:21`.
+fn mac_in(name: String) -> Option<Mac> {
+    name.split([' ', '_', '/']).find_map(Mac::parse).filter(|mac| !mac.is_nobodys())
+}
+
+async fn talk(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    client: Client,
     service: Service,
 ) {
     let answer = service_fn(move |request: hyper::Request<Incoming>| {
         let service = service.clone();
         async move {
             let (head, _) = request.into_parts();
-            Ok::<_, Infallible>(answer(&service, &head, from, transport).await)
+            Ok::<_, Infallible>(answer(&service, &head, client).await)
         }
     });
     let mut http = http1::Builder::new();
@@ -76,7 +96,8 @@ async fn talk(
     let _ = http.serve_connection(TokioIo::new(stream), answer).await;
 }
 
-async fn answer(service: &Service, head: &Parts, from: SocketAddr, transport: Transport) -> Response {
+async fn answer(service: &Service, head: &Parts, client: Client) -> Response {
+    let Client { from, transport, certified } = client;
     let is_head = head.method == Method::HEAD;
     if !is_head && head.method != Method::GET {
         let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "files are read here, by GET\n");
@@ -85,7 +106,7 @@ async fn answer(service: &Service, head: &Parts, from: SocketAddr, transport: Tr
     }
     let path = proto::sip::uri::unescape(head.uri.path());
     let user_agent = head.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-    let request = Request { path: &path, user_agent, from: from.ip(), transport };
+    let request = Request { path: &path, user_agent, from: from.ip(), transport, certified };
     let Some(begun) = service.begin(&request).await else {
         return plain(StatusCode::SERVICE_UNAVAILABLE, "nothing can be kept just now; come again\n");
     };

@@ -70,8 +70,13 @@ struct Asked {
 }
 
 async fn answer(listener: &UdpSocket, service: &Service, from: SocketAddr, asked: Asked) {
-    let request =
-        Request { path: &asked.file, user_agent: None, from: from.ip(), transport: Transport::Tftp };
+    let request = Request {
+        path: &asked.file,
+        user_agent: None,
+        from: from.ip(),
+        transport: Transport::Tftp,
+        certified: None,
+    };
     let Some(begun) = service.begin(&request).await else { return };
     if begun.answer == Content::Silence {
         return service.ended(begun, 0, "throttled");

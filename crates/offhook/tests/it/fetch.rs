@@ -327,3 +327,100 @@ fn a_file_comes_by_tftp_from_another_port() {
     let large = fetched(fetch(&format!("tftp://{}/a/0021f222b021.cfg", tftp_server(&CONTENT))));
     assert_eq!(large.expect_err("too large").0, Kind::TooLarge);
 }
+
+/// A phone proves to the exchange by its certificate who it is, and gets its own file alone.
+mod certificates {
+    use std::path::Path;
+
+    use super::*;
+    use crate::program::Running;
+
+    /// A maker's authority, and certificates of phones of it by their names; where they are kept.
+    fn make(dir: &Path, maker: &str, phones: &[(&str, &str)]) {
+        let mut params = rcgen::CertificateParams::new(Vec::new()).expect("no names");
+        params.distinguished_name.push(rcgen::DnType::CommonName, maker);
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let key = rcgen::KeyPair::generate().expect("a key");
+        save(dir, &format!("{maker}.pem"), &params.self_signed(&key).expect("signed").pem());
+        let maker = rcgen::Issuer::new(params, key);
+        for (file, name) in phones {
+            let mut params = rcgen::CertificateParams::new(Vec::new()).expect("no names");
+            params.distinguished_name = rcgen::DistinguishedName::new();
+            params.distinguished_name.push(rcgen::DnType::CommonName, *name);
+            let key = rcgen::KeyPair::generate().expect("a key");
+            save(dir, &format!("{file}.pem"), &params.signed_by(&key, &maker).expect("signed").pem());
+            save(dir, &format!("{file}-key.pem"), &key.serialize_pem());
+        }
+    }
+
+    fn save(dir: &Path, name: &str, text: &str) {
+        offhook::store::save(&dir.join(name), text.as_bytes()).expect("written");
+    }
+
+    fn fetched_as(dir: &Path, phone: Option<&str>, url: &str) -> Result<Found, (Kind, String)> {
+        let mut came = None;
+        run(async {
+            let trust = Trust { system: false, ca_files: vec![dir.join("data/ca.pem")] };
+            let mut fetcher = Fetcher::new(&Dns::with_servers(&[]), trust);
+            if let Some(phone) = phone {
+                let [certificate, key] = ["", "-key"].map(|kind| dir.join(format!("{phone}{kind}.pem")));
+                fetcher = fetcher.with_identity(certificate, key);
+            }
+            let tls = TlsRules { trusted_only: true, checks_name: true };
+            let user_agent = "any".to_owned();
+            fetcher.ask(Box::new(Fetch { most_redirects: 0, user_agent, tls, ..fetch(url) }));
+            came = Some(fetcher.next().await);
+        });
+        came.expect("an answer").result.map_err(|fault| (fault.kind, fault.text))
+    }
+
+    #[test]
+    fn a_certificate_names_the_phone_and_opens_its_folder_alone() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let dir = dir.path();
+        make(dir, "maker", &[("reception", "FIP14G 00:21:F2:22:B0:21"), ("nobody", "printer")]);
+        make(dir, "forger", &[("forged", "0021f222b021")]);
+        let path = |name: &str| dir.join(name).to_string_lossy().into_owned();
+        let (data, authority) = (path("data"), path("maker.pem"));
+        let devices = ["0021f222b021;number=7001", "0021f222b022;number=7002"];
+        let _exchange = Running::start(&[
+            "serve",
+            "--json",
+            "--dir",
+            &data,
+            "--sip",
+            "127.0.74.20:5060",
+            "--https",
+            "127.0.74.20:8443",
+            "--device-ca",
+            &authority,
+            "--extension",
+            "7001:a-long-secret-here",
+            "--extension",
+            "7002:another-long-secret",
+            "--device",
+            devices[0],
+            "--device",
+            devices[1],
+        ]);
+        let ask = |phone, path: &str| fetched_as(dir, phone, &format!("https://127.0.74.20:8443/{path}"));
+        let Ok(Found::Elsewhere(folder)) = ask(Some("reception"), "rps/") else { panic!("not led") };
+        assert!(folder.starts_with("https://127.0.74.20:8443/p/"), "{folder}");
+        let Ok(Found::File { bytes, .. }) = ask(Some("reception"), "0021f222b021.cfg") else {
+            panic!("no file")
+        };
+        assert!(String::from_utf8_lossy(&bytes).contains("user_name = 7001"));
+        for (phone, path) in [
+            (Some("reception"), "0021f222b022.cfg"),
+            (Some("reception"), "rps/0021f222b022"),
+            (Some("nobody"), "rps/"),
+            (None, "rps/"),
+        ] {
+            let told = ask(phone, path).expect_err(path);
+            assert_eq!(told.0, Kind::NotFound, "{phone:?} {path} {told:?}");
+        }
+        let told = ask(Some("forged"), "rps/").expect_err("a certificate of nobody");
+        assert_ne!(told.0, Kind::NotFound, "{told:?}");
+        assert!(matches!(ask(None, "0021f222b022.cfg"), Ok(Found::File { .. })), "on the loopback as before");
+    }
+}

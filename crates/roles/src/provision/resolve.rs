@@ -46,6 +46,8 @@ pub struct Request<'a> {
     pub from: IpAddr,
     /// How.
     pub transport: Transport,
+    /// The phone whose certificate the client has shown and proven; none where it showed none.
+    pub certified: Option<Mac>,
 }
 
 /// The devices, and what holds for all.
@@ -155,10 +157,12 @@ pub fn resolve(now: Time, request: &Request<'_>, catalogue: &Catalogue) -> Answe
     let file = || if catalogue.has_files { Answer::File(path.names.clone()) } else { Answer::NotFound };
     let is_open =
         request.from.to_canonical().is_loopback() || catalogue.window_until.is_some_and(|until| now < until);
+    // Whoever has proven to be a phone is that one everywhere, and no other anywhere.
+    let opens = |mac: Mac| request.certified.map_or(is_open, |own| own == mac);
     match path.asked {
         Asked::Own { mac, file: own } => {
             let device = catalogue.device(mac);
-            if !is_open {
+            if !opens(mac) {
                 // Known or not, the answer and what follows from it are the same.
                 return if catalogue.has_files { file() } else { Answer::Guess };
             }
@@ -174,10 +178,10 @@ pub fn resolve(now: Time, request: &Request<'_>, catalogue: &Catalogue) -> Answe
         Asked::Redirection(mac) => {
             let is_http = matches!(request.transport, Transport::Http | Transport::Https);
             let of_agent = || request.user_agent.and_then(Mac::of_user_agent);
-            match mac.or_else(of_agent).filter(|_| is_http) {
+            match mac.or(request.certified).or_else(of_agent).filter(|_| is_http) {
                 None => Answer::NotFound,
                 // A MAC address alone does not open a secret folder.
-                Some(_) if !is_open => Answer::Guess,
+                Some(mac) if !opens(mac) => Answer::Guess,
                 Some(mac) => match catalogue.device(mac) {
                     Some(device) if may_have(device, request) => Answer::Elsewhere(mac),
                     Some(_) => Answer::NotFound,

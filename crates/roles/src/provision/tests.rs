@@ -25,7 +25,7 @@ fn with_device() -> Provision {
 }
 
 fn ask(provision: &mut Provision, path: &str, from: IpAddr, user_agent: Option<&str>) -> Content {
-    let request = Request { path, user_agent, from, transport: Transport::Http };
+    let request = Request { path, user_agent, from, transport: Transport::Http, certified: None };
     let begun = provision.begin(NOW, &request);
     let content = begun.answer.clone();
     provision.ended(NOW, begun, 7, "ok");
@@ -307,7 +307,8 @@ fn tftp_is_limited_to_networks() {
     provision.limit_tftp(vec!["192.0.2.0/24".parse().expect("a network")]);
     let path = format!("{}0021f222b021.cfg", folder(&provision));
     let mut ask = |from: IpAddr, transport| {
-        let begun = provision.begin(NOW, &Request { path: &path, user_agent: None, from, transport });
+        let begun = provision
+            .begin(NOW, &Request { path: &path, user_agent: None, from, transport, certified: None });
         let content = begun.answer.clone();
         provision.ended(NOW, begun, 7, "ok");
         (content == Content::Silence, provision.transfers(1).next().map(|row| row.result.clone()))
@@ -333,9 +334,39 @@ fn a_phone_out_of_its_box_is_led_to_its_folder_within_the_window() {
     assert_eq!(ask(&mut provision, "/rps/", LOOPBACK, None), Content::NotFound);
     ask(&mut provision, "/rps/0021f222b099", LOOPBACK, None);
     assert_eq!(provision.strangers().map(|it| it.mac).collect::<Vec<_>>(), [mac(0x99)]);
-    let request =
-        Request { path: "rps/0021f222b021", user_agent: None, from: LOOPBACK, transport: Transport::Tftp };
+    let request = Request {
+        path: "rps/0021f222b021",
+        user_agent: None,
+        from: LOOPBACK,
+        transport: Transport::Tftp,
+        certified: None,
+    };
     assert_eq!(provision.begin(NOW, &request).answer, Content::NotFound, "TFTP leads nowhere");
     let guesses = (0..30).filter(|_| ask(&mut provision, "/rps/0021f222b021", FAR, None) == Content::Silence);
     assert!(guesses.count() > 0, "guessing is throttled");
+}
+
+#[test]
+fn a_certificate_opens_its_own_phone_s_folder_from_afar_and_no_other_s() {
+    let mut provision = with_device();
+    let other = Edit { number: Some(Some("7002".into())), approved: Some(true), ..Edit::default() };
+    provision.edit(mac(0x22), other).expect("a device");
+    let ask = |provision: &mut Provision, path: &str, from, certified| {
+        let request =
+            Request { path, user_agent: None, from, transport: Transport::Https, certified: Some(certified) };
+        provision.begin(NOW, &request).answer
+    };
+    for path in ["/rps/", "/rps/0021f222b021", "/rps/0021F222B021.cfg"] {
+        let answer = ask(&mut provision, path, FAR, mac(0x21));
+        assert_eq!(answer, Content::Elsewhere(provision.url_of(mac(0x21)).expect("a folder")), "{path}");
+    }
+    let own = ask(&mut provision, "/0021f222b021.cfg", FAR, mac(0x21));
+    assert!(matches!(own, Content::Text(_)), "{own:?}");
+    for path in ["/rps/0021f222b022", "/0021f222b022.cfg"] {
+        for from in [FAR, LOOPBACK] {
+            assert_eq!(ask(&mut provision, path, from, mac(0x21)), Content::NotFound, "{path} {from}");
+        }
+    }
+    assert_eq!(ask(&mut provision, "/rps/", FAR, mac(0x99)), Content::NotFound);
+    assert!(provision.strangers().any(|it| it.mac == mac(0x99)), "a person may adopt it");
 }

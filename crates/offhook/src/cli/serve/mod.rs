@@ -416,7 +416,7 @@ fn stand(arguments: &Arguments, clock: Clock) -> Result<Net, Failure> {
         ..net::Config::new(clock)
     };
     if let (Some(at), Some(dir)) = (arguments.sips, &arguments.dir) {
-        config.server = Some(certificate(at, dir, clock)?);
+        config.server = Some(certificate(at, dir, clock, &[])?);
     }
     let mut net = Net::bind(config)?;
     if let Some(path) = &arguments.pcap {
@@ -425,9 +425,14 @@ fn stand(arguments: &Arguments, clock: Clock) -> Result<Net, Failure> {
     Ok(net)
 }
 
-fn certificate(at: SocketAddr, dir: &std::path::Path, clock: Clock) -> io::Result<Arc<rustls::ServerConfig>> {
+fn certificate(
+    at: SocketAddr,
+    dir: &std::path::Path,
+    clock: Clock,
+    client_cas: &[PathBuf],
+) -> io::Result<Arc<rustls::ServerConfig>> {
     let names = ["localhost".to_owned(), reachable(at.ip())?.to_string()];
-    tls::server_self_made(dir, &names, clock.now())
+    tls::server_for_phones(dir, &names, clock.now(), client_cas)
 }
 
 #[cfg(test)]

@@ -50,6 +50,10 @@ pub(super) struct Arguments {
     /// Files for phones by HTTPS; needs --dir, where the certificate is made: give phones DIR/ca.pem
     #[arg(long, value_name = "IP:PORT", requires = "dir")]
     https: Option<SocketAddr>,
+    /// Ask phones for a certificate of this authority by HTTPS, PEM; one whose common name is a phone's MAC address
+    /// opens that phone's folder from everywhere; may be given several times
+    #[arg(long = "device-ca", value_name = "FILE", requires = "https")]
+    device_cas: Vec<PathBuf>,
     /// Answer phones that ask by PnP who serves their settings, on the interface of this IPv4 address
     #[arg(long, value_name = "IP")]
     pnp: Option<IpAddr>,
@@ -185,7 +189,7 @@ impl Arguments {
             (Some(at), Some(dir)) => {
                 let listener = bind_tcp(at, "--https")?;
                 told.push(("https", listener.local_addr()?.to_string()));
-                Some((listener, certificate(at, dir, clock)?))
+                Some((listener, certificate(at, dir, clock, &self.device_cas)?))
             }
             _ => None,
         };

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use proto::Time;
@@ -14,6 +14,8 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::{RootCertStore, ServerConfig};
 
 use super::{Trust, provider};
@@ -29,14 +31,49 @@ const VALID_YEARS: i32 = 10;
 /// # Errors
 /// A file that cannot be read or holds no such thing, or a key that does not belong to the certificate.
 pub fn server_from_files(certificate: &Path, key: &Path) -> io::Result<Arc<ServerConfig>> {
+    server_asking(certificate, key, &[])
+}
+
+/// As [`server_from_files`]; where there are authorities, clients are asked for a certificate of one of them.
+/// One that shows none is let in, one whose certificate is not good is not.
+fn server_asking(certificate: &Path, key: &Path, client_cas: &[PathBuf]) -> io::Result<Arc<ServerConfig>> {
     let (chain, private) = pair(certificate, key)?;
     let builder = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?;
-    let config = builder.with_no_client_auth().with_single_cert(chain, private).map_err(|error| {
+    let builder = match clients(client_cas)? {
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
+        None => builder.with_no_client_auth(),
+    };
+    let config = builder.with_single_cert(chain, private).map_err(|error| {
         fault(key, &format!("does not fit the certificate {}: {error}", certificate.display()))
     })?;
     Ok(Arc::new(config))
+}
+
+/// Checks clients' certificates; none where nobody is asked for one.
+fn clients(files: &[PathBuf]) -> io::Result<Option<Arc<dyn ClientCertVerifier>>> {
+    if files.is_empty() {
+        return Ok(None);
+    }
+    let mut roots = RootCertStore::empty();
+    for file in files {
+        for certificate in read_certificates(file)? {
+            let added = roots.add(certificate);
+            added
+                .map_err(|error| fault(file, &format!("holds a certificate that cannot be used: {error}")))?;
+        }
+    }
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
+    let verifier = verifier.allow_unauthenticated().build().map_err(io::Error::other)?;
+    Ok(Some(verifier))
+}
+
+/// The common name of a certificate's subject.
+pub fn subject(certificate: &CertificateDer<'_>) -> Option<String> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    let name = certificate.subject().iter_common_name().next()?.as_str().ok()?;
+    Some(name.to_owned())
 }
 
 /// A certificate (chain) and its key.
@@ -61,11 +98,24 @@ pub(super) fn pair(
 /// # Errors
 /// A folder that cannot be read or written, or a file in it that is not what its name says.
 pub fn server_self_made(dir: &Path, names: &[String], now: Time) -> io::Result<Arc<ServerConfig>> {
+    server_for_phones(dir, names, now, &[])
+}
+
+/// As [`server_self_made`]; clients are asked for a certificate of one of the authorities, where there are any.
+///
+/// # Errors
+/// As there, or a file of an authority that cannot be read.
+pub fn server_for_phones(
+    dir: &Path,
+    names: &[String],
+    now: Time,
+    client_cas: &[PathBuf],
+) -> io::Result<Arc<ServerConfig>> {
     let [ca, ca_key, certificate, key] =
         ["ca.pem", "ca-key.pem", "cert.pem", "key.pem"].map(|file| dir.join(file));
     let is_foreign = certificate.exists() && key.exists() && !ca_key.exists();
     if is_foreign {
-        return server_from_files(&certificate, &key);
+        return server_asking(&certificate, &key, client_cas);
     }
     let authority = Authority::load_or_make(&ca, &ca_key, now)?;
     if !(key.exists() && is_good(&ca, &certificate, names, now)) {
@@ -73,7 +123,7 @@ pub fn server_self_made(dir: &Path, names: &[String], now: Time) -> io::Result<A
         save(&key, key_pem.as_bytes())?;
         save(&certificate, certificate_pem.as_bytes())?;
     }
-    server_from_files(&certificate, &key)
+    server_asking(&certificate, &key, client_cas)
 }
 
 /// The certificates of the files that the user named.

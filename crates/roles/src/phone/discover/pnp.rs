@@ -106,10 +106,9 @@ impl Pnp {
         out: &mut Vec<proto::sip::Transmit>,
     ) -> Option<String> {
         let is_ours = message.method() == Some(Method::Notify) && message.call_id() == self.call_id;
-        let text = message
-            .content(URL)
-            .filter(|_| is_ours)
-            .map(|body| String::from_utf8_lossy(body).trim().to_owned());
+        let text = indirect(message)
+            .or_else(|| Some(String::from_utf8_lossy(message.content(URL)?).trim().to_owned()))
+            .filter(|_| is_ours);
         let text = text.filter(|text| !text.is_empty() && self.answers < MOST_ANSWERS);
         let status = match (is_ours, &text) {
             (false, _) => 481,
@@ -144,4 +143,26 @@ impl Pnp {
         let transaction = self.endpoint.next_deadline().map_or(Time::NEVER, |(at, _)| at);
         transaction.min(self.until)
     }
+}
+
+/// The address of a body that is elsewhere (RFC 4483): `message/external-body; access-type="URL"; URL="…"`. Blanks
+/// in the address do not count (RFC 2017 §3).
+fn indirect(message: &Message<'_>) -> Option<String> {
+    let value = message.text(Name::ContentType)?;
+    let mut is_quoted = false;
+    let mut parts = value.split(|sign: char| {
+        is_quoted ^= sign == '"';
+        sign == ';' && !is_quoted
+    });
+    if !parts.next()?.trim().eq_ignore_ascii_case("message/external-body") {
+        return None;
+    }
+    let params: Vec<(&str, &str)> = parts.filter_map(|part| part.split_once('=')).collect();
+    let param = |wanted: &str| {
+        let found = params.iter().find(|(name, _)| name.trim().eq_ignore_ascii_case(wanted));
+        found.map(|(_, value)| value.trim().trim_matches('"'))
+    };
+    let is_url = param("access-type").is_some_and(|access| access.eq_ignore_ascii_case("url"));
+    let url: String = param("url").filter(|_| is_url)?.split_whitespace().collect();
+    Some(url)
 }

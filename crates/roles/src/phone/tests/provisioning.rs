@@ -402,6 +402,27 @@ mod pnp {
     }
 
     #[test]
+    fn an_address_may_come_as_a_body_that_is_elsewhere() {
+        let (mut bench, question) = asking();
+        let elsewhere = "message/external-body; access-type=\"URL\";expiration=\"Mon, 24 June 2030 09:00:00 GMT\"; \
+                         URL=\"http://192.168.50.165/p;a=1/\"; size=52";
+        let body = "Content-Type: text/plain\r\n\r\n";
+        let message = notify(&question, "1", body).replace("application/url", elsewhere);
+        say(&mut bench, &message);
+        let (_, _, reply) = bench.datagrams.pop_front().expect("an answer");
+        assert!(reply.starts_with(b"SIP/2.0 200 OK"), "{}", String::from_utf8_lossy(&reply));
+        assert_eq!(bench.fetch().url, format!("http://192.168.50.165/p;a=1/{MAC}.boot"));
+        for wrong in
+            ["message/external-body; access-type=\"tftp\"; url=\"http://h/\"", "message/external-body"]
+        {
+            let (mut bench, question) = asking();
+            say(&mut bench, &notify(&question, "1", body).replace("application/url", wrong));
+            let (_, _, reply) = bench.datagrams.pop_front().expect("an answer");
+            assert!(reply.starts_with(b"SIP/2.0 415") && bench.fetches.is_empty(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn a_stranger_s_notify_is_not_used() {
         let (mut bench, question) = asking();
         let foreign = notify(&question, "1", FOLDER).replace("Call-ID: ", "Call-ID: x");
