@@ -12,7 +12,7 @@ use proto::event::mwi;
 use proto::sip::dialog::{Dialog, Party};
 use proto::sip::header::Event as EventHeader;
 use proto::sip::message::{Method, Name};
-use proto::sip::uri::unescape;
+use proto::sip::uri::{escape, unescape};
 use proto::sip::{Flow, Message, Reply, Transport};
 use serde::{Deserialize, Serialize};
 
@@ -557,5 +557,5 @@ fn asked_s(message: &Message<'_>) -> Result<u32, Reply> {
 fn accepted(flow: Flow, watched: &str, expires_s: u32) -> Reply {
     Reply::new(200)
         .header(Name::Expires, expires_s)
-        .header(Name::Contact, format_args!("<sip:{}@{}>", unescape(watched), flow.local))
+        .header(Name::Contact, format_args!("<sip:{}@{}>", escape(&unescape(watched)), flow.local))
 }

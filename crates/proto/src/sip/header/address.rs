@@ -70,9 +70,10 @@ impl<'a> Address<'a> {
         Uri::parse(self.uri)
     }
 
-    /// The user part of the URI; empty where it has none.
-    pub fn user(&self) -> &'a str {
-        self.parsed_uri().map(|uri| uri.user).unwrap_or_default()
+    /// The user of the URI as [`Uri::plain_user`] has it, for comparing (RFC 3261 §19.1.4); empty where it
+    /// has none.
+    pub fn user(&self) -> Cow<'a, str> {
+        self.parsed_uri().map(|uri| uri.plain_user()).unwrap_or_default()
     }
 }
 

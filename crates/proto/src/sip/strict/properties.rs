@@ -121,7 +121,7 @@ proptest! {
         message.write(&mut copy);
         prop_assert_eq!(&copy, &bytes);
         prop_assert_eq!(message.check(Strictness::Lenient), Ok(()));
-        prop_assert_eq!(message.to().map(|to| to.user().to_owned()), Some(user));
+        prop_assert_eq!(message.to().map(|to| to.user().into_owned()), Some(user));
         prop_assert_eq!(message.cseq().map(|cseq| cseq.number), Some(number));
         prop_assert_eq!(message.header(Name::Subject), Some(subject.as_bytes()));
         prop_assert_eq!(message.body(), body);

@@ -150,7 +150,7 @@ pub(super) fn legs<'a>(case: &Case<'a>, call: &'a Call) -> impl Iterator<Item = 
 pub(super) fn callee(case: &Case<'_>, leg: &Leg) -> String {
     let uri =
         case.invites(leg).first().and_then(|(_, it)| it.request.as_ref()).map(|request| request.uri.clone());
-    let asked = uri.as_deref().and_then(proto::sip::uri::Uri::parse).map(|uri| uri.user.to_owned());
+    let asked = uri.as_deref().and_then(proto::sip::uri::Uri::parse).map(|uri| uri.plain_user().into_owned());
     let user = if leg.to.user.is_empty() { asked.unwrap_or_default() } else { leg.to.user.to_string() };
     number_or(&user, leg.path.destination.ip())
 }

@@ -206,7 +206,7 @@ fn fragments(case: &Case<'_>, found: &mut Findings) {
         let user = message
             .as_ref()
             .and_then(|message| message.from())
-            .map(|from| from.user().to_owned())
+            .map(|from| from.user().into_owned())
             .unwrap_or_default();
         let call_id = message.as_ref().map(|message| message.call_id()).unwrap_or_default();
         let cseq = message.as_ref().and_then(|message| message.cseq()).map(|cseq| cseq.number);

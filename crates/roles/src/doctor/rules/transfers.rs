@@ -206,7 +206,7 @@ fn forward_loop(case: &Case<'_>, found: &mut Findings, number: u32, legs: &[&Leg
             };
             let Some(said) = &answer.said else { continue };
             let user = |uri: &str| {
-                proto::sip::uri::Uri::parse(uri).map(|uri| uri.user.to_owned()).unwrap_or_default()
+                proto::sip::uri::Uri::parse(uri).map(|uri| uri.plain_user().into_owned()).unwrap_or_default()
             };
             let target = said.contacts.first().map(|uri| user(uri)).unwrap_or_default();
             let asked =

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use proto::Time;
 use proto::event::dialog_info::{self, CallDirection, DialogEntry, DialogInfo, DialogState, Party as Side};
 use proto::event::mwi::{self, MessageCounts, MessageSummary};
-use proto::sip::uri::host_of;
+use proto::sip::uri::{escape, host_of};
 
 use super::{LampBoard, LampBody, Package};
 use crate::exchange::calls::Leg;
@@ -44,7 +44,7 @@ impl LampBoard<'_> {
     fn messages_body(&self, watched: ExtensionId, host: SocketAddr) -> String {
         let Some(entry) = self.directory.get(watched) else { return String::new() };
         let Messages { new, old } = entry.extension.messages;
-        let mailbox = format!("sip:{}@{}", entry.extension.number, host_of(host.ip()));
+        let mailbox = identity(&entry.extension.number, host);
         let counts = MessageCounts { new, old, ..MessageCounts::default() };
         MessageSummary::of_voice(Some(&mailbox), counts).to_string()
     }
@@ -76,7 +76,7 @@ impl LampBoard<'_> {
             return dialog_info::minimal(&entry.extension.number, &host.to_string(), version, state);
         }
         let registered = entry.bindings.iter().any(|binding| binding.is_live(now) && binding.reachable);
-        let entity = format!("sip:{}@{}", entry.extension.number, host_of(host.ip()));
+        let entity = identity(&entry.extension.number, host);
         let lamp = self.lamps.all.get_mut(&id).filter(|_| self.config.partial_lamps);
         let (full, dialogs) = match lamp.and_then(|lamp| lamp.told.replace(dialogs.clone())) {
             Some(known) => (false, difference(&known, dialogs)),
@@ -92,7 +92,7 @@ impl LampBoard<'_> {
         let parked = leg.zip(bridge).map(|(leg, bridge)| {
             let dialog = leg.machine.dialog();
             let caller = self.calls.seen_caller(bridge);
-            let uri = |number: &str| Some(format!("sip:{number}@{}", host_of(host.ip())));
+            let uri = |number: &str| Some(identity(number, host));
             DialogEntry {
                 id: dialog.local.tag.clone(),
                 call_id: Some(dialog.call_id.clone()),
@@ -108,7 +108,7 @@ impl LampBoard<'_> {
                 ..DialogEntry::default()
             }
         });
-        let entity = format!("sip:{number}@{}", host_of(host.ip()));
+        let entity = identity(number, host);
         let dialogs = parked.into_iter().collect();
         DialogInfo { entity, version, full: true, dialogs, registered: None }.to_xml()
     }
@@ -126,7 +126,7 @@ impl LampBoard<'_> {
         let dialog = leg.machine.dialog();
         let is_caller = bridge.a.is_some_and(|a| self.calls.is_leg(a, leg));
         let other = if is_caller { Cow::Borrowed(&bridge.callee) } else { self.calls.seen_caller(bridge) };
-        let uri = |number: &str| Some(format!("sip:{number}@{}", host_of(leg.flow.local.ip())));
+        let uri = |number: &str| Some(identity(number, leg.flow.local));
         Some(DialogEntry {
             id: dialog.local.tag.clone(),
             call_id: Some(dialog.call_id.clone()),
@@ -144,6 +144,11 @@ impl LampBoard<'_> {
             ..DialogEntry::default()
         })
     }
+}
+
+/// The address of a number; what an outside caller is named may need escapes (RFC 3261 §25.1).
+fn identity(number: &str, host: SocketAddr) -> String {
+    format!("sip:{}@{}", escape(number), host_of(host.ip()))
 }
 
 /// What of the dialogs is new or different, and those that are over.

@@ -135,7 +135,7 @@ impl Phone {
         request: &Message<'_>,
     ) -> Option<&'a Forwards> {
         let rules = &self.general.forward_rules;
-        let caller = request.from().map(|from| from.user().to_owned()).unwrap_or_default();
+        let caller = request.from().map(|from| from.user().into_owned()).unwrap_or_default();
         let diversions = || request.values(Name::Diversion);
         let looped = diversions()
             .filter_map(proto::sip::header::Diversion::parse)

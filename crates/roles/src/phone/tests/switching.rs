@@ -77,6 +77,26 @@ fn a_call_that_this_phone_forwarded_is_not_forwarded_again() {
 }
 
 #[test]
+fn an_escaped_number_is_the_same_number_for_a_forward() {
+    let forward = [("forward.always.enable", "1"), ("forward.always.target", "7001")];
+    let mut bench = Bench::registered(&forward);
+    bench.request("INVITE", "in", "Diversion: <sip:70%302@192.168.50.19>;reason=unconditional", SDP);
+    bench.check("s>p INVITE; p>s 100; p>s 180");
+
+    let alarm = [
+        ("features.forward.emergency.enable", "0"),
+        ("features.forward.emergency.authorized_number", "*112"),
+    ];
+    let mut bench = Bench::registered(&[forward, alarm].concat());
+    bench.receive(
+        "INVITE sip:7002@192.168.80.20 SIP/2.0\r\nVia: SIP/2.0/UDP 192.168.50.19:5060;branch=z9hG4bKq\r\n\
+         From: <sip:%2A112@192.168.50.19>;tag=1\r\nTo: <sip:7002@192.168.50.19>\r\nCall-ID: q\r\n\
+         CSeq: 1 INVITE\r\nContact: <sip:1@192.168.50.19>\r\nContent-Length: 0\r\n\r\n",
+    );
+    bench.check("s>p INVITE; p>s 100; p>s 180");
+}
+
+#[test]
 fn do_not_disturb_seems_to_ring_for_a_second() {
     let mut bench = Bench::registered(&[]);
     bench.command("dnd on");
