@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use proto::Time;
 use proto::sip::locate::{Answer, Query};
-use proto::sip::{Flow, Transmit};
+use proto::sip::{Flow, FlowFault, Transmit};
 use roles::role::{Fetched, Input, InputOf, Network, Output, OutputOf, Role};
 use tokio::sync::{mpsc, watch};
 
@@ -281,9 +281,14 @@ impl<R: Role, H: Hands<R>> Driver<R, H> {
                 if error.kind == FlowErrorKind::Overloaded {
                     self.means.hands.note(&error.text);
                 }
-                self.flow_failed(error.flow, error.text);
+                self.flow_failed(error.flow, FlowFault::Broken, error.text);
             }
-            NetEvent::Closed(flow) => self.flow_failed(flow, "the connection was closed".to_owned()),
+            NetEvent::Undelivered(error) => {
+                self.flow_failed(error.flow, FlowFault::Undelivered, error.text);
+            }
+            NetEvent::Closed(flow) => {
+                self.flow_failed(flow, FlowFault::Broken, "the connection was closed".to_owned());
+            }
             NetEvent::Refused(refusal) => self.means.hands.note(&refusal.text),
             NetEvent::Datagram { socket, from, bytes } => {
                 self.turn(Input::Datagram { socket, from, bytes: &bytes });
@@ -296,8 +301,8 @@ impl<R: Role, H: Hands<R>> Driver<R, H> {
         }
     }
 
-    fn flow_failed(&mut self, flow: Flow, reason: String) {
-        self.turn(Input::FlowFailed { flow, reason });
+    fn flow_failed(&mut self, flow: Flow, fault: FlowFault, reason: String) {
+        self.turn(Input::FlowFailed { flow, fault, reason });
     }
 
     fn turn(&mut self, input: InputOf<'_, R>) {

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use proto::Time;
-use proto::sip::flow::{Flow, Transmit};
+use proto::sip::flow::{Flow, FlowFault, Transmit};
 use proto::sip::locate::{Answer, Query};
 
 pub use fetch::{Fetch, FetchFault, FetchFaultKind, FetchId, Fetched, Found, Known, Login, TlsRules};
@@ -70,10 +70,12 @@ pub enum Input<'a, C, H, S = Nothing> {
         /// How long it has waited here for its turn: by this a server knows that it is behind.
         waited: Duration,
     },
-    /// A message could not be sent, or a connection broke.
+    /// A message could not be sent or was not delivered, or a connection broke.
     FlowFailed {
         /// The flow.
         flow: Flow,
+        /// What happened to it.
+        fault: FlowFault,
         /// What went wrong, in words that name the remedy.
         reason: String,
     },

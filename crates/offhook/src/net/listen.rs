@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use proto::sip::Transport;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+use super::undelivered;
+
 /// Room for what comes while the role is busy: some thousand messages.
 const BUFFER_BYTES: usize = 4 << 20;
 /// Connections that the kernel holds until they are accepted.
@@ -21,6 +23,7 @@ pub(super) fn bind_udp(local: SocketAddr, dscp: u8) -> io::Result<std::net::UdpS
         }
         enlarge(&socket);
         mark(&socket, local, dscp);
+        undelivered::watch(&socket, local.is_ipv6())?;
         socket.bind(&local.into())?;
         Ok(socket.into())
     };

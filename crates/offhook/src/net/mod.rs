@@ -15,6 +15,7 @@ mod sockets;
 mod stream;
 pub mod tls;
 mod udp;
+mod undelivered;
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -139,6 +140,8 @@ pub enum NetEvent {
     },
     /// What was to go over this flow did not; a connection is gone with it.
     Failed(FlowError),
+    /// A datagram to this flow was not delivered, as the network says by ICMP.
+    Undelivered(FlowError),
     /// The connection of this flow ended without an error of its own.
     Closed(Flow),
     /// A datagram came to a socket that the role has opened.

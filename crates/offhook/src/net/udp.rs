@@ -3,6 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
@@ -10,14 +12,20 @@ use proto::Time;
 use proto::sip::{Flow, Transmit, Transport};
 use rustix::net::RecvFlags;
 use socket2::SockRef;
+use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
+use super::undelivered::{self, Undelivered};
 use super::{FlowError, FlowErrorKind, NetEvent, Wire, listen};
 
 /// The largest datagram of UDP.
 const DATAGRAM_BYTES: usize = 65_535;
 /// Datagrams that wait for the kernel; when they are as many the newest is lost, as on a full wire.
 const WAITING: usize = 4_096;
+/// Datagrams that were not delivered and are told; of more the oldest are not, their transactions will notice.
+const UNDELIVERED: usize = 256;
+/// How often a datagram is offered to a kernel that tells of earlier ones instead.
+const SEND_ATTEMPTS: usize = 16;
 /// Keep-alives and errors that one socket may yield before the others have their turn.
 const ATTEMPTS: usize = 64;
 /// Datagrams that are taken from the kernel ahead of their turn, and their bytes: some seconds of what a
@@ -37,6 +45,7 @@ pub(super) struct UdpPorts {
     turn: usize,
     room: Room,
     ahead: Ahead,
+    undelivered: VecDeque<NetEvent>,
 }
 
 /// Where datagrams are read. Many share one piece of memory, which is used anew once they are gone: as they
@@ -64,18 +73,29 @@ struct Datagram {
 }
 
 struct Port {
-    socket: UdpSocket,
+    socket: Arc<UdpSocket>,
+    /// Ends when the error queue may hold something.
+    trouble: Trouble,
     local: SocketAddr,
     /// The kernel may have more: no need to ask the runtime.
     may_have_more: bool,
     waiting: VecDeque<(SocketAddr, Bytes)>,
 }
 
+type Trouble = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 impl UdpPorts {
     pub(super) fn bind(locals: &[SocketAddr], dscp: u8) -> io::Result<Self> {
         let ports = locals.iter().map(|local| Port::bind(*local, dscp)).collect::<io::Result<Vec<_>>>()?;
         let by_local = ports.iter().enumerate().map(|(index, port)| (port.local, index)).collect();
-        Ok(Self { ports, by_local, turn: 0, room: Room::new(), ahead: Ahead::default() })
+        Ok(Self {
+            ports,
+            by_local,
+            turn: 0,
+            room: Room::new(),
+            ahead: Ahead::default(),
+            undelivered: VecDeque::new(),
+        })
     }
 
     pub(super) fn bound(&self) -> impl Iterator<Item = SocketAddr> + '_ {
@@ -84,11 +104,13 @@ impl UdpPorts {
 
     pub(super) fn send(&mut self, transmit: &Transmit, wire: &mut Wire) -> Result<(), FlowError> {
         let flow = transmit.flow;
-        let Some(port) = self.port_of(flow.local) else {
+        let Some(index) = self.port_of(flow.local) else {
             let text = format!("no datagram socket is bound to {}", flow.local);
             return Err(FlowError::new(flow, FlowErrorKind::NoSocket, text));
         };
-        port.send(flow.remote, &transmit.bytes).map_err(|error| FlowError::from_io(flow, &error))?;
+        let port = &mut self.ports[index];
+        port.send(flow.remote, &transmit.bytes, &mut self.undelivered)
+            .map_err(|error| FlowError::from_io(flow, &error))?;
         wire.saw(port.local, flow.remote, Transport::Udp, &transmit.bytes);
         Ok(())
     }
@@ -97,10 +119,17 @@ impl UdpPorts {
         if let Some(event) = self.receive_ready(wire) {
             return Poll::Ready(event);
         }
+        if let Some(event) = self.undelivered.pop_front() {
+            return Poll::Ready(event);
+        }
         for step in 0..self.ports.len() {
             let index = (self.turn + step) % self.ports.len();
             let port = &mut self.ports[index];
             port.poll_flush(context);
+            port.poll_trouble(context, &mut self.undelivered);
+            if let Some(event) = self.undelivered.pop_front() {
+                return Poll::Ready(event);
+            }
             // Asking again after the socket ran dry registers the waker; it may also have filled.
             for _ in 0..ATTEMPTS {
                 if !port.may_have_more && !port.poll_readable(context) {
@@ -142,8 +171,8 @@ impl UdpPorts {
     }
 
     /// The socket of an address, or the one that listens on all addresses at its port.
-    fn port_of(&mut self, local: SocketAddr) -> Option<&mut Port> {
-        let index = self.by_local.get(&local).copied().or_else(|| {
+    fn port_of(&self, local: SocketAddr) -> Option<usize> {
+        self.by_local.get(&local).copied().or_else(|| {
             let covers = |port: &Port| {
                 let bound = port.local;
                 bound.ip().is_unspecified()
@@ -151,8 +180,7 @@ impl UdpPorts {
                     && bound.is_ipv4() == local.is_ipv4()
             };
             self.ports.iter().position(covers)
-        })?;
-        self.ports.get_mut(index)
+        })
     }
 }
 
@@ -195,24 +223,61 @@ impl Ahead {
 
 impl Port {
     fn bind(local: SocketAddr, dscp: u8) -> io::Result<Self> {
-        let socket = UdpSocket::from_std(listen::bind_udp(local, dscp)?)?;
+        let socket = Arc::new(UdpSocket::from_std(listen::bind_udp(local, dscp)?)?);
         let local = socket.local_addr()?;
-        Ok(Self { socket, local, may_have_more: false, waiting: VecDeque::new() })
+        let trouble = trouble(Arc::clone(&socket));
+        Ok(Self { socket, trouble, local, may_have_more: false, waiting: VecDeque::new() })
     }
 
     /// Straight to the kernel: the runtime's readiness is asked only after it once said no.
-    fn send(&mut self, remote: SocketAddr, bytes: &Bytes) -> io::Result<()> {
+    fn send(
+        &mut self,
+        remote: SocketAddr,
+        bytes: &Bytes,
+        undelivered: &mut VecDeque<NetEvent>,
+    ) -> io::Result<()> {
         if self.waiting.is_empty() {
-            match SockRef::from(&self.socket).send_to(bytes, &remote.into()) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-                Ok(_) => return Ok(()),
+            for attempt in 0..SEND_ATTEMPTS {
+                match self.send_now(remote, bytes) {
+                    // The kernel tells of an earlier datagram in place of sending this one.
+                    Err(error)
+                        if undelivered::is_of_an_earlier_one(&error)
+                            && (self.take_undelivered(undelivered) || attempt == 0) => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    sent => return sent,
+                }
             }
         }
         if self.waiting.len() < WAITING {
             self.waiting.push_back((remote, bytes.clone()));
         }
         Ok(())
+    }
+
+    fn send_now(&self, remote: SocketAddr, bytes: &Bytes) -> io::Result<()> {
+        SockRef::from(&*self.socket).send_to(bytes, &remote.into()).map(drop)
+    }
+
+    fn poll_trouble(&mut self, context: &mut Context<'_>, undelivered: &mut VecDeque<NetEvent>) {
+        while self.trouble.as_mut().poll(context).is_ready() {
+            // The runtime forgets that there was trouble before the queue is read: what comes later is told anew.
+            let _ = self.socket.try_io(Interest::ERROR, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
+            self.take_undelivered(undelivered);
+            self.trouble = trouble(Arc::clone(&self.socket));
+        }
+    }
+
+    /// Empties the error queue. Returns whether it held anything.
+    fn take_undelivered(&self, undelivered: &mut VecDeque<NetEvent>) -> bool {
+        for taken in 0..UNDELIVERED {
+            let Ok(Undelivered { to, error }) = undelivered::next(&*self.socket) else { return taken > 0 };
+            let flow = Flow { transport: Transport::Udp, local: self.local, remote: to };
+            if undelivered.len() >= UNDELIVERED {
+                undelivered.pop_front();
+            }
+            undelivered.push_back(NetEvent::Undelivered(FlowError::from_io(flow, &error)));
+        }
+        true
     }
 
     fn poll_flush(&mut self, context: &mut Context<'_>) {
@@ -247,12 +312,19 @@ impl Port {
                     self.may_have_more = false;
                     return None;
                 }
-                // An earlier datagram of ours met a closed port: its own transaction will notice.
+                // An earlier datagram of ours was not delivered: the error queue tells which.
                 Err(_) => {}
             }
         }
         None
     }
+}
+
+fn trouble(socket: Arc<UdpSocket>) -> Trouble {
+    Box::pin(async move {
+        // Fails only where the runtime ends.
+        let _ = socket.ready(Interest::ERROR).await;
+    })
 }
 
 /// How a socket is asked for its next datagram.

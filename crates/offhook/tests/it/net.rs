@@ -1,7 +1,7 @@
 //! Datagrams and streams between two `Net`s, and between a `Net` and a rude peer.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -157,6 +157,44 @@ fn what_cannot_be_sent_is_told() {
             }
         }
         assert_eq!(net.connections(), 0);
+    });
+}
+
+/// ICMP port unreachable: what waits for an answer there learns it at once, and only that.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_datagram_to_a_closed_port_is_told_by_its_flow() {
+    run(async {
+        for host in [IpAddr::from([127, 0, 0, 1]), Ipv6Addr::LOCALHOST.into()] {
+            let udp = vec![SocketAddr::new(host, 0)];
+            let bind = || Net::bind(Config { udp: udp.clone(), ..Config::new(Clock::start()) });
+            let Ok(mut net) = bind() else {
+                eprintln!("skipped: this machine has no {host}");
+                continue;
+            };
+            let mut peer = bind().expect("bound");
+            let there = flow(Transport::Udp, &net, &peer);
+            // Bound and let go: nobody is there, and nobody else takes it so soon.
+            let gone = std::net::UdpSocket::bind(SocketAddr::new(host, 0)).expect("bound");
+            let closed = Flow { remote: gone.local_addr().expect("bound"), ..there };
+            drop(gone);
+            net.send(transmit(closed, "is anybody there"));
+            // The kernel would tell the error in place of sending these.
+            net.send(transmit(there, "one"));
+            net.send(transmit(there, "two"));
+            match net.next().await {
+                NetEvent::Undelivered(error) => {
+                    assert_eq!((error.flow, error.kind), (closed, FlowErrorKind::Refused), "{error}");
+                }
+                other => panic!("{other:?}"),
+            }
+            assert_eq!(message(&mut peer).await.1, "one");
+            assert_eq!(message(&mut peer).await.1, "two");
+            // An error that comes while nothing is sent wakes the reader.
+            net.send(transmit(closed, "once more"));
+            let again = net.next().await;
+            assert!(matches!(&again, NetEvent::Undelivered(error) if error.flow == closed), "{again:?}");
+        }
     });
 }
 

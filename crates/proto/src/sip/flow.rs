@@ -82,6 +82,16 @@ impl fmt::Display for Flow {
     }
 }
 
+/// What happened to a flow that failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum FlowFault {
+    /// Nothing can be sent on it, or its connection broke.
+    Broken,
+    /// The network says that a datagram was not delivered there, as by an ICMP port unreachable. That may be
+    /// over in a moment, and may be forged.
+    Undelivered,
+}
+
 /// One message to be sent.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Transmit {

@@ -22,7 +22,7 @@ pub mod usage;
 
 pub use build::{Reply, Request};
 pub use endpoint::Endpoint;
-pub use flow::{Flow, Target, Transmit, Transport};
+pub use flow::{Flow, FlowFault, Target, Transmit, Transport};
 pub use message::Message;
 pub use method::Method;
 pub use name::Name;

@@ -51,7 +51,7 @@ use std::time::Duration;
 use crate::relay::{RelayCommand, RelayEvent};
 use crate::role::{Input, Nothing, Output, Role};
 use proto::sip::endpoint::{ClientId, Config as EndpointConfig, Received, Timeout};
-use proto::sip::{Endpoint, Flow, Message, Method, Name, Reply, Strictness};
+use proto::sip::{Endpoint, Flow, FlowFault, Message, Method, Name, Reply, Strictness};
 use proto::{Rng, Time};
 
 use self::authentication::Authentication;
@@ -518,7 +518,12 @@ impl Role for Exchange {
         self.turn.now = now;
         match input {
             Input::Message { flow, bytes, waited } => self.on_message(now, flow, bytes, waited),
-            Input::FlowFailed { flow, .. } => self.turn.endpoint.flow_failed(now, flow),
+            Input::FlowFailed { flow, fault: FlowFault::Broken, .. } => {
+                self.turn.endpoint.flow_failed(now, flow);
+            }
+            Input::FlowFailed { flow, fault: FlowFault::Undelivered, .. } => {
+                self.turn.endpoint.unreachable(now, flow.remote);
+            }
             Input::Command(command) => self.obey(now, command),
             Input::Heard(event) => self.switchboard().on_relay(now, event),
             Input::Settings(never) => match never {},

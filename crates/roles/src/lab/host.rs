@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use proto::sip::flow::{Flow, Transport};
+use proto::sip::flow::{Flow, FlowFault, Transport};
 use proto::{Rng, Time};
 use serde::Serialize;
 use serde_json::Value;
@@ -322,7 +322,9 @@ where
         let is_sip =
             flow.transport != Transport::Udp || self.side.listens_for_sip(flow.transport, flow.local);
         if sockets.is_empty() && is_sip {
-            self.input(now, Input::FlowFailed { flow, reason }, out);
+            let is_datagram = flow.transport == Transport::Udp;
+            let fault = if is_datagram { FlowFault::Undelivered } else { FlowFault::Broken };
+            self.input(now, Input::FlowFailed { flow, fault, reason }, out);
         }
     }
 

@@ -40,7 +40,7 @@ use proto::sip::endpoint::{Received, Timeout};
 use proto::sip::flow::{Flow, Transport};
 use proto::sip::locate::{Answer, Query};
 use proto::sip::message::Message;
-use proto::sip::{Strictness, digest};
+use proto::sip::{FlowFault, Strictness, digest};
 
 use accounts::{Account, Lines};
 use calls::{Calls, Cause, Conversation, History};
@@ -409,6 +409,18 @@ impl Phone {
         }
     }
 
+    fn on_flow_failed(&mut self, flow: Flow, fault: FlowFault, reason: String) {
+        let now = self.desk.now;
+        match fault {
+            FlowFault::Broken => self.desk.endpoint.flow_failed(now, flow),
+            FlowFault::Undelivered if self.desk.endpoint.unreachable(now, flow.remote) => {}
+            FlowFault::Undelivered => return,
+        }
+        self.desk.warn(&format!("{flow}: {reason}"));
+        self.on_connection_lost(flow, &reason);
+        self.flow_failure = Some(reason);
+    }
+
     /// The connection by which the server reaches the phone is gone: accounts register anew over another, and
     /// their keys subscribe anew (RFC 5626 §4.5). Until then their lamps tell that nothing is known.
     fn on_connection_lost(&mut self, flow: Flow, reason: &str) {
@@ -541,12 +553,7 @@ impl Role for Phone {
         match input {
             Input::Start => self.start(),
             Input::Message { flow, bytes, .. } => self.on_message(flow, bytes),
-            Input::FlowFailed { flow, reason } => {
-                self.desk.warn(&format!("{flow}: {reason}"));
-                self.desk.endpoint.flow_failed(now, flow);
-                self.on_connection_lost(flow, &reason);
-                self.flow_failure = Some(reason);
-            }
+            Input::FlowFailed { flow, fault, reason } => self.on_flow_failed(flow, fault, reason),
             Input::Resolved { query, answer } => self.on_resolved(&query, &answer),
             Input::Command(command) => self.on_command(command),
             Input::Heard(event) => self.on_sound(event),

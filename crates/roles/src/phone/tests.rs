@@ -20,7 +20,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use proto::Time;
-use proto::sip::flow::{Flow, Transport};
+use proto::sip::flow::{Flow, FlowFault, Transport};
 use proto::sip::message::{Message, Method, Name};
 
 use super::{Command, Event, EventKind, Phone, Place, Wish};

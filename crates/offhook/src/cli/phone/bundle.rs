@@ -219,7 +219,7 @@ mod tests {
             local: ([192, 0, 2, 20], 5060).into(),
             remote: ([192, 0, 2, 19], 5060).into(),
         };
-        phone.handle(now, Input::FlowFailed { flow, reason }, &mut out);
+        phone.handle(now, Input::FlowFailed { flow, fault: proto::sip::FlowFault::Broken, reason }, &mut out);
         let mut tap = packets.tap(None);
         let message = format!(
             "INVITE sip:{PLANTED}@h SIP/2.0\r\nAuthorization: Digest username=\"7002\", response=\"0123456789abcdef\"\r\n\r\n\

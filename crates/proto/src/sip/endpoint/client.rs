@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -13,7 +14,7 @@ use crate::Time;
 use crate::sip::transaction::key::Branch;
 use crate::sip::transaction::slab::{Slab, SlotId};
 use crate::sip::transaction::{Cancel, Client, ClientInvite, ClientStep, Timer, Timing};
-use crate::sip::{Flow, Message, Method, Request, Target, Transmit};
+use crate::sip::{Flow, Message, Method, Request, Target, Transmit, Transport};
 
 /// Why a request was not sent.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -35,6 +36,10 @@ impl fmt::Display for SendError {
 }
 
 impl std::error::Error for SendError {}
+
+/// How long the last target may be unreachable until its transaction ends: a server that restarts is back
+/// by then, and the next of our repetitions reaches it.
+const UNREACHABLE_FOR: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
 pub(super) struct Clients<O> {
@@ -58,8 +63,20 @@ struct Transaction<O> {
     /// Whether the present target has answered.
     heard: bool,
     /// Whether it stands among the failed.
-    failing: bool,
+    failing: Failing,
+    /// When the present target was said to be unreachable first.
+    unreachable_since: Option<Time>,
     alarm: Alarm,
+}
+
+/// What comes of a transaction that stands among the failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Failing {
+    No,
+    /// The next target is tried; without one the present target is asked again.
+    Moves,
+    /// The next target is tried; without one it ends.
+    Ends,
 }
 
 #[derive(Debug)]
@@ -103,7 +120,8 @@ impl<O: Copy> Clients<O> {
             held_bytes: 0,
             targets,
             heard: false,
-            failing: false,
+            failing: Failing::No,
+            unreachable_since: None,
             alarm: Alarm::default(),
         });
         self.dispatch(shared, id, out);
@@ -229,17 +247,44 @@ impl<O: Copy> Clients<O> {
     /// Notes what waits on `flow` for a first response; whoever has been answered goes on waiting,
     /// as the response may come by another connection (RFC 3261 §18.2.2).
     pub(super) fn flow_failed(&mut self, now: Time, flow: Flow) {
-        let waits = |t: &Transaction<O>| t.sent.flow == flow && t.may_fail() && !t.failing;
-        let failed: Vec<_> = self.transactions.iter().filter(|(_, t)| waits(t)).map(|(id, _)| id).collect();
+        let waits = |t: &Transaction<O>| t.sent.flow == flow && t.may_fail();
+        let waiting: Vec<_> = self.transactions.iter().filter(|(_, t)| waits(t)).map(|(id, _)| id).collect();
+        for id in waiting {
+            self.mark(now, id, Failing::Ends);
+        }
+    }
+
+    /// Notes what waits for a first response of an address that is said to be unreachable by datagrams.
+    /// Returns whether that changes anything: the first such word for a target, and the one by which it is
+    /// given up.
+    pub(super) fn unreachable(&mut self, now: Time, remote: SocketAddr) -> bool {
+        let is_sent_there = |flow: Flow| flow.transport == Transport::Udp && flow.remote == remote;
+        let waits = |t: &Transaction<O>| is_sent_there(t.sent.flow) && t.may_fail();
+        let waiting: Vec<_> = self.transactions.iter().filter(|(_, t)| waits(t)).map(|(id, _)| id).collect();
+        let mut is_news = false;
+        for id in waiting {
+            let Some(transaction) = self.transactions.get_mut(id) else { continue };
+            let is_first = transaction.unreachable_since.is_none();
+            let since = *transaction.unreachable_since.get_or_insert(now);
+            let is_last = now.since(since) >= UNREACHABLE_FOR;
+            is_news |= is_first || is_last;
+            if is_first || is_last {
+                self.mark(now, id, if is_last { Failing::Ends } else { Failing::Moves });
+            }
+        }
+        is_news
+    }
+
+    fn mark(&mut self, now: Time, id: SlotId, failing: Failing) {
+        let Some(transaction) = self.transactions.get_mut(id) else { return };
+        let was = std::mem::replace(&mut transaction.failing, failing);
+        if was != Failing::No {
+            return;
+        }
         if self.failed.is_empty() {
             self.failed_at = now;
         }
-        for id in failed {
-            if let Some(transaction) = self.transactions.get_mut(id) {
-                transaction.failing = true;
-                self.failed.push_back(id);
-            }
-        }
+        self.failed.push_back(id);
     }
 
     pub(super) fn next_failed(&mut self) -> Option<SlotId> {
@@ -250,7 +295,8 @@ impl<O: Copy> Clients<O> {
         (!self.failed.is_empty()).then_some(self.failed_at)
     }
 
-    /// Tries the next target in place of one that could not be reached.
+    /// Tries the next target in place of one that could not be reached. Without one a target that has just
+    /// become unreachable is asked again, any other ends.
     pub(super) fn fail(
         &mut self,
         shared: &mut Shared,
@@ -259,8 +305,8 @@ impl<O: Copy> Clients<O> {
         out: &mut Vec<Transmit>,
     ) -> Option<Timeout<O>> {
         let transaction = self.transactions.get_mut(id)?;
-        transaction.failing = false;
-        if !transaction.may_fail() || self.try_next(shared, now, id, out) {
+        let failing = std::mem::replace(&mut transaction.failing, Failing::No);
+        if !transaction.may_fail() || self.try_next(shared, now, id, out) || failing != Failing::Ends {
             return None;
         }
         let owner = self.remove(shared, id)?.owner;
@@ -375,6 +421,7 @@ impl<O: Copy> Clients<O> {
         transaction.nonce = shared.rng.u64();
         transaction.machine.restart(now, shared.config.timing, &transaction.sent);
         transaction.heard = false;
+        transaction.unreachable_since = None;
         self.dispatch(shared, id, out);
         true
     }

@@ -280,6 +280,15 @@ impl<O: Copy> Endpoint<O> {
         self.clients.flow_failed(now, flow);
     }
 
+    /// An address was said to be unreachable by datagrams, as by an ICMP port unreachable: what waits there for
+    /// a first response is tried at its next target at once. The last target is asked again, and is reported
+    /// by the next [`handle_timeout`](Self::handle_timeout) once the same is said 2 s later, so that a
+    /// server that restarts in less loses no request (RFC 3261 §18.4 treats every ICMP error as a failure at
+    /// once). Returns whether that changes anything.
+    pub fn unreachable(&mut self, now: Time, remote: SocketAddr) -> bool {
+        self.clients.unreachable(now, remote)
+    }
+
     /// Does the next thing that is due at `now`; to be called until it returns `None`.
     pub fn handle_timeout(&mut self, now: Time, out: &mut Vec<Transmit>) -> Option<Timeout<O>> {
         while let Some(id) = self.clients.next_failed() {

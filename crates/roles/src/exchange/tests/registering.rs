@@ -325,7 +325,7 @@ fn a_device_whose_connection_is_lost_is_called_where_it_listens() {
     let invite = caller.invite("7002", "call-1", "");
     bench.say(&caller, &invite);
     bench.heard(&phone, "INVITE");
-    bench.give(Input::FlowFailed { flow, reason: "closed".into() });
+    bench.give(Input::FlowFailed { flow, fault: FlowFault::Broken, reason: "closed".into() });
     let listens = SocketAddr::new(phone.address.ip(), 5_070);
     assert!(
         bench.inbox.get(&listens).is_some_and(|all| all[0].starts_with("INVITE sip:7002@192.0.2.2:5070"))

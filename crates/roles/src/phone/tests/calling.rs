@@ -1,6 +1,46 @@
 //! Calls (deck, SIP Call): ladders `incoming-call` and `hold`, and how calls end.
 
 use super::*;
+
+/// RFC 3261 §18.4: port unreachable. A server that restarts in two seconds loses no call.
+#[test]
+fn a_call_to_a_closed_port_ends_once_nobody_listens_for_two_seconds() {
+    let dial = || {
+        let mut bench = Bench::registered(&[]);
+        bench.command("dial 7001");
+        bench.check("p>s INVITE");
+        bench.forget();
+        bench
+    };
+    let refuse = |bench: &mut Bench| {
+        let (flow, fault) = (bench.last_flow.expect("sent"), FlowFault::Undelivered);
+        bench.input(Input::FlowFailed { flow, fault, reason: "nobody listens there".into() });
+    };
+    let mut bench = dial();
+    for wait_ms in [500, 1_000, 2_000] {
+        refuse(&mut bench);
+        bench.check_events("");
+        bench.wait_ms(wait_ms);
+        bench.check("p>s INVITE");
+    }
+    refuse(&mut bench);
+    let told = bench.events.iter().find_map(|event| match event {
+        EventKind::Ended { reason, .. } => Some(reason.clone()),
+        _ => None,
+    });
+    assert_eq!(told.as_deref(), Some("nobody listens there"));
+
+    let mut bench = dial();
+    let invite = bench.take(Method::Invite).expect("an INVITE");
+    for wait_ms in [500, 1_000, 2_000] {
+        refuse(&mut bench);
+        bench.wait_ms(wait_ms);
+    }
+    bench.forget();
+    bench.answer(&invite, "180 Ringing", "", "");
+    bench.check("s>p 180");
+    bench.check_events("ringing");
+}
 use crate::sound::Tone;
 
 #[test]

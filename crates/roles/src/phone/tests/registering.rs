@@ -344,9 +344,13 @@ fn a_lost_connection_is_told_and_made_anew() {
     assert_eq!(flow.transport, Transport::Tcp);
     bench.forget();
     let stranger = Flow { remote: "192.168.50.77:5060".parse().expect("an address"), ..flow };
-    bench.input(Input::FlowFailed { flow: stranger, reason: "closed".into() });
+    bench.input(Input::FlowFailed { flow: stranger, fault: FlowFault::Broken, reason: "closed".into() });
     bench.check_events("");
-    bench.input(Input::FlowFailed { flow, reason: "the connection was closed".into() });
+    bench.input(Input::FlowFailed {
+        flow,
+        fault: FlowFault::Broken,
+        reason: "the connection was closed".into(),
+    });
     bench.check_events("registration_failed(null)");
     let meaning = |bench: &Bench, key: usize| bench.phone.view().keys[key].lamp.meaning;
     assert_eq!(meaning(&bench, 1), super::super::Meaning::Unknown, "nothing is known of whoever is watched");
@@ -357,7 +361,11 @@ fn a_lost_connection_is_told_and_made_anew() {
     for least_ms in [15_000, 30_000] {
         bench.check("p>s REGISTER");
         flow = flow_of(&bench);
-        bench.input(Input::FlowFailed { flow, reason: "nobody listens there".into() });
+        bench.input(Input::FlowFailed {
+            flow,
+            fault: FlowFault::Broken,
+            reason: "nobody listens there".into(),
+        });
         let told = bench.events.iter().find_map(|event| match event {
             EventKind::RegistrationFailed { reason, .. } => Some(reason.clone()),
             _ => None,
@@ -383,7 +391,11 @@ fn the_contact_of_a_tls_phone_follows_its_connection() {
     assert!(flow.local.port() >= 49_152);
     let contact = |flow: Flow| format!("sip:7002@{};transport=tls", flow.local);
     assert!(bench.phone.lines.accounts[0].line.identity.contact.contains(&contact(flow)));
-    bench.input(Input::FlowFailed { flow, reason: "the connection was closed".into() });
+    bench.input(Input::FlowFailed {
+        flow,
+        fault: FlowFault::Broken,
+        reason: "the connection was closed".into(),
+    });
     bench.wait_ms(5_000);
     let again = bench.take(Method::Register).expect("a REGISTER");
     let now = flow_of(&bench);

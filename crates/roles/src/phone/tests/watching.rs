@@ -507,8 +507,11 @@ fn a_phone_whose_connection_broke_registers_and_subscribes_anew() {
         local: "192.168.80.20:40000".parse().expect("an address"),
         remote: SERVER.parse().expect("an address"),
     };
-    let closed =
-        |transport| Input::FlowFailed { flow: flow(transport), reason: "the connection was closed".into() };
+    let closed = |transport| Input::FlowFailed {
+        flow: flow(transport),
+        fault: FlowFault::Broken,
+        reason: "the connection was closed".into(),
+    };
     // What happens to another flow does not matter.
     bench.input(closed(Transport::Tls));
     assert!(bench.told("registration_failed").is_none());
@@ -537,7 +540,11 @@ fn an_attempt_that_could_not_be_sent_tells_why() {
     let remote = bench.last_to.expect("a REGISTER was sent");
     assert_eq!(remote, flow.remote);
     let local = bench.last_flow.expect("sent").local;
-    bench.input(Input::FlowFailed { flow: Flow { local, ..flow }, reason: reason.into() });
+    bench.input(Input::FlowFailed {
+        flow: Flow { local, ..flow },
+        fault: FlowFault::Broken,
+        reason: reason.into(),
+    });
     assert_eq!(bench.told("registration_failed").expect("failed")["reason"], reason);
     assert!(bench.log().contains("Register Fail, Timeout"), "as the deck writes it: {}", bench.log());
 }

@@ -124,6 +124,48 @@ fn a_broken_flow_is_followed_by_the_next_target() {
 }
 
 #[test]
+fn an_unreachable_target_is_left_at_once_and_the_last_one_after_two_seconds() {
+    let mut bench = Bench::new();
+    bench.send(0, &outgoing(Method::Invite), &["udp 5061", "udp 5062"]).expect("room");
+    let unreachable = |bench: &mut Bench, at_ms: u64| {
+        let remote = bench.out.last().expect("sent").flow.remote;
+        bench.endpoint.unreachable(Time::from_millis(at_ms), remote)
+    };
+    assert!(unreachable(&mut bench, 1));
+    bench.run(1);
+    // The server that restarts refuses what is sent now and once more, and hears the fourth.
+    assert!(unreachable(&mut bench, 2));
+    bench.run(501);
+    assert!(!unreachable(&mut bench, 502), "no news");
+    bench.run(1_501);
+    assert!(!unreachable(&mut bench, 1_502));
+    bench.run(3_501);
+    assert!(unreachable(&mut bench, 3_502));
+    bench.run(90_000);
+    bench.expect(&[
+        "0 > UDP 5061 INVITE",
+        "1 > UDP 5062 INVITE",
+        "501 > UDP 5062 INVITE",
+        "1501 > UDP 5062 INVITE",
+        "3501 > UDP 5062 INVITE",
+        "3502 transport failed 7",
+    ]);
+}
+
+#[test]
+fn whoever_has_answered_is_reachable_whatever_the_network_says() {
+    let mut bench = Bench::new();
+    bench.send(0, &outgoing(Method::Invite), &["udp 5061"]).expect("room");
+    let (flow, invite) = (bench.out[0].flow, bench.last());
+    assert!(!bench.endpoint.unreachable(Time::ZERO, "192.0.2.77:5061".parse().expect("an address")));
+    bench.answer(100, &invite, 100, "t");
+    assert!(!bench.endpoint.unreachable(Time::from_secs(1), flow.remote));
+    assert!(!bench.endpoint.unreachable(Time::from_secs(4), flow.remote));
+    bench.run(5_000);
+    bench.expect(&["0 > UDP 5061 INVITE"]);
+}
+
+#[test]
 fn what_is_too_long_for_udp_goes_over_a_stream_where_there_is_one() {
     let mut bench = Bench::new();
     let long = outgoing(Method::Options).body("text/plain", vec![b'x'; 1_300]);
