@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use proto::Time;
+use proto::{Time, Wall};
 
 /// Wall-clock time that never runs backwards: anchored once, then counted monotonically.
 ///
@@ -24,6 +24,17 @@ impl Clock {
     /// The present moment.
     pub fn now(&self) -> Time {
         self.anchor + self.started.elapsed()
+    }
+
+    /// How far the system's clock is from [`Self::now`]: it may have been set since the start.
+    pub fn wall(&self) -> Wall {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Wall::showing(Time::ZERO + unix, self.now())
+    }
+
+    /// What the system's clock shows, for dates that people read.
+    pub fn date(&self) -> Time {
+        self.wall().at(self.now())
     }
 
     /// The monotonic moment of `deadline`, for a timer of the runtime.

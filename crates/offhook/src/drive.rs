@@ -9,10 +9,11 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use proto::Time;
 use proto::sip::locate::{Answer, Query};
 use proto::sip::{Flow, FlowFault, Transmit};
+use proto::{Time, Wall};
 use roles::role::{Fetched, Input, InputOf, Network, Output, OutputOf, Role};
 use tokio::sync::{mpsc, watch};
 
@@ -26,6 +27,10 @@ use crate::store::{Change, Memory, Progress, Store};
 const MESSAGES_A_TURN: usize = 256;
 /// Commands that may wait for the role; whoever sends more waits.
 pub const COMMANDS_WAITING: usize = 256;
+
+/// The system's clock was set where it is so far from where it was; what NTP does little by little is told
+/// in steps of this.
+const CLOCK_WAS_SET: Duration = Duration::from_secs(1);
 
 /// What is told where a role sends a link-layer frame.
 const NO_FRAMES: &str = "a link-layer frame was not sent: this program has no socket for frames";
@@ -95,6 +100,8 @@ pub struct Driver<R: Role, H> {
     /// Commands that wait until the store has shown that it can keep something, and the turn by which it
     /// does; those behind them keep their order.
     waiting: VecDeque<(u64, R::Command)>,
+    /// How far the system's clock is from the role's time, as the role knows it.
+    wall: Wall,
 }
 
 /// One thing that ended the wait.
@@ -112,7 +119,8 @@ impl<R: Role, H: Hands<R>> Driver<R, H> {
     /// A driver at rest.
     pub fn new(role: R, means: Means<R, H>) -> Self {
         let held = Held::new(means.store.progress());
-        Self { role, means, out: Vec::new(), held, waiting: VecDeque::new() }
+        let wall = Wall::default();
+        Self { role, means, out: Vec::new(), held, waiting: VecDeque::new(), wall }
     }
 
     /// The role.
@@ -130,6 +138,7 @@ impl<R: Role, H: Hands<R>> Driver<R, H> {
     pub fn replace(&mut self, role: R) {
         self.means.net.close_sockets();
         self.means.fetcher.forget_all();
+        self.wall = Wall::default();
         self.role = role;
     }
 
@@ -158,7 +167,7 @@ impl<R: Role, H: Hands<R>> Driver<R, H> {
     }
 
     /// Lets the sockets send what they hold, at most `wait` long, and closes everything.
-    pub async fn finish(self, wait: std::time::Duration) {
+    pub async fn finish(self, wait: Duration) {
         self.means.net.finish(wait).await;
     }
 
@@ -307,6 +316,11 @@ impl<R: Role, H: Hands<R>> Driver<R, H> {
 
     fn turn(&mut self, input: InputOf<'_, R>) {
         let now = self.means.clock.now();
+        let wall = self.means.clock.wall();
+        if wall.distance(self.wall) >= CLOCK_WAS_SET {
+            self.wall = wall;
+            self.role.handle(now, Input::Wall(wall), &mut self.out);
+        }
         self.role.handle(now, input, &mut self.out);
     }
 

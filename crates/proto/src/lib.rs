@@ -33,4 +33,4 @@ pub mod time;
 pub mod url;
 
 pub use rng::Rng;
-pub use time::Time;
+pub use time::{Time, Wall};

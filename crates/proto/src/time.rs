@@ -12,6 +12,38 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Time(u64);
 
+/// How far the wall clock is from the line of [`Time`].
+///
+/// A person or NTP may set the wall clock while a program runs; deadlines are moments of [`Time`] and do not
+/// move with it. What is told or kept as a date is [`Wall::at`] of its moment.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Wall {
+    ahead_us: i64,
+}
+
+impl Wall {
+    /// The wall clock shows `shown` at the moment `now`.
+    pub fn showing(shown: Time, now: Time) -> Self {
+        let ahead_us = i128::from(shown.0) - i128::from(now.0);
+        Self { ahead_us: i64::try_from(ahead_us).unwrap_or_default() }
+    }
+
+    /// What the wall clock shows at a moment.
+    pub const fn at(self, moment: Time) -> Time {
+        Time(moment.0.saturating_add_signed(self.ahead_us))
+    }
+
+    /// As [`Self::at`], of a moment in seconds.
+    pub const fn at_s(self, moment_s: u64) -> u64 {
+        moment_s.saturating_add_signed(self.ahead_us / 1_000_000)
+    }
+
+    /// How far two are from one another.
+    pub const fn distance(self, other: Self) -> Duration {
+        Duration::from_micros(self.ahead_us.abs_diff(other.ahead_us))
+    }
+}
+
 impl Time {
     /// The beginning of the line.
     pub const ZERO: Time = Time(0);

@@ -14,9 +14,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use proto::Time;
 use proto::sip::flow::{Flow, FlowFault, Transmit};
 use proto::sip::locate::{Answer, Query};
+use proto::{Time, Wall};
 
 pub use fetch::{Fetch, FetchFault, FetchFaultKind, FetchId, Fetched, Found, Known, Login, TlsRules};
 pub use network::{Network, Vlan, VlanSource};
@@ -108,6 +108,8 @@ pub enum Input<'a, C, H, S = Nothing> {
     Fetched(Box<Fetched>),
     /// The network gives other facts than before: another address, another server.
     Network(Box<Network>),
+    /// The wall clock was set: what is told and kept as a date follows it, deadlines do not.
+    Wall(Wall),
     /// Other settings hold from now on.
     Settings(S),
     /// A person or program asks.

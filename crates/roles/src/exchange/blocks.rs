@@ -169,7 +169,8 @@ impl Exchange {
             rule: rule.clone(),
         }));
         let user_agent: String = user_agent.chars().take(MAX_AGENT_BYTES).collect();
-        let hit = Blocked { number, source, user_agent, rule, count: 1, at_ms: now.as_millis() };
+        let hit =
+            Blocked { number, source, user_agent, rule, count: 1, at_ms: self.turn.wall.at(now).as_millis() };
         remember(&mut self.blocked, hit);
         true
     }

@@ -466,13 +466,15 @@ impl Switchboard<'_> {
         } else {
             self.ports.give_back(relay);
         }
+        let wall = self.turn.wall;
+        let date_ms = |moment: Time| wall.at(moment).as_millis();
         let record = CallRecord {
             call: id.0,
             caller: bridge.caller.number.clone(),
             callee: bridge.callee.number.clone(),
-            started_at_ms: bridge.started_at.as_millis(),
-            answered_at_ms: bridge.answered_at.map(Time::as_millis),
-            ended_at_ms: now.as_millis(),
+            started_at_ms: date_ms(bridge.started_at),
+            answered_at_ms: bridge.answered_at.map(date_ms),
+            ended_at_ms: date_ms(now),
             reason: reason.to_owned(),
             from_caller: None,
             from_callee: None,

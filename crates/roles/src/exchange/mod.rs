@@ -22,6 +22,7 @@ mod budget;
 mod calls;
 mod check_sync;
 mod command;
+mod dates;
 mod directory;
 mod edit;
 mod event;
@@ -52,7 +53,7 @@ use crate::relay::{RelayCommand, RelayEvent};
 use crate::role::{Input, Nothing, Output, Role};
 use proto::sip::endpoint::{ClientId, Config as EndpointConfig, Received, Timeout};
 use proto::sip::{Endpoint, Flow, FlowFault, Message, Method, Name, Reply, Strictness};
-use proto::{Rng, Time};
+use proto::{Rng, Time, Wall};
 
 use self::authentication::Authentication;
 use self::calls::{Calls, Switchboard};
@@ -525,6 +526,7 @@ impl Role for Exchange {
                 self.turn.endpoint.unreachable(now, flow.remote);
             }
             Input::Command(command) => self.obey(now, command),
+            Input::Wall(wall) => self.on_wall(wall),
             Input::Heard(event) => self.switchboard().on_relay(now, event),
             Input::Settings(never) => match never {},
             Input::Start | Input::Wake | Input::Resolved { .. } | Input::Network(_) => {}
@@ -533,6 +535,10 @@ impl Role for Exchange {
         }
         self.run_due(now);
         self.lamp_board().tell_lamps(now);
+        let wall = self.turn.wall;
+        if wall != Wall::default() {
+            self.turn.told.iter_mut().for_each(|told| dates::write(wall, told));
+        }
         out.append(&mut self.turn.told);
         out.extend(self.turn.wire.drain(..).map(Output::Transmit));
     }

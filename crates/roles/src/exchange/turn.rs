@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use proto::sip::endpoint::ServerId;
 use proto::sip::{Endpoint, Flow, Message, Name, Reply, Transmit};
-use proto::{Rng, Time};
+use proto::{Rng, Time, Wall};
 
 use super::ids::{Alarm, ExtensionId, Owner};
 use super::{Change, Event, Out, Output};
@@ -15,6 +15,8 @@ use super::{Change, Event, Out, Output};
 pub(super) struct Turn {
     /// The time of this turn.
     pub(super) now: Time,
+    /// What dates are told and kept by.
+    pub(super) wall: Wall,
     pub(super) endpoint: Endpoint<Owner>,
     pub(super) rng: Rng,
     /// What is to be sent.
@@ -35,6 +37,7 @@ impl Turn {
     pub(super) fn new(now: Time, endpoint: Endpoint<Owner>, rng: Rng, product: &str) -> Self {
         Self {
             now,
+            wall: Wall::default(),
             endpoint,
             rng,
             wire: Vec::new(),

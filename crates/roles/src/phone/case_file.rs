@@ -178,8 +178,8 @@ impl Topic {
 impl Phone {
     /// `case.md`: what a phone is and has seen, and the deck's questions of a topic.
     pub fn case_file(&self, topic: Topic, now: Time, surroundings: &Surroundings) -> String {
-        let mut text =
-            format!("# Case: {}\n\nMade at {} by {}.\n\n", topic.title(), now.rfc3339(), self.product());
+        let (title, made_at) = (topic.title(), self.desk.wall.at(now).rfc3339());
+        let mut text = format!("# Case: {title}\n\nMade at {made_at} by {}.\n\n", self.product());
         self.describe(&mut text, now, surroundings);
         text.push_str("\n## The deck's questions\n\n");
         for (question, known) in topic.questions() {

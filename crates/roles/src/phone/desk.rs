@@ -10,7 +10,7 @@ use proto::sip::flow::{Flow, Transmit, Transport};
 use proto::sip::line_token::without_token;
 use proto::sip::transaction::Timing;
 use proto::syslog::Severity;
-use proto::{Rng, Time};
+use proto::{Rng, Time, Wall};
 
 use super::event::{Event, EventKind};
 use super::facts::{CallNumber, HistoryEntry, Topic};
@@ -186,6 +186,8 @@ pub(super) type Out = Output<Event, SoundCommand, Change, Wish>;
 #[derive(Debug)]
 pub(super) struct Desk {
     pub(super) now: Time,
+    /// What dates are told and logged by.
+    pub(super) wall: Wall,
     pub(super) place: Place,
     pub(super) endpoint: Endpoint<Owner>,
     pub(super) rng: Rng,
@@ -220,12 +222,22 @@ impl Desk {
         let endpoint = Endpoint::new(config, rng.fork());
         let process = 300 + rng.below(32_000) as u16;
         let log = Log::new(process, place.most_log_lines);
-        Self { now, place, endpoint, rng, log, transmits: Vec::new(), out: Vec::new(), unsent: None }
+        Self {
+            now,
+            wall: Wall::default(),
+            place,
+            endpoint,
+            rng,
+            log,
+            transmits: Vec::new(),
+            out: Vec::new(),
+            unsent: None,
+        }
     }
 
     /// Tells persons and programs.
     pub(super) fn tell(&mut self, what: EventKind) {
-        self.out.push(Output::Event(Event { what, at: self.now }));
+        self.out.push(Output::Event(Event { what, at: self.wall.at(self.now) }));
     }
 
     /// Writes a line of the log.
@@ -265,7 +277,7 @@ impl Desk {
     }
 
     fn write(&mut self, tag: Tag, severity: Severity, text: &str) {
-        if let Some(line) = self.log.write(self.now, tag, severity, text) {
+        if let Some(line) = self.log.write(self.wall.at(self.now), tag, severity, text) {
             self.tell(EventKind::Log { line, severity });
         }
     }

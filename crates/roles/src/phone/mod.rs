@@ -565,6 +565,7 @@ impl Role for Phone {
             }
             Input::Socket { socket, event } => self.discover.on_socket(&mut self.desk, socket, event),
             Input::Fetched(fetched) => self.on_fetched(*fetched),
+            Input::Wall(wall) => self.desk.wall = wall,
             Input::Frame(_) => {}
         }
         self.advance();

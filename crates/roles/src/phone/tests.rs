@@ -20,6 +20,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use proto::Time;
+use proto::Wall;
 use proto::sip::flow::{Flow, FlowFault, Transport};
 use proto::sip::message::{Message, Method, Name};
 

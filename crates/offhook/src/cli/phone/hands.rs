@@ -210,7 +210,7 @@ impl drive::Hands<Phone> for Hands {
             message: format!("nothing was done: {why}"),
             possible: Vec::new(),
         };
-        let at = self.clock.now();
+        let at = self.clock.date();
         self.teller.tell(Event { what, at });
     }
 

@@ -219,7 +219,7 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     let told = web.as_ref().map(|web| web.told.clone());
     let _web = web.zip(desk).map(|(web, desk)| serve_web(web.listener, web.site, desk)).transpose()?;
     let mut interruption = Interruption::expect()?;
-    driver.hands().teller.ready(ready_at, told.as_ref(), clock.now());
+    driver.hands().teller.ready(ready_at, told.as_ref(), clock.date());
     if settings::servers(&settings).is_empty() && !asks {
         driver.hands().teller.note(NO_ACCOUNT);
     }

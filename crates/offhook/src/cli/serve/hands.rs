@@ -63,7 +63,7 @@ impl Hands {
 
     /// Tells that all listeners stand; `places` are those of other services by their names.
     pub(super) fn ready(&mut self, sip: SocketAddr, web: Option<&Told>, places: &[(&'static str, String)]) {
-        let at = self.teller.clock.now().rfc3339();
+        let at = self.teller.clock.date().rfc3339();
         let url = web.map(|web| &web.url);
         let token_file = web.and_then(|web| web.token_file.as_ref());
         let mut line =
@@ -88,7 +88,7 @@ impl Hands {
     fn tell_sum(&mut self, sum: &Sum) {
         self.teller.note(&sum.words());
         if STRANGERS_CAUSE.contains(&&*sum.kind) {
-            let at = self.teller.clock.now().rfc3339();
+            let at = self.teller.clock.date().rfc3339();
             let Sum { kind, source, count } = sum;
             let line = json!({ "event": "repeated", "of": kind, "source": source, "count": count, "at": at });
             if let Some(desk) = &self.desk {
@@ -121,7 +121,7 @@ impl drive::Hands<Exchange> for Hands {
         // Plain data with text keys, so serialising cannot fail.
         let Ok(Value::Object(mut fields)) = serde_json::to_value(&event) else { return };
         let now = self.teller.clock.now();
-        let at = now.rfc3339();
+        let at = self.teller.clock.date().rfc3339();
         fields.insert("at".to_owned(), at.as_str().into());
         let name = fields.get("event").and_then(Value::as_str).unwrap_or_default().to_owned();
         let is_shown = self.repeats.admit(now, &name, &source(&fields));

@@ -73,7 +73,7 @@ impl Desk {
             Ok(command) => self.ask(command).await,
             Err(CommandError { id, message, possible }) => {
                 let what = EventKind::Error { id, message, possible };
-                Ok(vec![Event { what, at: self.clock.now() }])
+                Ok(vec![Event { what, at: self.clock.date() }])
             }
         }
     }

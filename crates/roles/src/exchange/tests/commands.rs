@@ -48,6 +48,46 @@ fn a_call_is_made_by_command() {
     );
 }
 
+/// A machine without a clock of its own gets its time after the exchange has started.
+#[test]
+fn dates_follow_the_wall_clock_and_deadlines_do_not() {
+    const SET_AT_S: u64 = 1_764_000_000;
+    let mut bench = Bench::new();
+    let phones = bench.ready();
+    bench.changes.clear();
+    let registered = |bench: &mut Bench| {
+        let Answer::Registrations(all) = bench.command(What::Registrations { number: Some("7001".into()) })
+        else {
+            panic!("no registrations")
+        };
+        all.iter().map(|it| it.expires_at_s).collect::<Vec<_>>()
+    };
+    let before = registered(&mut bench);
+    assert_eq!(before.len(), 1);
+    let ahead_s = SET_AT_S - bench.now.as_secs();
+    bench.give(Input::Wall(Wall::showing(Time::from_secs(SET_AT_S), bench.now)));
+    assert_eq!(registered(&mut bench), [before[0] + ahead_s], "told by the wall clock");
+    let kept = |change: &Change| matches!(change, Change::Binding(it) if it.expires_at_s > SET_AT_S);
+    assert_eq!(bench.changes.iter().filter(|change| kept(change)).count(), 3, "and kept anew");
+
+    connected(&mut bench, &phones);
+    bench.wait(5);
+    let Answer::Calls(calls) = bench.command(What::Calls { number: None }) else { panic!("no calls") };
+    assert_eq!(calls[0].started_at_ms / 1_000, SET_AT_S);
+    let call = calls[0].call;
+    assert!(matches!(bench.command(What::HangUp(call)), Answer::Ok));
+    let all = What::Records { before: None, number: None, count: 9 };
+    let Answer::Records(records) = bench.command(all) else { panic!("no records") };
+    let ended_s = (records[0].ended_at_ms - records[0].started_at_ms) / 1_000;
+    assert_eq!((records[0].started_at_ms / 1_000, ended_s), (SET_AT_S, 5));
+
+    // The registration ends when it would have ended.
+    bench.wait(before[0] - bench.now.as_secs() - 1);
+    assert_eq!(registered(&mut bench).len(), 1);
+    bench.wait(2);
+    assert!(registered(&mut bench).is_empty());
+}
+
 #[test]
 fn a_call_made_by_command_that_nobody_takes_ends() {
     let mut bench = Bench::new();

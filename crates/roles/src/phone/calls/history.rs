@@ -64,7 +64,7 @@ impl Phone {
             account: call.account,
             number: call.peer.number.clone(),
             name: call.peer.name.clone(),
-            at_s: call.began_at.as_secs(),
+            at_s: self.desk.wall.at(call.began_at).as_secs(),
             duration_s,
         };
         let who = if entry.name.is_empty() { &entry.number } else { &entry.name };

@@ -2,6 +2,23 @@
 
 use super::*;
 
+/// A machine without a clock of its own gets its time after the phone has started.
+#[test]
+fn log_events_and_history_follow_the_wall_clock() {
+    let mut bench = Bench::registered(&[]);
+    let set = Time::from_rfc3339("2026-03-01T10:00:00Z").expect("a time");
+    let due = bench.phone.next_deadline();
+    bench.input(Input::Wall(Wall::showing(set, bench.now)));
+    assert_eq!(bench.phone.next_deadline(), due, "deadlines stay");
+    bench.forget();
+    bench.be_called("in");
+    let line = bench.phone.log().last().expect("a line").to_owned();
+    assert!(line.starts_with("<Sun Mar 1 10:00:"), "{line}");
+    bench.command("hangup");
+    let began_s = bench.phone.history().next().expect("a call").at_s;
+    assert_eq!(began_s, set.as_secs());
+}
+
 /// A phone with one key, number 6.
 fn with_key(kind: &str, value: &str, more: &[(&str, &str)]) -> Bench {
     let key = [("linekey.6.type", kind), ("linekey.6.line", "1"), ("linekey.6.value", value)];
