@@ -19,7 +19,7 @@ impl Phone {
             return self.desk.wish(Wish::Bundle { id, file, topic, at: self.desk.now });
         }
         if let CommandKind::Export(Some(file)) = what {
-            return self.desk.wish(Wish::Export { id, file, at: self.desk.now });
+            return self.desk.wish(Wish::Export { id, file, at: self.desk.wall.at(self.desk.now) });
         }
         match what {
             CommandKind::Dial { number, account } => self.dial_when_registered(id, number, account),

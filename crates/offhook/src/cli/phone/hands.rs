@@ -54,10 +54,11 @@ pub(super) struct Hands {
     rows: Rows,
     papers: Papers,
     compass: Option<Compass>,
-    /// A bundle that is asked for, and lines that wait for the phone's settings to say where they go.
-    bundle: Option<Wanted>,
-    /// The configuration is to be written here.
-    export: Option<Export>,
+    /// Bundles that this turn asks for.
+    bundles: Vec<Wanted>,
+    /// Files that the configuration is to be written to in this turn.
+    exports: Vec<Export>,
+    /// Lines that wait for the phone's settings to say where they go.
     lines: Vec<(Time, Severity, String)>,
     clock: Clock,
     repeats: Repeats,
@@ -101,8 +102,22 @@ impl Hands {
         clock: Clock,
         pace: Pace,
     ) -> Self {
-        let (bundle, export, lines, repeats) = (None, None, Vec::new(), Repeats::default());
-        Self { teller, end: None, sound, rows, papers, compass, bundle, export, lines, clock, repeats, pace }
+        let (bundles, exports, lines) = (Vec::new(), Vec::new(), Vec::new());
+        let repeats = Repeats::default();
+        Self {
+            teller,
+            end: None,
+            sound,
+            rows,
+            papers,
+            compass,
+            bundles,
+            exports,
+            lines,
+            clock,
+            repeats,
+            pace,
+        }
     }
 
     /// The phone starts again with these settings.
@@ -123,7 +138,7 @@ impl Hands {
                 EventKind::Error { id, message: error.to_string(), possible }
             }
         };
-        self.teller.tell(Event { what, at });
+        self.teller.tell(Event { what, at: self.clock.date() });
     }
 
     fn write_export(&mut self, phone: &Phone, wanted: Export) {
@@ -152,8 +167,8 @@ impl drive::Hands<Phone> for Hands {
         match wish {
             Wish::SwitchOff => self.end = Some(End::Quit),
             Wish::Restart => self.end = self.end.or(Some(End::Restart)),
-            Wish::Export { id, file, at } => self.export = Some(Export { id, file, at }),
-            Wish::Bundle { id, file, topic, at } => self.bundle = Some(Wanted { id, file, topic, at }),
+            Wish::Export { id, file, at } => self.exports.push(Export { id, file, at }),
+            Wish::Bundle { id, file, topic, at } => self.bundles.push(Wanted { id, file, topic, at }),
         }
     }
 
@@ -225,10 +240,10 @@ impl drive::Hands<Phone> for Hands {
                 self.papers.journal.write(at, severity, &line, &syslog);
             }
         }
-        if let Some(wanted) = self.bundle.take() {
+        for wanted in std::mem::take(&mut self.bundles) {
             self.write_bundle(phone, wanted);
         }
-        if let Some(wanted) = self.export.take() {
+        for wanted in std::mem::take(&mut self.exports) {
             self.write_export(phone, wanted);
         }
         for sum in self.repeats.take(self.clock.now()) {
