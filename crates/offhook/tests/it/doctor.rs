@@ -192,6 +192,46 @@ fn what_cannot_be_read_at_all_is_no_success() {
     }
 }
 
+/// A trace that works and one that fails.
+#[test]
+fn two_traces_are_compared() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, call_id: &str, status: &str| {
+        let (mut writer, mut file) = (Writer::new(), file_header().to_vec());
+        let said = [
+            (0, PHONE, SERVER, message("INVITE sip:7002@h SIP/2.0", call_id, "1 INVITE", "")),
+            (40, SERVER, PHONE, message(&format!("SIP/2.0 {status}"), call_id, "1 INVITE", "")),
+            (45, PHONE, SERVER, message("ACK sip:7002@h SIP/2.0", call_id, "1 ACK", "")),
+        ];
+        for (ms, from, to, text) in said {
+            let (from, to): (SocketAddr, SocketAddr) =
+                (from.parse().expect("address"), to.parse().expect("address"));
+            let at = Time::from_millis(1_640_000_000_000 + ms);
+            writer.write(at, from, to, Transport::Udp, text.as_bytes(), &mut file);
+        }
+        std::fs::write(folder.path().join(name), file).expect("written");
+    };
+    write("ok.pcap", "one", "200 OK");
+    write("nok.pcap", "two", "403 For\u{1b}[31mbidden");
+    let shown = text(&run(&["--compare", "ok.pcap", "nok.pcap"], folder.path()));
+    assert!(shown.starts_with("The first difference that matters: call from 7001 to 7002: 403"), "{shown}");
+    assert!(
+        shown.contains("working  ok.pcap packet 2  200 OK to INVITE") && !shown.contains('\u{1b}'),
+        "{shown}"
+    );
+    let told = json(&run(&["--compare", "ok.pcap", "nok.pcap", "--json"], folder.path()));
+    assert_eq!((&told["first"]["kind"], &told["first"]["failing"]["packet"]), (&"outcome".into(), &2.into()));
+    assert_eq!(told["findings"]["failing"][0]["code"], "call.403");
+    let same = text(&run(&["--compare", "ok.pcap", "ok.pcap"], folder.path()));
+    assert!(same.starts_with("No difference matters."), "{same}");
+    std::fs::write(folder.path().join("empty.pcap"), file_header()).expect("written");
+    let empty = run(&["--compare", "ok.pcap", "empty.pcap"], folder.path());
+    assert!(String::from_utf8_lossy(&empty.stderr).contains("empty.pcap: there is no SIP message in it"));
+    assert_eq!(empty.status.code(), Some(1));
+    assert_eq!(run(&["--compare", "ok.pcap"], folder.path()).status.code(), Some(2));
+    assert_eq!(run(&["--compare", "ok.pcap", "nok.pcap", "--calls"], folder.path()).status.code(), Some(2));
+}
+
 /// Findings as a person, a script and a build server get them.
 #[test]
 fn findings_are_told_explained_accepted_and_counted() {

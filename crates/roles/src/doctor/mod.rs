@@ -5,6 +5,7 @@
 //! [`Proof`]. Memory is bounded by what is open and by what is told.
 
 pub mod capture;
+pub mod compare;
 pub mod extract;
 pub mod filter;
 mod finding;
@@ -13,6 +14,8 @@ pub mod json;
 mod proof;
 mod report;
 mod rules;
+#[cfg(test)]
+mod tape;
 #[cfg(test)]
 mod tests;
 pub mod tracks;
@@ -80,6 +83,7 @@ struct Protocols {
     network: Network,
     devices: Devices,
     watched: BTreeSet<Box<str>>,
+    keeps_all: bool,
     kept: Vec<Kept>,
     kept_bytes: usize,
 }
@@ -165,6 +169,11 @@ impl Doctor {
     /// Keeps the messages of these Call-IDs whole, up to [`KEPT_BYTES_LIMIT`] in all.
     pub fn watch(&mut self, call_ids: impl IntoIterator<Item = Box<str>>) {
         self.protocols.watched.extend(call_ids);
+    }
+
+    /// Keeps all messages whole, up to [`KEPT_BYTES_LIMIT`] in all.
+    pub fn watch_all(&mut self) {
+        self.protocols.keeps_all = true;
     }
 
     /// The messages that were kept, in the order of their packets.
@@ -467,17 +476,19 @@ impl Protocols {
         bytes: &[u8],
         broken: Option<FramingError>,
     ) {
-        if !self.watched.is_empty() {
-            self.keep(proof, path, bytes);
+        if self.keeps_all || !self.watched.is_empty() {
+            self.keep(tracks, proof, path, bytes);
         }
         let Some(heard) = self.sip.take(tracks, proof, path, bytes, broken) else { return };
         self.learn(tracks, proof, &heard);
     }
 
-    fn keep(&mut self, proof: Proof, path: Path, bytes: &[u8]) {
+    fn keep(&mut self, tracks: &mut Tracks, proof: Proof, path: Path, bytes: &[u8]) {
         let Ok(message) = proto::sip::message::Message::parse(bytes) else { return };
-        let is_wanted = self.watched.contains(message.call_id());
-        if is_wanted && self.kept_bytes + bytes.len() <= KEPT_BYTES_LIMIT {
+        let is_wanted = self.keeps_all || self.watched.contains(message.call_id());
+        if is_wanted && self.kept_bytes + bytes.len() > KEPT_BYTES_LIMIT {
+            tracks.leave_out("messages that were to be kept");
+        } else if is_wanted {
             self.kept_bytes += bytes.len();
             self.kept.push(Kept { proof, path, call_id: message.call_id().into(), bytes: bytes.to_vec() });
         }

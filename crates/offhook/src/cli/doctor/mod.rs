@@ -1,5 +1,6 @@
 //! `offhook doctor`: captures, logs and configuration files in, what they show out.
 
+mod compare;
 mod inputs;
 mod ladder;
 mod out;
@@ -21,7 +22,7 @@ use crate::clock::Clock;
 pub(super) struct Arguments {
     /// Captures (pcap, pcapng, snoop), logs, configuration files, folders, zip bundles; all may be gzipped. `-` is
     /// standard input
-    #[arg(required_unless_present = "explain", value_name = "PATH")]
+    #[arg(required_unless_present_any = ["explain", "compare"], value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// One JSON object on standard output
     #[arg(long)]
@@ -41,6 +42,14 @@ pub(super) struct Arguments {
     /// Writes the packets of that call, its sound among them, to a capture of its own
     #[arg(long, value_name = "FILE.pcap", requires = "call")]
     out: Option<PathBuf>,
+    /// A trace that works and one that fails: where they part, message by message
+    #[arg(
+        long,
+        num_args = 2,
+        value_names = ["WORKING", "FAILING"],
+        conflicts_with_all = ["paths", "calls", "filter", "ladder", "call", "explain", "accept", "junit"]
+    )]
+    compare: Vec<PathBuf>,
     /// What a code means, how it is proven and what to do
     #[arg(long, value_name = "CODE", conflicts_with = "paths")]
     explain: Option<String>,
@@ -78,6 +87,7 @@ Examples:
   tcpdump -w - | offhook doctor - --json
   offhook doctor a.pcap --call 1750a8c0 --out call.pcap
   offhook doctor case/ --accept known.txt --junit findings.xml --fail-on warning
+  offhook doctor --compare working.pcap failing.pcap
   offhook doctor --explain reg.403
 
 Filter words: from:, to:, number:, address:, method:, status:, call-id:, after:, before:, or any word alone;
@@ -87,6 +97,9 @@ all must hold, `!` before one turns it round. Times are UTC.";
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(code) = &arguments.explain {
         return explain(code);
+    }
+    if let [working, failing] = &arguments.compare[..] {
+        return compare::run(working, failing, arguments.json);
     }
     let filter = arguments.filter.as_deref().map(Filter::parse).transpose();
     let filter = filter.map_err(|error| Failure::usage(format!("--filter: {error}")))?.unwrap_or_default();

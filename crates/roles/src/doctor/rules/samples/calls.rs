@@ -1,8 +1,8 @@
 //! Calls, sessions, transfers.
 
 use super::registration::{registers, told};
-use super::tape::{CREDENTIALS, OTHER, PHONE, SERVER, Talk, Tape, sdp, talk};
 use super::{Sample, above_info};
+use crate::doctor::tape::{CREDENTIALS, OTHER, PHONE, SERVER, Talk, Tape, sdp, talk};
 
 pub(super) const SAMPLES: &[Sample] = &[
     Sample { code: "call.403", faulty: || refused(403, ""), healthy: challenged },

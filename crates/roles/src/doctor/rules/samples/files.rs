@@ -3,7 +3,7 @@
 use super::Sample;
 use super::network::lease;
 use super::registration::registers;
-use super::tape::{ACK, PHONE, RST, SERVER, SYN, Talk, Tape, talk};
+use crate::doctor::tape::{ACK, PHONE, RST, SERVER, SYN, Talk, Tape, talk};
 
 pub(super) const SAMPLES: &[Sample] = &[
     Sample {
@@ -267,7 +267,7 @@ fn comes_back(said_farewell: bool) -> Tape {
     let own = talk("r", "7001", "7001");
     let mut tape = registers(Tape::default(), 0, 1);
     if said_farewell {
-        let away = format!("Contact: *\nExpires: 0\n{}", super::tape::CREDENTIALS);
+        let away = format!("Contact: *\nExpires: 0\n{}", crate::doctor::tape::CREDENTIALS);
         tape = tape.udp(5_000, PHONE, SERVER, own.ask("REGISTER", 3, &away)).udp(
             5_003,
             SERVER,
@@ -277,8 +277,10 @@ fn comes_back(said_farewell: bool) -> Tape {
     }
     let tape = is_told(asks_everybody(tape, 60_000, 1), 60_020, 1, "192.168.50.165:5060");
     let anew = talk("fresh", "7001", "7001");
-    let contact =
-        format!("Contact: <sip:7001@192.168.80.23:5060>\nExpires: 1800\n{}", super::tape::CREDENTIALS);
+    let contact = format!(
+        "Contact: <sip:7001@192.168.80.23:5060>\nExpires: 1800\n{}",
+        crate::doctor::tape::CREDENTIALS
+    );
     tape.udp(65_000, PHONE, SERVER, anew.ask("REGISTER", 1, &contact)).udp(
         65_003,
         SERVER,

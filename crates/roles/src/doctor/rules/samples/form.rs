@@ -1,7 +1,7 @@
 //! The form of messages.
 
-use super::tape::{ACK, PHONE, SERVER, SYN, Talk, Tape, fragment, sdp, talk};
 use super::{Sample, above_info};
+use crate::doctor::tape::{ACK, PHONE, SERVER, SYN, Talk, Tape, fragment, sdp, talk};
 
 pub(super) const SAMPLES: &[Sample] = &[
     Sample { code: "sip.alg", faulty: || changed(PRIVATE, PUBLIC), healthy: || sent(PUBLIC) },

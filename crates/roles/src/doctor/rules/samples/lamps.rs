@@ -2,7 +2,7 @@
 
 use super::Sample;
 use super::registration::registers;
-use super::tape::{CREDENTIALS, OTHER, PHONE, SERVER, Talk, Tape, talk};
+use crate::doctor::tape::{CREDENTIALS, OTHER, PHONE, SERVER, Talk, Tape, talk};
 
 pub(super) const SAMPLES: &[Sample] = &[
     Sample { code: "blf.403", faulty: || refused(403), healthy: watched },

@@ -10,12 +10,11 @@ mod recording;
 mod registration;
 mod security;
 mod sound;
-mod tape;
 mod texts;
 mod transport;
 
+use crate::doctor::tape::Tape;
 use crate::doctor::{Finding, Severity};
-use tape::Tape;
 
 /// A fault and its healthy neighbour.
 pub(super) struct Sample {

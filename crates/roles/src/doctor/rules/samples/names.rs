@@ -3,7 +3,7 @@
 use proto::dns::{no_such_name, query};
 
 use super::Sample;
-use super::tape::{PHONE, SERVER, Tape, talk};
+use crate::doctor::tape::{PHONE, SERVER, Tape, talk};
 
 pub(super) const SAMPLES: &[Sample] = &[
     Sample { code: "dns.nxdomain", faulty: || answered("pbx.exmaple", 0x8183, ""), healthy: bad_version },

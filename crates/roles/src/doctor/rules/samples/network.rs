@@ -1,7 +1,7 @@
 //! Addresses, switches and VLANs.
 
-use super::tape::{PHONE, SERVER, Tape, frame_of, talk};
 use super::{Sample, above_info};
+use crate::doctor::tape::{PHONE, SERVER, Tape, frame_of, talk};
 
 pub(super) const SAMPLES: &[Sample] = &[
     Sample { code: "dhcp.no-offer", faulty: || discovers(&[0, 4_000, 12_000]), healthy: || discovers(&[0]) },

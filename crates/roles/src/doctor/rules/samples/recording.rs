@@ -3,7 +3,7 @@
 use super::Sample;
 use super::calls::{CALL, CALLEE, CALLER, answer, ends, invites, offer, stands};
 use super::registration::registers;
-use super::tape::{PHONE, SERVER, Tape, sdp};
+use crate::doctor::tape::{PHONE, SERVER, Tape, sdp};
 
 pub(super) const SAMPLES: &[Sample] = &[
     Sample { code: "capture.sip-only", faulty: || ends(stands(), 9_000), healthy: || ends(stands(), 900) },

@@ -1,8 +1,8 @@
 //! Registrations.
 
-use super::tape::{CHALLENGE, CREDENTIALS, OTHER, PHONE, SERVER, Talk, Tape, talk};
 use super::{Sample, above_info};
 use crate::doctor::Severity;
+use crate::doctor::tape::{CHALLENGE, CREDENTIALS, OTHER, PHONE, SERVER, Talk, Tape, talk};
 
 pub(super) const SAMPLES: &[Sample] = &[
     Sample { code: "reg.401-loop", faulty: looped, healthy: stale },

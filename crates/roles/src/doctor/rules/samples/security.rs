@@ -1,7 +1,7 @@
 //! Strangers who try numbers and passwords.
 
-use super::tape::{CHALLENGE, PHONE, SERVER, Tape, talk};
 use super::{Sample, above_info};
+use crate::doctor::tape::{CHALLENGE, PHONE, SERVER, Tape, talk};
 
 pub(super) const SAMPLES: &[Sample] = &[
     Sample {

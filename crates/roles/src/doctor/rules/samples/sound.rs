@@ -1,8 +1,8 @@
 //! Sound: whether it flows, how well, encrypted or not, and keys.
 
 use super::calls::{CALL, CALLEE, CALLER, answer, answers, ends, invites, offer, stands};
-use super::tape::{PHONE, SERVER, Tape, sdp};
 use super::{Sample, above_info};
+use crate::doctor::tape::{PHONE, SERVER, Tape, sdp};
 
 pub(super) const SAMPLES: &[Sample] = &[
     Sample { code: "audio.none", faulty: none, healthy: || sounds(STEADY) },

@@ -1,7 +1,7 @@
 //! Logs and configuration files.
 
-use super::tape::Tape;
 use super::{Sample, above_info};
+use crate::doctor::tape::Tape;
 use crate::doctor::tracks::FileKind;
 
 pub(super) const SAMPLES: &[Sample] = &[

@@ -3,7 +3,7 @@
 use super::Sample;
 use super::calls::offer;
 use super::registration::registers;
-use super::tape::{ACK, CREDENTIALS, PHONE, RST, SERVER, SYN, Talk, Tape, talk};
+use crate::doctor::tape::{ACK, CREDENTIALS, PHONE, RST, SERVER, SYN, Talk, Tape, talk};
 
 pub(super) const SAMPLES: &[Sample] = &[
     Sample { code: "transport.tcp-refused", faulty: reset, healthy: || opened(1) },

@@ -5,47 +5,48 @@ use std::net::{IpAddr, SocketAddr};
 use proto::Time;
 use proto::pcap;
 
+use crate::doctor::compare::Trace;
 use crate::doctor::tracks::FileKind;
 use crate::doctor::{Captured, Doctor, Finding, Tracks, diagnose};
 
-pub(super) const PHONE: &str = "192.168.80.23:5060";
-pub(super) const OTHER: &str = "192.168.80.24:5060";
-pub(super) const SERVER: &str = "192.168.50.19:5060";
+pub(in crate::doctor) const PHONE: &str = "192.168.80.23:5060";
+pub(in crate::doctor) const OTHER: &str = "192.168.80.24:5060";
+pub(in crate::doctor) const SERVER: &str = "192.168.50.19:5060";
 
-pub(super) const FIN: u8 = 1;
-pub(super) const SYN: u8 = 2;
-pub(super) const RST: u8 = 4;
-pub(super) const ACK: u8 = 16;
+pub(in crate::doctor) const FIN: u8 = 1;
+pub(in crate::doctor) const SYN: u8 = 2;
+pub(in crate::doctor) const RST: u8 = 4;
+pub(in crate::doctor) const ACK: u8 = 16;
 
 /// A case as it is put together; the times are milliseconds.
 #[derive(Default)]
-pub(super) struct Tape {
+pub(in crate::doctor) struct Tape {
     packets: Vec<(u64, Vec<u8>, usize)>,
     texts: Vec<(&'static str, FileKind, String)>,
     drops: Option<u64>,
 }
 
 impl Tape {
-    pub(super) fn frame(mut self, ms: u64, bytes: Vec<u8>) -> Self {
+    pub(in crate::doctor) fn frame(mut self, ms: u64, bytes: Vec<u8>) -> Self {
         let length = bytes.len();
         self.packets.push((ms, bytes, length));
         self
     }
 
     /// The last packet, of which so many bytes were kept.
-    pub(super) fn cut_to(mut self, bytes: usize) -> Self {
+    pub(in crate::doctor) fn cut_to(mut self, bytes: usize) -> Self {
         if let Some((_, kept, _)) = self.packets.last_mut() {
             kept.truncate(bytes);
         }
         self
     }
 
-    pub(super) fn udp(self, ms: u64, from: &str, to: &str, payload: impl AsRef<[u8]>) -> Self {
+    pub(in crate::doctor) fn udp(self, ms: u64, from: &str, to: &str, payload: impl AsRef<[u8]>) -> Self {
         self.frame(ms, ethernet(None, 0x0800, &ip(from, to, 17, &udp(from, to, payload.as_ref()))))
     }
 
     /// A datagram from that hardware address, in that VLAN.
-    pub(super) fn udp_of(
+    pub(in crate::doctor) fn udp_of(
         self,
         ms: u64,
         mac: [u8; 6],
@@ -58,7 +59,7 @@ impl Tape {
         self.frame(ms, bytes)
     }
 
-    pub(super) fn tcp(
+    pub(in crate::doctor) fn tcp(
         self,
         ms: u64,
         way: (&str, &str),
@@ -75,7 +76,13 @@ impl Tape {
     }
 
     /// A connection that is opened, carries what both sides say in turn (true: the client), and is closed.
-    pub(super) fn stream(mut self, mut ms: u64, client: &str, server: &str, said: &[(bool, &[u8])]) -> Self {
+    pub(in crate::doctor) fn stream(
+        mut self,
+        mut ms: u64,
+        client: &str,
+        server: &str,
+        said: &[(bool, &[u8])],
+    ) -> Self {
         let (there, back) = ((client, server), (server, client));
         self = self.tcp(ms, there, SYN, (0, 0), "").tcp(ms + 1, back, SYN | ACK, (0, 1), "");
         let mut numbers = [1_u32, 1];
@@ -92,7 +99,7 @@ impl Tape {
     }
 
     /// ICMP port unreachable of the receiver, for a datagram of that way.
-    pub(super) fn unreachable(self, ms: u64, from: &str, to: &str) -> Self {
+    pub(in crate::doctor) fn unreachable(self, ms: u64, from: &str, to: &str) -> Self {
         let mut bytes = vec![3, 3, 0, 0, 0, 0, 0, 0];
         bytes.extend(ip(from, to, 17, &udp(from, to, b"REGISTER")));
         self.frame(ms, ethernet(None, 0x0800, &ip(to, from, 1, &bytes)))
@@ -100,7 +107,7 @@ impl Tape {
 
     /// RTP packets of 20 ms each from that time on; `of` gives the payload type of each and how late it comes in
     /// milliseconds, or `None` for one that is lost.
-    pub(super) fn rtp(
+    pub(in crate::doctor) fn rtp(
         mut self,
         ms: u64,
         way: (&str, &str),
@@ -120,12 +127,12 @@ impl Tape {
         self
     }
 
-    pub(super) fn text(mut self, name: &'static str, kind: FileKind, text: &str) -> Self {
+    pub(in crate::doctor) fn text(mut self, name: &'static str, kind: FileKind, text: &str) -> Self {
         self.texts.push((name, kind, text.to_owned()));
         self
     }
 
-    pub(super) fn log(self, lines: &str) -> Self {
+    pub(in crate::doctor) fn log(self, lines: &str) -> Self {
         let dated = lines.lines().map(|line| match line.strip_prefix('+') {
             Some(line) => format!("{line}\n"),
             None => format!("<Tue Nov 2 15:28:24 2021> ipphone[30593]: {line}\n"),
@@ -134,24 +141,35 @@ impl Tape {
         self.text("sys.log", FileKind::Log, &text)
     }
 
-    pub(super) fn config(self, text: &str) -> Self {
+    pub(in crate::doctor) fn config(self, text: &str) -> Self {
         self.text("0021f222b021.cfg", FileKind::Config, text)
     }
 
     /// The capture says that so many packets were dropped.
-    pub(super) fn drops(mut self, count: u64) -> Self {
+    pub(in crate::doctor) fn drops(mut self, count: u64) -> Self {
         self.drops = Some(count);
         self
     }
 
     /// Packets in the order of their times, whatever the order in which they were written down.
-    pub(super) fn sorted(mut self) -> Self {
+    pub(in crate::doctor) fn sorted(mut self) -> Self {
         self.packets.sort_by_key(|(ms, ..)| *ms);
         self
     }
 
-    pub(super) fn tracks(mut self) -> Tracks {
+    pub(in crate::doctor) fn tracks(self) -> Tracks {
+        self.read(Doctor::new(Time::from_secs(1_700_000_000))).finish()
+    }
+
+    /// With all messages.
+    pub(in crate::doctor) fn trace(self) -> Trace {
         let mut doctor = Doctor::new(Time::from_secs(1_700_000_000));
+        doctor.watch_all();
+        let mut doctor = self.read(doctor);
+        Trace { kept: doctor.take_kept(), tracks: doctor.finish() }
+    }
+
+    fn read(mut self, mut doctor: Doctor) -> Doctor {
         if !self.packets.is_empty() {
             let file = doctor.begin("a.pcap", FileKind::Capture).expect("room");
             let mut offset = 24;
@@ -172,10 +190,10 @@ impl Tape {
                 _ => doctor.config(file, text),
             }
         }
-        doctor.finish()
+        doctor
     }
 
-    pub(super) fn findings(self) -> Vec<Finding> {
+    pub(in crate::doctor) fn findings(self) -> Vec<Finding> {
         diagnose(&self.tracks())
     }
 }
@@ -196,7 +214,7 @@ fn ethernet(vlan: Option<u16>, kind: u16, content: &[u8]) -> Vec<u8> {
 }
 
 /// A frame that a machine sends for itself: LLDP, CDP, ARP.
-pub(super) fn frame_of(mac: [u8; 6], kind: u16, content: &[u8]) -> Vec<u8> {
+pub(in crate::doctor) fn frame_of(mac: [u8; 6], kind: u16, content: &[u8]) -> Vec<u8> {
     let mut bytes = ethernet(None, kind, content);
     bytes[6..12].copy_from_slice(&mac);
     bytes
@@ -222,7 +240,7 @@ fn udp(from: &str, to: &str, payload: &[u8]) -> Vec<u8> {
 }
 
 /// The first fragment of a datagram whose rest never comes.
-pub(super) fn fragment(from: &str, to: &str, payload: &[u8]) -> Vec<u8> {
+pub(in crate::doctor) fn fragment(from: &str, to: &str, payload: &[u8]) -> Vec<u8> {
     let mut bytes = ip(from, to, 17, &udp(from, to, payload));
     bytes[4..8].copy_from_slice(&[0, 9, 0x20, 0]);
     ethernet(None, 0x0800, &bytes)
@@ -230,7 +248,7 @@ pub(super) fn fragment(from: &str, to: &str, payload: &[u8]) -> Vec<u8> {
 
 /// What two sides say to each other in one dialog.
 #[derive(Clone, Copy)]
-pub(super) struct Talk {
+pub(in crate::doctor) struct Talk {
     id: &'static str,
     from: &'static str,
     to: &'static str,
@@ -239,38 +257,38 @@ pub(super) struct Talk {
     uri: &'static str,
 }
 
-pub(super) const fn talk(id: &'static str, from: &'static str, to: &'static str) -> Talk {
+pub(in crate::doctor) const fn talk(id: &'static str, from: &'static str, to: &'static str) -> Talk {
     Talk { id, from, to, tags: ["f", ""], via: PHONE, uri: "" }
 }
 
 impl Talk {
     /// Within the dialog that the first answer made.
-    pub(super) fn inside(self) -> Self {
+    pub(in crate::doctor) fn inside(self) -> Self {
         Self { tags: ["f", "t"], ..self }
     }
 
     /// As the other side speaks within the dialog.
-    pub(super) fn back(self) -> Self {
+    pub(in crate::doctor) fn back(self) -> Self {
         Self { from: self.to, to: self.from, tags: ["t", "f"], via: SERVER, ..self }
     }
 
-    pub(super) fn via(self, via: &'static str) -> Self {
+    pub(in crate::doctor) fn via(self, via: &'static str) -> Self {
         Self { via, ..self }
     }
 
-    pub(super) fn uri(self, uri: &'static str) -> Self {
+    pub(in crate::doctor) fn uri(self, uri: &'static str) -> Self {
         Self { uri, ..self }
     }
 
     /// A request; `more` are whole lines of headers, after an empty one the body.
-    pub(super) fn ask(&self, method: &str, cseq: u32, more: &str) -> String {
+    pub(in crate::doctor) fn ask(&self, method: &str, cseq: u32, more: &str) -> String {
         let uri = if self.uri.is_empty() { format!("sip:{}@h", self.to) } else { self.uri.to_owned() };
         let line = format!("{method} {uri} SIP/2.0");
         self.message(&line, (method, cseq), self.tags[1], ";rport", more)
     }
 
     /// An answer.
-    pub(super) fn tell(&self, status: u16, method: &str, cseq: u32, more: &str) -> String {
+    pub(in crate::doctor) fn tell(&self, status: u16, method: &str, cseq: u32, more: &str) -> String {
         let to_tag = if self.tags[1].is_empty() { "t" } else { self.tags[1] };
         let to_tag = if status == 100 { "" } else { to_tag };
         self.message(&format!("SIP/2.0 {status} Said"), (method, cseq), to_tag, ";rport=5060", more)
@@ -305,7 +323,7 @@ impl Talk {
 }
 
 /// A session description as the end of `more`, with the head that says so.
-pub(super) fn sdp(at: &str, profile: &str, formats: &str, more: &str) -> String {
+pub(in crate::doctor) fn sdp(at: &str, profile: &str, formats: &str, more: &str) -> String {
     let (host, port) = at.rsplit_once(':').expect("a port");
     format!(
         "Contact: <sip:x@{host}:5060>\nContent-Type: application/sdp\n\nv=0\no=x 1 1 IN IP4 {host}\ns=-\nc=IN IP4 {host}\nt=0 0\n\
@@ -313,6 +331,6 @@ pub(super) fn sdp(at: &str, profile: &str, formats: &str, more: &str) -> String 
     )
 }
 
-pub(super) const CREDENTIALS: &str =
+pub(in crate::doctor) const CREDENTIALS: &str =
     "Authorization: Digest username=\"7001\", realm=\"a\", nonce=\"n\", response=\"x\"\n";
-pub(super) const CHALLENGE: &str = "WWW-Authenticate: Digest realm=\"a\", nonce=\"n\"\n";
+pub(in crate::doctor) const CHALLENGE: &str = "WWW-Authenticate: Digest realm=\"a\", nonce=\"n\"\n";
