@@ -2,10 +2,11 @@
 
 import json
 import subprocess
+import xmlrpc.client
 
 from lib import peers
 from lib.case import Case
-from lib.lab import need
+from lib.lab import Failed, need
 from lib.ours import Exchange
 
 MAC = "0021f222b021"
@@ -157,7 +158,36 @@ def captures_of_cases(lab):
     return f"{len(cases)} captures: " + ", ".join(f"{count} frames of {name.upper()}" for name, count in found.items())
 
 
+def by_xml_rpc(lab):
+    """Python's client works on the redirection service's table; curl is led where the table says."""
+    ours, address = server(lab)
+    token = (ours.folder / "web-token").read_text().strip()
+    place = ours.web.removeprefix("http://").rstrip("/")
+    office = "http://192.0.2.80/office/"
+    with xmlrpc.client.ServerProxy(f"http://admin:{token}@{place}/xmlrpc") as client:
+        redirect = client.redirect
+        need(redirect.registerDevice("00:15:65:aa:bb:cc", "office") == [False, "Error:Invalid server"], "there is no such server yet")
+        need(redirect.addServer("office", office) == [True, "OK"], "a server is not added")
+        need(redirect.registerDevices(["00-15-65-aa-bb-cc", "001565AABBCD"], "office") == [True, "OK"], "phones are not taken")
+        need(redirect.registerDevice("001565aabbcd", "office") == [False, "Error:Existing MAC(s):001565aabbcd"], "one is taken twice")
+        need(redirect.registerDevice("001565aabbcd", "office", True) == [True, "OK"], "an override is not taken")
+        need(redirect.checkDevice("001565aabbcc") == [True, "Registered"], "it is not registered")
+        need(redirect.listDevices() == [True, [["001565aabbcc", "office"], ["001565aabbcd", "office"]]], "the list is another one")
+        _, printed = lab.run("led", ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code} %{redirect_url}", f"http://{address}:8069/rps/001565aabbcc"], 10)
+        need(printed.strip() == f"302 {office}", f"the phone is led to {printed}")
+        need(redirect.deRegisterDevices(["001565aabbcc", "001565aabbcd"]) == [True, "OK"], "phones stay")
+        need(redirect.listDevices() == [True, []], "the list is not empty")
+        try:
+            redirect.dance()
+            raise Failed("a method that is none is answered")
+        except xmlrpc.client.Fault as fault:
+            need(fault.faultCode == -32601, f"the fault is {fault}")
+    ours.alive()
+    return "eleven calls; curl is led to the office"
+
+
 CASES = [
+    Case("provision-xmlrpc", "Python's XML-RPC client works on the redirection service's table", by_xml_rpc, ("offhook", "curl")),
     Case("provision-tshark", "tshark reads the captures of all provisioning cases without complaint", captures_of_cases, ("offhook", "tshark")),
     Case("provision-lftp", "lftp fetches them by FTP, passive and active", by_ftp("lftp"), ("offhook", "lftp")),
     Case("provision-wget", "wget fetches them by FTP, passive and active", by_ftp("wget"), ("offhook", "wget")),

@@ -31,6 +31,7 @@ pub mod text;
 pub mod tftp;
 pub mod time;
 pub mod url;
+pub mod xmlrpc;
 
 pub use rng::Rng;
 pub use time::{Time, Wall};

@@ -124,7 +124,7 @@ fn policy(value: &[u8]) -> Option<Policy> {
 fn identifier(value: &[u8], mac_subtype: u8) -> Option<String> {
     let (&subtype, rest) = value.split_first()?;
     Some(match (subtype == mac_subtype, rest.len()) {
-        (true, 6) => rest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        (true, 6) => crate::text::hex(rest),
         _ => match rest {
             // A network address: family 1 is IPv4.
             [1, a, b, c, d] => format!("{a}.{b}.{c}.{d}"),

@@ -3,6 +3,7 @@
 use std::io;
 
 use proto::Rng;
+use proto::text::hex;
 use roles::phone::{Change, Downloads, Firmware, HistoryEntry, MOST_CALLS, NamedFiles, PhoneSecret};
 use roles::settings::{Key, OUI, Secret, Settings, Source, parse_cfg};
 use serde::{Deserialize, Serialize};
@@ -286,10 +287,6 @@ fn parse_secret(text: &str) -> Option<PhoneSecret> {
         *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
     }
     Some(PhoneSecret(secret))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn text(mac: [u8; 6]) -> String {

@@ -281,6 +281,13 @@ fn row(change: Change) -> Vec<store::Change> {
             vec![store::Change::set(Table::Transfer, transfer_key(transfer.id), json(&transfer))]
         }
         Change::TransferGone(id) => vec![store::Change::remove(Table::Transfer, transfer_key(id))],
+        Change::Redirect { key, row } => {
+            let key = format!("{REDIRECT}{key}");
+            vec![match row {
+                Some(row) => store::Change::set(Table::Setting, key, json(&row)),
+                None => store::Change::remove(Table::Setting, key),
+            }]
+        }
         Change::Accounts { .. } | Change::CheckSync { .. } => Vec::new(),
     }
 }
@@ -289,12 +296,19 @@ fn transfer_key(id: u64) -> String {
     format!("{id:020}")
 }
 
+/// Begins the keys of the redirection service's rows among the settings.
+const REDIRECT: &str = "(rps) ";
+
 /// What was kept. A row that cannot be read is told and left out.
 ///
 /// # Errors
 /// The store cannot be read.
 pub fn restore(reader: &dyn Reader) -> io::Result<roles::provision::Restored> {
-    fn all<T: serde::de::DeserializeOwned>(reader: &dyn Reader, table: Table) -> io::Result<Vec<T>> {
+    fn all<T: serde::de::DeserializeOwned>(
+        reader: &dyn Reader,
+        table: Table,
+        begin: &str,
+    ) -> io::Result<Vec<T>> {
         let read = |row: store::Row| {
             let value = serde_json::from_str(&row.value);
             let tell = |error: &serde_json::Error| {
@@ -302,12 +316,14 @@ pub fn restore(reader: &dyn Reader) -> io::Result<roles::provision::Restored> {
             };
             value.inspect_err(tell).ok()
         };
-        Ok(reader.load(table)?.into_iter().filter_map(read).collect())
+        let rows = reader.load(table)?.into_iter().filter(|row| row.key.starts_with(begin));
+        Ok(rows.filter_map(read).collect())
     }
     Ok(roles::provision::Restored {
-        devices: all(reader, Table::Device)?,
-        transfers: all(reader, Table::Transfer)?,
+        devices: all(reader, Table::Device, "")?,
+        transfers: all(reader, Table::Transfer, "")?,
         numbers: Vec::new(),
+        redirects: all(reader, Table::Setting, REDIRECT)?,
     })
 }
 

@@ -13,10 +13,15 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 
 use super::places::Place;
 use super::problem::Problem;
 use super::{Limits, Token};
+
+/// Where the token may come as the password of Basic.
+pub(super) const XML_RPC: &str = "/xmlrpc";
 
 /// What every answer bears: it is data, not to be kept, framed, guessed at or fetched by other sites.
 const ALWAYS: [(HeaderName, &str); 5] = [
@@ -65,8 +70,13 @@ impl Gate {
         if self.open.contains(&request.uri().path()) {
             return Ok(());
         }
-        match bearer(headers) {
-            Some(presented) if self.token.is(presented) => {
+        let presented = match bearer(headers) {
+            Some(token) => Some(token.to_owned()),
+            None if request.uri().path() == XML_RPC => basic_password(headers),
+            None => None,
+        };
+        match presented {
+            Some(presented) if self.token.is(&presented) => {
                 if let Some(place) = request.extensions().get::<Arc<Place>>() {
                     place.is_known();
                 }
@@ -122,6 +132,15 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// The password of Basic (RFC 7617): programs that speak XML-RPC know no other way. Any user name will do.
+fn basic_password(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, encoded) = value.split_once(' ')?;
+    let decoded = BASE64.decode(encoded.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+    let text = String::from_utf8(decoded).ok()?;
+    text.split_once(':').map(|(_, password)| password.to_owned())
 }
 
 fn unauthorized(detail: &str) -> Problem {

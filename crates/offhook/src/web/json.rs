@@ -79,6 +79,24 @@ impl<S: Send + Sync> FromRequest<S> for Csv {
     }
 }
 
+/// A request's body, a call of XML-RPC. Forms of other sites cannot send its type unasked either.
+#[derive(Debug)]
+pub(super) struct Xml(pub(super) String);
+
+impl<S: Send + Sync> FromRequest<S> for Xml {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        if !is_type(&request, "text/xml") {
+            let detail = "send a call, with the header `Content-Type: text/xml`";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+        }
+        let bytes = body(request, state).await?;
+        let read = String::from_utf8(bytes.into());
+        read.map(Self).map_err(|_| Problem::bad_request("the call is not in UTF-8"))
+    }
+}
+
 /// What a path names.
 #[derive(Debug)]
 pub(super) struct Named<T>(pub(super) T);

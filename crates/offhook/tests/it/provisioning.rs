@@ -425,3 +425,53 @@ fn a_phone_is_led_to_its_folder_by_the_redirection_service() {
     assert_eq!(phone.wait("provision_source")["source"], "rps");
     phone.wait("registered");
 }
+
+#[test]
+fn the_redirection_service_is_administered_by_xml_rpc() {
+    let server = serve("127.0.74.16", &[]);
+    let web = server.running.ready["web"].as_str().expect("HTTP").to_owned();
+    let at = web.trim_start_matches("http://").trim_end_matches('/').to_owned();
+    let file = server.running.ready["token_file"].as_str().expect("a file");
+    let token = std::fs::read_to_string(file).expect("a token").trim().to_owned();
+    let call = |password: &str, kind: &str, method: &str, params: &[&str]| {
+        let params: String = params.iter().map(|it| format!("<param><value>{it}</value></param>")).collect();
+        let body = format!(
+            "<?xml version=\"1.0\"?><methodCall><methodName>{method}</methodName><params>{params}</params></methodCall>"
+        );
+        let proof = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, format!("admin:{password}"));
+        let mut stream = TcpStream::connect(&at).expect("connected");
+        stream.set_read_timeout(Some(PATIENCE)).expect("set");
+        let head = format!(
+            "POST /xmlrpc HTTP/1.0\r\nHost: {at}\r\nAuthorization: Basic {proof}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        write!(stream, "{head}{body}").expect("asked");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("answered");
+        answer
+    };
+    let office = ["office", "http://192.0.2.80/office/"];
+    for (password, kind, status) in [("guess", "text/xml", " 401 "), (&token, "text/plain", " 415 ")] {
+        let answer = call(password, kind, "redirect.addServer", &office);
+        assert!(answer.lines().next().expect("a line").contains(status), "{answer}");
+    }
+    let ok = |method: &str, params: &[&str]| {
+        let answer = call(&token, "text/xml", method, params);
+        assert!(
+            answer.contains("<boolean>1</boolean>") && answer.contains("<string>OK</string>"),
+            "{answer}"
+        );
+        assert!(answer.contains("content-type: text/xml"), "{answer}");
+    };
+    ok("redirect.addServer", &office);
+    ok("redirect.registerDevice", &["00:15:65:aa:bb:cc", "<string>office</string>"]);
+    let again = call(&token, "text/xml", "redirect.registerDevice", &["001565aabbcc", "office"]);
+    assert!(
+        again.contains("<boolean>0</boolean>") && again.contains("Error:Existing MAC(s):001565aabbcc"),
+        "{again}"
+    );
+    let (status, head, _) = get("127.0.74.16:8069", "/rps/001565aabbcc", "");
+    assert!(status == 302 && head.contains("location: http://192.0.2.80/office/"), "{head}");
+    let unknown = call(&token, "text/xml", "redirect.dance", &[]);
+    assert!(unknown.contains("<int>-32601</int>"), "{unknown}");
+}

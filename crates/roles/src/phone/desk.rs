@@ -102,7 +102,7 @@ impl Place {
 
     /// The MAC address as files and headers write it: `0021f222b021`.
     pub fn mac_text(&self) -> String {
-        self.mac.iter().map(|byte| format!("{byte:02x}")).collect()
+        proto::text::hex(&self.mac)
     }
 }
 

@@ -14,6 +14,7 @@ mod mac;
 mod network;
 mod pnp;
 mod push;
+mod redirect;
 mod render;
 mod resolve;
 
@@ -36,6 +37,7 @@ pub use mac::{Mac, NoMac};
 pub use network::Network;
 pub use pnp::{PnpAsked, PnpDialog, pnp_asked};
 pub use push::{MOST_PER_MINUTE, Push, Row};
+pub use redirect::{MOST_LED, Redirect};
 pub use render::{Layers, RenderFault, Renderer, Site, Variable, Variables, knows_model};
 pub use resolve::{Answer, Catalogue, Request, Transport, resolve};
 
@@ -153,6 +155,13 @@ pub enum Change {
         /// Whether it is to restart.
         reboot: bool,
     },
+    /// A row of the redirection service's table is new, has changed or is gone.
+    Redirect {
+        /// Its name.
+        key: String,
+        /// What it says; none where it is gone.
+        row: Option<Redirect>,
+    },
     /// The accounts that devices have at an extension, all of them.
     Accounts {
         /// The extension.
@@ -246,6 +255,8 @@ pub struct Restored {
     pub transfers: Vec<Transfer>,
     /// Extensions at which a device has registered: their accounts are told even where they have none left.
     pub numbers: Vec<String>,
+    /// The redirection service's table.
+    pub redirects: Vec<Redirect>,
 }
 
 impl Provision {
@@ -286,6 +297,7 @@ impl Provision {
             provision.rotating.extend(device.before.is_some().then_some(device.mac));
             provision.catalogue.insert(device);
         }
+        restored.redirects.into_iter().for_each(|row| provision.catalogue.redirects.restore(row));
         let mut numbers: BTreeSet<String> = provision.catalogue.numbers().cloned().collect();
         numbers.extend(restored.numbers);
         numbers.into_iter().for_each(|number| provision.tell_accounts(number));
@@ -360,7 +372,8 @@ impl Provision {
             }
             Answer::Elsewhere(mac) => {
                 transfer.mac = Some(mac);
-                self.url_of(mac).map_or(Content::NotFound, Content::Elsewhere)
+                let led = self.catalogue.redirects.url(mac).map(str::to_owned);
+                led.or_else(|| self.url_of(mac)).map_or(Content::NotFound, Content::Elsewhere)
             }
             Answer::File(names) => Content::File(names),
             Answer::NotFound => Content::NotFound,

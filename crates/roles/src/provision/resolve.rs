@@ -8,6 +8,7 @@ use proto::Time;
 use super::ask::{Asked, OwnFile, Path};
 use super::device::Device;
 use super::mac::Mac;
+use super::redirect::Redirects;
 use crate::settings::Model;
 
 /// How a file travels.
@@ -56,6 +57,8 @@ pub struct Catalogue {
     devices: BTreeMap<Mac, Device>,
     by_token: BTreeMap<String, Mac>,
     by_number: BTreeMap<String, BTreeSet<Mac>>,
+    /// Phones that are led to servers of others.
+    pub(super) redirects: Redirects,
     /// Until when devices are served by their bare MAC address.
     pub window_until: Option<Time>,
     /// Whether there is a folder of files that are served as they are.
@@ -182,6 +185,7 @@ pub fn resolve(now: Time, request: &Request<'_>, catalogue: &Catalogue) -> Answe
                 None => Answer::NotFound,
                 // A MAC address alone does not open a secret folder.
                 Some(mac) if !opens(mac) => Answer::Guess,
+                Some(mac) if catalogue.redirects.url(mac).is_some() => Answer::Elsewhere(mac),
                 Some(mac) => match catalogue.device(mac) {
                     Some(device) if may_have(device, request) => Answer::Elsewhere(mac),
                     Some(_) => Answer::NotFound,

@@ -370,3 +370,95 @@ fn a_certificate_opens_its_own_phone_s_folder_from_afar_and_no_other_s() {
     assert_eq!(ask(&mut provision, "/rps/", FAR, mac(0x99)), Content::NotFound);
     assert!(provision.strangers().any(|it| it.mac == mac(0x99)), "a person may adopt it");
 }
+
+fn administer(provision: &mut Provision, method: &str, params: &[proto::xmlrpc::Value]) -> (bool, String) {
+    use proto::xmlrpc::{Call, Value};
+    let call = Call { method: format!("redirect.{method}"), params: params.to_vec() };
+    let Some(Value::Array(said)) = provision.administer(&call) else { panic!("{method} is no method") };
+    let [Value::Bool(is_done), rest] = said.as_slice() else { panic!("{said:?}") };
+    let text = if let Value::Text(text) = rest { text.clone() } else { format!("{rest:?}") };
+    (*is_done, text)
+}
+
+/// As the administration of makers' services is described: methods, texts and spellings.
+#[test]
+fn phones_of_others_are_led_to_their_servers() {
+    use proto::xmlrpc::Value;
+    let text = |text: &str| Value::Text(text.to_owned());
+    let mut provision = with_device();
+    let other = "http://192.0.2.80/office/";
+    let (phone, mac) = (text("00:15:65-AA bb.CC"), "001565aabbcc");
+    let ok = (true, "OK".to_owned());
+    let invalid = (false, "Error:Invalid server".to_owned());
+    assert_eq!(administer(&mut provision, "registerDevice", &[phone.clone(), text("office")]), invalid);
+    assert_eq!(administer(&mut provision, "addServer", &[text("office"), text("no address")]), invalid);
+    assert_eq!(
+        administer(&mut provision, "addServer", &[text("office"), text(&format!("{other}\r\nX: y"))]),
+        invalid
+    );
+    assert_eq!(administer(&mut provision, "addServer", &[text("office"), text(other)]), ok);
+    assert_eq!(administer(&mut provision, "registerDevice", &[phone.clone(), text("office")]), ok);
+    let existing = (false, format!("Error:Existing MAC(s):{mac}"));
+    assert_eq!(administer(&mut provision, "registerDevice", &[phone.clone(), text("office")]), existing);
+    let forced = [phone.clone(), text("office"), text("https://192.0.2.81/x.cfg"), Value::Bool(true)];
+    assert_eq!(administer(&mut provision, "registerDeviceWithUniqueUrl", &forced), ok);
+    assert_eq!(administer(&mut provision, "checkDevice", &[phone.clone()]), (true, "Registered".to_owned()));
+    let led = ask(&mut provision, &format!("/rps/{mac}"), LOOPBACK, None);
+    assert_eq!(led, Content::Elsewhere("https://192.0.2.81/x.cfg".to_owned()));
+    assert_eq!(
+        ask(&mut provision, &format!("/rps/{mac}"), FAR, None),
+        Content::NotFound,
+        "a bare MAC opens nothing"
+    );
+    assert_eq!(
+        administer(&mut provision, "editDevices", &[Value::Array(vec![phone.clone()]), text("office")]),
+        ok
+    );
+    assert_eq!(
+        ask(&mut provision, &format!("/rps/{mac}"), LOOPBACK, None),
+        Content::Elsewhere(other.to_owned())
+    );
+    let wrong = (false, "Error:Invalid MAC(s):7001".to_owned());
+    assert_eq!(administer(&mut provision, "registerDevices", &[text("7001"), text("office")]), wrong);
+    let (_, list) = administer(&mut provision, "listDevices", &[]);
+    assert!(list.contains(mac) && list.contains("office"), "{list}");
+
+    let kept = provision.take_changes().into_iter();
+    let mut rows = BTreeMap::new();
+    for (key, row) in kept.filter_map(|change| match change {
+        Change::Redirect { key, row } => Some((key, row)),
+        _ => None,
+    }) {
+        match row {
+            Some(row) => rows.insert(key, row),
+            None => rows.remove(&key),
+        };
+    }
+    let restored = Restored { redirects: rows.into_values().collect(), ..Restored::default() };
+    let renderer = Renderer::new(Vec::new(), Layers::default()).expect("sound templates");
+    let site = Site { sip_host: "127.0.50.19".into(), sip_port: 5_060, sip_transport: 0 };
+    let mut again = Provision::new(renderer, site, None, restored, [1; 32]);
+    assert_eq!(ask(&mut again, &format!("/rps/{mac}"), LOOPBACK, None), Content::Elsewhere(other.to_owned()));
+
+    assert_eq!(administer(&mut provision, "deRegisterDevice", &[phone.clone()]), ok);
+    assert_eq!(administer(&mut provision, "checkDevice", &[phone]), (true, "Unregistered".to_owned()));
+    assert_eq!(ask(&mut provision, &format!("/rps/{mac}"), LOOPBACK, None), Content::NotFound);
+}
+
+#[test]
+fn servers_and_led_phones_are_bounded() {
+    use proto::xmlrpc::Value;
+    let text = |text: String| Value::Text(text);
+    let mut provision = provision();
+    let added = (0..1_100).filter(|number| {
+        let params = [text(format!("server {number}")), text("http://192.0.2.1/".to_owned())];
+        administer(&mut provision, "addServer", &params).0
+    });
+    assert_eq!(added.count(), 1_000);
+    let lead = |provision: &mut Provision, first: usize| {
+        let macs = (first..first + 10_000).map(|number| text(format!("0015{number:08x}"))).collect();
+        administer(provision, "registerDevices", &[Value::Array(macs), text("server 1".to_owned())])
+    };
+    assert!((0..10).all(|ten| lead(&mut provision, ten * 10_000).0));
+    assert_eq!(lead(&mut provision, 100_000), (false, "Error:More than 100000 devices".to_owned()));
+}

@@ -10,7 +10,7 @@ const MOST_CHARS: usize = 200;
 
 /// Twelve hex digits in lower case.
 pub fn hardware_text(address: [u8; 6]) -> String {
-    address.iter().map(|byte| format!("{byte:02x}")).collect()
+    proto::text::hex(&address)
 }
 
 /// `RRQ 0021f222b021.cfg (octet)`.

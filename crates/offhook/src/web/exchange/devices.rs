@@ -292,7 +292,7 @@ pub(super) async fn transfers(
     Ok(Told(json!({ "transfers": service.with(rows) })))
 }
 
-fn service(shared: &Shared) -> Result<&Service, Problem> {
+pub(super) fn service(shared: &Shared) -> Result<&Service, Problem> {
     let none = || Problem::new(StatusCode::NOT_FOUND, "this exchange sets up no phones");
     shared.provisioning.as_ref().ok_or_else(none)
 }

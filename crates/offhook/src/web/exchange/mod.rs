@@ -11,6 +11,7 @@ mod metrics;
 mod records;
 mod registrations;
 mod subscriptions;
+mod xmlrpc;
 
 use std::io;
 use std::net::TcpListener;
@@ -78,6 +79,7 @@ PUT    /api/devices.csv              sets the devices of a table
 PUT    /api/window                   opens the approval window
 DELETE /api/window                   closes it
 GET    /api/transfers                what was served, the newest first
+POST   /xmlrpc                       the redirection service's table, by XML-RPC
 GET    /api/events                   what happens, as server-sent events
 GET    /metrics                      figures for Prometheus
 GET    /api/openapi.json             all this for programs
@@ -168,6 +170,7 @@ fn routes() -> Routes<Shared> {
         .put("/api/window", devices::open_window)
         .delete("/api/window", devices::close_window)
         .get("/api/transfers", devices::transfers)
+        .post(super::gate::XML_RPC, xmlrpc::post)
         .get("/api/events", stream)
         .get("/metrics", metrics::get)
 }

@@ -194,6 +194,7 @@ fn an_exchange_is_worked_by_its_api_and_answers_as_described() {
     let table = exchange.ask("GET", "/api/devices.csv", &Value::Null).body;
     assert!(table.lines().any(|line| line == "0021f222b021,FIP14G,7001,1,Front Desk,"), "{table}");
     exchange.check("PUT", "/api/devices.csv", &json!({ "mac": "0021f222b021" }), 415);
+    exchange.check("POST", "/xmlrpc", &json!({}), 415);
     let push =
         exchange.check("POST", "/api/devices/{mac=0021f222b021}/check-sync", &json!({}), 200)["push"].clone();
     let every = json!({ "devices": "all", "reboot": true, "per_minute": 600, "stop_after": 1 });

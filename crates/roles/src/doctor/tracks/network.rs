@@ -10,7 +10,7 @@ pub type Mac = [u8; 6];
 
 /// Twelve hex digits in lower case.
 pub fn mac_text(mac: Mac) -> String {
-    mac.iter().map(|byte| format!("{byte:02x}")).collect()
+    proto::text::hex(&mac)
 }
 
 /// The DHCP messages of one client.

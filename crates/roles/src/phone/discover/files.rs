@@ -6,6 +6,7 @@ use super::walk::{Taken, Walk};
 use super::{Desk, ProvisionSettings, Tag, shown};
 use crate::phone::desk::Place;
 use crate::phone::facts::AskedFile;
+use crate::provision::Mac;
 use crate::role::{Fetch, FetchFault, FetchFaultKind, FetchId, Found, Known, Login, TlsRules};
 use crate::settings::{Assignment, Fault, FaultKind, Given, Model, Severity, Source, parse_cfg};
 
@@ -199,8 +200,7 @@ pub(super) fn fetch(
     place: &Place,
     rules: &ProvisionSettings,
 ) -> Fetch {
-    let mac: Vec<String> = place.mac.iter().map(|byte| format!("{byte:02X}")).collect();
-    let own = || format!("Offhook {} {} {}", model.name, place.version, mac.join(":"));
+    let own = || format!("Offhook {} {} {}", model.name, place.version, Mac(place.mac).with_colons());
     let login = (!rules.user.is_empty()).then(|| Login {
         user: rules.user.clone(),
         password: rules.password.clone(),
