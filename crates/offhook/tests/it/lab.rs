@@ -51,6 +51,22 @@ fn cases_play_on_loopback_sockets() {
 }
 
 #[test]
+fn cases_for_real_sockets_alone_have_the_ladder_that_is_written() {
+    let _alone = alone();
+    for real in roles::lab::real_cases() {
+        let slug = real.case.slug;
+        let ended = offhook(&["lab", slug, "--once"], "");
+        let told = text(&ended.stdout);
+        // The time stands before two blanks.
+        let is_time = |time: &str| time.contains('.') && time.parse::<f64>().is_ok();
+        let rungs = told.lines().filter_map(|line| line.split_once("  ").filter(|(time, _)| is_time(time)));
+        let ladder: String = rungs.map(|(_, rung)| format!("{rung}\n")).collect();
+        assert!(!real.case.whole.is_empty(), "{slug}");
+        assert_eq!(ladder, real.case.whole, "{slug}: {told}");
+    }
+}
+
+#[test]
 fn a_case_that_waits_for_minutes_says_why_it_is_not_played_real() {
     let ended = offhook(&["lab", "reg-no-answer", "--once", "--real"], "");
     let told = text(&ended.stderr);
