@@ -402,7 +402,10 @@ fn phones_of_others_are_led_to_their_servers() {
     assert_eq!(administer(&mut provision, "registerDevice", &[phone.clone(), text("office")]), existing);
     let forced = [phone.clone(), text("office"), text("https://192.0.2.81/x.cfg"), Value::Bool(true)];
     assert_eq!(administer(&mut provision, "registerDeviceWithUniqueUrl", &forced), ok);
-    assert_eq!(administer(&mut provision, "checkDevice", &[phone.clone()]), (true, "Registered".to_owned()));
+    assert_eq!(
+        administer(&mut provision, "checkDevice", std::slice::from_ref(&phone)),
+        (true, "Registered".to_owned())
+    );
     let led = ask(&mut provision, &format!("/rps/{mac}"), LOOPBACK, None);
     assert_eq!(led, Content::Elsewhere("https://192.0.2.81/x.cfg".to_owned()));
     assert_eq!(
@@ -440,7 +443,7 @@ fn phones_of_others_are_led_to_their_servers() {
     let mut again = Provision::new(renderer, site, None, restored, [1; 32]);
     assert_eq!(ask(&mut again, &format!("/rps/{mac}"), LOOPBACK, None), Content::Elsewhere(other.to_owned()));
 
-    assert_eq!(administer(&mut provision, "deRegisterDevice", &[phone.clone()]), ok);
+    assert_eq!(administer(&mut provision, "deRegisterDevice", std::slice::from_ref(&phone)), ok);
     assert_eq!(administer(&mut provision, "checkDevice", &[phone]), (true, "Unregistered".to_owned()));
     assert_eq!(ask(&mut provision, &format!("/rps/{mac}"), LOOPBACK, None), Content::NotFound);
 }
