@@ -10,7 +10,7 @@ from lib.case import Case
 from lib.lab import need, wait_until
 from lib.ours import Phone
 
-from .sipp_lamps import shows
+from .sipp_lamps import watching
 from .sipp_phone import phone_at
 
 # SIPp counts what it does not expect as a fault; a keep-alive is such.
@@ -29,7 +29,7 @@ def realm_moves(lab):
     first = peers.Sipp(lab, "first", "server.xml", address=server, limit_s=80)
     phone = phone_at(lab, server, settings=QUIET + SOON)
     first.process.stop()
-    peers.Sipp(lab, "second", "server.xml", address=server, values={"realm": "two.example"}, limit_s=80)
+    peers.Sipp(lab, "second", "realm-moved.xml", address=server, limit_s=80)
     failed = phone.event("registration_failed", timeout_s=30)
     need("realm" in failed["reason"] and "two.example" in failed["reason"], f"the reason names no realm: {failed}")
     phone.event("registered", timeout_s=60)
@@ -102,6 +102,16 @@ def taken_elsewhere(lab):
     need(not missed, f"answered elsewhere, and listed as missed: {missed}")
 
 
+def watched_shortly(lab):
+    notifier, phone = watching(lab, "watched-shortly.xml")
+    phone.event("lamp", key=2, meaning="busy")
+    messages = lab.folder / "server.messages"
+    asked = lambda: len(re.findall(r"(?m)^SUBSCRIBE sip:.*(?:\n.+)*\nExpires: [1-9]", messages.read_text().replace("\r", "")))
+    wait_until("the subscription is refreshed", lambda: asked() >= 2, timeout_s=10)
+    phone.command("set linekey.2.type 0")
+    notifier.nothing_failed()
+
+
 def clock_is_set(lab):
     server = lab.address()
     peers.Sipp(lab, "server", "server.xml", address=server, limit_s=50)
@@ -135,6 +145,6 @@ CASES = [
     Case("phone-server-restarts", "SIPp is away for two seconds of our phone's call, and then for good", restarts, NEEDS),
     Case("phone-moved-to-two", "SIPp sends our phone's call to two others, the first knows nobody", moved_to_two, NEEDS),
     Case("phone-taken-elsewhere", "SIPp takes its call back: answered elsewhere", taken_elsewhere, NEEDS),
-    Case("phone-lamps-shortly", "SIPp grants eight seconds by its 200 alone, and tells the end", shows("busy", scenario="watched-shortly.xml"), NEEDS),
+    Case("phone-lamps-shortly", "SIPp grants eight seconds by its 200 alone, and tells the end", watched_shortly, NEEDS),
     Case("phone-clock-set", "the system's clock is set under our phone (libfaketime)", clock_is_set, (*NEEDS, "faketime")),
 ]

@@ -322,7 +322,6 @@ def assembled(lab, scenario, values):
         return re.sub(r"^@([a-z-]+)(?: (.*))?@$", part, text, flags=re.MULTILINE)
 
     target = lab.folder / scenario
-    values = {"realm": "interop.example", **values}
     # A case may let a scenario of a server be played by a phone at somebody else's.
     server = values.get("server", "server")
     target.write_text(filled(expand((folder / scenario).read_text().replace("@server@", f"@{server}@")), {key.upper(): value for key, value in values.items()}))
