@@ -8,12 +8,10 @@ pub(in crate::cli) fn words(event: &Value) -> Option<String> {
     let peer = text("peer");
     Some(match event["event"].as_str()? {
         "registered" => format!("is registered for {} s", text("expires_s")),
-        "registration_failed" => format!(
-            "is not registered: {} {}; it tries again in {} s",
-            text("status"),
-            text("reason"),
-            text("retry_in_s")
-        ),
+        "registration_failed" => {
+            let why = [text("status"), text("reason")].join(" ");
+            format!("is not registered: {}; it tries again in {} s", why.trim_start(), text("retry_in_s"))
+        }
         "unregistered" => "is not registered any more".to_owned(),
         "incoming" => format!("rings: {peer} calls{}", aside("sent on by", &text("diverted_from"))),
         "ringing" => format!("hears that {peer} rings"),
@@ -36,6 +34,8 @@ pub(in crate::cli) fn words(event: &Value) -> Option<String> {
         "value" => format!("{} = {} (from {})", text("key"), text("value"), text("source")),
         "error" => format!("cannot do that: {}{}", text("message"), possible(&event["possible"])),
         "status" => status(event),
+        "history" => list("calls", &event["calls"], call),
+        "directory" => list("numbers", &event["entries"], contact),
         "resync" => format!("fetches its configuration: {}", text("why")),
         "provision_source" => format!("is served by {} ({})", text("url"), text("source")),
         "configuration" => text("text"),
@@ -69,6 +69,22 @@ fn ended(event: &Value, peer: &str) -> String {
 fn possible(words: &Value) -> String {
     let words: Vec<_> = words.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     if words.is_empty() { String::new() } else { format!("; possible: {}", words.join(", ")) }
+}
+
+fn list(what: &str, rows: &Value, row: fn(&Value) -> String) -> String {
+    let rows: Vec<String> = rows.as_array().into_iter().flatten().map(row).collect();
+    if rows.is_empty() { format!("knows no {what}") } else { rows.join("\n    ") }
+}
+
+fn call(row: &Value) -> String {
+    let [at, kind, number, name] = ["at", "kind", "number", "name"].map(|field| plain(&row[field]));
+    let lasted = row["duration_s"].as_u64().filter(|lasted_s| *lasted_s > 0);
+    let lasted = lasted.map(|lasted_s| format!(", {lasted_s} s")).unwrap_or_default();
+    format!("{at}  {kind} {number}{}{lasted}", aside("name", &name))
+}
+
+fn contact(row: &Value) -> String {
+    format!("{} {}", plain(&row["number"]), plain(&row["name"]))
 }
 
 /// What a phone's screen shows, a line for each account, call and key.
@@ -129,6 +145,25 @@ mod tests {
         check(
             json!({ "event": "error", "message": "no call", "possible": ["dial NUMBER"] }),
             "cannot do that: no call; possible: dial NUMBER",
+        );
+        check(
+            json!({ "event": "registration_failed", "status": null, "reason": "nobody answers", "retry_in_s": 30 }),
+            "is not registered: nobody answers; it tries again in 30 s",
+        );
+        check(json!({ "event": "history", "calls": [] }), "knows no calls");
+        let missed = json!({
+            "kind": "missed", "number": "7001", "name": "Jack", "at": "2026-03-01T10:00:00.000Z", "duration_s": 0,
+        });
+        let dialled = json!({
+            "kind": "dialled", "number": "7003", "name": "", "at": "2026-03-01T09:00:00.000Z", "duration_s": 65,
+        });
+        check(
+            json!({ "event": "history", "calls": [missed, dialled] }),
+            "2026-03-01T10:00:00.000Z  missed 7001 (name Jack)\n    2026-03-01T09:00:00.000Z  dialled 7003, 65 s",
+        );
+        check(
+            json!({ "event": "directory", "entries": [{ "number": "7001", "name": "Jack" }] }),
+            "7001 Jack",
         );
     }
 
