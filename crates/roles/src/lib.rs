@@ -4,6 +4,7 @@
 pub mod doctor;
 pub mod exchange;
 pub mod lab;
+pub mod mac;
 pub mod object;
 pub mod phone;
 pub mod provision;

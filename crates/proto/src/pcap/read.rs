@@ -41,7 +41,7 @@ pub enum Item<'a> {
 pub struct Packet<'a> {
     /// From 1, as Wireshark counts.
     pub number: u32,
-    /// Where its record begins in the file.
+    /// Byte position of its record in the file.
     pub offset: u64,
     /// When it was captured; [`Time::ZERO`] where the file tells no time.
     pub at: Time,

@@ -94,7 +94,7 @@ impl Event {
 pub struct EventPacket {
     /// Set on the first packet of the event.
     pub marker: bool,
-    /// When the event, or this segment of a long one, began.
+    /// When the event, or this segment of a long one, began, in units of the RTP clock.
     pub timestamp: u32,
     /// The payload.
     pub payload: [u8; EVENT_BYTES],

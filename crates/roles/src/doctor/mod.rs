@@ -34,9 +34,10 @@ pub use report::{accepted, explain_text, junit, report_text, verdict};
 pub use rules::{Explanation, diagnose, document, explain, explanations};
 pub use tracks::Tracks;
 
-use capture::connections::{Connections, Spoken};
+use capture::connections::Connections;
 use capture::fragments::Fragments;
 use capture::link::{Content, Frame};
+use capture::speech::Spoken;
 use capture::{Datagram, Inner, ip, link, looks_like_sip, tcp};
 use follow::devices::Devices;
 use follow::ground::Change;
@@ -108,7 +109,7 @@ pub struct Captured<'a> {
     pub file: u16,
     /// From 1.
     pub number: u32,
-    /// Where its record begins.
+    /// Byte position of its record in the file.
     pub offset: u64,
     /// When.
     pub at: Time,

@@ -7,8 +7,8 @@ use std::net::IpAddr;
 
 use proto::Time;
 use proto::sip::{Flow, Message, Name};
-use serde::Serialize;
 
+use super::facts::Blocked;
 use super::ids::ExtensionId;
 use super::{Event, Exchange, Output};
 
@@ -39,24 +39,6 @@ pub struct Area {
     name: String,
     /// First and last addresses, as IPv6 counts them; ascending and apart.
     ranges: Vec<(u128, u128)>,
-}
-
-/// A device that a rule hit.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Blocked {
-    /// The extension.
-    pub number: String,
-    /// Where the device is.
-    pub source: IpAddr,
-    /// Its User-Agent.
-    pub user_agent: String,
-    /// The rule in words.
-    pub rule: String,
-    /// How often.
-    pub count: u64,
-    /// Milliseconds since 1970 of the last time.
-    #[serde(rename = "at", with = "crate::stamp::ms")]
-    pub at_ms: u64,
 }
 
 impl Block {

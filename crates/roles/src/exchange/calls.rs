@@ -27,13 +27,13 @@ use proto::sip::message::Name;
 use proto::sip::usage::Identity;
 use proto::sip::usage::call::Call;
 use proto::sip::{Flow, Message, Reply};
-use serde::{Deserialize, Serialize};
 
 use self::keys::SideMedia;
 use super::directory::Directory;
+use super::facts::{CallRecord, CallView, Peer};
 use super::ids::{Alarm, CallId, ExtensionId, LegId};
 use super::ports::{Place, Ports};
-use super::records::{CallRecord, Records};
+use super::records::Records;
 use super::router::{self, Route};
 use super::turn::Turn;
 use super::{Config, Event, Output};
@@ -153,53 +153,8 @@ enum Service {
     Parked { place: ExtensionId, by: Option<ExtensionId> },
 }
 
-/// One party of a call.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Peer {
-    /// The number.
-    pub number: String,
-    /// The name shown.
-    pub display: String,
-}
-
 /// The URI of a caller who stays unnamed (RFC 3323 §4.1.1.3).
 pub(super) const ANONYMOUS_URI: &str = "sip:anonymous@anonymous.invalid";
-
-impl Peer {
-    fn anonymous() -> Self {
-        Self { number: "anonymous".to_owned(), display: "Anonymous".to_owned() }
-    }
-}
-
-/// A call as others see it.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct CallView {
-    /// Names the call.
-    pub call: u64,
-    /// Who calls.
-    pub caller: Peer,
-    /// Who is called.
-    pub callee: Peer,
-    /// Whether they talk.
-    pub answered: bool,
-    /// Whether the caller holds.
-    pub caller_holds: bool,
-    /// Whether the called side holds.
-    pub callee_holds: bool,
-    /// Milliseconds since 1970 at which it began.
-    #[serde(rename = "started_at", with = "crate::stamp::ms")]
-    pub started_at_ms: u64,
-}
-
-/// One of the two parties of a call.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "snake_case")]
-pub enum Party {
-    /// Who called.
-    Caller,
-    /// Who was called.
-    Callee,
-}
 
 /// All calls.
 #[derive(Debug, Default)]

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use proto::Wall;
 
-use super::calls::CallView;
-use super::command::Answer;
+use super::answer::Answer;
 use super::event::{Change, Event};
-use super::gate::Ban;
+use super::facts::{Ban, CallView};
 use super::{Binding, Exchange, Out, Output, Subscription};
 
 impl Exchange {

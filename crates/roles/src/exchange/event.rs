@@ -5,12 +5,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::calls::CallView;
-use super::command::Answer;
+use super::answer::Answer;
 use super::directory::{Binding, Extension};
-use super::gate::Ban;
-use super::lamps::Subscription;
-use super::records::CallRecord;
+use super::facts::{Ban, CallRecord, CallView, Subscription};
 use super::router::Codes;
 use crate::relay::RelayFigures;
 

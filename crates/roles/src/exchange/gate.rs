@@ -15,10 +15,10 @@ use std::time::Duration;
 
 use proto::Time;
 use proto::sip::{Flow, Message, Method, Name};
-use serde::{Deserialize, Serialize};
 
 use super::budget::{Budget, Recent};
 use super::directory::Nearness;
+use super::facts::Ban;
 use super::ids::ExtensionId;
 use super::turn::Turn;
 use super::{Change, Event};
@@ -80,27 +80,6 @@ impl Default for Patience {
             scanners: scanners.map(str::to_owned).to_vec(),
         }
     }
-}
-
-/// A banned source as it is kept.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Ban {
-    /// Who.
-    pub source: IpAddr,
-    /// The account that it may not use; all of them where `None`. Devices of that account which are registered
-    /// there go on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub account: Option<String>,
-    /// Seconds since 1970 until which it holds.
-    #[serde(rename = "until", alias = "until_s", with = "crate::stamp::s")]
-    pub until_s: u64,
-    /// Which ban in a row this is.
-    pub count: u32,
-    /// Why, in words.
-    pub reason: String,
-    /// Whether a person banned it: then devices that live there are banned too.
-    #[serde(default)]
-    pub by_hand: bool,
 }
 
 /// How long an address is a home after a password was shown there, in seconds: as long as the longest

@@ -14,11 +14,11 @@ use proto::sip::header::Event as EventHeader;
 use proto::sip::message::{Method, Name};
 use proto::sip::uri::{escape, unescape};
 use proto::sip::{Flow, Message, Reply, Transport};
-use serde::{Deserialize, Serialize};
 
 use super::abilities::EVENTS;
 use super::calls::Calls;
 use super::directory::{Directory, ways_to};
+use super::facts::{Package, Subscription};
 use super::ids::{Alarm, ExtensionId, Owner, SubscriptionId};
 use super::router::{self, Route};
 use super::turn::Turn;
@@ -40,85 +40,6 @@ pub(super) const MIN_S: u32 = 60;
 const MAX_S: u32 = 7_200;
 /// NOTIFYs without any answer, one after the other, until a watcher counts as gone.
 const MAX_UNANSWERED: u8 = 4;
-
-/// What is watched.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Package {
-    /// Somebody's calls (RFC 4235).
-    #[default]
-    Dialog,
-    /// One's own mailbox (RFC 3842).
-    MessageSummary,
-}
-
-impl Package {
-    /// As the Event header writes it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Dialog => "dialog",
-            Self::MessageSummary => "message-summary",
-        }
-    }
-
-    fn from_name(name: &str) -> Option<Self> {
-        [Self::Dialog, Self::MessageSummary].into_iter().find(|p| p.name().eq_ignore_ascii_case(name))
-    }
-}
-
-/// A subscription as it is kept: what its NOTIFYs need, so that they go on after a restart.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Subscription {
-    /// Who watches.
-    pub watcher: String,
-    /// Who is watched.
-    pub watched: String,
-    /// What of it.
-    #[serde(default)]
-    pub package: Package,
-    /// Seconds since 1970 until which it stands.
-    #[serde(rename = "expires_at", alias = "expires_at_s", with = "crate::stamp::s")]
-    pub expires_at_s: u64,
-    /// The version of the last body; never goes back.
-    pub version: u32,
-    /// The CSeq of the last NOTIFY; never goes back.
-    pub cseq: u32,
-    /// The CSeq of the last SUBSCRIBE.
-    pub remote_cseq: Option<u32>,
-    /// The `id` of its Event header.
-    pub event_id: Option<String>,
-    /// The Call-ID of its dialog.
-    pub call_id: String,
-    /// Our tag.
-    pub local_tag: String,
-    /// The watcher's tag.
-    pub remote_tag: String,
-    /// Our URI in the dialog.
-    pub local_uri: String,
-    /// The watcher's URI in the dialog.
-    pub remote_uri: String,
-    /// Where its requests go by its Contact.
-    pub target: String,
-    /// `udp`, `tcp` or `tls`.
-    pub transport: String,
-    /// Our address.
-    pub local: SocketAddr,
-    /// Where its packets come from.
-    pub remote: SocketAddr,
-    /// The proxies between, as Route values.
-    #[serde(default)]
-    pub routes: Vec<String>,
-}
-
-impl Subscription {
-    /// What its texts hold, in bytes.
-    fn texts_bytes(&self) -> usize {
-        let uris = [&self.local_uri, &self.remote_uri, &self.target, &self.call_id];
-        let tags = [&self.local_tag, &self.remote_tag];
-        let texts = uris.into_iter().chain(tags).chain(&self.event_id).chain(&self.routes);
-        texts.map(String::len).sum()
-    }
-}
 
 #[derive(Debug)]
 struct Lamp {

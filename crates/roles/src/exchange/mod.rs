@@ -16,6 +16,7 @@
 //! through a transaction, except what strangers are answered.
 
 mod abilities;
+mod answer;
 mod authentication;
 mod blocks;
 mod budget;
@@ -26,6 +27,7 @@ mod dates;
 mod directory;
 mod edit;
 mod event;
+mod facts;
 mod figures;
 mod gate;
 mod ids;
@@ -68,20 +70,19 @@ use self::records::Records;
 use self::registrar::{Asked, Registrar};
 use self::turn::Turn;
 
-pub use self::blocks::{Area, Block, Blocked};
-pub use self::calls::{CallView, Party};
-pub use self::command::{Answer, Command, ExtensionView, What};
+pub use self::answer::{Answer, ExtensionView};
+pub use self::blocks::{Area, Block};
+pub use self::command::{Command, What};
 pub use self::directory::{
     Binding, DeviceAccount, Devices, Encryption, Extension, Forward, Intercom, Messages, Secret, check_number,
 };
 pub use self::edit::{Edit, Password};
 pub use self::event::{Change, Event};
+pub use self::facts::{Ban, Blocked, CallRecord, CallView, Package, Party, Subscription};
 pub use self::figures::Figures;
-pub use self::gate::{Ban, Patience};
-pub use self::lamps::{Package, Subscription};
+pub use self::gate::Patience;
 pub use self::numbers::check_numbers;
 pub use self::ports::RelayPorts;
-pub use self::records::CallRecord;
 pub use self::registrar::Terms;
 pub use self::router::Codes;
 pub use self::secret::{FEWEST_CHARACTERS, check_secret};

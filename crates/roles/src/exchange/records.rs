@@ -2,39 +2,10 @@
 
 use std::collections::VecDeque;
 
-use serde::{Deserialize, Serialize};
-
+use super::facts::CallRecord;
 use super::turn::Turn;
 use super::{Change, Event};
 use crate::relay::RelayFigures;
-
-/// A call that is over.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-pub struct CallRecord {
-    /// Names the call.
-    pub call: u64,
-    /// Who called.
-    pub caller: String,
-    /// Who was called.
-    pub callee: String,
-    /// Milliseconds since 1970 at which it began.
-    #[serde(rename = "started_at", alias = "started_at_ms", with = "crate::stamp::ms")]
-    pub started_at_ms: u64,
-    /// Milliseconds since 1970 at which it was answered.
-    #[serde(rename = "answered_at", alias = "answered_at_ms", with = "crate::stamp::ms_or_null")]
-    pub answered_at_ms: Option<u64>,
-    /// Milliseconds since 1970 at which it ended.
-    #[serde(rename = "ended_at", alias = "ended_at_ms", with = "crate::stamp::ms")]
-    pub ended_at_ms: u64,
-    /// Why it ended, in words.
-    pub reason: String,
-    /// What the relay got from the caller, once it has told.
-    #[serde(default)]
-    pub from_caller: Option<RelayFigures>,
-    /// What the relay got from the called, once it has told.
-    #[serde(default)]
-    pub from_callee: Option<RelayFigures>,
-}
 
 /// The calls that are over, the oldest first.
 #[derive(Debug)]

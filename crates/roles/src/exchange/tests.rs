@@ -2,6 +2,7 @@
 
 mod attacks;
 mod calls;
+mod changing;
 mod chaos;
 mod commands;
 mod encrypting;

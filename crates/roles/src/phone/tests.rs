@@ -7,6 +7,7 @@ mod features;
 mod fields;
 mod holding;
 mod provisioning;
+mod refusing;
 mod registering;
 mod replacing;
 mod screen;

@@ -1,6 +1,6 @@
 //! What a phone asks for, by the name of the file.
 
-use super::mac::Mac;
+use crate::mac::Mac;
 
 /// The longest path that is looked at, in bytes.
 const LONGEST_PATH_BYTES: usize = 512;

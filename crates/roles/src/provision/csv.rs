@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::mac::Mac;
 use super::{DeviceView, Edit};
+use crate::mac::Mac;
 
 /// The columns, in the order in which they are written.
 const COLUMNS: [&str; 6] = ["mac", "model", "number", "account", "label", "template"];

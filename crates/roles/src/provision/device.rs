@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use proto::{Rng, Time};
 use serde::{Deserialize, Serialize};
 
-use super::mac::Mac;
+use crate::mac::Mac;
 
 /// The longest text of a device, in bytes.
 const LONGEST_TEXT_BYTES: usize = 128;
@@ -105,15 +105,15 @@ pub struct Expiring {
 /// What was seen of a device; moments in milliseconds since 1970.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Seen {
-    /// When it last asked for anything.
+    /// When it last asked for anything, in milliseconds since 1970.
     #[serde(default, with = "crate::stamp::ms_or_null")]
     pub asked: Option<u64>,
     /// What it was served last, the newest first.
     pub served: Vec<ServedFile>,
-    /// When it said that it has applied its files.
+    /// When it said that it has applied its files, in milliseconds since 1970.
     #[serde(default, with = "crate::stamp::ms_or_null")]
     pub applied: Option<u64>,
-    /// When it last registered.
+    /// When it last registered, in milliseconds since 1970.
     #[serde(default, with = "crate::stamp::ms_or_null")]
     pub registered: Option<u64>,
     /// Its firmware, by its User-Agent.
@@ -122,7 +122,7 @@ pub struct Seen {
     pub user_agent: Option<String>,
     /// Where it asks from.
     pub address: Option<IpAddr>,
-    /// When anything was last heard of it.
+    /// When anything was last heard of it, in milliseconds since 1970.
     #[serde(default, with = "crate::stamp::ms_or_null")]
     pub last_seen: Option<u64>,
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::mac::Mac;
+use crate::mac::Mac;
 
 /// A DHCP server by the form of its configuration.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -15,7 +15,7 @@ use proto::sip::message::{Message, Method, Name};
 use proto::sip::uri::{Uri, unescape};
 use proto::{Rng, Time};
 
-use super::mac::Mac;
+use crate::mac::Mac;
 
 /// The media type of a body that is an address.
 const URL: &str = "application/url";

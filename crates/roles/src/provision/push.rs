@@ -6,7 +6,7 @@ use std::time::Duration;
 use proto::Time;
 use serde::Serialize;
 
-use super::mac::Mac;
+use crate::mac::Mac;
 
 /// Pushes that are remembered; the oldest makes room.
 const MOST_PUSHES: usize = 32;
@@ -46,26 +46,26 @@ pub struct Push {
 pub struct Row {
     /// The device.
     pub mac: Mac,
-    /// When it was told.
+    /// When it was told, in milliseconds since 1970.
     #[serde(serialize_with = "crate::stamp::ms_or_null::serialize")]
     pub sent: Option<u64>,
-    /// When it answered with 2xx.
+    /// When it answered with 2xx, in milliseconds since 1970.
     #[serde(serialize_with = "crate::stamp::ms_or_null::serialize")]
     pub answered: Option<u64>,
     /// Its answer; null where none came.
     pub status: Option<u16>,
-    /// When it fetched its configuration.
+    /// When it fetched its configuration, in milliseconds since 1970.
     #[serde(serialize_with = "crate::stamp::ms_or_null::serialize")]
     pub fetched: Option<u64>,
     /// When it was known to have applied it: it registered with the account that this very file names, or
-    /// it fetched a file that it had applied before.
+    /// it fetched a file that it had applied before. In milliseconds since 1970.
     #[serde(serialize_with = "crate::stamp::ms_or_null::serialize")]
     pub applied: Option<u64>,
-    /// When it registered afterwards.
+    /// When it registered afterwards, in milliseconds since 1970.
     #[serde(serialize_with = "crate::stamp::ms_or_null::serialize")]
     pub registered: Option<u64>,
     /// When it was seen to have started: it asked by PnP, or was told to restart and registered under
-    /// another Call-ID (RFC 3261 §10.2).
+    /// another Call-ID (RFC 3261 §10.2). In milliseconds since 1970.
     #[serde(serialize_with = "crate::stamp::ms_or_null::serialize")]
     pub rebooted: Option<u64>,
 }

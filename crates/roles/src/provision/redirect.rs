@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use proto::url::Url;
 use proto::xmlrpc::{Call, Value};
-use serde::{Deserialize, Serialize};
 
-use super::mac::Mac;
+use super::told::{Redirect, phone_key};
 use super::{Change, Provision};
+use crate::mac::Mac;
 
 /// The most phones that are led elsewhere.
 pub const MOST_LED: usize = 100_000;
@@ -17,42 +17,6 @@ const MOST_SERVERS: usize = 1_000;
 /// The longest name of a server and the longest address, in bytes.
 const LONGEST_NAME_BYTES: usize = 64;
 const LONGEST_URL_BYTES: usize = 512;
-
-/// One row of the table, as it is kept.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Redirect {
-    /// A server and its address.
-    Server {
-        /// Its name.
-        name: String,
-        /// The folder or file that phones are led to.
-        url: String,
-    },
-    /// A phone that is led to a server.
-    Phone {
-        /// The phone.
-        mac: Mac,
-        /// The server's name.
-        server: String,
-        /// An address of its own, in the place of the server's.
-        url: Option<String>,
-    },
-}
-
-impl Redirect {
-    /// The name under which the row is kept.
-    pub fn key(&self) -> String {
-        match self {
-            Self::Server { name, .. } => format!("server {name}"),
-            Self::Phone { mac, .. } => phone_key(*mac),
-        }
-    }
-}
-
-fn phone_key(mac: Mac) -> String {
-    format!("phone {mac}")
-}
 
 /// The table.
 #[derive(Debug, Default)]

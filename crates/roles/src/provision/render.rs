@@ -185,8 +185,8 @@ fn fault(template: &str, error: &minijinja::Error) -> RenderFault {
 mod tests {
     use proto::Rng;
 
-    use super::super::mac::Mac;
     use super::*;
+    use crate::mac::Mac;
     use crate::settings::{AccountSettings, Settings, Source, parse_cfg};
 
     fn device(model: &str) -> Device {

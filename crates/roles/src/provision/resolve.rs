@@ -7,8 +7,8 @@ use proto::Time;
 
 use super::ask::{Asked, OwnFile, Path};
 use super::device::Device;
-use super::mac::Mac;
 use super::redirect::Redirects;
+use crate::mac::Mac;
 use crate::settings::Model;
 
 /// How a file travels.

@@ -119,9 +119,9 @@ pub struct ForwardRules {
 pub struct RefuseCodes {
     /// While DND is on.
     pub dnd: u16,
-    /// When a person rejects.
+    /// The status when a person rejects.
     pub reject: u16,
-    /// When it rang in vain.
+    /// The status when it rang in vain.
     pub no_answer: u16,
     /// To an anonymous caller.
     pub anonymous: u16,
@@ -319,7 +319,7 @@ pub struct SyslogSettings {
     pub tcp: bool,
     /// RFC 5424 instead of RFC 3164.
     pub rfc5424: bool,
-    /// How much is logged: 0 least, 6 most.
+    /// How much is logged, 0 to 6 (deck, Syslog).
     pub level: u8,
 }
 

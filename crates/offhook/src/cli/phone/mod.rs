@@ -190,12 +190,7 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     let pace = Pace::default();
     let is_person = !arguments.stdio && !arguments.json && prompt::is_person();
     let prompt = is_person.then(|| ask_person(commander.clone())).transpose()?;
-    let manner = match &prompt {
-        Some(prompt) => Manner::Person(prompt.lines.mouth()),
-        None if arguments.stdio || arguments.json => Manner::Program,
-        None => Manner::Log,
-    };
-    let teller = Teller::new(manner, desk.clone().map(Ear::new))?;
+    let teller = Teller::new(manner(&arguments, prompt.as_ref()), desk.clone().map(Ear::new))?;
     let ready_at = SocketAddr::new(place.ip(), place.udp_port);
     let (own, dscp) = (sound_config(&settings, &general), general.rtp.audio_dscp);
     let (source, sink) = arguments.audio.open(own.rate_hz)?;
@@ -203,17 +198,11 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     let sound = Sound::start(engine, dscp, clock, Some(media_tap))?;
     let (rows, history) = memory::Rows::recall(&*store)?;
     let hands = Hands::new(teller, sound, rows, papers, compass, clock, pace.clone());
-    let downloads = memory::downloads(&*store)?.unwrap_or_default();
-    let firmware = memory::firmware(&*store)?;
-    let named_files = memory::named_files(&*store)?;
+    let phone = Phone::new(settings.clone(), place.clone(), rng.fork(), clock.now());
+    let phone = with_memory_in(&*store, phone, history)?;
     let dns = Dns::system();
     let fetcher = Fetcher::new(&dns, trust(&arguments));
     let means = Means { net, dns, fetcher, store, clock, commands, hands };
-    let mut phone = Phone::new(settings.clone(), place.clone(), rng.fork(), clock.now());
-    phone.restore_history(history);
-    phone.restore_downloads(&downloads);
-    phone.restore_named_files(&named_files);
-    firmware.into_iter().for_each(|firmware| phone.restore_firmware(firmware));
     let asks = phone.asks_for_settings();
     let mut driver = Driver::new(phone, means);
     let told = web.as_ref().map(|web| web.told.clone());
@@ -233,19 +222,56 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
         }
         let before = std::mem::replace(&mut settings, driver.role().settings().clone());
         driver.hands().restarted(&before);
-        let history = driver.role().history().cloned().collect();
         place.network = driver.role().network().clone();
-        let mut phone = Phone::new(settings.clone(), place.clone(), rng.fork(), clock.now());
-        phone.restore_history(history);
-        phone.restore_downloads(&driver.role().downloads());
-        phone.restore_named_files(driver.role().named_files());
-        driver.role().firmware().cloned().into_iter().for_each(|firmware| phone.restore_firmware(firmware));
+        let phone = Phone::new(settings.clone(), place.clone(), rng.fork(), clock.now());
+        let phone = with_memory_of(driver.role(), phone);
         driver.replace(phone);
         if pace.is_input_over() {
             // A phone that has started again knows nothing of it. Nobody waits for the answer.
             let _ = commander.try_send(end_of_input());
         }
     }
+    finish(driver, prompt).await
+}
+
+fn manner(arguments: &Arguments, prompt: Option<&Prompt>) -> Manner {
+    match prompt {
+        Some(prompt) => Manner::Person(prompt.lines.mouth()),
+        None if arguments.stdio || arguments.json => Manner::Program,
+        None => Manner::Log,
+    }
+}
+
+/// A phone that remembers what is kept.
+///
+/// # Errors
+/// The store cannot be read.
+fn with_memory_in(
+    store: &dyn Store,
+    mut phone: Phone,
+    history: Vec<roles::phone::HistoryEntry>,
+) -> io::Result<Phone> {
+    phone.restore_history(history);
+    phone.restore_downloads(&memory::downloads(store)?.unwrap_or_default());
+    phone.restore_named_files(&memory::named_files(store)?);
+    memory::firmware(store)?.into_iter().for_each(|firmware| phone.restore_firmware(firmware));
+    Ok(phone)
+}
+
+/// A phone that starts again remembers what the one before did.
+fn with_memory_of(before: &Phone, mut phone: Phone) -> Phone {
+    phone.restore_history(before.history().cloned().collect());
+    phone.restore_downloads(&before.downloads());
+    phone.restore_named_files(before.named_files());
+    before.firmware().cloned().into_iter().for_each(|firmware| phone.restore_firmware(firmware));
+    phone
+}
+
+/// Closes store, terminal and sockets.
+///
+/// # Errors
+/// The events were not read to the end, or not everything could be kept.
+async fn finish(mut driver: Driver<Phone, Hands>, prompt: Option<Prompt>) -> Result<(), Failure> {
     let is_all_kept = driver.settle();
     let unread = driver.hands().teller.is_unread();
     driver.hands().teller.finish();

@@ -23,7 +23,7 @@ pub const LONGEST_WAIT_S: u32 = 3_600;
 /// Seconds until the next attempt.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Wait {
-    /// How long we wait.
+    /// How long we wait, in seconds.
     pub seconds: u32,
     /// What the peer asked for, where that was more than [`LONGEST_WAIT_S`].
     pub asked_s: Option<u32>,

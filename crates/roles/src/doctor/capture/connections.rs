@@ -5,8 +5,7 @@ use std::hash::BuildHasherDefault;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use proto::sip::framing::{Frame, Framer, FramingError};
-
+use super::speech::{SipHalf, Speech, Spoken, is_ftp, may_become_known, take_lines};
 use super::tcp::{ACK, FIN, Half, Piece, RST, SYN, Segment};
 use super::{http, looks_like_sip, tls, websocket};
 use crate::doctor::tracks::{Carries, Connection, Tls, Tracks};
@@ -21,29 +20,6 @@ pub const TRACKS_LIMIT: usize = 65_536;
 /// Bytes of each direction that are looked at before a connection counts as unknown.
 const PREFIX_BYTES: usize = 2_048;
 const SYNS_LIMIT: usize = 16;
-/// The longest line of FTP.
-const LINE_LIMIT: usize = 1_024;
-/// Requests of one HTTP connection that wait for their answers.
-const WAITING_LIMIT: usize = 64;
-
-/// What one side of a connection says.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Spoken<'a> {
-    /// A message of SIP, or where the stream cannot be cut, what there is of it and why.
-    Sip(&'a [u8], Carrier, Option<FramingError>),
-    /// The head of an HTTP message.
-    HttpHead(&'a [u8]),
-    /// Content of it.
-    HttpBody(&'a [u8]),
-    /// Its end.
-    HttpEnd,
-    /// A line of an FTP control connection.
-    FtpLine(&'a [u8]),
-    /// Bytes of a connection whose protocol is not known, FTP data perhaps.
-    Raw(&'a [u8]),
-    /// A connection whose protocol is not known has ended.
-    RawEnd,
-}
 
 /// Who hears: the tracks, the number of the connection, the way of what is said, whether the opening side
 /// says it, and what.
@@ -70,36 +46,6 @@ struct Open {
     halves: [Half; 2],
     speech: Speech,
     finished: [bool; 2],
-}
-
-/// What a connection carries, with the state of both directions: the opening side's first.
-#[derive(Debug)]
-enum Speech {
-    Unknown([Vec<u8>; 2]),
-    Sip(Box<[SipHalf; 2]>),
-    /// Its halves, and whether the opening named SIP.
-    WebSocket(Box<[websocket::Half; 2]>, bool),
-    Http(Box<Http>),
-    Ftp(Box<[Vec<u8>; 2]>),
-    Tls(Box<[tls::Half; 2]>),
-    Raw,
-}
-
-#[derive(Debug, Default)]
-struct SipHalf {
-    framer: Framer,
-    /// The stream cannot be cut until a segment begins as a message does.
-    lost: bool,
-}
-
-#[derive(Debug, Default)]
-struct Http {
-    halves: [http::Half; 2],
-    /// For each request that waits: whether it is a HEAD.
-    waiting: VecDeque<bool>,
-    upgrades: bool,
-    /// Whether the server has taken the subprotocol `sip` (RFC 7118 §4).
-    for_sip: bool,
 }
 
 impl Connections {
@@ -426,7 +372,9 @@ impl Mouth<'_, '_> {
 
     fn gap(&mut self, side: usize, count: u64) {
         match &mut *self.speech {
-            Speech::Sip(halves) => halves[side] = SipHalf { framer: Framer::new(), lost: true },
+            Speech::Sip(halves) => {
+                halves[side] = SipHalf { framer: proto::sip::framing::Framer::new(), lost: true }
+            }
             Speech::WebSocket(halves, _) => halves[side].gap(),
             Speech::Http(http) => http.halves[side].gap(count),
             Speech::Tls(halves) => halves[side].gap(),
@@ -435,81 +383,6 @@ impl Mouth<'_, '_> {
             Speech::Raw => {}
         }
     }
-}
-
-impl SipHalf {
-    fn take(&mut self, bytes: &[u8], tell: &mut dyn FnMut(Spoken<'_>)) {
-        if self.lost {
-            if !looks_like_sip(bytes) {
-                return;
-            }
-            *self = Self::default();
-        }
-        self.framer.push(bytes);
-        while let Some(frame) = self.framer.next() {
-            match frame {
-                Frame::Message(message) => tell(Spoken::Sip(message, Carrier::Tcp, None)),
-                Frame::Broken { error, head } => {
-                    tell(Spoken::Sip(head, Carrier::Tcp, Some(error)));
-                    self.lost = true;
-                }
-                Frame::Ping | Frame::Pong => {}
-            }
-        }
-    }
-}
-
-impl Http {
-    /// Takes bytes of one side; true where the connection has become a WebSocket.
-    fn take(&mut self, side: usize, bytes: &[u8], tell: &mut dyn FnMut(Spoken<'_>)) -> bool {
-        let Self { halves, waiting, upgrades, for_sip } = self;
-        let no_body = side == 1 && waiting.front() == Some(&true);
-        halves[side].take(bytes, no_body, &mut |part| match part {
-            http::Part::Head(head) => {
-                if side == 0 && waiting.len() < WAITING_LIMIT {
-                    waiting.push_back(head.starts_with(b"HEAD "));
-                }
-                let websocket =
-                    http::header(head, "Upgrade").is_some_and(|to| to.eq_ignore_ascii_case("websocket"));
-                *upgrades |= side == 1 && head.get(9..12) == Some(b"101") && websocket;
-                let protocol = http::header(head, "Sec-WebSocket-Protocol");
-                *for_sip |= side == 1 && protocol.is_some_and(|it| it.trim().eq_ignore_ascii_case("sip"));
-                tell(Spoken::HttpHead(head));
-            }
-            http::Part::Body(body) => tell(Spoken::HttpBody(body)),
-            http::Part::End => {
-                if side == 1 {
-                    waiting.pop_front();
-                }
-                tell(Spoken::HttpEnd);
-            }
-        });
-        *upgrades
-    }
-}
-
-fn take_lines(buffer: &mut Vec<u8>, bytes: &[u8], tell: &mut dyn FnMut(Spoken<'_>)) {
-    for &byte in bytes {
-        if byte == b'\n' {
-            tell(Spoken::FtpLine(buffer.trim_ascii_end()));
-            buffer.clear();
-        } else if buffer.len() < LINE_LIMIT {
-            buffer.push(byte);
-        }
-    }
-}
-
-/// The server greets first, with 220 (RFC 959 §5.4).
-fn is_ftp(seen: &[u8], from_server: bool, port: u16) -> bool {
-    let greets = from_server && (seen.starts_with(b"220 ") || seen.starts_with(b"220-"));
-    greets && (port == 21 || !seen.windows(4).any(|word| word.eq_ignore_ascii_case(b"SMTP")))
-}
-
-/// Whether the beginning may still turn out to be one of those that are known.
-fn may_become_known(seen: &[u8]) -> bool {
-    let line = seen.iter().position(|&byte| byte == b'\n').is_none();
-    let is_text = seen.iter().all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace());
-    (is_text && line) || (seen.len() < 6 && seen.first() == Some(&22))
 }
 
 #[cfg(test)]

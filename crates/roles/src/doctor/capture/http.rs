@@ -4,6 +4,8 @@ use memchr::memmem;
 
 /// The longest head that is read.
 const MAX_HEAD_BYTES: usize = 16 * 1_024;
+/// The longest line that says the size of a chunk.
+const MAX_SIZE_BYTES: usize = 64;
 
 /// What a direction carries.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -111,23 +113,9 @@ impl Half {
                 Some(count)
             }
             State::ChunkSize => {
-                let rest = rest?;
-                let end = memmem::find(rest, b"\n").or_else(|| {
-                    if rest.len() > 64 {
-                        self.state = State::Broken;
-                    }
-                    None
-                })?;
-                let digits = rest[..end].split(|b| matches!(b, b';' | b'\r')).next().unwrap_or_default();
-                let size = std::str::from_utf8(digits)
-                    .ok()
-                    .and_then(|text| u64::from_str_radix(text.trim(), 16).ok());
-                self.state = match size {
-                    Some(0) => State::Trailer,
-                    Some(size) => State::Chunk(size.saturating_add(2)),
-                    None => State::Broken,
-                };
-                Some(end + 1)
+                let (used, state) = chunk_of(rest?)?;
+                self.state = state;
+                Some(used)
             }
             State::Chunk(0) => {
                 self.state = State::ChunkSize;
@@ -159,6 +147,21 @@ impl Half {
             State::Broken => None,
         }
     }
+}
+
+/// The chunk whose size the first line says (RFC 9112 §7.1), and how long that line is.
+fn chunk_of(rest: &[u8]) -> Option<(usize, State)> {
+    let Some(end) = memmem::find(rest, b"\n") else {
+        return (rest.len() > MAX_SIZE_BYTES).then_some((0, State::Broken));
+    };
+    let digits = rest[..end].split(|b| matches!(b, b';' | b'\r')).next().unwrap_or_default();
+    let size = std::str::from_utf8(digits).ok().and_then(|text| u64::from_str_radix(text.trim(), 16).ok());
+    let state = match size {
+        Some(0) => State::Trailer,
+        Some(size) => State::Chunk(size.saturating_add(2)),
+        None => State::Broken,
+    };
+    Some((end + 1, state))
 }
 
 /// Where the head ends, and where the body begins.

@@ -5,6 +5,7 @@ pub mod fragments;
 pub mod http;
 pub mod ip;
 pub mod link;
+pub mod speech;
 pub mod tcp;
 pub mod tls;
 pub mod websocket;

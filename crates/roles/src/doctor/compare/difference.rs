@@ -57,7 +57,7 @@ impl Kind {
 pub struct Difference {
     /// What kind.
     pub kind: Kind,
-    /// How much it matters, up to 100.
+    /// How much it matters, 0 to 100.
     pub weight: u8,
     /// The call, registration or subscription.
     pub talk: String,

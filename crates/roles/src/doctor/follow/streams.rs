@@ -1,6 +1,6 @@
 //! RTP and RTCP, found on any port, and what session descriptions say of them.
 
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use proto::rtp::quality::{Impairment, mos_listening};
 use proto::rtp::reception::{Order, Reception};
 use proto::rtp::rtcp::{Compound, Item};
 
-use super::ground::Map;
+use super::ground::{Map, Mix};
 use super::said::static_format;
 use crate::doctor::tracks::{Gap, Leg, Sdp, Stream, Tracks};
 use crate::doctor::{Carrier, Path, Proof};
@@ -87,29 +87,6 @@ struct Candidate {
 struct Announced {
     leg: u32,
     formats: Vec<(u8, Box<str>, u32)>,
-}
-
-/// Mixes a number for the table of ways: a multiplication, since SipHash would be a third of the work.
-#[derive(Debug, Default)]
-pub struct Mix(u64);
-
-impl Hasher for Mix {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0.rotate_left(8) ^ u64::from(*byte)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        }
-    }
-
-    fn write_u128(&mut self, number: u128) {
-        const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-        let (high, low) = ((number >> 64) as u64, number as u64);
-        let mixed = u128::from(high ^ ODD.rotate_left(29)).wrapping_mul(u128::from(low ^ ODD) | 1);
-        self.0 = ((mixed >> 64) as u64 ^ mixed as u64).wrapping_mul(ODD);
-    }
 }
 
 impl Streams {

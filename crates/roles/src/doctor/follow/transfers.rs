@@ -7,8 +7,8 @@ use proto::tftp::packet::{Packet, options};
 
 use super::ground::Map;
 use super::said::{kept, text};
-use crate::doctor::capture::connections::Spoken;
 use crate::doctor::capture::http::header;
+use crate::doctor::capture::speech::Spoken;
 use crate::doctor::tracks::{Scheme, Tracks, Transfer, TransferResult};
 use crate::doctor::{Path, Proof};
 

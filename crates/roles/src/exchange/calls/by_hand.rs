@@ -5,8 +5,9 @@ use std::sync::Arc;
 use proto::Time;
 use proto::sdp::{Local, OfferAnswer};
 
-use super::{CallId, LegId, Party, Switchboard, Transfer};
+use super::{CallId, LegId, Switchboard, Transfer};
 use crate::exchange::directory::Binding;
+use crate::exchange::facts::Party;
 use crate::exchange::ids::ExtensionId;
 use crate::exchange::router::Route;
 use crate::exchange::{Event, Output};

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::walk::{Taken, Walk};
 use super::{Desk, ProvisionSettings, Tag, shown};
+use crate::mac::Mac;
 use crate::phone::desk::Place;
 use crate::phone::facts::AskedFile;
-use crate::provision::Mac;
 use crate::role::{Fetch, FetchFault, FetchFaultKind, FetchId, Found, Known, Login, TlsRules};
 use crate::settings::{Assignment, Fault, FaultKind, Given, Model, Severity, Source, parse_cfg};
 

@@ -175,6 +175,7 @@ impl Chaos {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "a list: one arm for each act")]
     fn act(&mut self, act: &Act) {
         match *act {
             Act::Command(at) => {
