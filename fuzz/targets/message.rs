@@ -2,8 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use proto::sip::grammar::members;
 use proto::sip::header::{
-    Address, Diversion, Event, RAck, Reason, Replaces, SessionExpires, SubscriptionState, Via, members,
+    Address, Diversion, Event, RAck, Reason, Replaces, SessionExpires, SubscriptionState, Via,
 };
 use proto::sip::{Message, Strictness};
 
