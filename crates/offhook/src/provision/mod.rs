@@ -123,9 +123,15 @@ impl Service {
         self.0.clock.now()
     }
 
+    /// What the system's clock shows at a moment.
+    pub fn date(&self, moment: proto::Time) -> proto::Time {
+        self.0.clock.wall().at(moment)
+    }
+
     /// Reads or changes something. What is changed is kept, but not yet durable.
     pub fn with<T>(&self, what: impl FnOnce(&mut Provision) -> T) -> T {
         let mut state = self.lock();
+        state.provision.set_wall(self.0.clock.wall());
         let said = what(&mut state.provision);
         self.keep(&mut state);
         said
@@ -139,6 +145,7 @@ impl Service {
     pub async fn change<T>(&self, what: impl FnOnce(&mut Provision) -> T) -> io::Result<T> {
         let (said, kept, queued) = {
             let mut state = self.lock();
+            state.provision.set_wall(self.0.clock.wall());
             let said = what(&mut state.provision);
             let Kept { turn, queued } = self.keep(&mut state);
             (said, turn.map(|turn| (turn, state.store.progress())), queued)

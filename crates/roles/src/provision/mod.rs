@@ -25,7 +25,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use proto::{Rng, Time};
+use proto::{Rng, Time, Wall};
 
 pub use crate::mac::{Mac, NoMac};
 pub use ask::{Asked, OwnFile, Path};
@@ -77,6 +77,8 @@ pub struct Provision {
     tftp_networks: Vec<Network>,
     /// Devices whose credential before the present one may still hold.
     rotating: BTreeSet<Mac>,
+    /// What dates are told and kept by.
+    wall: Wall,
     rng: Rng,
     changes: Vec<Change>,
 }
@@ -119,6 +121,7 @@ impl Provision {
             by_contact: BTreeMap::new(),
             tftp_networks: Vec::new(),
             rotating: BTreeSet::new(),
+            wall: Wall::default(),
             rng: Rng::new(seed),
             changes: Vec::new(),
         };
@@ -167,6 +170,11 @@ impl Provision {
         request.transport == Transport::Tftp
             && !all.is_empty()
             && !all.iter().any(|network| network.has(request.from))
+    }
+
+    /// The wall clock is where it is: what is told and kept as a date follows it, deadlines do not.
+    pub fn set_wall(&mut self, wall: Wall) {
+        self.wall = wall;
     }
 
     /// Opens the approval window: unknown phones are listed and devices are served by their bare MAC
@@ -229,7 +237,7 @@ impl Provision {
     /// A transfer is over; `result` is `ok` or why not.
     pub fn ended(&mut self, now: Time, begun: Begun, bytes: u64, result: &str) {
         let mut transfer = begun.transfer;
-        transfer.ms = now.as_millis().saturating_sub(transfer.at);
+        transfer.ms = self.wall.at(now).as_millis().saturating_sub(transfer.at);
         transfer.bytes = bytes;
         if transfer.result.is_empty() {
             result.clone_into(&mut transfer.result);
@@ -245,13 +253,14 @@ impl Provision {
             });
             let (mac, has_come) = (device.mac, matches!(&*transfer.result, "ok" | "unchanged"));
             let is_applied = has_come && device.is_applied;
-            device.now.applied = if is_applied { Some(now.as_millis()) } else { device.now.applied };
+            device.now.applied =
+                if is_applied { Some(self.wall.at(now).as_millis()) } else { device.now.applied };
             self.seen.insert(mac);
             if has_come {
-                self.pushes.seen(now, mac, push::Sign::Fetched);
+                self.pushes.seen(self.wall.at(now), mac, push::Sign::Fetched);
             }
             if is_applied {
-                self.pushes.seen(now, mac, push::Sign::Applied);
+                self.pushes.seen(self.wall.at(now), mac, push::Sign::Applied);
             }
         }
         self.keep_transfer(transfer);
@@ -269,11 +278,11 @@ impl Provision {
         }
         let url = self.url_of(asked.mac)?;
         if let Some(device) = self.catalogue.device_mut(asked.mac) {
-            device.now.asked = Some(now.as_millis());
-            (device.now.last_seen, device.now.address) = (Some(now.as_millis()), Some(from));
+            device.now.asked = Some(self.wall.at(now).as_millis());
+            (device.now.last_seen, device.now.address) = (Some(self.wall.at(now).as_millis()), Some(from));
             device.now.firmware = asked.version.clone().or(device.now.firmware.take());
             self.seen.insert(asked.mac);
-            self.pushes.seen(now, asked.mac, push::Sign::Started);
+            self.pushes.seen(self.wall.at(now), asked.mac, push::Sign::Started);
         }
         Some(url)
     }
@@ -297,7 +306,7 @@ impl Provision {
         let Some(device) = self.catalogue.device_mut(mac) else { return };
         let was_applied = device.is_applied;
         let Some(older_end) = device.registered(user) else { return };
-        let at = Some(now.as_millis());
+        let at = Some(self.wall.at(now).as_millis());
         (device.now.registered, device.now.last_seen) = (at, at);
         let has_applied = device.is_applied && !was_applied;
         device.now.applied = if has_applied { at } else { device.now.applied };
@@ -307,9 +316,9 @@ impl Provision {
         }
         self.seen.insert(mac);
         if has_applied {
-            self.pushes.seen(now, mac, push::Sign::Applied);
+            self.pushes.seen(self.wall.at(now), mac, push::Sign::Applied);
         }
-        self.pushes.seen(now, mac, push::Sign::Registered);
+        self.pushes.seen(self.wall.at(now), mac, push::Sign::Registered);
         self.note_place(now, mac, Place { contact: contact.to_owned(), call_id: call_id.to_owned() });
         if let Some(number) = number.filter(|_| older_end) {
             self.tell_accounts(number);
@@ -321,7 +330,7 @@ impl Provision {
         if let Some(old) = self.contacts.insert(mac, place) {
             self.by_contact.remove(&old.contact);
             if old.call_id != call_id {
-                self.pushes.seen(now, mac, push::Sign::Anew);
+                self.pushes.seen(self.wall.at(now), mac, push::Sign::Anew);
             }
         }
         self.by_contact.insert(contact, mac);
@@ -356,17 +365,17 @@ impl Provision {
     /// The device at a Contact URI has answered check-sync with that status, or has not.
     pub fn check_synced(&mut self, now: Time, contact: &str, status: Option<u16>) {
         if let Some(mac) = self.by_contact.get(contact) {
-            self.pushes.answered(now, *mac, status);
+            self.pushes.answered(self.wall.at(now), *mac, status);
         }
     }
 
     /// Tells the devices whose turn it is, and ends older credentials whose time is over.
     pub fn advance(&mut self, now: Time) {
-        for (_, mac, reboot) in self.pushes.due(now) {
+        for (_, mac, reboot) in self.pushes.due(now, self.wall) {
             let number = self.catalogue.device(mac).and_then(|device| device.number.clone());
             match number.zip(self.contacts.get(&mac).map(|place| place.contact.clone())) {
                 Some((number, contact)) => self.changes.push(Change::CheckSync { number, contact, reboot }),
-                None => self.pushes.answered(now, mac, None),
+                None => self.pushes.answered(self.wall.at(now), mac, None),
             }
         }
         self.end_credentials(now);
@@ -569,7 +578,7 @@ impl Provision {
             oldest.map(|mac| self.strangers.remove(&mac));
         }
         let user_agent = user_agent.map(short);
-        let stranger = Stranger { mac, asked: now.as_millis(), address, user_agent, foreign };
+        let stranger = Stranger { mac, asked: self.wall.at(now).as_millis(), address, user_agent, foreign };
         self.strangers.insert(mac, stranger);
     }
 
@@ -578,7 +587,7 @@ impl Provision {
         let is_served = transfer.result.is_empty();
         let device = transfer.mac.filter(|_| is_served).and_then(|mac| self.catalogue.device_mut(mac));
         let Some(device) = device else { return };
-        let now = Some(now.as_millis());
+        let now = Some(self.wall.at(now).as_millis());
         (device.now.asked, device.now.last_seen, device.now.address) = (now, now, Some(transfer.peer));
         if let Some(user_agent) = user_agent {
             let words: Vec<&str> = user_agent.split_whitespace().collect();
@@ -598,7 +607,7 @@ impl Provision {
         let names = path.map(|path| path.names.join("/"));
         Transfer {
             id,
-            at: now.as_millis(),
+            at: self.wall.at(now).as_millis(),
             peer: request.from,
             transport: request.transport.name().to_owned(),
             file: names.unwrap_or_else(|| short(request.path)),

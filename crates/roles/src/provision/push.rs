@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use proto::Time;
+use proto::{Time, Wall};
 use serde::Serialize;
 
 use crate::mac::Mac;
@@ -117,14 +117,14 @@ impl Pushes {
     }
 
     /// The devices that are to be told now, each with whether it is to restart.
-    pub(super) fn due(&mut self, now: Time) -> Vec<(u64, Mac, bool)> {
+    pub(super) fn due(&mut self, now: Time, wall: Wall) -> Vec<(u64, Mac, bool)> {
         let mut due = Vec::new();
         for (number, push) in &mut self.all {
             while push.next_at <= now && !push.stopped {
                 let Some(mac) = push.waiting.pop_front() else { break };
                 push.next_at += Duration::from_millis(60_000 / u64::from(push.per_minute));
                 if let Some(row) = push.row(mac) {
-                    row.sent = Some(now.as_millis());
+                    row.sent = Some(wall.at(now).as_millis());
                 }
                 due.push((*number, mac, push.reboot));
             }
@@ -133,7 +133,7 @@ impl Pushes {
     }
 
     /// A device has answered, or has not: to the push that told it last.
-    pub(super) fn answered(&mut self, now: Time, mac: Mac, status: Option<u16>) {
+    pub(super) fn answered(&mut self, date: Time, mac: Mac, status: Option<u16>) {
         for push in self.all.values_mut().rev() {
             let stop_after = push.stop_after;
             let Some(row) = push.row(mac).filter(|row| row.sent.is_some() && row.answered.is_none()) else {
@@ -141,7 +141,7 @@ impl Pushes {
             };
             row.status = status;
             if status.is_some_and(|status| (200..300).contains(&status)) {
-                row.answered = Some(now.as_millis());
+                row.answered = Some(date.as_millis());
             } else {
                 push.failed += 1;
                 push.stopped |= stop_after > 0 && push.failed >= stop_after;
@@ -151,7 +151,7 @@ impl Pushes {
     }
 
     /// Something was seen of a device: it is noted once for each push that has told it.
-    pub(super) fn seen(&mut self, now: Time, mac: Mac, sign: Sign) {
+    pub(super) fn seen(&mut self, date: Time, mac: Mac, sign: Sign) {
         for push in self.all.values_mut() {
             let counts = sign != Sign::Anew || push.reboot;
             let Some(row) = push.row(mac).filter(|row| counts && row.sent.is_some()) else { continue };
@@ -161,7 +161,7 @@ impl Pushes {
                 Sign::Registered => &mut row.registered,
                 Sign::Started | Sign::Anew => &mut row.rebooted,
             };
-            place.get_or_insert(now.as_millis());
+            place.get_or_insert(date.as_millis());
         }
     }
 }
@@ -185,11 +185,11 @@ mod tests {
         let mut pushes = Pushes::default();
         let at = |seconds: u64| Time::from_secs(1_000 + seconds);
         let number = pushes.begin(at(0), (0..4).map(mac).collect(), true, 60, 0);
-        assert_eq!(pushes.due(at(0)), [(number, mac(0), true)]);
-        assert_eq!(pushes.due(at(0)), []);
-        assert_eq!(pushes.due(at(2)).len(), 2);
-        assert_eq!(pushes.due(at(60)).len(), 1);
-        assert_eq!(pushes.due(at(99)), []);
+        assert_eq!(pushes.due(at(0), Wall::default()), [(number, mac(0), true)]);
+        assert_eq!(pushes.due(at(0), Wall::default()), []);
+        assert_eq!(pushes.due(at(2), Wall::default()).len(), 2);
+        assert_eq!(pushes.due(at(60), Wall::default()).len(), 1);
+        assert_eq!(pushes.due(at(99), Wall::default()), []);
     }
 
     #[test]
@@ -199,7 +199,7 @@ mod tests {
         let mut told = 0;
         for second in 0..9 {
             let now = Time::from_millis(second * 10);
-            for (_, mac, _) in pushes.due(now) {
+            for (_, mac, _) in pushes.due(now, Wall::default()) {
                 told += 1;
                 pushes.answered(now, mac, (told == 1).then_some(200));
             }
@@ -213,7 +213,7 @@ mod tests {
     fn signs_are_noted_for_whom_was_told_and_pushes_are_bounded() {
         let mut pushes = Pushes::default();
         let number = pushes.begin(Time::ZERO, vec![mac(1), mac(2)], false, 1, 0);
-        pushes.due(Time::ZERO);
+        pushes.due(Time::ZERO, Wall::default());
         for (last, sign) in
             [(1, Sign::Fetched), (1, Sign::Registered), (1, Sign::Started), (2, Sign::Fetched)]
         {

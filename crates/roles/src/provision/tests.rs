@@ -250,6 +250,22 @@ fn a_push_tells_what_became_of_each_device() {
 }
 
 /// A file that says something new names an account of another user: a registration with it proves that the phone has applied the file.
+/// The system's clock is set after the start.
+#[test]
+fn dates_follow_the_wall_clock() {
+    let mut provision = with_device();
+    let shown = NOW + Duration::from_hours(24);
+    provision.set_wall(Wall::showing(shown, NOW));
+    ask(&mut provision, "0021f222b021.cfg", LOOPBACK, None);
+    let asked = provision.device(mac(0x21)).expect("a device").now.asked;
+    assert_eq!(asked, Some(shown.as_millis()));
+    let transfer = provision.transfers(1).next().expect("a transfer");
+    assert_eq!((transfer.at, transfer.ms), (shown.as_millis(), 0));
+    provision.open_window(NOW, 10);
+    assert!(provision.window(NOW + Duration::from_mins(9)).is_some(), "the window closes when it would have");
+    assert!(provision.window(NOW + Duration::from_mins(10)).is_none());
+}
+
 #[test]
 fn a_registration_proves_which_file_the_phone_has_applied() {
     let mut provision = with_device();

@@ -48,7 +48,7 @@ pub(super) async fn list(State(shared): State<Shared>) -> Result<Told<Value>, Pr
         let devices: Vec<Value> = provision.devices().take(MOST_ROWS).map(|device| json!(device)).collect();
         let complete = devices.len() < MOST_ROWS;
         let strangers: Vec<_> = provision.strangers().collect();
-        let window = provision.window(now).map(|until| until.rfc3339());
+        let window = provision.window(now).map(|until| service.date(until).rfc3339());
         json!({ "devices": devices, "complete": complete, "strangers": strangers, "window_until": window })
     });
     Ok(Told(told))
@@ -265,7 +265,7 @@ pub(super) async fn open_window(
     check_range("minutes", minutes, 1..=LONGEST_WINDOW_MIN)?;
     let now = service.now();
     let until = service.with(|provision| provision.open_window(now, minutes));
-    Ok(Told(json!({ "until": until.rfc3339() })))
+    Ok(Told(json!({ "until": service.date(until).rfc3339() })))
 }
 
 /// Closes it.
