@@ -1,6 +1,7 @@
 //! `GET` and `PUT /api/configuration`: the whole configuration as a file.
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Response;
 use roles::phone::{Command, CommandKind, EventKind};
 use roles::settings::{Fault, Secret};
@@ -35,7 +36,7 @@ pub(super) async fn get(State(shared): State<Shared>) -> Result<Response, Proble
 /// Takes a whole configuration; what is wrong in it is told by line, and what is right is taken.
 ///
 /// # Errors
-/// It is no configuration, or the phone does not answer.
+/// It is no configuration (409; 400 where it is empty), or the phone does not answer.
 pub(super) async fn put(State(shared): State<Shared>, Text(text): Text) -> Result<Told<Imported>, Problem> {
     let answers = shared.desk.ask(command(CommandKind::Import(Secret::new(&text)))).await?;
     for event in answers {
@@ -43,7 +44,12 @@ pub(super) async fn put(State(shared): State<Shared>, Text(text): Text) -> Resul
             EventKind::Imported { changed, faults, reboot } => {
                 return Ok(Told(Imported { changed, faults, reboot }));
             }
-            EventKind::Error { message, .. } => return Err(Problem::bad_request(message)),
+            // Nothing at all makes no sense; any other text is well formed and cannot be taken.
+            EventKind::Error { message, .. } => {
+                let is_empty = text.trim().is_empty();
+                let status = if is_empty { StatusCode::BAD_REQUEST } else { StatusCode::CONFLICT };
+                return Err(Problem::new(status, message));
+            }
             _ => {}
         }
     }

@@ -104,7 +104,7 @@ fn the_whole_configuration_goes_out_without_secrets_and_comes_back() {
     let label = phone.client.post("/api/commands", "get account.1.label\n");
     assert!(label.body.contains("Lobby"), "{label:?}");
     let page = phone.client.ask("PUT", "/api/configuration", "<html><body>Log in</body></html>");
-    assert!(page.status == 400 && page.body.contains("this is a page"), "{page:?}");
+    assert!(page.status == 409 && page.body.contains("this is a page"), "{page:?}");
     assert_eq!(phone.client.ask("PUT", "/api/configuration", "").status, 400);
     let line = phone.client.post("/api/commands", "import a.cfg\n");
     assert!(line.body.contains("PUT /api/configuration"), "{line:?}");
