@@ -111,6 +111,44 @@ fn rows_are_chosen_shown_and_written() {
     assert_eq!((told["calls"].as_array().map(Vec::len), &told["calls"][0]["id"]), (Some(1), &"one".into()));
 }
 
+/// A report shows the ladder of what it is about, with its proofs marked and resends folded.
+#[test]
+fn a_report_shows_the_ladder_of_what_matters() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut writer, mut file) = (Writer::new(), file_header().to_vec());
+    let invite = message("INVITE sip:7002@h SIP/2.0", "one", "1 INVITE", "");
+    let said = [
+        (0, PHONE, SERVER, invite.clone()),
+        (500, PHONE, SERVER, invite),
+        (600, SERVER, PHONE, message("SIP/2.0 404 Not Found", "one", "1 INVITE", "")),
+        (605, PHONE, SERVER, message("ACK sip:7002@h SIP/2.0", "one", "1 ACK", "")),
+        (900, PHONE, SERVER, message("OPTIONS sip:h SIP/2.0", "two", "1 OPTIONS", "")),
+    ];
+    for (ms, from, to, text) in said {
+        let (from, to): (SocketAddr, SocketAddr) =
+            (from.parse().expect("address"), to.parse().expect("address"));
+        let at = Time::from_millis(1_640_000_000_000 + ms);
+        writer.write(at, from, to, Transport::Udp, text.as_bytes(), &mut file);
+    }
+    std::fs::write(folder.path().join("a.pcap"), &file).expect("written");
+    let report = text(&run(&["a.pcap"], folder.path()));
+    let line = |number: &str| {
+        let found = report.lines().find(|line| line.starts_with(number));
+        found.unwrap_or_else(|| panic!("{number}: {report}")).to_owned()
+    };
+    assert!(line("#1 ").ends_with("(sent 2 times)  <- call.404"), "{report}");
+    assert!(line("#3 ").contains("404 Not Found") && line("#3 ").ends_with("<- call.404"), "{report}");
+    assert!(
+        !line("#4 ").contains("<-") && !report.contains("\n#2 ") && !report.contains("\n#5 "),
+        "{report}"
+    );
+    let mut piped =
+        offhook().args(["doctor", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("runs");
+    piped.stdin.take().expect("a pipe").write_all(&file).expect("written");
+    let told = piped.wait_with_output().expect("ends").stdout;
+    assert!(!String::from_utf8_lossy(&told).contains("\n#1 "), "a pipe cannot be read a second time");
+}
+
 #[test]
 fn what_cannot_be_done_is_told_with_a_remedy() {
     let folder = tempfile::tempdir().expect("a folder");

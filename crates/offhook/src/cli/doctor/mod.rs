@@ -123,6 +123,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     } else {
         if !arguments.calls {
             println!("{}", roles::doctor::report_text(&tracks, &findings, painter()));
+            if !arguments.ladder && arguments.call.is_none() {
+                let ladders = ladder::of_findings(&inputs, &tracks, &findings)?;
+                print!("{ladders}{}", if ladders.is_empty() { "" } else { "\n" });
+            }
         }
         print!("{}", table::show(&tracks, &keep, arguments.calls));
     }
