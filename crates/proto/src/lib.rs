@@ -14,18 +14,23 @@
 //! * **No panic** can be reached from bytes.
 #![forbid(unsafe_code)]
 
+pub mod arp;
 pub mod cdp;
+mod checksum;
 pub mod dhcp;
 pub mod dns;
+pub mod ethernet;
 pub mod event;
 pub mod ftp;
 pub mod icmp;
+pub mod ipv4;
 pub mod lldp;
 pub mod pcap;
 pub mod rng;
 pub mod rtp;
 pub mod sdp;
 pub mod sip;
+pub mod sntp;
 pub mod syslog;
 pub mod text;
 pub mod tftp;

@@ -15,6 +15,7 @@ pub use read::{Item, Packet, Reader, is_capture};
 pub use record::{Corrupt, MAX_PACKET_BYTES, Note};
 
 use crate::Time;
+use crate::checksum::Checksum;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
@@ -363,30 +364,6 @@ fn ipv6_octets(address: IpAddr) -> [u8; 16] {
 
 fn as_ipv6(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(IpAddr::from(ipv6_octets(address.ip())), address.port())
-}
-
-/// The Internet checksum, RFC 1071.
-#[derive(Clone, Copy, Debug, Default)]
-struct Checksum(u64);
-
-impl Checksum {
-    /// Adds bytes as 16-bit words; an odd last one counts as if a zero followed, so only the last
-    /// part may be odd.
-    fn add(self, bytes: &[u8]) -> Self {
-        let words = bytes.chunks(2).map(|word| {
-            let low = word.get(1).copied().unwrap_or(0);
-            u64::from(u16::from_be_bytes([word.first().copied().unwrap_or(0), low]))
-        });
-        Self(self.0 + words.sum::<u64>())
-    }
-
-    fn finish(self) -> u16 {
-        let mut sum = self.0;
-        while sum > 0xffff {
-            sum = (sum & 0xffff) + (sum >> 16);
-        }
-        !(sum as u16)
-    }
 }
 
 #[cfg(test)]

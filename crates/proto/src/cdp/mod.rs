@@ -1,4 +1,13 @@
-//! CDP frames, read: what a switch of one vendor says in place of LLDP.
+//! CDP frames, read and built: what a switch of one vendor says in place of LLDP.
+
+mod build;
+
+pub use build::Draft;
+
+use crate::ethernet::Mac;
+
+/// Whom CDP is sent to.
+pub const GROUP: Mac = [0x01, 0x00, 0x0c, 0xcc, 0xcc, 0xcc];
 
 /// What a neighbour says of itself.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -1,6 +1,19 @@
-//! DHCP messages, read (RFC 2131, options RFC 2132).
+//! DHCP messages, read and built (RFC 2131, options RFC 2132).
+
+mod build;
+mod sip_servers;
+mod vlan;
 
 use std::net::Ipv4Addr;
+
+pub use build::{Draft, LEAST_REQUEST_BYTES};
+pub use sip_servers::{MOST_SIP_SERVERS, SipServer, sip_servers, sip_servers_value};
+pub use vlan::vlan_of;
+
+/// Where servers and relays listen.
+pub const SERVER_PORT: u16 = 67;
+/// Where clients listen.
+pub const CLIENT_PORT: u16 = 68;
 
 /// The bytes before the options (RFC 2131 §2), with the magic cookie.
 const FIXED_BYTES: usize = 240;
@@ -45,6 +58,20 @@ impl Kind {
         }
     }
 
+    /// As option 53 writes it.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::Discover => 1,
+            Self::Offer => 2,
+            Self::Request => 3,
+            Self::Decline => 4,
+            Self::Ack => 5,
+            Self::Nak => 6,
+            Self::Release => 7,
+            Self::Inform => 8,
+        }
+    }
+
     fn of(number: u8) -> Option<Self> {
         use Kind::{Ack, Decline, Discover, Inform, Nak, Offer, Release, Request};
         const ALL: [Kind; 8] = [Discover, Offer, Request, Decline, Ack, Nak, Release, Inform];
@@ -77,6 +104,11 @@ impl<'a> Message<'a> {
     /// The number that a client gave its exchange.
     pub fn transaction(&self) -> u32 {
         u32::from_be_bytes([self.bytes[4], self.bytes[5], self.bytes[6], self.bytes[7]])
+    }
+
+    /// Whether the client cannot take a datagram for the address that it is offered (RFC 2131 §4.1).
+    pub fn wants_broadcast(&self) -> bool {
+        self.bytes[10] & 0x80 != 0
     }
 
     /// The address that the client has already.
@@ -112,6 +144,33 @@ impl<'a> Message<'a> {
     /// The first piece of an option, its header taken off. A piece that does not fit is not there.
     pub fn option(&self, wanted: u8) -> Option<&'a [u8]> {
         self.options().find(|(code, _)| *code == wanted).map(|(_, value)| value)
+    }
+
+    /// An option, its pieces put together (RFC 3396 §7).
+    pub fn whole_option(&self, wanted: u8) -> Option<Vec<u8>> {
+        let mut pieces = self.options().filter(|(code, _)| *code == wanted).map(|(_, value)| value);
+        let first = pieces.next()?;
+        Some(pieces.fold(first.to_vec(), |whole, piece| [&whole, piece].concat()))
+    }
+
+    /// An option that is text, without the zeros that some servers put behind it and without control characters.
+    pub fn option_text(&self, wanted: u8) -> Option<String> {
+        let value = self.whole_option(wanted)?;
+        let text = String::from_utf8_lossy(until_zero(&value)).into_owned();
+        let text: String = text.chars().filter(|c| !c.is_control()).collect();
+        Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+    }
+
+    /// An option that is a number of 32 bits: a time in seconds.
+    pub fn option_number(&self, wanted: u8) -> Option<u32> {
+        self.option(wanted)?.first_chunk().map(|number| u32::from_be_bytes(*number))
+    }
+
+    /// An option that is a list of addresses; those that are no address of a machine are left out.
+    pub fn option_ips(&self, wanted: u8) -> Vec<Ipv4Addr> {
+        let value = self.whole_option(wanted).unwrap_or_default();
+        let all = value.as_chunks::<4>().0.iter().map(|octets| Ipv4Addr::from_octets(*octets));
+        all.filter(|ip| !ip.is_unspecified() && !ip.is_broadcast() && !ip.is_multicast()).collect()
     }
 
     /// An option that is one address, or the first of several.

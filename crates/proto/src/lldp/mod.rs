@@ -1,4 +1,17 @@
-//! LLDP frames, read (IEEE 802.1AB; LLDP-MED: ANSI/TIA-1057).
+//! LLDP frames, read and built (IEEE 802.1AB; LLDP-MED: ANSI/TIA-1057).
+
+mod build;
+
+pub use build::{Chassis, Draft, Power};
+
+use crate::ethernet::Mac;
+
+/// Whom LLDP is sent to: the nearest bridge (IEEE 802.1AB §7.1).
+pub const GROUP: Mac = [0x01, 0x80, 0xc2, 0x00, 0x00, 0x0e];
+/// The policy of calls (TIA-1057 §10.2.3.1).
+pub const VOICE: u8 = 1;
+/// The policy of signalling, where it is another than that of calls.
+pub const VOICE_SIGNALLING: u8 = 2;
 
 /// A management address or a network policy is a piece: a kind and its bytes.
 pub type Piece<'a> = (u8, &'a [u8]);
@@ -73,6 +86,16 @@ impl Advert {
         Some(advert)
     }
 
+    /// Whether an end point speaks, of which no policy is taken: it tells what it was told itself.
+    pub fn is_endpoint(&self) -> bool {
+        matches!(self.med_class, Some(1..=3)) || self.is_phone()
+    }
+
+    /// Its policy for that application, where it knows one.
+    pub fn policy(&self, application: u8) -> Option<&Policy> {
+        self.policies.iter().find(|policy| policy.application == application && !policy.unknown)
+    }
+
     /// Whether this is a telephone (class III) or says that it can be one.
     pub fn is_phone(&self) -> bool {
         self.med_class == Some(3) || self.capabilities & 0x20 != 0
@@ -80,7 +103,7 @@ impl Advert {
 
     /// The voice VLAN of its policy, where it names one: 0 is "untagged".
     pub fn voice_vlan(&self) -> Option<u16> {
-        let voice = self.policies.iter().find(|policy| policy.application == 1 && !policy.unknown)?;
+        let voice = self.policy(VOICE)?;
         Some(if voice.tagged { voice.vlan } else { 0 })
     }
 
