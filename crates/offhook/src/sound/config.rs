@@ -6,8 +6,7 @@ use proto::rtp::Format;
 use proto::rtp::Impairment;
 use proto::rtp::jitter::Delay;
 use proto::rtp::session::{BeforeAck, Direction, SessionConfig};
-use proto::rtp::srtp::{MasterKey, Suite};
-use proto::sdp::offer_answer::{Agreed, AgreedSrtp, Codec as AgreedCodec};
+use proto::sdp::offer_answer::{Agreed, Codec as AgreedCodec};
 use roles::settings::{RtpSettings, SoundSettings};
 use roles::sound::Tone;
 
@@ -112,13 +111,10 @@ pub(super) fn packet_ms(agreed: &Agreed) -> u32 {
 }
 
 /// What was agreed, as the RTP session wants it.
-///
-/// # Errors
-/// A key of either side that cannot be used, in words.
-pub(super) fn session_config(agreed: &Agreed, own: &Config, cname: &str) -> Result<SessionConfig, String> {
+pub(super) fn session_config(agreed: &Agreed, own: &Config, cname: &str) -> SessionConfig {
     let clock_rate_hz = agreed.codec.clock_hz();
-    let (srtp_send, srtp_receive) = agreed.srtp.as_ref().map(keys).transpose()?.unzip();
-    Ok(SessionConfig {
+    let (srtp_send, srtp_receive) = agreed.srtp.clone().map(|srtp| (srtp.local_key, srtp.remote_key)).unzip();
+    SessionConfig {
         cname: cname.to_owned(),
         send: Format { payload_type: agreed.send_payload_type, clock_rate_hz },
         receive: formats(agreed)
@@ -141,7 +137,7 @@ pub(super) fn session_config(agreed: &Agreed, own: &Config, cname: &str) -> Resu
         srtp_send,
         srtp_receive,
         impairment: (agreed.codec != AgreedCodec::G722).then_some(Impairment::G711_CONCEALED),
-    })
+    }
 }
 
 /// The sound of a tone.
@@ -181,18 +177,6 @@ const fn direction(send: bool, receive: bool) -> Direction {
         (false, true) => Direction::ReceiveOnly,
         (false, false) => Direction::Inactive,
     }
-}
-
-/// Our key, then theirs.
-fn keys(srtp: &AgreedSrtp) -> Result<(MasterKey, MasterKey), String> {
-    let name = srtp.suite.name();
-    let suite =
-        Suite::from_name(name).ok_or_else(|| format!("the sound's encryption {name} is not known"))?;
-    let key = |whose: &str, base64: &str| {
-        MasterKey::from_inline(suite, &format!("inline:{base64}"))
-            .map_err(|flaw| format!("{whose} key for encrypted sound cannot be used: {flaw}"))
-    };
-    Ok((key("our own", &srtp.local_key)?, key("the far end's", &srtp.remote_key)?))
 }
 
 #[cfg(test)]

@@ -90,9 +90,7 @@ impl Engine {
                 let terms = Terms { held, before_ack, home };
                 let identity = (self.cname.as_str(), &mut self.rng);
                 let Some(leg) = self.legs.get_mut(&session) else { return };
-                if let Err(reason) = leg.agree(now, &agreed, terms, &self.config, identity) {
-                    out.tell(SoundEvent::Failed { session, reason });
-                }
+                leg.agree(now, &agreed, terms, &self.config, identity);
             }
             SoundCommand::Dtmf { session, digits, in_band } => {
                 if let Some(leg) = self.legs.get_mut(&session) {

@@ -63,9 +63,9 @@ impl Leg {
         Terms { held, before_ack, home }: Terms,
         config: &Config,
         identity: (&str, &mut Rng),
-    ) -> Result<(), String> {
+    ) {
         let (cname, rng) = identity;
-        let session = SessionConfig { before_ack, home, ..session_config(agreed, config, cname)? };
+        let session = SessionConfig { before_ack, home, ..session_config(agreed, config, cname) };
         let (codec, packet_ms) = (codec(agreed.codec), packet_ms(agreed));
         let formats = formats(agreed);
         match &mut self.talk {
@@ -89,7 +89,6 @@ impl Leg {
         if let Some(talk) = self.talk.as_mut().filter(|_| held || !agreed.receive) {
             talk.voice.clear();
         }
-        Ok(())
     }
 
     /// Takes a datagram; a key that was pressed comes back.

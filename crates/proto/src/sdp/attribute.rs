@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::rtp::srtp::{MasterKey, Suite};
+
 /// Who opened the session, the `o=` line (RFC 8866 §5.2).
 ///
 /// Identifier and version are kept as text: some senders exceed 64 bits, and nobody but the sender may
@@ -220,11 +222,11 @@ pub struct Crypto {
 
 impl Crypto {
     /// A line with one key and nothing unusual about it.
-    pub fn new(tag: u32, suite: &str, key_base64: &str) -> Self {
+    pub fn new(tag: u32, key: &MasterKey) -> Self {
         Self {
             tag,
-            suite: suite.to_owned(),
-            key_parameters: format!("inline:{key_base64}"),
+            suite: key.suite().name().to_owned(),
+            key_parameters: format!("inline:{}", key.base64()),
             session_parameters: Vec::new(),
         }
     }
@@ -240,17 +242,20 @@ impl Crypto {
         })
     }
 
-    /// Key and salt as base64, if the line asks for nothing but a single key without a key identifier.
+    /// The key, if the suite is spoken here and the line asks for nothing but a single key without a key identifier.
     ///
     /// A lifetime is no obstacle: no call is long enough to reach 2^31 packets. Session parameters that
     /// begin with `-` may be ignored, any other may not (RFC 4568 §6.3.7).
-    pub fn single_key(&self) -> Option<&str> {
+    pub fn key(&self) -> Option<MasterKey> {
         let known = self.session_parameters.iter().all(|parameter| parameter.starts_with('-'));
         let (method, rest) = self.key_parameters.split_once(':')?;
         let mut parts = rest.split('|');
         let key = parts.next()?;
         let plain = !rest.contains(';') && !parts.any(|part| part.contains(':'));
-        (known && plain && method.eq_ignore_ascii_case("inline")).then_some(key)
+        if !(known && plain && method.eq_ignore_ascii_case("inline")) {
+            return None;
+        }
+        MasterKey::from_base64(Suite::from_name(&self.suite)?, key)
     }
 }
 
@@ -294,19 +299,27 @@ mod tests {
 
     #[test]
     fn only_a_single_plain_key_is_taken() {
-        let check = |value: &str, expected: Option<&str>| {
-            let crypto = Crypto::parse(value).expect("a crypto line");
-            assert_eq!(crypto.single_key(), expected, "{value}");
+        const KEY: &str = "WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";
+        let check = |rest: &str, expected: Option<&str>| {
+            let value = format!("1 AES_CM_128_HMAC_SHA1_80 {}", rest.replace("KEY", KEY));
+            let crypto = Crypto::parse(&value).expect("a crypto line");
+            let key = crypto.key().map(|key| key.base64());
+            assert_eq!(key.as_deref(), expected, "{value}");
             assert_eq!(crypto.to_string(), value);
         };
-        check("1 AES_CM_128_HMAC_SHA1_80 inline:abc", Some("abc"));
-        check("1 AES_CM_128_HMAC_SHA1_80 inline:abc|2^20", Some("abc"));
-        check("1 AES_CM_128_HMAC_SHA1_80 inline:abc|2^20|1:4", None);
-        check("1 AES_CM_128_HMAC_SHA1_80 inline:abc;inline:def", None);
-        check("1 AES_CM_128_HMAC_SHA1_80 inline:abc UNENCRYPTED_SRTP", None);
-        check("1 AES_CM_128_HMAC_SHA1_80 inline:abc -note", Some("abc"));
-        check("1 AES_CM_128_HMAC_SHA1_80 mikey:abc", None);
-        let shown = format!("{:?}", Crypto::new(1, "S", "secret"));
-        assert!(!shown.contains("secret"));
+        check("inline:KEY", Some(KEY));
+        check("INLINE:KEY|2^20", Some(KEY));
+        check("inline:KEY|2^20|1:4", None);
+        check("inline:KEY;inline:KEY", None);
+        check("inline:KEY UNENCRYPTED_SRTP", None);
+        check("inline:KEY -note", Some(KEY));
+        check("mikey:KEY", None);
+        check("inline:KEY=", None);
+        check("inline:abc", None);
+        let other = format!("1 F8_128_HMAC_SHA1_80 inline:{KEY}");
+        assert_eq!(Crypto::parse(&other).and_then(|crypto| crypto.key()), None);
+        let key = MasterKey::from_base64(Suite::AesCm128HmacSha1_80, KEY).expect("a key");
+        let shown = format!("{:?} {key:?}", Crypto::new(1, &key));
+        assert!(!shown.contains(KEY) && !shown.contains("89, 83"));
     }
 }

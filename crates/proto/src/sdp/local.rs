@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::attribute::{Connection, Crypto, Direction};
 use super::description::Media;
+use crate::rtp::srtp::{MasterKey, Suite};
 
 /// The sound codings of Offhook.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -79,52 +80,6 @@ pub enum SrtpPolicy {
     Required,
 }
 
-/// A way to encrypt and authenticate RTP (RFC 4568 §6.2).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Suite {
-    /// AES in counter mode, tag of 80 bits.
-    AesCm128HmacSha1_80,
-    /// AES in counter mode, tag of 32 bits on RTP.
-    AesCm128HmacSha1_32,
-}
-
-impl Suite {
-    /// Key and salt together, in bytes, before base64.
-    pub const KEY_BYTES: usize = 30;
-    const KEY_CHARS: usize = Self::KEY_BYTES / 3 * 4;
-
-    /// The name in `a=crypto`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::AesCm128HmacSha1_80 => "AES_CM_128_HMAC_SHA1_80",
-            Self::AesCm128HmacSha1_32 => "AES_CM_128_HMAC_SHA1_32",
-        }
-    }
-
-    /// The suite of this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::AesCm128HmacSha1_80, Self::AesCm128HmacSha1_32]
-            .into_iter()
-            .find(|suite| suite.name().eq_ignore_ascii_case(name))
-    }
-}
-
-/// A key of ours for one suite.
-#[derive(Clone, Eq, PartialEq)]
-pub struct SrtpKey {
-    /// What it is for.
-    pub suite: Suite,
-    /// Key and salt, [`Suite::KEY_BYTES`] random bytes as base64. Two suites want two keys.
-    pub base64: String,
-}
-
-/// Keys stay out of logs.
-impl fmt::Debug for SrtpKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SrtpKey").field("suite", &self.suite).finish_non_exhaustive()
-    }
-}
-
 /// How a hold is written.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct HoldForm {
@@ -165,7 +120,7 @@ pub struct Local {
     /// Whether to encrypt.
     pub srtp: SrtpPolicy,
     /// Keys in order of preference; needed unless `srtp` is off.
-    pub srtp_keys: Vec<SrtpKey>,
+    pub srtp_keys: Vec<MasterKey>,
     /// Whether a key says for how many packets it holds: `|2^31` (RFC 4568 §6.1).
     pub srtp_lifetime: bool,
     /// Whether `a=fmtp` says of a codec that silence is sent too (deck, Call Hold: `vad=no`).
@@ -192,8 +147,8 @@ impl Local {
     }
 
     /// Our key for a suite.
-    pub(super) fn key_for(&self, suite: Suite) -> Option<&SrtpKey> {
-        self.srtp_keys.iter().find(|key| key.suite == suite)
+    pub(super) fn key_for(&self, suite: Suite) -> Option<&MasterKey> {
+        self.srtp_keys.iter().find(|key| key.suite() == suite)
     }
 
     /// The `a=crypto` lines to offer, tagged from 1.
@@ -216,14 +171,6 @@ impl Local {
 }
 
 /// One `a=crypto` line for each key, tagged from 1.
-pub(super) fn crypto_lines(keys: &[SrtpKey]) -> Vec<Crypto> {
-    (1..).zip(keys).map(|(tag, key)| Crypto::new(tag, key.suite.name(), &key.base64)).collect()
-}
-
-/// A key of the other party that can be used: suite and base64 of the right length.
-pub(super) fn usable(crypto: &Crypto) -> Option<(Suite, &str)> {
-    let suite = Suite::from_name(&crypto.suite)?;
-    let key = crypto.single_key()?;
-    let base64 = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/');
-    (base64 && key.len() == Suite::KEY_CHARS).then_some((suite, key))
+pub(super) fn crypto_lines(keys: &[MasterKey]) -> Vec<Crypto> {
+    (1..).zip(keys).map(|(tag, key)| Crypto::new(tag, key)).collect()
 }

@@ -19,6 +19,5 @@ pub use description::{Description, Media, Section};
 pub use fault::{SdpError, SdpFault};
 pub use line::{Line, LineEnd};
 pub use offer_answer::{
-    Agreed, AgreedSrtp, Answer, Codec, HoldForm, Local, OfferAnswer, Refusal, Renumbered, SrtpKey,
-    SrtpPolicy, Suite,
+    Agreed, AgreedSrtp, Answer, Codec, HoldForm, Local, OfferAnswer, Refusal, Renumbered, SrtpPolicy,
 };

@@ -12,10 +12,10 @@ use std::net::SocketAddr;
 
 use super::attribute::{Connection, Crypto, Direction, Origin};
 use super::description::{Description, Media};
-use super::local::usable;
-pub use super::local::{Codec, HoldForm, Local, SrtpKey, SrtpPolicy, Suite};
+pub use super::local::{Codec, HoldForm, Local, SrtpPolicy};
 pub use super::refusal::Refusal;
 use crate::rtp::Format;
+use crate::rtp::srtp::MasterKey;
 
 const PLAIN: &str = "RTP/AVP";
 const SECURE: &str = "RTP/SAVP";
@@ -64,21 +64,12 @@ impl Agreed {
 }
 
 /// The keys of an encrypted stream; the same suite both ways.
-#[derive(Clone, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AgreedSrtp {
-    /// The suite.
-    pub suite: Suite,
-    /// Key and salt we encrypt with, as base64.
-    pub local_key: String,
-    /// Key and salt the other party encrypts with, as base64.
-    pub remote_key: String,
-}
-
-/// Keys stay out of logs.
-impl std::fmt::Debug for AgreedSrtp {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AgreedSrtp").field("suite", &self.suite).finish_non_exhaustive()
-    }
+    /// The key we encrypt with.
+    pub local_key: MasterKey,
+    /// The key the other party encrypts with.
+    pub remote_key: MasterKey,
 }
 
 /// An answer to send, and what holds once it is sent.
@@ -380,7 +371,7 @@ impl Chosen {
     /// The line that answers the chosen key: the same tag and suite, our key (RFC 4568 §7.1.2).
     fn answer_crypto(&self) -> Option<Crypto> {
         let (tag, srtp) = self.srtp.as_ref()?;
-        Some(Crypto::new(*tag, srtp.suite.name(), &srtp.local_key))
+        Some(Crypto::new(*tag, &srtp.local_key))
     }
 }
 
@@ -421,9 +412,9 @@ fn offered_key(local: &Local, media: &Media) -> Result<Option<(u32, AgreedSrtp)>
         return if secure { Err(Refusal::SrtpNotAcceptable) } else { Ok(None) };
     }
     let key = media.cryptos().find_map(|crypto| {
-        let (suite, remote_key) = usable(&crypto)?;
-        let local_key = local.key_for(suite)?.base64.clone();
-        Some((crypto.tag, AgreedSrtp { suite, local_key, remote_key: remote_key.to_owned() }))
+        let remote_key = crypto.key()?;
+        let local_key = local.key_for(remote_key.suite())?.clone();
+        Some((crypto.tag, AgreedSrtp { local_key, remote_key }))
     });
     match key {
         Some(key) => Ok(Some(key)),
@@ -472,19 +463,18 @@ fn answered_key(
             _ => Ok(None),
         };
     };
-    let (suite, remote_key) = usable(&crypto).ok_or(Refusal::SrtpNotAcceptable)?;
-    let of_suite = |offer: &&Crypto| usable(offer).is_some_and(|(ours, _)| ours == suite);
-    let by_tag = offers.iter().filter(of_suite).find(|ours| ours.tag == crypto.tag);
-    let ours = by_tag.or_else(|| only(offers.iter().filter(of_suite))).ok_or(Refusal::Mismatch)?;
-    let (_, local_key) = usable(ours).ok_or(Refusal::Mismatch)?;
-    let (local_key, remote_key) = (local_key.to_owned(), remote_key.to_owned());
-    Ok(Some((crypto.tag, AgreedSrtp { suite, local_key, remote_key })))
+    let remote_key = crypto.key().ok_or(Refusal::SrtpNotAcceptable)?;
+    let keys = offers.iter().filter_map(|offer| Some((offer.tag, offer.key()?)));
+    let of_suite: Vec<_> = keys.filter(|(_, ours)| ours.suite() == remote_key.suite()).collect();
+    let by_tag = of_suite.iter().find(|(tag, _)| *tag == crypto.tag);
+    let (_, local_key) = by_tag.or_else(|| only(of_suite.iter())).cloned().ok_or(Refusal::Mismatch)?;
+    Ok(Some((crypto.tag, AgreedSrtp { local_key, remote_key })))
 }
 
 /// The tags of a key that was offered under another one.
 fn renumbered(offered: &Media, chosen: &Chosen) -> Option<Renumbered> {
     let (theirs, srtp) = chosen.srtp.as_ref()?;
-    let ours = offered.cryptos().find(|ours| usable(ours).is_some_and(|(_, key)| key == srtp.local_key))?.tag;
+    let ours = offered.cryptos().find(|ours| ours.key().as_ref() == Some(&srtp.local_key))?.tag;
     (ours != *theirs).then_some(Renumbered { ours, theirs: *theirs })
 }
 

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use super::attribute::Connection;
 use super::description::{Description, Media};
-use super::local::{SrtpKey, crypto_lines};
+use super::local::crypto_lines;
+use crate::rtp::srtp::MasterKey;
 
 /// What ICE adds (RFC 8839); behind a relay it would lead media around it.
 const ICE: [&str; 7] = [
@@ -93,7 +94,7 @@ impl Description {
 
     /// Adds one `a=crypto` line for each key to a stream in place of those it has, tagged from 1. With
     /// `insist` the profile becomes `RTP/SAVP`, without it stays as it is (RFC 8643).
-    pub fn set_crypto(&mut self, index: usize, keys: &[SrtpKey], insist: bool) {
+    pub fn set_crypto(&mut self, index: usize, keys: &[MasterKey], insist: bool) {
         let Some(media) = self.media.get_mut(index) else { return };
         media.section.remove_attributes("crypto");
         for crypto in crypto_lines(keys) {
@@ -144,7 +145,7 @@ fn redirect_rtcp(media: &mut Media, rtp_port: u16) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sdp::Suite;
+    use crate::rtp::srtp::Suite;
 
     fn parse(text: &str) -> Description {
         Description::parse(text.as_bytes()).expect("a description")
@@ -224,11 +225,13 @@ mod tests {
     fn keys_come_and_go_on_one_leg() {
         let plain = format!("{HEAD}c=IN IP4 n\nm=audio 4000 RTP/AVP 8\na=x");
         let mut description = parse(&plain);
-        let key = SrtpKey { suite: Suite::AesCm128HmacSha1_80, base64: "k".to_owned() };
+        let key = MasterKey::from_bytes(Suite::AesCm128HmacSha1_80, [0; 30]);
         description.set_crypto(0, std::slice::from_ref(&key), true);
         let secure = text(&description);
         assert!(secure.contains("m=audio 4000 RTP/SAVP 8\n"));
-        assert!(secure.ends_with("a=x\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:k\r\n"));
+        assert!(secure.ends_with(
+            "a=x\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\r\n"
+        ));
         description.set_crypto(0, &[key], false);
         assert_eq!(text(&description), secure);
         description.remove_crypto();

@@ -8,7 +8,6 @@ use proto::rtp::Format;
 use proto::rtp::Impairment;
 use proto::rtp::dtmf::Digit;
 use proto::rtp::session::{Direction, Received, RtpSession, SessionConfig};
-use proto::rtp::srtp::{MasterKey, Suite};
 use proto::sdp::offer_answer::Agreed;
 use proto::{Rng, Time};
 
@@ -84,13 +83,9 @@ impl ToneEars {
         now: Time,
         id: SessionId,
         (agreed, before_ack, home): (&Agreed, BeforeAck, Option<IpAddr>),
-        out: &mut Vec<Sound>,
     ) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
-        let config = match session_config(agreed) {
-            Ok(config) => SessionConfig { before_ack, home, ..config },
-            Err(reason) => return out.push(Sound::Tell(SoundEvent::Failed { session: id, reason })),
-        };
+        let config = SessionConfig { before_ack, home, ..session_config(agreed) };
         match &mut leg.agreed {
             Some((session, codec)) => {
                 session.reconfigure(config);
@@ -159,7 +154,7 @@ impl Ears for ToneEars {
                 self.legs.insert(session, Leg { local, agreed: None, tones: (Time::ZERO, Vec::new()) });
             }
             SoundCommand::Agree { session, agreed, before_ack, home, .. } => {
-                self.agree(now, session, (&agreed, before_ack, home), out);
+                self.agree(now, session, (&agreed, before_ack, home));
             }
             SoundCommand::Dtmf { session, digits, .. } => self.press(session, &digits),
             SoundCommand::Focus(sessions) => self.focus = sessions,
@@ -287,19 +282,11 @@ fn figures(session: &RtpSession, codec: &str) -> Figures {
     }
 }
 
-fn session_config(agreed: &Agreed) -> Result<SessionConfig, String> {
+fn session_config(agreed: &Agreed) -> SessionConfig {
     let clock_rate_hz = agreed.codec.clock_hz();
     let format = |payload_type| Format { payload_type, clock_rate_hz };
-    let key = |base64: &str, name: &str| {
-        let suite = Suite::from_name(name).ok_or_else(|| format!("the encryption {name} is not known"))?;
-        MasterKey::from_inline(suite, &format!("inline:{base64}")).map_err(|flaw| flaw.to_string())
-    };
-    let keys = agreed.srtp.as_ref().map(|srtp| {
-        let name = srtp.suite.name();
-        Ok::<_, String>((key(&srtp.local_key, name)?, key(&srtp.remote_key, name)?))
-    });
-    let (srtp_send, srtp_receive) = keys.transpose()?.unzip();
-    Ok(SessionConfig {
+    let (srtp_send, srtp_receive) = agreed.srtp.clone().map(|srtp| (srtp.local_key, srtp.remote_key)).unzip();
+    SessionConfig {
         send: format(agreed.send_payload_type),
         receive: vec![format(agreed.receive_payload_type)],
         dtmf_send: agreed.send_dtmf,
@@ -310,7 +297,7 @@ fn session_config(agreed: &Agreed) -> Result<SessionConfig, String> {
         srtp_receive,
         impairment: Some(Impairment::G711_CONCEALED),
         ..SessionConfig::g711(agreed.send_payload_type, agreed.remote_rtp)
-    })
+    }
 }
 
 fn direction(agreed: &Agreed) -> Direction {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use proto::Time;
 use proto::rtp::Packet;
 use proto::rtp::remote::{Remote, Sighting};
-use proto::rtp::srtp::{MasterKey, Opener, Protector, Suite};
+use proto::rtp::srtp::{Opener, Protector};
 use proto::sdp::AgreedSrtp;
 
 use super::ears::above;
@@ -157,12 +157,8 @@ impl Leg {
         if self.srtp.as_ref() == srtp {
             return;
         }
-        let key = |srtp: &AgreedSrtp, base64: &str| {
-            let suite = Suite::from_name(srtp.suite.name())?;
-            MasterKey::from_inline(suite, &format!("inline:{base64}")).ok()
-        };
-        self.opener = srtp.and_then(|srtp| key(srtp, &srtp.remote_key)).map(|key| Opener::new(&key));
-        self.protector = srtp.and_then(|srtp| key(srtp, &srtp.local_key)).map(|key| Protector::new(&key));
+        self.opener = srtp.map(|srtp| Opener::new(&srtp.remote_key));
+        self.protector = srtp.map(|srtp| Protector::new(&srtp.local_key));
         self.srtp = srtp.cloned();
     }
 

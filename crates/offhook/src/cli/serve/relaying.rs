@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use media::codec::Codec;
 use media::tone::{Segment, Tone};
-use proto::rtp::srtp::{MasterKey, Suite};
 use proto::sdp::Codec as SdpCodec;
-use proto::sdp::offer_answer::AgreedSrtp;
 use roles::exchange::RelayPorts;
 use roles::relay::{RelayCommand, RelayEvent, RelayFigures, RelayId, Side, Sound, Speech};
 use tokio::sync::mpsc;
@@ -66,16 +64,9 @@ impl Relaying {
         let (relay, done) = match command {
             RelayCommand::Open { relay, a, b } => (relay, self.relay.open_at(relay.into(), a, b)),
             RelayCommand::Point { relay, side, remote, home, formats, srtp } => {
-                let pointed = keys(srtp.as_deref())
-                    .map(|(receive_key, send_key)| Expected {
-                        rtp: remote,
-                        home,
-                        formats,
-                        receive_key,
-                        send_key,
-                    })
-                    .and_then(|expected| self.relay.expect(relay.into(), own(side), expected));
-                (relay, pointed)
+                let (receive_key, send_key) = srtp.map(|srtp| (srtp.remote_key, srtp.local_key)).unzip();
+                let expected = Expected { rtp: remote, home, formats, receive_key, send_key };
+                (relay, self.relay.expect(relay.into(), own(side), expected))
             }
             RelayCommand::Play { relay, side, speech } => {
                 let speech = speech.map(|speech| self.speech(&speech));
@@ -151,20 +142,6 @@ const fn theirs(side: relay::Side) -> Side {
         relay::Side::A => Side::A,
         relay::Side::B => Side::B,
     }
-}
-
-/// The key of a leg, then ours.
-fn keys(srtp: Option<&AgreedSrtp>) -> io::Result<(Option<MasterKey>, Option<MasterKey>)> {
-    let Some(srtp) = srtp else { return Ok((None, None)) };
-    Ok((Some(key(srtp, &srtp.remote_key)?), Some(key(srtp, &srtp.local_key)?)))
-}
-
-fn key(srtp: &AgreedSrtp, base64: &str) -> io::Result<MasterKey> {
-    let name = srtp.suite.name();
-    let fault = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
-    let suite = Suite::from_name(name).ok_or_else(|| fault(format!("the encryption {name} is not known")))?;
-    MasterKey::from_inline(suite, &format!("inline:{base64}"))
-        .map_err(|flaw| fault(format!("a key for encrypted sound cannot be used: {flaw}")))
 }
 
 fn figures(of: &relay::Figures) -> RelayFigures {

@@ -35,6 +35,9 @@ pub enum Suite {
 }
 
 impl Suite {
+    /// All of them, the stronger first.
+    pub const ALL: [Suite; 2] = [Suite::AesCm128HmacSha1_80, Suite::AesCm128HmacSha1_32];
+
     /// As `a=crypto` writes it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -45,9 +48,7 @@ impl Suite {
 
     /// From what `a=crypto` says; `None` for a suite that is not spoken here.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Suite::AesCm128HmacSha1_80, Suite::AesCm128HmacSha1_32]
-            .into_iter()
-            .find(|suite| suite.name().eq_ignore_ascii_case(name))
+        Self::ALL.into_iter().find(|suite| suite.name().eq_ignore_ascii_case(name))
     }
 
     const fn rtp_tag_bytes(self) -> usize {
@@ -58,40 +59,12 @@ impl Suite {
     }
 }
 
-/// A master key with its salt. Never printed.
+/// A master key with its salt, for one suite; two suites want two keys. Never printed.
 #[derive(Clone, Eq, PartialEq)]
 pub struct MasterKey {
     suite: Suite,
     bytes: [u8; KEY_BYTES + SALT_BYTES],
 }
-
-/// Why the key parameter of an `a=crypto` line cannot be used. The far end's SDP is at fault.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum KeyFlaw {
-    /// It does not begin with `inline:`.
-    NotInline,
-    /// It is not the base64 of 30 bytes.
-    Base64,
-    /// The lifetime is neither a number nor `2^n`.
-    Lifetime,
-    /// It asks for a master key identifier in each packet, which is not spoken here.
-    KeyIdentifier,
-}
-
-impl fmt::Display for KeyFlaw {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            KeyFlaw::NotInline => "the far end's a=crypto key does not begin with inline:",
-            KeyFlaw::Base64 => "the far end's a=crypto key is not the base64 of 30 bytes",
-            KeyFlaw::Lifetime => "the far end's a=crypto lifetime is neither a number nor 2^n",
-            KeyFlaw::KeyIdentifier => {
-                "the far end's a=crypto asks for a master key identifier; switch MKI off there"
-            }
-        })
-    }
-}
-
-impl std::error::Error for KeyFlaw {}
 
 impl MasterKey {
     /// A new one by chance.
@@ -106,30 +79,15 @@ impl MasterKey {
         Self { suite, bytes }
     }
 
-    /// From `inline:BASE64[|lifetime]`, RFC 4568 §6.1.
-    ///
-    /// # Errors
-    /// A [`KeyFlaw`]; the line is then to be skipped and the next one tried.
-    pub fn from_inline(suite: Suite, text: &str) -> Result<Self, KeyFlaw> {
-        let head = text.get(..7).ok_or(KeyFlaw::NotInline)?;
-        if !head.eq_ignore_ascii_case("inline:") {
-            return Err(KeyFlaw::NotInline);
-        }
-        let mut parts = text.get(7..).unwrap_or_default().split('|');
-        let bytes = decode_key(parts.next().unwrap_or_default()).ok_or(KeyFlaw::Base64)?;
-        for part in parts {
-            if part.contains(':') {
-                return Err(KeyFlaw::KeyIdentifier);
-            }
-            let digits = part.strip_prefix("2^").unwrap_or(part);
-            digits.parse::<u64>().map_err(|_| KeyFlaw::Lifetime)?;
-        }
-        Ok(Self { suite, bytes })
+    /// From the base64 of key and salt, as in `inline:BASE64` (RFC 4568 §6.1); `None` unless it is the base64 of
+    /// 30 bytes.
+    pub fn from_base64(suite: Suite, text: &str) -> Option<Self> {
+        decode_key(text).map(|bytes| Self { suite, bytes })
     }
 
-    /// As `inline:BASE64`.
-    pub fn inline(&self) -> String {
-        let mut text = String::from("inline:");
+    /// Key and salt as base64: 40 characters, no padding.
+    pub fn base64(&self) -> String {
+        let mut text = String::with_capacity(40);
         for group in self.bytes.chunks_exact(3) {
             let bits = group.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte));
             for shift in [18, 12, 6, 0] {

@@ -8,8 +8,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use proto::Rng;
 use proto::rtp::Format;
-use proto::rtp::srtp::{MasterKey, Suite as RtpSuite};
-use proto::sdp::{AgreedSrtp, Crypto, Description, Media, SrtpKey, Suite};
+use proto::rtp::srtp::{MasterKey, Suite};
+use proto::sdp::{AgreedSrtp, Crypto, Description, Media};
 
 use super::{CallId, Switchboard};
 use crate::exchange::Output;
@@ -33,7 +33,7 @@ pub(super) struct SideMedia {
     /// What it may send, by what it was told last.
     formats: Vec<Format>,
     /// Our keys towards it, one for each suite. They stay: a stream must not begin anew under an old key.
-    keys: Vec<SrtpKey>,
+    keys: Vec<MasterKey>,
     /// The keys in its last offer that can be used, in its order.
     offered: Vec<Offered>,
     /// Whether its last description insists on encryption; `None` until it has said anything.
@@ -55,8 +55,7 @@ struct Whereabouts {
 #[derive(Clone, Debug)]
 struct Offered {
     tag: u32,
-    suite: Suite,
-    key: String,
+    key: MasterKey,
 }
 
 impl SideMedia {
@@ -93,9 +92,8 @@ impl SideMedia {
     }
 
     fn agree(&self, theirs: &Offered) -> Option<AgreedSrtp> {
-        let own = self.keys.iter().find(|key| key.suite == theirs.suite)?;
-        let (local_key, remote_key) = (own.base64.clone(), theirs.key.clone());
-        Some(AgreedSrtp { suite: theirs.suite, local_key, remote_key })
+        let local_key = self.keys.iter().find(|own| own.suite() == theirs.key.suite())?.clone();
+        Some(AgreedSrtp { local_key, remote_key: theirs.key.clone() })
     }
 
     /// Puts our own keys into what the side is told in place of the other side's.
@@ -120,7 +118,7 @@ impl SideMedia {
                 self.agreed = self.offered.first().and_then(|offered| self.agree(offered));
                 let Some((offered, agreed)) = self.offered.first().zip(self.agreed.as_ref()) else { return };
                 told.set_crypto(index, &[], self.insists == Some(true));
-                let line = Crypto::new(offered.tag, offered.suite.name(), &agreed.local_key);
+                let line = Crypto::new(offered.tag, &agreed.local_key);
                 if let Some(media) = told.media.get_mut(index) {
                     media.section.push('a', &format!("crypto:{line}"));
                 }
@@ -128,16 +126,9 @@ impl SideMedia {
         }
     }
 
-    fn own_keys(&mut self, rng: &mut Rng) -> &[SrtpKey] {
+    fn own_keys(&mut self, rng: &mut Rng) -> &[MasterKey] {
         if self.keys.is_empty() {
-            let key = |suite: Suite| {
-                let kind = RtpSuite::from_name(suite.name())?;
-                let inline = MasterKey::generate(kind, rng).inline();
-                let base64 = inline.trim_start_matches("inline:").to_owned();
-                Some(SrtpKey { suite, base64 })
-            };
-            let suites = [Suite::AesCm128HmacSha1_80, Suite::AesCm128HmacSha1_32];
-            self.keys = suites.into_iter().filter_map(key).collect();
+            self.keys = fresh(rng);
         }
         &self.keys
     }
@@ -201,7 +192,7 @@ pub(super) fn is_acceptable(offer: &[u8], rule: Encryption) -> bool {
     let Some(media) = description.audio_index().and_then(|index| description.media.get(index)) else {
         return true;
     };
-    let has_key = media.cryptos().any(|crypto| usable(&crypto).is_some());
+    let has_key = media.cryptos().any(|crypto| crypto.key().is_some());
     has_key || (rule != Encryption::Always && !is_secure(media.protocol()))
 }
 
@@ -211,7 +202,7 @@ pub(super) fn was_secure(said: &[u8]) -> (bool, bool) {
     let media = description.audio_index().and_then(|index| description.media.get(index));
     media.map_or((false, false), |media| {
         let insists = is_secure(media.protocol());
-        (insists || media.cryptos().any(|crypto| usable(&crypto).is_some()), insists)
+        (insists || media.cryptos().any(|crypto| crypto.key().is_some()), insists)
     })
 }
 
@@ -220,13 +211,10 @@ fn is_secure(protocol: &str) -> bool {
 }
 
 fn usable(crypto: &Crypto) -> Option<Offered> {
-    let suite = Suite::from_name(&crypto.suite)?;
-    let key = crypto.single_key()?;
-    let sound = MasterKey::from_inline(RtpSuite::from_name(suite.name())?, &format!("inline:{key}")).is_ok();
-    sound.then(|| Offered { tag: crypto.tag, suite, key: key.to_owned() })
+    crypto.key().map(|key| Offered { tag: crypto.tag, key })
 }
 
-/// New keys for our own end of a session.
-pub(super) fn fresh(rng: &mut Rng) -> Vec<SrtpKey> {
-    SideMedia::default().own_keys(rng).to_vec()
+/// New keys, one for each suite.
+pub(super) fn fresh(rng: &mut Rng) -> Vec<MasterKey> {
+    Suite::ALL.map(|suite| MasterKey::generate(suite, rng)).to_vec()
 }

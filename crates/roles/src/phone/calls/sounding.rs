@@ -1,6 +1,7 @@
 //! What is heard: sessions are opened and agreed on by calls, everything else follows from their state.
 
-use proto::sdp::{Agreed, Codec, Description, Local, OfferAnswer, Renumbered, SrtpKey, SrtpPolicy, Suite};
+use proto::rtp::srtp::{MasterKey, Suite};
+use proto::sdp::{Agreed, Codec, Description, Local, OfferAnswer, Renumbered, SrtpPolicy};
 
 use super::{CallNumber, Calls, Conversation, Phase, Sound};
 use crate::phone::Phone;
@@ -213,8 +214,7 @@ fn local(settings: &AccountSettings, desk: &mut Desk, port: u16) -> Local {
         Srtp::Compulsory => SrtpPolicy::Required,
     };
     if local.srtp != SrtpPolicy::Off {
-        let suites = [Suite::AesCm128HmacSha1_80, Suite::AesCm128HmacSha1_32];
-        local.srtp_keys = suites.map(|suite| SrtpKey { suite, base64: fresh_key(desk) }).to_vec();
+        local.srtp_keys = Suite::ALL.map(|suite| MasterKey::generate(suite, &mut desk.rng)).to_vec();
     }
     local
 }
@@ -225,21 +225,6 @@ fn codec(name: CodecName) -> Codec {
         CodecName::Pcmu => Codec::Pcmu,
         CodecName::G722 => Codec::G722,
     }
-}
-
-/// Key and salt as base64 (RFC 4568 §6.1): 30 bytes, so nothing is to be padded.
-fn fresh_key(desk: &mut Desk) -> String {
-    const SIGNS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut key = [0; Suite::KEY_BYTES];
-    desk.rng.fill(&mut key);
-    let mut text = String::with_capacity(40);
-    for group in key.chunks_exact(3) {
-        let bits = group.iter().fold(0u32, |bits, &byte| bits << 8 | u32::from(byte));
-        for shift in [18, 12, 6, 0] {
-            text.push(char::from(SIGNS[(bits >> shift & 63) as usize]));
-        }
-    }
-    text
 }
 
 /// The body of a digit by INFO.
