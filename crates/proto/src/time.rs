@@ -151,6 +151,33 @@ impl Time {
         Some(Self(time.0 + micros))
     }
 
+    /// Reads a date of mail and MIME, `Mon, 24 Jun 2030 09:00:00 GMT` (RFC 5322 §3.3), with a zone in digits or the
+    /// name of UTC; months may be written out.
+    pub fn from_mail_date(text: &str) -> Option<Self> {
+        let date = text.split_once(',').map_or(text, |(_, date)| date);
+        let mut words = date.split_ascii_whitespace();
+        let day = words.next()?.parse().ok()?;
+        let month = words.next()?.get(..3)?;
+        let month = Calendar::MONTHS.iter().position(|known| known.eq_ignore_ascii_case(month))?;
+        let year = number(words.next()?, 4)?;
+        let mut clock =
+            words.next()?.splitn(3, ':').map(|part| number(part, 2).and_then(|it| u8::try_from(it).ok()));
+        let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next().unwrap_or(Some(0))?);
+        let local = Self::from_utc(year, u8::try_from(month + 1).ok()?, day, hour, minute, second)?;
+        let zone = words.next().unwrap_or("GMT");
+        if ["GMT", "UT", "UTC", "Z"].iter().any(|utc| utc.eq_ignore_ascii_case(zone)) {
+            return Some(local);
+        }
+        let (sign, digits) = zone.split_at_checked(1)?;
+        let away = number(digits, 4)?;
+        let away = Duration::from_secs(u64::from(away / 100 * 60 + away % 100) * 60);
+        match sign {
+            "+" => Some(Self(local.0.saturating_sub(u64::try_from(away.as_micros()).ok()?))),
+            "-" => Some(local + away),
+            _ => None,
+        }
+    }
+
     /// As the phone's log writes it, `Tue Nov 2 15:28:24 2021` (deck, Account Registration).
     pub fn log_stamp(self) -> String {
         let c = self.utc();
@@ -245,11 +272,12 @@ impl Calendar {
         ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"][usize::from(self.weekday % 7)]
     }
 
+    const MONTHS: [&'static str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
     /// `Jan` to `Dec`.
     pub fn month_name(&self) -> &'static str {
-        const NAMES: [&str; 12] =
-            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-        NAMES[usize::from(self.month.clamp(1, 12) - 1)]
+        Self::MONTHS[usize::from(self.month.clamp(1, 12) - 1)]
     }
 }
 
@@ -300,5 +328,28 @@ mod tests {
         assert_eq!(Time::ZERO - Duration::from_secs(1), Time::ZERO);
         assert_eq!(Time::NEVER + Duration::from_secs(1), Time::NEVER);
         assert_eq!(Time::ZERO.since(Time::from_secs(3)), Duration::ZERO);
+    }
+
+    #[test]
+    fn dates_of_mail_are_read() {
+        let check = |text: &str, expected: Option<&str>| {
+            let read = Time::from_mail_date(text).map(Time::rfc3339);
+            assert_eq!(read.as_deref(), expected, "{text}");
+        };
+        check("Mon, 24 Jun 2030 09:00:00 GMT", Some("2030-06-24T09:00:00.000Z"));
+        check("Mon, 24 June 2030 09:00:00 GMT", Some("2030-06-24T09:00:00.000Z"));
+        check("1 jan 2022 00:30 +0100", Some("2021-12-31T23:30:00.000Z"));
+        check("31 Dec 2021 23:30:01 -0130", Some("2022-01-01T01:00:01.000Z"));
+        check("31 Dec 2021 23:30:01", Some("2021-12-31T23:30:01.000Z"));
+        for wrong in [
+            "",
+            "Mon,",
+            "24 Jun 30 09:00 GMT",
+            "30 Feb 2022 09:00 GMT",
+            "1 J\u{e9}n 2022 09:00 GMT",
+            "1 Jan 2022 09:00 CET",
+        ] {
+            check(wrong, None);
+        }
     }
 }

@@ -30,7 +30,7 @@ use crate::settings::{Assignment, Model, ProvisionSettings};
 use files::Load;
 use macros::Macros;
 use named::{Came, Named};
-use pnp::{Asker, Pnp, Wire};
+use pnp::{Answer, Asker, Pnp, Wire};
 use upgrade::{Upgrade, Upgraded};
 
 pub(super) use files::{Download, configuration};
@@ -378,10 +378,19 @@ impl Discover {
             return;
         }
         let (is_first, mut wire) = (!pnp.is_answered(), Wire::new());
-        let named = pnp.receive(desk.now, from, bytes, &mut wire);
+        let named = pnp.receive((desk.now, desk.wall.at(desk.now)), from, bytes, &mut wire);
         send(desk, socket, wire);
-        let Some(url) = named else { return };
+        let Some(named) = named else { return };
         desk.note_as(Tag::Provision, "SIPPNP_RECV_MSG");
+        let url = match named {
+            Answer::Address(url) => url,
+            Answer::Expired { at } => {
+                let until = at.rfc3339();
+                let why =
+                    format!("the address that the PnP server {from} names was good until {until} alone");
+                return desk.warn_as(Tag::Provision, &why);
+            }
+        };
         if is_first && matches!(self.stage, Stage::Asking) {
             return self.use_source(desk, Source::Pnp, &url);
         }

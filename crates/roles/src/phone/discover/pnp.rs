@@ -28,7 +28,19 @@ pub(super) struct Pnp {
     local: SocketAddr,
     call_id: String,
     until: Time,
+    /// Answers that came, and those among them whose address can be used.
+    seen: usize,
     answers: usize,
+}
+
+/// What an answer names.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Address(String),
+    /// An address that holds no longer (RFC 4483 §3).
+    Expired {
+        at: Time,
+    },
 }
 
 /// Who asks.
@@ -75,27 +87,34 @@ impl Pnp {
         // The one request of a new endpoint has room.
         let _ = endpoint.send(now, &request, vec![target], local, (), &mut out);
         wire.extend(out.into_iter().map(|transmit| (transmit.flow.remote, transmit.bytes)));
-        Self { endpoint, local, call_id, until: now + PATIENCE, answers: 0 }
+        Self { endpoint, local, call_id, until: now + PATIENCE, seen: 0, answers: 0 }
     }
 
-    /// Takes a datagram; the address that it names, if it is an answer.
+    /// Takes a datagram; the address that it names, if it is an answer. `date` is the time of the calendar.
     pub(super) fn receive(
         &mut self,
-        now: Time,
+        (now, date): (Time, Time),
         from: SocketAddr,
         bytes: &[u8],
         wire: &mut Wire,
-    ) -> Option<String> {
+    ) -> Option<Answer> {
         let message = Message::parse(bytes).ok()?;
         let flow = Flow { transport: Transport::Udp, local: self.local, remote: from };
         let mut out = Vec::new();
         let received = self.endpoint.receive(now, flow, &message, &mut out);
-        let url = match received {
+        let answer = match received {
             Received::NewRequest => self.on_request(now, flow, &message, &mut out),
             _ => None,
         };
         wire.extend(out.into_iter().map(|transmit| (transmit.flow.remote, transmit.bytes)));
-        url
+        let (url, expires) = answer?;
+        Some(match expires.filter(|&at| at < date) {
+            Some(at) => Answer::Expired { at },
+            None => {
+                self.answers += 1;
+                Answer::Address(url)
+            }
+        })
     }
 
     fn on_request(
@@ -104,13 +123,12 @@ impl Pnp {
         flow: Flow,
         message: &Message<'_>,
         out: &mut Vec<proto::sip::Transmit>,
-    ) -> Option<String> {
+    ) -> Option<(String, Option<Time>)> {
         let is_ours = message.method() == Some(Method::Notify) && message.call_id() == self.call_id;
-        let text = indirect(message)
-            .or_else(|| Some(String::from_utf8_lossy(message.content(URL)?).trim().to_owned()))
-            .filter(|_| is_ours);
-        let text = text.filter(|text| !text.is_empty() && self.answers < MOST_ANSWERS);
-        let status = match (is_ours, &text) {
+        let direct = || Some((String::from_utf8_lossy(message.content(URL)?).trim().to_owned(), None));
+        let answer = indirect(message).or_else(direct).filter(|_| is_ours);
+        let answer = answer.filter(|(url, _)| !url.is_empty() && self.seen < MOST_ANSWERS);
+        let status = match (is_ours, &answer) {
             (false, _) => 481,
             (true, None) => 415,
             (true, Some(_)) => 200,
@@ -118,15 +136,15 @@ impl Pnp {
         let id = self.endpoint.accept(now, flow, message);
         // A transaction that was just opened can be answered.
         let _ = self.endpoint.reply(now, id, &Reply::new(status), out);
-        if text.is_some() {
-            self.answers += 1;
+        if answer.is_some() {
+            self.seen += 1;
             // Others may answer too: that is a fault of the network, and is told.
             self.until = now + PATIENCE;
         }
-        text
+        answer
     }
 
-    /// Whether an answer came.
+    /// Whether an answer came that can be used.
     pub(super) fn is_answered(&self) -> bool {
         self.answers > 0
     }
@@ -145,9 +163,9 @@ impl Pnp {
     }
 }
 
-/// The address of a body that is elsewhere (RFC 4483): `message/external-body; access-type="URL"; URL="…"`. Blanks
-/// in the address do not count (RFC 2017 §3).
-fn indirect(message: &Message<'_>) -> Option<String> {
+/// The address of a body that is elsewhere, and until when it holds (RFC 4483 §3): `message/external-body;
+/// access-type="URL"; expiration="…"; URL="…"`. Blanks in the address do not count (RFC 2017 §3).
+fn indirect(message: &Message<'_>) -> Option<(String, Option<Time>)> {
     let value = message.text(Name::ContentType)?;
     let mut is_quoted = false;
     let mut parts = value.split(|sign: char| {
@@ -164,5 +182,5 @@ fn indirect(message: &Message<'_>) -> Option<String> {
     };
     let is_url = param("access-type").is_some_and(|access| access.eq_ignore_ascii_case("url"));
     let url: String = param("url").filter(|_| is_url)?.split_whitespace().collect();
-    Some(url)
+    Some((url, param("expiration").and_then(Time::from_mail_date)))
 }

@@ -89,6 +89,25 @@ fn an_address_may_come_as_a_body_that_is_elsewhere() {
 }
 
 #[test]
+fn an_address_that_has_expired_is_not_used() {
+    let (mut bench, question) = asking();
+    let expired = "message/external-body; access-type=\"URL\"; URL=\"http://192.168.50.165/old/\"; \
+                   expiration=\"Fri, 31 Dec 2021 09:00:00 GMT\"";
+    let date = Time::from_rfc3339("2026-01-01T00:00:00Z").expect("a date");
+    bench.input(Input::Wall(Wall::showing(date, bench.now)));
+    say(
+        &mut bench,
+        &notify(&question, "1", "Content-Type: text/plain\r\n\r\n").replace("application/url", expired),
+    );
+    let (_, _, reply) = bench.datagrams.pop_front().expect("an answer");
+    assert!(reply.starts_with(b"SIP/2.0 200 OK") && bench.fetches.is_empty());
+    assert!(bench.log().contains("names was good until 2021-12-31T09:00:00.000Z alone"), "{}", bench.log());
+    // Another server may know a better one.
+    say(&mut bench, &notify(&question, "2", FOLDER));
+    assert_eq!(bench.fetch().url, format!("{FOLDER}{MAC}.boot"));
+}
+
+#[test]
 fn a_stranger_s_notify_is_not_used() {
     let (mut bench, question) = asking();
     let foreign = notify(&question, "1", FOLDER).replace("Call-ID: ", "Call-ID: x");
