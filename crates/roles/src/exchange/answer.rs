@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::directory::{Binding, Devices, Encryption, Entry, Forward, Intercom, Messages};
+use super::binding::Binding;
+use super::codes::Codes;
+use super::extension::{Devices, Encryption, Extension, Forward, Intercom, Messages};
 use super::facts::{Ban, Blocked, CallRecord, CallView, Subscription};
 use super::figures::Figures;
-use super::router::Codes;
 
 /// What came of a wish. Secrets of extensions are never told.
 #[derive(Clone, Debug, Serialize)]
@@ -81,23 +82,23 @@ pub struct ExtensionView {
 }
 
 impl ExtensionView {
-    pub(super) fn of(entry: &Entry, legs: usize, watchers: usize) -> Self {
+    pub(super) fn of(extension: &Extension, bindings: &[Arc<Binding>], legs: usize, watchers: usize) -> Self {
         Self {
-            number: entry.extension.number.clone(),
-            username: entry.extension.username.clone(),
-            display: entry.extension.display.clone(),
-            enabled: entry.extension.enabled,
-            devices_allowed: entry.extension.devices,
-            max_calls: entry.extension.max_calls,
-            forward: entry.extension.forward.clone(),
-            encryption: entry.extension.encryption,
-            messages: entry.extension.messages,
-            do_not_disturb: entry.extension.do_not_disturb,
-            pickup_group: entry.extension.pickup_group.clone(),
-            watched_by: entry.extension.watchers.clone(),
-            intercom: entry.extension.intercom.clone(),
-            devices: entry.bindings.len(),
-            reachable: entry.bindings.iter().filter(|device| device.reachable).count(),
+            number: extension.number.clone(),
+            username: extension.username.clone(),
+            display: extension.display.clone(),
+            enabled: extension.enabled,
+            devices_allowed: extension.devices,
+            max_calls: extension.max_calls,
+            forward: extension.forward.clone(),
+            encryption: extension.encryption,
+            messages: extension.messages,
+            do_not_disturb: extension.do_not_disturb,
+            pickup_group: extension.pickup_group.clone(),
+            watched_by: extension.watchers.clone(),
+            intercom: extension.intercom.clone(),
+            devices: bindings.len(),
+            reachable: bindings.iter().filter(|device| device.reachable).count(),
             legs,
             watchers,
         }

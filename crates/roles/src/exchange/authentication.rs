@@ -10,17 +10,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use proto::sip::digest::{Algorithm, Guard, GuardSettings, Presented, Verdict};
-use proto::sip::header::Address;
-use proto::sip::{Flow, Message, Method, Name, Reply, Transmit};
+use proto::sip::{Flow, Message, Name, Reply, Transmit};
 use proto::{Rng, Time};
 
+use super::Event;
 use super::budget::Budget;
-use super::calls::ANONYMOUS_URI;
 use super::directory::{Directory, Nearness};
 use super::gate::{self, Gate, Look, Patience};
 use super::ids::{Alarm, ExtensionId};
 use super::turn::Turn;
-use super::{Config, Event, Exchange, Output};
 
 /// The most answers that are held back at a time; what comes beyond gets none.
 const MAX_HELD_BACK: usize = 1_024;
@@ -36,7 +34,7 @@ struct Siege {
 
 /// What a request has shown.
 #[derive(Debug)]
-enum Shown {
+pub(super) enum Shown {
     /// The password of this extension.
     Password(ExtensionId),
     /// Nothing, or something for another nonce: it is challenged.
@@ -58,14 +56,14 @@ pub(super) struct Authentication {
 }
 
 impl Authentication {
-    pub(super) fn new(config: &Config, rng: &mut Rng) -> Self {
+    pub(super) fn new(realm: &str, offers_sha256: bool, rng: &mut Rng) -> Self {
         // MD5 alone unless told otherwise, as the deck's server asks: SIPp and baresip 1.0 give up at a
         // challenge that names SHA-256, even where one with MD5 stands beside it.
-        let algorithms = match config.offers_sha256 {
+        let algorithms = match offers_sha256 {
             true => vec![Algorithm::Sha256, Algorithm::Md5],
             false => vec![Algorithm::Md5],
         };
-        let settings = GuardSettings { realm: config.realm.clone(), algorithms, ..GuardSettings::default() };
+        let settings = GuardSettings { realm: realm.to_owned(), algorithms, ..GuardSettings::default() };
         Self { digest: Guard::new(settings, rng), sieges: BTreeMap::new(), held_back: VecDeque::new() }
     }
 
@@ -83,7 +81,7 @@ impl Authentication {
     }
 
     /// The challenges of a 401.
-    fn challenge(&mut self, turn: &Turn, flow: Flow, stale: bool) -> Reply {
+    pub(super) fn challenge(&mut self, turn: &Turn, flow: Flow, stale: bool) -> Reply {
         let challenges = self.digest.challenge(turn.now, flow.remote.ip(), stale);
         challenges
             .into_iter()
@@ -104,7 +102,7 @@ impl Authentication {
     }
 
     /// What a request shows of a password.
-    fn examine(
+    pub(super) fn examine(
         &mut self,
         turn: &mut Turn,
         gate: &mut Gate,
@@ -196,7 +194,7 @@ impl Authentication {
 
     /// Holds an answer back, so that guessing takes time. It needs no transaction: copies of the request are
     /// not answered before it.
-    fn hold_back(
+    pub(super) fn hold_back(
         &mut self,
         turn: &mut Turn,
         flow: Flow,
@@ -222,137 +220,4 @@ impl Authentication {
         let due = self.held_back.partition_point(|(at, _)| *at <= turn.now);
         turn.wire.extend(self.held_back.drain(..due).map(|(_, transmit)| transmit));
     }
-}
-
-impl Exchange {
-    /// Whose request this is. Where nobody is returned, the request has been answered, or is not
-    /// worth an answer.
-    pub(super) fn authenticate(
-        &mut self,
-        now: Time,
-        flow: Flow,
-        message: &Message<'_>,
-    ) -> Option<ExtensionId> {
-        let Self { turn, gate, authentication, directory, .. } = self;
-        match authentication.examine(turn, gate, directory, flow, message) {
-            Shown::Password(id) => {
-                gate.refund(now, flow.remote.ip());
-                if flow.transport.is_reliable() {
-                    turn.told.push(Output::Vouch { flow, account: id.number() });
-                }
-                self.admit(now, flow, message, id)
-            }
-            Shown::Nothing { .. } if gate.bans_scanner(turn, flow, message) => None,
-            Shown::Nothing { stale } => {
-                let reply = authentication.challenge(turn, flow, stale);
-                self.turn_away(now, flow, message, reply)
-            }
-            Shown::Refused(reply, delay) if delay.is_zero() => self.turn_away(now, flow, message, reply),
-            Shown::Refused(reply, delay) => {
-                authentication.hold_back(turn, flow, message, reply, delay);
-                None
-            }
-            Shown::TooSoon => None,
-        }
-    }
-
-    /// Where the exchange is behind, new requests are told to come again, before anything is looked up for
-    /// them, so that what stands already is served in time. Who comes again is spread over half a minute.
-    pub(super) fn shed(&mut self, now: Time, flow: Flow, message: &Message<'_>, waited: Duration) -> bool {
-        let source = flow.remote.ip();
-        let is_home = self.gate.is_home(now, source);
-        let is_too_much = self.overload.is_too_much(&mut self.turn, is_home, message.method(), waited);
-        if is_too_much && (is_home || self.gate.spend(now, source)) {
-            let wait_s = 5 + self.turn.rng.below(25);
-            self.turn.refuse(flow, message, Reply::new(503).header(Name::RetryAfter, wait_s));
-        }
-        is_too_much
-    }
-
-    /// The account is right; whether it may speak for the extension in From (or To, where it registers).
-    fn admit(
-        &mut self,
-        now: Time,
-        flow: Flow,
-        message: &Message<'_>,
-        id: ExtensionId,
-    ) -> Option<ExtensionId> {
-        let entry = self.directory.get(id)?;
-        let speaker = speaker(message);
-        let named = speaker.and_then(|address| address.parsed_uri());
-        // Who hides his name from the called has told it by his credentials (RFC 3323 §4.1.1.3).
-        let hides = message.method() == Some(Method::Invite)
-            && speaker.as_ref().is_some_and(|address| address.uri.eq_ignore_ascii_case(ANONYMOUS_URI));
-        let right = hides
-            || named.is_some_and(|uri| {
-                let user = uri.plain_user();
-                user == entry.extension.number || user == entry.extension.username
-            });
-        if right && entry.extension.enabled && !self.is_blocked(now, flow, message, id) {
-            return Some(id);
-        }
-        self.turn_away(now, flow, message, Reply::new(403))
-    }
-
-    /// Answers a stranger without memory, as long as his budget lasts (RFC 3261 §8.2.7). Where that is used up
-    /// in the name of an address where devices live, they are answered all the same: by a nonce that only
-    /// they can have heard, or out of what is kept for each of them.
-    pub(super) fn turn_away(
-        &mut self,
-        now: Time,
-        flow: Flow,
-        message: &Message<'_>,
-        reply: Reply,
-    ) -> Option<ExtensionId> {
-        let is_answered = self.gate.spend(now, flow.remote.ip()) || self.is_known_device(now, flow, message);
-        if is_answered {
-            self.turn.refuse(flow, message, reply);
-        } else {
-            self.gate.exceed(&mut self.turn, flow);
-        }
-        None
-    }
-
-    /// Whether a request comes from a device that lives where it comes from, as far as can be told.
-    fn is_known_device(&mut self, now: Time, flow: Flow, message: &Message<'_>) -> bool {
-        if !self.gate.is_home(now, flow.remote.ip()) {
-            return false;
-        }
-        if self.authentication.has_own_nonce(flow, message) {
-            return true;
-        }
-        let speaker = speaker(message).and_then(|address| address.parsed_uri());
-        let Some(user) = speaker.map(|uri| uri.plain_user()) else { return false };
-        let id = self.directory.find(&user).or_else(|| self.directory.find_by_username(&user));
-        let method = message.method().unwrap_or(Method::Other);
-        self.directory.nearness(now, id, flow) != Nearness::Away
-            && id.is_some_and(|id| self.gate.spend_reserve(now, id, method))
-    }
-
-    /// Holds what the endpoint has answered by itself against the budget of whoever asked: `sent` messages
-    /// were on the wire before.
-    pub(super) fn limit_answers(&mut self, now: Time, flow: Flow, sent: usize) {
-        if self.turn.wire.len() > sent && !self.gate.spend(now, flow.remote.ip()) {
-            self.turn.wire.truncate(sent);
-        }
-    }
-
-    /// Whether a message from a banned source is read: what belongs to something that stands, and, unless a
-    /// person banned it, what answers a challenge that was heard there for an account that is not barred.
-    pub(super) fn passes_ban(&self, now: Time, flow: Flow, message: &Message<'_>, by_hand: bool) -> bool {
-        let source = flow.remote.ip();
-        let is_other = |account: u64| !self.gate.is_barred(now, source, account);
-        message.status().is_some()
-            || self.turn.endpoint.knows(message)
-            || self.calls.is_in_dialog(flow, message)
-            || self.lamps.is_in_dialog(flow, message)
-            || !by_hand
-                && self.authentication.has_own_nonce(flow, message)
-                && self.authentication.account_of(flow, message).is_some_and(is_other)
-    }
-}
-
-/// Whom a request is from: To, where it registers.
-fn speaker<'a>(message: &Message<'a>) -> Option<Address<'a>> {
-    if message.method() == Some(Method::Register) { message.to() } else { message.from() }
 }

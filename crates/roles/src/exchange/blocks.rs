@@ -1,26 +1,25 @@
 //! Rules against devices (deck, "block third-party device, block the phone, block the network, block the
-//! area"), and whom they hit.
+//! area"), and the devices that they hit.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::net::IpAddr;
 
-use proto::Time;
 use proto::sip::{Flow, Message, Name};
 
+use super::Event;
 use super::facts::Blocked;
-use super::ids::ExtensionId;
-use super::{Event, Exchange, Output};
+use super::turn::Turn;
 
 /// The most devices that are remembered as blocked.
 const MAX_BLOCKED: usize = 256;
 /// The longest User-Agent that is remembered, in bytes.
 const MAX_AGENT_BYTES: usize = 64;
 
-/// A rule against devices. Whoever matches is answered with 403, though the password is right.
+/// A rule against devices. A device that matches gets 403 although its password is right.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Block {
-    /// Whoever's User-Agent has these words, in any case.
+    /// Devices whose User-Agent has these words, in upper or lower case.
     UserAgent(String),
     /// Addresses whose first `bits` are those of `network`.
     Network {
@@ -131,29 +130,44 @@ fn range(network: IpAddr, bits: u8) -> (u128, u128) {
     (first, first | low)
 }
 
-impl Exchange {
-    /// Whether a rule speaks against a device; then that is told and remembered.
-    pub(super) fn is_blocked(
+/// The rules against devices, and the devices that they hit of late.
+#[derive(Debug)]
+pub(super) struct Blocks {
+    rules: Vec<Block>,
+    /// The last of them last; bounded.
+    hit: VecDeque<Blocked>,
+}
+
+impl Blocks {
+    pub(super) const fn new(rules: Vec<Block>) -> Self {
+        Self { rules, hit: VecDeque::new() }
+    }
+
+    /// The rules in words.
+    pub(super) fn rules(&self) -> impl Iterator<Item = String> {
+        self.rules.iter().map(ToString::to_string)
+    }
+
+    /// The devices that were hit, the last one first.
+    pub(super) fn hit(&self) -> impl Iterator<Item = &Blocked> {
+        self.hit.iter().rev()
+    }
+
+    /// Whether a rule hits the device of an extension. If so, that is told and remembered.
+    pub(super) fn blocks(
         &mut self,
-        now: Time,
+        turn: &mut Turn,
+        number: &str,
         flow: Flow,
         message: &Message<'_>,
-        id: ExtensionId,
     ) -> bool {
         let (source, user_agent) = (flow.remote.ip(), message.text(Name::UserAgent).unwrap_or_default());
-        let Some(rule) = self.config.terms.blocks.iter().find(|block| block.hits(source, user_agent)) else {
-            return false;
-        };
-        let (number, rule) = (self.directory.number(id), rule.to_string());
-        self.turn.told.push(Output::Event(Event::Blocked {
-            number: number.clone(),
-            source,
-            rule: rule.clone(),
-        }));
-        let user_agent: String = user_agent.chars().take(MAX_AGENT_BYTES).collect();
-        let hit =
-            Blocked { number, source, user_agent, rule, count: 1, at_ms: self.turn.wall.at(now).as_millis() };
-        remember(&mut self.blocked, hit);
+        let Some(rule) = self.rules.iter().find(|block| block.hits(source, user_agent)) else { return false };
+        let (number, rule) = (number.to_owned(), rule.to_string());
+        turn.tell(Event::Blocked { number: number.clone(), source, rule: rule.clone() });
+        let user_agent = user_agent.chars().take(MAX_AGENT_BYTES).collect();
+        let at_ms = turn.wall.at(turn.now).as_millis();
+        remember(&mut self.hit, Blocked { number, source, user_agent, rule, count: 1, at_ms });
         true
     }
 }

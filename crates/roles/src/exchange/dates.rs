@@ -5,23 +5,10 @@ use std::sync::Arc;
 use proto::Wall;
 
 use super::answer::Answer;
+use super::binding::Binding;
 use super::event::{Change, Event};
-use super::facts::{Ban, CallView};
-use super::{Binding, Exchange, Out, Output, Subscription};
-
-impl Exchange {
-    /// The wall clock was set. What is kept with a date is kept anew, so that the next start finds it by the
-    /// clock of then.
-    pub(super) fn on_wall(&mut self, wall: Wall) {
-        self.turn.wall = wall;
-        let bindings = self.directory.iter().flat_map(|(_, entry)| &entry.bindings);
-        let bindings = bindings.cloned().map(Change::Binding);
-        let subscriptions = self.lamps.iter().cloned().map(|it| Change::Subscription(Arc::new(it)));
-        let bans = self.gate.bans(self.turn.now).cloned().map(Change::Ban);
-        let all: Vec<Change> = bindings.chain(subscriptions).chain(bans).collect();
-        all.into_iter().for_each(|change| self.turn.keep(change));
-    }
-}
+use super::facts::{Ban, CallView, Subscription};
+use super::{Out, Output};
 
 /// Writes the dates of something by the wall clock. Records of calls and of devices that a rule hit bear
 /// theirs from the beginning, as they stay the same when the clock is set again.

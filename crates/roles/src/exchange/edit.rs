@@ -6,7 +6,7 @@ use proto::sip::digest::Ha1;
 use serde::{Deserialize, Deserializer};
 
 use super::check_secret;
-use super::directory::{Devices, Encryption, Extension, Forward, Intercom, Messages, Secret};
+use super::extension::{Devices, Encryption, Extension, Forward, Intercom, Messages, Secret};
 use crate::object::Object;
 
 /// What of an extension is to be different.

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::answer::Answer;
-use super::directory::{Binding, Extension};
+use super::binding::Binding;
+use super::codes::Codes;
+use super::extension::Extension;
 use super::facts::{Ban, CallRecord, CallView, Subscription};
-use super::router::Codes;
 use crate::relay::RelayFigures;
 
 /// What an exchange tells.

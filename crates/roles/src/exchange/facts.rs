@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::relay::RelayFigures;
 
+/// The URI of a caller who stays unnamed (RFC 3323 §4.1.1.3).
+pub(super) const ANONYMOUS_URI: &str = "sip:anonymous@anonymous.invalid";
+
 /// One party of a call.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Peer {

@@ -1,9 +1,6 @@
 //! How much goes on at an exchange, in numbers.
 
-use proto::Time;
 use serde::Serialize;
-
-use super::Exchange;
 
 /// How many there are of everything.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
@@ -36,36 +33,12 @@ pub struct Figures {
     pub server_transactions: usize,
 }
 
-impl Exchange {
-    /// How many there are of everything at `now`.
-    pub fn figures(&self, now: Time) -> Figures {
-        let devices = || {
-            let all = self.directory.iter().flat_map(|(_, entry)| &entry.bindings);
-            all.filter(|device| device.is_live(now))
-        };
-        let calls = self.calls();
-        Figures {
-            extensions: self.directory.iter().filter(|(_, entry)| !entry.is_place).count(),
-            devices: devices().count(),
-            reachable: devices().filter(|device| device.reachable).count(),
-            calls: calls.len(),
-            answered: calls.iter().filter(|call| call.answered).count(),
-            parked: self.calls.parked.len(),
-            legs: self.calls.legs.len(),
-            subscriptions: self.lamps.iter().count(),
-            records: self.records.iter().count(),
-            bans: self.gate.bans(now).count(),
-            shed: self.overload.shed(),
-            client_transactions: self.turn.endpoint.client_count(),
-            server_transactions: self.turn.endpoint.server_count(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use proto::Time;
+
     use super::*;
-    use crate::exchange::{Config, Extension, Restored};
+    use crate::exchange::{Config, Exchange, Extension, Restored};
 
     #[test]
     fn an_exchange_at_rest_has_its_extensions() {

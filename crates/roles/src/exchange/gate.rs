@@ -213,8 +213,24 @@ impl Gate {
         self.bans.values().filter(move |ban| ban.until_s > now.as_secs())
     }
 
-    /// Lifts all bans of a source; those that there were.
-    pub(super) fn pardon(&mut self, source: IpAddr) -> Vec<Ban> {
+    /// Has all bans in force kept anew, as after the wall clock was set.
+    pub(super) fn keep_bans(&self, turn: &mut Turn) {
+        for ban in self.bans(turn.now) {
+            turn.keep(Change::Ban(ban.clone()));
+        }
+    }
+
+    /// Lifts all bans of a source; whether there were any.
+    pub(super) fn pardon(&mut self, turn: &mut Turn, source: IpAddr) -> bool {
+        let lifted = self.lift(source);
+        let any = !lifted.is_empty();
+        for Ban { source, account, .. } in lifted {
+            turn.keep(Change::BanRemoved { source, account });
+        }
+        any
+    }
+
+    fn lift(&mut self, source: IpAddr) -> Vec<Ban> {
         let source = source.to_canonical();
         self.sources.remove(source);
         let keys: Vec<(IpAddr, Option<u64>)> =
@@ -508,7 +524,7 @@ mod tests {
             gate.set_ban(Time::from_secs(at_s), source(1), None, "x", false).ban.count
         };
         assert_eq!((count(&mut gate, soon), count(&mut gate, late + 100)), (3, 1));
-        assert_eq!(gate.pardon(source(1)).len(), 1);
+        assert_eq!(gate.lift(source(1)).len(), 1);
         assert!(gate.ban_at(Time::from_secs(62), source(1)).is_none());
     }
 

@@ -66,3 +66,14 @@ impl Alarm {
         }
     }
 }
+
+/// How far a request inside a dialog has shown that it is the other party's.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Claim {
+    /// It comes from where the other party is.
+    Own,
+    /// It comes from elsewhere: it must show the password of this extension.
+    Unproven(ExtensionId),
+    /// It belongs to no such dialog.
+    Foreign,
+}

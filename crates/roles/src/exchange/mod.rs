@@ -1,38 +1,45 @@
 //! The exchange: registrar, calls between extensions, lamps.
 //!
 //! ```text
-//!  message ─► gate (ban) ─► overload ─► authentication
+//!  message ─► gate (ban) ─► door: overload, authentication
 //!                                 ├► registrar            who is where
 //!                                 ├► router ─► calls      a leg to the caller, legs to the called
 //!                                 └► lamps                who watches whom
 //! ```
 //!
 //! Each part owns its state and is lent the `Turn`: time, chance, the transactions, what is sent, told and
-//! waited for. Calls and lamps, which need several neighbours, are lent them together (`Switchboard`,
-//! `LampBoard`).
+//! waited for. The door, the calls and the lamps need several neighbours: these are lent to them together (`Door`,
+//! `Switchboard`, `LampBoard`). In this file each message, timer and event finds its owner; `obey` does the
+//! same for commands.
 //!
 //! It is a back-to-back user agent: every leg is a dialog of its own, session descriptions pass with
 //! nothing but their addresses changed, media goes through the relay. Nothing reaches the wire but
-//! through a transaction, except what strangers are answered.
+//! through a transaction; the one exception is a stateless answer to a stranger.
 
 mod abilities;
 mod answer;
 mod authentication;
+mod binding;
 mod blocks;
 mod budget;
 mod calls;
 mod check_sync;
+mod codes;
 mod command;
+mod config;
 mod dates;
 mod directory;
+mod door;
 mod edit;
 mod event;
+mod extension;
 mod facts;
 mod figures;
 mod gate;
 mod ids;
 mod lamps;
 mod numbers;
+mod obey;
 mod overload;
 mod ports;
 mod qualify;
@@ -47,168 +54,58 @@ mod why;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::relay::{RelayCommand, RelayEvent};
 use crate::role::{Input, Nothing, Output, Role};
-use proto::sip::endpoint::{ClientId, Config as EndpointConfig, Received, Timeout};
+use proto::sip::endpoint::{Config as EndpointConfig, Received, ServerId, Timeout};
 use proto::sip::{Endpoint, Flow, FlowFault, Message, Method, Name, Reply, Strictness};
 use proto::{Rng, Time, Wall};
 
+use self::abilities::ALLOW;
 use self::authentication::Authentication;
+use self::blocks::Blocks;
 use self::calls::{Calls, Switchboard};
+use self::check_sync::CheckSyncs;
 use self::directory::Directory;
+use self::door::Door;
 use self::gate::Gate;
-use self::ids::{Alarm, ExtensionId, Owner, SubscriptionId};
+use self::ids::{Alarm, Claim, ExtensionId, LegId, Owner, SubscriptionId};
 use self::lamps::{LampBoard, Lamps};
 use self::overload::Overload;
 use self::ports::Ports;
 use self::qualify::Qualifier;
 use self::records::Records;
 use self::registrar::{Asked, Registrar};
+use self::router::Router;
 use self::turn::Turn;
 
 pub use self::answer::{Answer, ExtensionView};
+pub use self::binding::Binding;
 pub use self::blocks::{Area, Block};
+pub use self::codes::Codes;
 pub use self::command::{Command, What};
-pub use self::directory::{
-    Binding, DeviceAccount, Devices, Encryption, Extension, Forward, Intercom, Messages, Secret, check_number,
-};
+pub use self::config::{Answers, Config, Parking, Restored};
 pub use self::edit::{Edit, Password};
 pub use self::event::{Change, Event};
+pub use self::extension::{
+    DeviceAccount, Devices, Encryption, Extension, Forward, Intercom, Messages, Secret, check_number,
+};
 pub use self::facts::{Ban, Blocked, CallRecord, CallView, Package, Party, Subscription};
 pub use self::figures::Figures;
 pub use self::gate::Patience;
 pub use self::numbers::check_numbers;
 pub use self::ports::RelayPorts;
 pub use self::registrar::Terms;
-pub use self::router::Codes;
 pub use self::secret::{FEWEST_CHARACTERS, check_secret};
 pub use self::size::Limits;
 pub use self::why::Why;
 
-/// What an exchange does with others' requests.
-const ALLOW: &str =
-    "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, SUBSCRIBE, NOTIFY, REFER, INFO, UPDATE, PRACK";
-/// The extensions of SIP that both legs understand.
-const SUPPORTED: &str = "replaces, timer, 100rel, path";
-
-/// What somebody is told to wait who holds as much memory as he may, in seconds.
+/// The Retry-After for an account that holds as much memory as it may, in seconds.
 const FULL_RETRY_S: u32 = 10;
-
-/// What an exchange is told once.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// The realm of its accounts.
-    pub realm: String,
-    /// Whether challenges name SHA-256 beside MD5 (RFC 8760).
-    pub offers_sha256: bool,
-    /// Whether watchers are told what changed alone, once they know everything (RFC 4235 §3.2).
-    pub partial_lamps: bool,
-    /// What it calls itself in User-Agent and Server.
-    pub user_agent: String,
-    /// Where media is relayed.
-    pub relay: RelayPorts,
-    /// How long registrations last, and who may not register.
-    pub terms: Terms,
-    /// How patient it is with strangers.
-    pub patience: Patience,
-    /// Feature codes.
-    pub codes: Codes,
-    /// Where calls are parked.
-    pub parking: Parking,
-    /// Whether the relay has music for those who are held.
-    pub music: bool,
-    /// The most calls at a time; above it callers get 503 with Retry-After.
-    pub max_calls: usize,
-    /// The most bytes that peers can make it keep.
-    pub limits: Limits,
-    /// The most records of calls that are kept; the oldest make room.
-    pub max_records: usize,
-    /// How long a called extension rings, in seconds.
-    pub ring_s: u16,
-    /// The session timer asked for on each leg, in seconds; none where `None` (RFC 4028).
-    pub session_s: Option<u32>,
-    /// Every how many seconds devices over UDP are sent OPTIONS; never where `None`.
-    pub qualify_s: Option<u32>,
-    /// Answers that a strict exchange would not give.
-    pub answers: Answers,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            realm: "offhook".into(),
-            offers_sha256: false,
-            partial_lamps: false,
-            user_agent: "Offhook".into(),
-            relay: RelayPorts::default(),
-            terms: Terms::default(),
-            patience: Patience::default(),
-            codes: Codes::default(),
-            parking: Parking::default(),
-            music: false,
-            max_calls: 20_000,
-            limits: Limits::default(),
-            max_records: 10_000,
-            ring_s: 60,
-            session_s: None,
-            qualify_s: None,
-            answers: Answers::default(),
-        }
-    }
-}
-
-/// Parking places: numbers in a row.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Parking {
-    /// The first number.
-    pub first: u32,
-    /// How many there are.
-    pub count: u16,
-    /// After how many seconds whoever parked a call is called.
-    pub recall_s: u32,
-}
-
-impl Default for Parking {
-    fn default() -> Self {
-        Self { first: 800, count: 10, recall_s: 120 }
-    }
-}
-
-/// What the deck's server answers and a strict one does not; set by lab cases alone.
-#[derive(Clone, Debug, Default)]
-pub struct Answers {
-    /// REGISTERs are answered with this status and nothing else.
-    pub register: Option<u16>,
-    /// SUBSCRIBEs are answered with this status and nothing else.
-    pub subscribe: Option<u16>,
-    /// Nothing is answered at all.
-    pub silence: bool,
-    /// It listens on UDP alone.
-    pub udp_only: bool,
-    /// Lamps are told by the deck's body: one dialog named after the extension, and its state.
-    pub minimal_lamps: bool,
-}
-
-/// What an exchange finds again after a restart.
-#[derive(Clone, Debug, Default)]
-pub struct Restored {
-    /// Who lives here.
-    pub extensions: Vec<Extension>,
-    /// Which devices they have.
-    pub bindings: Vec<Binding>,
-    /// Who watches whom.
-    pub subscriptions: Vec<Subscription>,
-    /// Who is banned.
-    pub bans: Vec<Ban>,
-    /// The calls that are over, the oldest first.
-    pub records: Vec<CallRecord>,
-    /// The feature codes, where they were set.
-    pub codes: Option<Codes>,
-}
+/// The most rows in one answer.
+const MAX_ROWS: usize = 10_000;
 
 type Out = Output<Event, RelayCommand, Change>;
 
@@ -220,27 +117,25 @@ pub struct Exchange {
     gate: Gate,
     overload: Overload,
     authentication: Authentication,
+    blocks: Blocks,
     directory: Directory,
+    router: Router,
     registrar: Registrar,
     qualifier: Qualifier,
+    check_syncs: CheckSyncs,
     calls: Calls,
+    ports: Ports,
     records: Records,
     lamps: Lamps,
-    check_syncs: check_sync::CheckSyncs,
-    ports: Ports,
-    /// Devices that a rule has hit; bounded.
-    blocked: VecDeque<Blocked>,
 }
 
 impl Exchange {
     /// With what it finds again; tags, branches and nonces follow from `seed`.
-    pub fn new(mut config: Config, restored: Restored, seed: [u8; 32], now: Time) -> Self {
-        config.codes = restored.codes.unwrap_or(config.codes);
+    pub fn new(config: Config, restored: Restored, seed: [u8; 32], now: Time) -> Self {
         let mut rng = Rng::new(seed);
-        let product = Some(config.user_agent.as_str().into());
         let limits = &config.limits;
         let endpoint = EndpointConfig {
-            product,
+            product: Some(config.user_agent.as_str().into()),
             max_server_bytes: limits.requests_bytes,
             max_source_bytes: limits.source_bytes,
             max_account_bytes: limits.account_bytes,
@@ -248,48 +143,77 @@ impl Exchange {
             ..EndpointConfig::default()
         };
         let endpoint = Endpoint::new(endpoint, rng.fork());
-        let authentication = Authentication::new(&config, &mut rng);
-        let gate = Gate::new(config.patience.clone(), restored.bans);
-        let overload = Overload::new(config.patience.late_ms);
-        let ports = Ports::new(config.relay);
+        let authentication = Authentication::new(&config.realm, config.offers_sha256, &mut rng);
         let last_call = restored.records.iter().map(|record| record.call).max().unwrap_or(0);
-        let (qualify_s, max_records, terms) = (config.qualify_s, config.max_records, config.terms.clone());
-        let turn = Turn::new(now, endpoint, rng, &config.user_agent);
+        let codes = restored.codes.unwrap_or_else(|| config.codes.clone());
         let mut exchange = Self {
-            config,
-            turn,
-            gate,
-            overload,
+            turn: Turn::new(now, endpoint, rng, &config.user_agent),
+            gate: Gate::new(config.patience.clone(), restored.bans),
+            overload: Overload::new(config.patience.late_ms),
             authentication,
+            blocks: Blocks::new(config.terms.blocks.clone()),
             directory: Directory::default(),
-            registrar: Registrar::new(terms),
-            qualifier: Qualifier::new(qualify_s),
+            router: Router::new(codes),
+            registrar: Registrar::new(config.terms.clone()),
+            qualifier: Qualifier::new(config.qualify_s),
+            check_syncs: CheckSyncs::default(),
             calls: Calls::new(last_call),
-            records: Records::new(restored.records, max_records),
+            ports: Ports::new(config.relay),
+            records: Records::new(restored.records, config.max_records),
             lamps: Lamps::default(),
-            check_syncs: check_sync::CheckSyncs::default(),
-            ports,
-            blocked: VecDeque::new(),
+            config,
         };
         exchange.restore(now, restored.extensions, restored.bindings, restored.subscriptions);
         exchange
     }
 
+    /// The door with what it is lent for this turn.
+    fn door(&mut self) -> Door<'_> {
+        let Self { turn, gate, overload, authentication, blocks, directory, .. } = self;
+        Door { turn, gate, overload, authentication, blocks, directory }
+    }
+
     /// The calls with what they are lent for this turn.
     fn switchboard(&mut self) -> Switchboard<'_> {
-        let Self { calls, turn, directory, ports, records, config, .. } = self;
-        Switchboard { calls, turn, directory, ports, records, config }
+        let Self { calls, turn, directory, router, ports, records, config, .. } = self;
+        Switchboard { calls, turn, directory, router, ports, records, config }
     }
 
     /// The lamps with what they are lent for this turn.
     fn lamp_board(&mut self) -> LampBoard<'_> {
-        let Self { lamps, turn, calls, directory, config, .. } = self;
-        LampBoard { lamps, turn, calls, directory, config }
+        let Self { lamps, turn, calls, directory, router, config, .. } = self;
+        LampBoard { lamps, turn, calls, directory, router, config }
     }
 
     /// The calls under way.
     pub fn calls(&self) -> Vec<CallView> {
         self.calls.views()
+    }
+
+    /// The devices that are registered at `now`, of one extension or of all.
+    pub fn registrations(&self, now: Time, number: Option<&str>) -> Vec<Arc<Binding>> {
+        self.directory.devices(now, number).take(MAX_ROWS).cloned().collect()
+    }
+
+    /// How many there are of everything at `now`.
+    pub fn figures(&self, now: Time) -> Figures {
+        let devices = || self.directory.devices(now, None);
+        let calls = self.calls();
+        Figures {
+            extensions: self.directory.people().count(),
+            devices: devices().count(),
+            reachable: devices().filter(|device| device.reachable).count(),
+            calls: calls.len(),
+            answered: calls.iter().filter(|call| call.answered).count(),
+            parked: self.calls.parked.len(),
+            legs: self.calls.legs.len(),
+            subscriptions: self.lamps.iter().count(),
+            records: self.records.iter().count(),
+            bans: self.gate.bans(now).count(),
+            shed: self.overload.shed(),
+            client_transactions: self.turn.endpoint.client_count(),
+            server_transactions: self.turn.endpoint.server_count(),
+        }
     }
 
     /// The realm, which is part of every [`Secret`].
@@ -333,10 +257,8 @@ impl Exchange {
     }
 
     fn on_message(&mut self, now: Time, flow: Flow, bytes: &[u8], waited: Duration) {
-        let banned_by_hand = self.gate.ban_at(now, flow.remote.ip()).map(|ban| ban.by_hand);
         let message = Message::parse(bytes).ok();
-        let passes = |by_hand| message.as_ref().is_some_and(|it| self.passes_ban(now, flow, it, by_hand));
-        if banned_by_hand.is_some_and(|by_hand| !passes(by_hand)) {
+        if self.is_banned(flow, message.as_ref()) {
             if flow.transport.is_reliable() {
                 self.turn.told.push(Output::Close(flow));
             }
@@ -346,50 +268,72 @@ impl Exchange {
         if let Err(flaw) = message.check(Strictness::Lenient) {
             if message.method().is_some_and(|method| method != Method::Ack) {
                 let reply = Reply::new(flaw.kind.status()).reason(flaw.kind.text());
-                self.turn_away(now, flow, &message, reply);
+                self.door().turn_away(flow, &message, reply);
             }
             return;
         }
         if size::is_too_large(&message) {
             // A response that large is no answer: its request ends by its own time.
             if let Some(reply) = size::refusal(&message) {
-                self.turn_away(now, flow, &message, reply);
+                self.door().turn_away(flow, &message, reply);
             }
             return;
         }
         let sent = self.turn.wire.len();
         match self.turn.endpoint.receive(now, flow, &message, &mut self.turn.wire) {
             Received::Nothing | Received::Merged if message.is_request() => {
-                self.limit_answers(now, flow, sent);
+                self.door().limit_answers(flow, sent);
             }
             Received::Nothing | Received::Merged | Received::StrayResponse => {}
-            Received::NewRequest => self.on_request(now, flow, &message, waited),
+            Received::NewRequest => self.on_request(flow, &message, waited),
             Received::Ack => self.switchboard().on_ack(now, &message),
-            Received::Cancel(invite) => self.on_cancel(now, flow, invite, &message),
+            Received::Cancel(invite) => self.on_cancel(flow, invite, &message),
             Received::Response { id, owner } => match owner {
                 Owner::Leg(leg) => self.switchboard().on_leg_response(now, leg, id, &message),
                 Owner::Lamp(lamp) => self.lamp_board().on_notify_response(now, lamp, message.status()),
-                Owner::Qualify(extension) => self.on_qualified(extension, id, true),
-                Owner::CheckSync => self.on_check_synced(id, message.status()),
+                Owner::Qualify(extension) => {
+                    self.qualifier.on_answer(&mut self.turn, &mut self.directory, extension, id, true);
+                }
+                Owner::CheckSync => self.check_syncs.on_answer(&mut self.turn, id, message.status()),
             },
         }
     }
 
-    fn on_request(&mut self, now: Time, flow: Flow, message: &Message<'_>, waited: Duration) {
+    /// Whether a message is dropped since its source is banned. Read all the same are responses, requests of
+    /// transactions and dialogs that exist, and, unless an administrator has set the ban, a password that answers a
+    /// challenge.
+    fn is_banned(&mut self, flow: Flow, message: Option<&Message<'_>>) -> bool {
+        let Some(ban) = self.gate.ban_at(self.turn.now, flow.remote.ip()) else { return false };
+        let by_hand = ban.by_hand;
+        let Some(message) = message else { return true };
+        let is_known = message.status().is_some()
+            || self.turn.endpoint.knows(message)
+            || self.calls.is_in_dialog(flow, message)
+            || self.lamps.is_in_dialog(flow, message);
+        !is_known && (by_hand || !self.door().answers_challenge(flow, message))
+    }
+
+    fn on_request(&mut self, flow: Flow, message: &Message<'_>, waited: Duration) {
         if !message.to_tag().is_empty() {
-            return self.on_request_in_dialog(now, flow, message);
+            return self.on_request_in_dialog(flow, message);
         }
-        if self.shed(now, flow, message, waited) {
+        if self.door().sheds(flow, message, waited) {
             return;
         }
-        let Some(id) = self.authenticate(now, flow, message) else { return };
+        let Some(id) = self.door().authenticate(flow, message) else { return };
         if !self.turn.endpoint.charge(id.number()) {
-            self.turn_away(now, flow, message, Reply::new(503).header(Name::RetryAfter, FULL_RETRY_S));
-            return;
+            let reply = Reply::new(503).header(Name::RetryAfter, FULL_RETRY_S);
+            return self.door().turn_away(flow, message, reply);
         }
         if let Some(reply) = abilities::unsupported(message) {
-            return self.answer(now, flow, message, reply);
+            return self.turn.answer(flow, message, reply);
         }
+        self.on_request_of(id, flow, message);
+    }
+
+    /// A request outside a dialog, of an extension whose password was right.
+    fn on_request_of(&mut self, id: ExtensionId, flow: Flow, message: &Message<'_>) {
+        let now = self.turn.now;
         let answers = &self.config.answers;
         let method = message.method().unwrap_or(Method::Other);
         let forced = match method {
@@ -398,17 +342,19 @@ impl Exchange {
             _ => None,
         };
         match (forced, method) {
-            (Some(status), _) => self.answer(now, flow, message, self.forced(status, method)),
+            (Some(status), _) => self.turn.answer(flow, message, self.forced(status, method)),
             (None, Method::Register) => self.on_register(flow, message, id),
             (None, Method::Invite) => self.switchboard().on_invite(now, flow, message, id),
             (None, Method::Subscribe) => self.lamp_board().on_subscribe(now, flow, message, id),
-            (None, Method::Options) => self.on_options(now, flow, message),
-            // The calls that an extension has are transferred inside their dialogs.
-            (None, Method::Refer) => self.answer(now, flow, message, Reply::new(403)),
-            (None, Method::Bye | Method::Notify | Method::Info | Method::Update | Method::Prack) => {
-                self.answer(now, flow, message, Reply::new(481));
+            (None, Method::Options) => {
+                abilities::on_options(&mut self.turn, &self.directory, &self.router, flow, message);
             }
-            (None, _) => self.answer(now, flow, message, Reply::new(405).header(Name::Allow, ALLOW)),
+            // The calls that an extension has are transferred inside their dialogs.
+            (None, Method::Refer) => self.turn.answer(flow, message, Reply::new(403)),
+            (None, Method::Bye | Method::Notify | Method::Info | Method::Update | Method::Prack) => {
+                self.turn.answer(flow, message, Reply::new(481));
+            }
+            (None, _) => self.turn.answer(flow, message, Reply::new(405).header(Name::Allow, ALLOW)),
         }
     }
 
@@ -424,33 +370,65 @@ impl Exchange {
         }
     }
 
-    fn on_request_in_dialog(&mut self, now: Time, flow: Flow, message: &Message<'_>) {
+    fn on_request_in_dialog(&mut self, flow: Flow, message: &Message<'_>) {
         let tag = message.to_tag();
         if let Some(leg) = self.calls.find_by_tag(tag) {
-            return self.on_leg_request(now, leg, flow, message);
+            return self.on_leg_request(leg, flow, message);
         }
         if message.method() == Some(Method::Subscribe)
             && let Some(lamp) = self.lamps.find_by_tag(tag)
         {
-            return self.on_resubscribe(now, lamp, flow, message);
+            return self.on_resubscribe(lamp, flow, message);
         }
-        self.turn_away(now, flow, message, Reply::new(481));
+        self.door().turn_away(flow, message, Reply::new(481));
     }
 
-    /// A refresh or the end of a subscription: from where its watcher is, or by whoever knows its password.
-    fn on_resubscribe(&mut self, now: Time, id: SubscriptionId, flow: Flow, message: &Message<'_>) {
-        let Some(watcher) = self.lamps.watcher_of(id, message) else {
-            self.turn_away(now, flow, message, Reply::new(481));
-            return;
-        };
-        let watcher = self.directory.find(watcher);
-        if !self.lamps.is_from_watcher(id, flow) {
-            let Some(proven) = self.authenticate(now, flow, message) else { return };
-            if watcher != Some(proven) {
-                return self.turn.answer(flow, message, Reply::new(403));
+    /// A request in the dialog of a leg.
+    fn on_leg_request(&mut self, id: LegId, flow: Flow, message: &Message<'_>) {
+        let claim = self.calls.claim(id, flow, message);
+        if self.is_proven(claim, flow, message) {
+            let now = self.turn.now;
+            self.switchboard().on_leg_request(now, id, flow, message);
+        }
+    }
+
+    /// A refresh or the end of a subscription.
+    fn on_resubscribe(&mut self, id: SubscriptionId, flow: Flow, message: &Message<'_>) {
+        let claim = self.lamps.claim(&self.directory, id, flow, message);
+        if self.is_proven(claim, flow, message) {
+            let now = self.turn.now;
+            self.lamp_board().on_resubscribe(now, id, flow, message);
+        }
+    }
+
+    /// Whether a request inside a dialog is its other party's: it comes from where that is, or shows its password.
+    /// Where not, it has been answered, or gets no answer.
+    fn is_proven(&mut self, claim: Claim, flow: Flow, message: &Message<'_>) -> bool {
+        match claim {
+            Claim::Own => true,
+            Claim::Unproven(party) => self.door().proves(flow, message, party),
+            Claim::Foreign => {
+                self.door().turn_away(flow, message, Reply::new(481));
+                false
             }
         }
-        self.lamp_board().on_resubscribe(now, id, flow, message);
+    }
+
+    /// A CANCEL of an INVITE. Others may have seen its branch, but only the caller sends from the address that the
+    /// INVITE came from, maybe from another port since (NATs rebind).
+    fn on_cancel(&mut self, flow: Flow, invite: ServerId, message: &Message<'_>) {
+        let source = flow.remote.ip().to_canonical();
+        let origin = self.turn.endpoint.origin(invite);
+        if origin.is_none_or(|origin| origin.remote.ip().to_canonical() != source) {
+            return self.door().turn_away(flow, message, Reply::new(481));
+        }
+        let sent = self.turn.wire.len();
+        if self.turn.endpoint.cancelled(flow, message, invite, &mut self.turn.wire) {
+            let now = self.turn.now;
+            self.switchboard().on_cancel(now, invite, message);
+        } else {
+            self.door().limit_answers(flow, sent);
+        }
     }
 
     /// A REGISTER of an extension whose password was right.
@@ -463,14 +441,13 @@ impl Exchange {
         }
     }
 
-    /// A device has answered OPTIONS, or has not.
-    fn on_qualified(&mut self, id: ExtensionId, asked: ClientId, reachable: bool) {
-        self.qualifier.on_answer(&mut self.turn, &mut self.directory, id, asked, reachable);
-    }
-
-    /// Answers a request at once, within a transaction.
-    fn answer(&mut self, _now: Time, flow: Flow, message: &Message<'_>, reply: Reply) {
-        self.turn.answer(flow, message, reply);
+    /// The wall clock was set. What is kept with a date is kept anew, so that the next start finds it by that
+    /// clock.
+    fn on_wall(&mut self, wall: Wall) {
+        self.turn.wall = wall;
+        self.directory.keep_devices(&mut self.turn);
+        self.lamps.keep_all(&mut self.turn);
+        self.gate.keep_bans(&mut self.turn);
     }
 
     fn run_due(&mut self, now: Time) {
@@ -479,8 +456,10 @@ impl Exchange {
                 Timeout::TimedOut { id, owner } | Timeout::TransportFailed { id, owner } => match owner {
                     Owner::Leg(leg) => self.switchboard().on_leg_request_failed(now, leg, id),
                     Owner::Lamp(lamp) => self.lamp_board().on_notify_response(now, lamp, None),
-                    Owner::Qualify(extension) => self.on_qualified(extension, id, false),
-                    Owner::CheckSync => self.on_check_synced(id, None),
+                    Owner::Qualify(extension) => {
+                        self.qualifier.on_answer(&mut self.turn, &mut self.directory, extension, id, false);
+                    }
+                    Owner::CheckSync => self.check_syncs.on_answer(&mut self.turn, id, None),
                 },
                 Timeout::AckMissing(server) => self.switchboard().on_ack_missing(now, server),
             }

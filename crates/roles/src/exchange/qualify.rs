@@ -9,7 +9,8 @@ use proto::sip::message::{Method, Name};
 use proto::sip::{Request, Transport};
 
 use super::Event;
-use super::directory::{Binding, Directory};
+use super::binding::Binding;
+use super::directory::Directory;
 use super::ids::{Alarm, ExtensionId, Owner};
 use super::turn::Turn;
 

@@ -25,6 +25,18 @@ impl Records {
         self.all.iter().rev()
     }
 
+    /// The newest first: those before a call, from or to a number; all where `None`.
+    pub(super) fn list(
+        &self,
+        before: Option<u64>,
+        number: Option<&str>,
+    ) -> impl Iterator<Item = &CallRecord> {
+        self.iter().filter(move |record| {
+            before.is_none_or(|before| record.call < before)
+                && number.is_none_or(|number| record.caller == number || record.callee == number)
+        })
+    }
+
     /// Keeps the record of a call that has just ended, in the place of the oldest where there are many.
     pub(super) fn keep(&mut self, turn: &mut Turn, record: CallRecord) {
         turn.keep(Change::CallRecord(record.clone()));

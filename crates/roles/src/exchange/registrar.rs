@@ -8,8 +8,10 @@ use proto::Time;
 use proto::sip::header::Address;
 use proto::sip::{Flow, Message, Name, Reply, Uri};
 
+use super::binding::Binding;
 use super::blocks::Block;
-use super::directory::{Binding, Devices, Directory};
+use super::directory::Directory;
+use super::extension::Devices;
 use super::ids::{Alarm, ExtensionId};
 use super::turn::Turn;
 use super::{Change, Event, Output};
@@ -277,11 +279,16 @@ fn unregister_all(
         return Err(Reply::new(400).reason("Bad Contact"));
     }
     check_order(directory, message, id)?;
+    unbind_all(turn, directory, id, "removed");
+    Ok(())
+}
+
+/// Removes all devices of an extension.
+pub(super) fn unbind_all(turn: &mut Turn, directory: &mut Directory, id: ExtensionId, reason: &'static str) {
     let bindings = directory.get_mut(id).map(|entry| std::mem::take(&mut entry.bindings));
     for binding in bindings.unwrap_or_default() {
-        unbound(turn, id, &binding, "removed");
+        unbound(turn, id, &binding, reason);
     }
-    Ok(())
 }
 
 fn registered(turn: &Turn, directory: &Directory, id: ExtensionId) -> Reply {

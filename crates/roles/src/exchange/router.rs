@@ -1,89 +1,12 @@
 //! Whom a Request-URI means: an extension, a feature code, or nobody.
 
 use proto::sip::uri::{Uri, unescape};
-use serde::{Deserialize, Serialize};
 
-use super::Exchange;
+use super::Change;
+use super::codes::Codes;
 use super::directory::Directory;
 use super::ids::ExtensionId;
-
-/// What is dialled for features.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Codes {
-    /// Followed by an extension: answers a call that rings there.
-    pub pickup: String,
-    /// Answers any call that rings in one's own group.
-    pub group_pickup: String,
-    /// Calls back whoever called last.
-    pub call_return: String,
-    /// Followed by an extension: turns forwarding of all calls on; alone: off.
-    pub forward_always: String,
-    /// Followed by an extension: turns forwarding while busy on; alone: off.
-    pub forward_busy: String,
-    /// Followed by an extension: turns forwarding without answer on; alone: off.
-    pub forward_no_answer: String,
-    /// Turns do-not-disturb on or off.
-    pub do_not_disturb: String,
-    /// Followed by an extension: its phone answers by itself.
-    pub intercom: String,
-    /// As target of a transfer: parks the call at the place whose number follows, or at the first free one.
-    pub park: String,
-    /// Everything that is said comes back.
-    pub echo: String,
-    /// A tone of 1,000 Hz.
-    pub test_tone: String,
-}
-
-impl Default for Codes {
-    fn default() -> Self {
-        Self {
-            pickup: "*04".into(),
-            group_pickup: "*4".into(),
-            call_return: "*69".into(),
-            forward_always: "*72".into(),
-            forward_busy: "*90".into(),
-            forward_no_answer: "*92".into(),
-            do_not_disturb: "*78".into(),
-            intercom: "*80".into(),
-            park: "*5".into(),
-            echo: "*43".into(),
-            test_tone: "*44".into(),
-        }
-    }
-}
-
-impl Codes {
-    /// The codes and what they do, by the names of their fields.
-    pub(super) fn all(&self) -> [(&'static str, &str); 11] {
-        [
-            ("pickup", &self.pickup),
-            ("group_pickup", &self.group_pickup),
-            ("call_return", &self.call_return),
-            ("forward_always", &self.forward_always),
-            ("forward_busy", &self.forward_busy),
-            ("forward_no_answer", &self.forward_no_answer),
-            ("do_not_disturb", &self.do_not_disturb),
-            ("intercom", &self.intercom),
-            ("park", &self.park),
-            ("echo", &self.echo),
-            ("test_tone", &self.test_tone),
-        ]
-    }
-
-    /// Why these codes cannot be used together, in words.
-    pub(super) fn clash(&self) -> Option<String> {
-        let all = self.all();
-        let odd = |code: &str| !code.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'*' | b'#'));
-        if let Some((name, code)) = all.into_iter().find(|(_, code)| odd(code)) {
-            return Some(format!("the code '{code}' of {name} is not made of 0-9, * and #"));
-        }
-        all.into_iter().enumerate().find_map(|(at, (name, code))| {
-            let other = all.into_iter().skip(at + 1).find(|(_, other)| *other == code && !code.is_empty())?;
-            Some(format!("{name} and {} have the same code {code}", other.0))
-        })
-    }
-}
+use super::turn::Turn;
 
 /// What a Request-URI asks for.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -112,66 +35,82 @@ pub(super) enum ForwardKind {
     NoAnswer,
 }
 
-impl Exchange {
-    /// Whom a URI means.
-    pub(super) fn route(&self, uri: &str) -> Route {
-        route(&self.directory, &self.config.codes, uri)
+/// Reads what is dialled, by the feature codes.
+#[derive(Debug)]
+pub(super) struct Router {
+    codes: Codes,
+}
+
+impl Router {
+    pub(super) const fn new(codes: Codes) -> Self {
+        Self { codes }
+    }
+
+    pub(super) const fn codes(&self) -> &Codes {
+        &self.codes
+    }
+
+    /// Sets the feature codes.
+    ///
+    /// # Errors
+    /// Two of them are the same, or one is an extension's number; which, in words.
+    pub(super) fn set_codes(
+        &mut self,
+        turn: &mut Turn,
+        directory: &Directory,
+        codes: Codes,
+    ) -> Result<(), String> {
+        let hidden = directory.iter().find_map(|(_, entry)| codes.hidden_by(&entry.extension.number));
+        if let Some(text) = codes.clash().or(hidden) {
+            return Err(text);
+        }
+        turn.keep(Change::Codes(Box::new(codes.clone())));
+        self.codes = codes;
+        Ok(())
+    }
+
+    /// Whom a URI means. Every host counts as ours: phones write domains, addresses and names of
+    /// proxies there, and this exchange serves no other domain.
+    pub(super) fn route(&self, directory: &Directory, uri: &str) -> Route {
+        let Some(uri) = Uri::parse(uri) else { return Route::Nobody };
+        self.route_number(directory, &unescape(uri.user))
     }
 
     /// Whom a number means.
-    pub(super) fn route_user(&self, user: &str) -> Route {
-        route_user(&self.directory, &self.config.codes, user)
-    }
-}
-
-/// Whom a URI means. Every host counts as ours: phones write domains, addresses and names of
-/// proxies there, and this exchange serves no other domain.
-pub(super) fn route(directory: &Directory, codes: &Codes, uri: &str) -> Route {
-    let Some(uri) = Uri::parse(uri) else { return Route::Nobody };
-    route_user(directory, codes, &unescape(uri.user))
-}
-
-/// Whom a number means.
-pub(super) fn route_user(directory: &Directory, codes: &Codes, user: &str) -> Route {
-    if let Some(id) = directory.find(user) {
-        let is_place = directory.get(id).is_some_and(|entry| entry.is_place);
-        return if is_place { Route::Place(id) } else { Route::Extension(id) };
-    }
-    let argument = |code: &str| user.strip_prefix(code).filter(|_| !code.is_empty());
-    let person = |number: &str| {
-        let id = directory.find(number)?;
-        directory.get(id).filter(|entry| !entry.is_place).map(|_| id)
-    };
-    if let Some(id) = argument(&codes.pickup).and_then(person) {
-        return Route::Pickup(id);
-    }
-    let place = |number: &str| {
-        let id = directory.find(number)?;
-        directory.get(id).filter(|entry| entry.is_place).map(|_| id)
-    };
-    if let Some(id) = argument(&codes.park).and_then(place) {
-        return Route::Park(Some(id));
-    }
-    if let Some(id) = argument(&codes.intercom).and_then(person) {
-        return Route::Intercom(id);
-    }
-    let forwards = [
-        (&codes.forward_always, ForwardKind::Always),
-        (&codes.forward_busy, ForwardKind::Busy),
-        (&codes.forward_no_answer, ForwardKind::NoAnswer),
-    ];
-    for (code, kind) in forwards {
-        if let Some(target) = argument(code) {
-            return Route::Forward(kind, (!target.is_empty()).then(|| target.to_owned()));
+    pub(super) fn route_number(&self, directory: &Directory, user: &str) -> Route {
+        if let Some(id) = directory.find(user) {
+            let is_place = directory.get(id).is_some_and(|entry| entry.is_place);
+            return if is_place { Route::Place(id) } else { Route::Extension(id) };
         }
-    }
-    match user {
-        _ if argument(&codes.group_pickup) == Some("") => Route::GroupPickup,
-        _ if argument(&codes.call_return) == Some("") => Route::CallReturn,
-        _ if argument(&codes.do_not_disturb) == Some("") => Route::DoNotDisturb,
-        _ if argument(&codes.park) == Some("") => Route::Park(None),
-        _ if argument(&codes.echo) == Some("") => Route::Echo,
-        _ if argument(&codes.test_tone) == Some("") => Route::TestTone,
-        _ => Route::Nobody,
+        let argument = |code: &str| user.strip_prefix(code).filter(|_| !code.is_empty());
+        let person = |number: &str| directory.find_person(number);
+        if let Some(id) = argument(&self.codes.pickup).and_then(person) {
+            return Route::Pickup(id);
+        }
+        if let Some(id) = argument(&self.codes.park).and_then(|number| directory.find_place(number)) {
+            return Route::Park(Some(id));
+        }
+        if let Some(id) = argument(&self.codes.intercom).and_then(person) {
+            return Route::Intercom(id);
+        }
+        let forwards = [
+            (&self.codes.forward_always, ForwardKind::Always),
+            (&self.codes.forward_busy, ForwardKind::Busy),
+            (&self.codes.forward_no_answer, ForwardKind::NoAnswer),
+        ];
+        for (code, kind) in forwards {
+            if let Some(target) = argument(code) {
+                return Route::Forward(kind, (!target.is_empty()).then(|| target.to_owned()));
+            }
+        }
+        match user {
+            _ if argument(&self.codes.group_pickup) == Some("") => Route::GroupPickup,
+            _ if argument(&self.codes.call_return) == Some("") => Route::CallReturn,
+            _ if argument(&self.codes.do_not_disturb) == Some("") => Route::DoNotDisturb,
+            _ if argument(&self.codes.park) == Some("") => Route::Park(None),
+            _ if argument(&self.codes.echo) == Some("") => Route::Echo,
+            _ if argument(&self.codes.test_tone) == Some("") => Route::TestTone,
+            _ => Route::Nobody,
+        }
     }
 }

@@ -6,7 +6,7 @@ use proto::Time;
 use proto::sdp::{Local, OfferAnswer};
 
 use super::{CallId, LegId, Switchboard, Transfer};
-use crate::exchange::directory::Binding;
+use crate::exchange::binding::Binding;
 use crate::exchange::facts::Party;
 use crate::exchange::ids::ExtensionId;
 use crate::exchange::router::Route;
@@ -19,7 +19,7 @@ impl Switchboard<'_> {
         let Some(caller) = self.directory.find(from) else {
             return Err(format!("there is no extension {from}"));
         };
-        if !matches!(self.route_user(to), Route::Extension(_)) {
+        if !matches!(self.route_number(to), Route::Extension(_)) {
             return Err(format!("there is no extension {to}"));
         }
         let is_off = |number: &str| {
@@ -69,7 +69,7 @@ impl Switchboard<'_> {
         if let Some(bridge) = self.calls.bridges.get_mut(&call) {
             bridge.offer = offer;
         }
-        match self.route_user(&to) {
+        match self.route_number(&to) {
             Route::Extension(callee) => self.ring(now, call, callee),
             _ => self.give_up(now, call, 404),
         }
@@ -92,7 +92,7 @@ impl Switchboard<'_> {
         let Some((a, b)) = legs else {
             return Err(format!("there is no answered call {call}"));
         };
-        let Route::Extension(target) = self.route_user(to) else {
+        let Route::Extension(target) = self.route_number(to) else {
             return Err(format!("there is no extension {to}"));
         };
         let (transferee, transferor) = if party == Party::Caller { (a, b) } else { (b, a) };

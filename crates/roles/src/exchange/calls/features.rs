@@ -7,10 +7,9 @@ use proto::sip::{Name, Reply};
 
 use super::keys::Half;
 use super::{CallId, LegId, Service, Switchboard};
-use crate::exchange::directory::{Entry, Extension};
+use crate::exchange::directory::Entry;
 use crate::exchange::ids::ExtensionId;
 use crate::exchange::router::{ForwardKind, Route};
-use crate::exchange::{Change, Output};
 
 impl Switchboard<'_> {
     /// A code was dialled, or nothing that anybody knows.
@@ -25,7 +24,7 @@ impl Switchboard<'_> {
             Route::TestTone => self.on_service(now, leg, caller, Service::TestTone),
             Route::Forward(kind, target) => self.on_forward_code(now, leg, caller, kind, target),
             Route::DoNotDisturb => {
-                self.change_extension(caller, |own| own.do_not_disturb = !own.do_not_disturb);
+                self.directory.change(self.turn, caller, |own| own.do_not_disturb = !own.do_not_disturb);
                 self.confirm(now, leg, caller);
             }
             Route::Extension(_) | Route::Park(_) | Route::Nobody => {
@@ -91,28 +90,17 @@ impl Switchboard<'_> {
         kind: ForwardKind,
         target: Option<String>,
     ) {
-        let is_known = |number: &str| matches!(self.route_user(number), Route::Extension(_));
+        let is_known = |number: &str| matches!(self.route_number(number), Route::Extension(_));
         let unknown = target.as_deref().is_some_and(|number| !is_known(number));
         if unknown {
             return self.refuse_leg(now, leg, Reply::new(404));
         }
-        self.change_extension(caller, |own| match kind {
+        self.directory.change(self.turn, caller, |own| match kind {
             ForwardKind::Always => own.forward.always = target,
             ForwardKind::Busy => own.forward.busy = target,
             ForwardKind::NoAnswer => own.forward.no_answer = target,
         });
         self.confirm(now, leg, caller);
-    }
-
-    pub(in crate::exchange) fn change_extension(
-        &mut self,
-        id: ExtensionId,
-        change: impl FnOnce(&mut Extension),
-    ) {
-        let Some(entry) = self.directory.get_mut(id) else { return };
-        change(&mut entry.extension);
-        let kept = Change::Extension(Box::new(entry.extension.clone()));
-        self.turn.told.push(Output::Store(kept));
     }
 
     fn on_call_return(&mut self, now: Time, leg: LegId, caller: ExtensionId) {

@@ -11,7 +11,7 @@ use proto::sip::{Flow, Message, Reply, body};
 
 use super::keys::{Half, is_acceptable};
 use super::{Bridge, CallId, LegId, Peer, Switchboard};
-use crate::exchange::directory::Binding;
+use crate::exchange::binding::Binding;
 use crate::exchange::ids::{Alarm, ExtensionId};
 use crate::exchange::router::Route;
 use crate::exchange::{Event, Output};
@@ -255,7 +255,7 @@ impl Switchboard<'_> {
         let user = proto::sip::uri::escape(&from);
         let diversion = format!("<sip:{user}@{host}>;reason={reason}");
         bridge.headers.insert(0, (Name::Diversion, diversion));
-        match self.route_user(target) {
+        match self.route_number(target) {
             Route::Extension(callee) => self.ring(now, call, callee),
             _ => self.give_up(now, call, 404),
         }

@@ -13,7 +13,7 @@ use proto::sdp::{AgreedSrtp, Crypto, Description, Media};
 
 use super::{CallId, Switchboard};
 use crate::exchange::Output;
-use crate::exchange::directory::Encryption;
+use crate::exchange::extension::Encryption;
 use crate::relay::{RelayCommand, Side};
 
 /// Which half of a negotiation a description is (RFC 3264).

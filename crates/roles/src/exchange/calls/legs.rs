@@ -9,10 +9,11 @@ use proto::sip::usage::call::{Call, Event as CallEvent, Invitation};
 use proto::sip::usage::{Context, Identity};
 use proto::sip::{Flow, Message, Name, Reply, Target, Transport};
 
-use super::{ANONYMOUS_URI, CallId, Leg, LegId, Switchboard};
-use crate::exchange::directory::Binding;
+use super::{CallId, Leg, LegId, Switchboard};
+use crate::exchange::abilities::{ALLOW, SUPPORTED};
+use crate::exchange::binding::Binding;
+use crate::exchange::facts::ANONYMOUS_URI;
 use crate::exchange::ids::{Alarm, ExtensionId, Owner};
-use crate::exchange::{ALLOW, SUPPORTED};
 use crate::relay::Side;
 
 /// Where we offer nothing: an offer that came reliably would have to be answered in the PRACK (RFC 3262

@@ -29,14 +29,15 @@ use proto::sip::usage::call::Call;
 use proto::sip::{Flow, Message, Reply};
 
 use self::keys::SideMedia;
+use super::config::Config;
 use super::directory::Directory;
 use super::facts::{CallRecord, CallView, Peer};
 use super::ids::{Alarm, CallId, ExtensionId, LegId};
 use super::ports::{Place, Ports};
 use super::records::Records;
-use super::router::{self, Route};
+use super::router::{Route, Router};
 use super::turn::Turn;
-use super::{Config, Event, Output};
+use super::{Event, Output};
 use crate::relay::{RelayCommand, RelayEvent, RelayFigures, RelayId, Side};
 
 /// One dialog with one device.
@@ -153,9 +154,6 @@ enum Service {
     Parked { place: ExtensionId, by: Option<ExtensionId> },
 }
 
-/// The URI of a caller who stays unnamed (RFC 3323 §4.1.1.3).
-pub(super) const ANONYMOUS_URI: &str = "sip:anonymous@anonymous.invalid";
-
 /// All calls.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
@@ -184,6 +182,13 @@ impl Calls {
     /// The calls under way, as others see them.
     pub(super) fn views(&self) -> Vec<CallView> {
         self.bridges.keys().filter_map(|id| self.view(*id)).collect()
+    }
+
+    /// The same, those from or to one number alone.
+    pub(super) fn views_of(&self, number: Option<&str>) -> impl Iterator<Item = CallView> {
+        let is_party = |call: &CallView, number| call.caller.number == number || call.callee.number == number;
+        let all = self.bridges.keys().filter_map(|id| self.view(*id));
+        all.filter(move |call| number.is_none_or(|number| is_party(call, number)))
     }
 
     /// Calls are numbered on from the last one.
@@ -372,6 +377,7 @@ pub(super) struct Switchboard<'a> {
     pub(super) calls: &'a mut Calls,
     pub(super) turn: &'a mut Turn,
     pub(super) directory: &'a mut Directory,
+    pub(super) router: &'a Router,
     pub(super) ports: &'a mut Ports,
     pub(super) records: &'a mut Records,
     pub(super) config: &'a Config,
@@ -380,11 +386,12 @@ pub(super) struct Switchboard<'a> {
 impl Switchboard<'_> {
     /// Whom a URI means.
     fn route(&self, uri: &str) -> Route {
-        router::route(self.directory, &self.config.codes, uri)
+        self.router.route(self.directory, uri)
     }
 
-    fn route_user(&self, user: &str) -> Route {
-        router::route_user(self.directory, &self.config.codes, user)
+    /// Whom a number means.
+    fn route_number(&self, number: &str) -> Route {
+        self.router.route_number(self.directory, number)
     }
 
     /// Ends a call, whatever its state.

@@ -10,7 +10,7 @@ use proto::sip::uri::{escape, host_of};
 
 use super::{LampBoard, LampBody, Package};
 use crate::exchange::calls::Leg;
-use crate::exchange::directory::Messages;
+use crate::exchange::extension::Messages;
 use crate::exchange::ids::{ExtensionId, SubscriptionId};
 
 impl LampBoard<'_> {

@@ -16,13 +16,15 @@ use proto::sip::uri::{escape, unescape};
 use proto::sip::{Flow, Message, Reply, Transport};
 
 use super::abilities::EVENTS;
+use super::binding::ways_to;
 use super::calls::Calls;
-use super::directory::{Directory, ways_to};
+use super::config::Config;
+use super::directory::Directory;
 use super::facts::{Package, Subscription};
-use super::ids::{Alarm, ExtensionId, Owner, SubscriptionId};
-use super::router::{self, Route};
+use super::ids::{Alarm, Claim, ExtensionId, Owner, SubscriptionId};
+use super::router::{Route, Router};
 use super::turn::Turn;
-use super::{Change, Config, Output};
+use super::{Change, Output};
 
 /// The most subscriptions in all, and of one extension's lamps.
 const MAX_SUBSCRIPTIONS: usize = 200_000;
@@ -94,18 +96,36 @@ impl Lamps {
         lamp.is_some_and(|lamp| lamp.kept.remote == flow.remote)
     }
 
-    /// Whose subscription a request changes; nobody's where it is of another dialog.
-    pub(super) fn watcher_of(&self, id: SubscriptionId, message: &Message<'_>) -> Option<&str> {
-        let lamp = self.all.get(&id).filter(|lamp| lamp.dialog.owns_request(message))?;
-        Some(&lamp.kept.watcher)
+    /// How far a request that bears the tag of a subscription has shown that it is the watcher's own. One of a
+    /// watcher that is no extension any more counts for no subscription.
+    pub(super) fn claim(
+        &self,
+        directory: &Directory,
+        id: SubscriptionId,
+        flow: Flow,
+        message: &Message<'_>,
+    ) -> Claim {
+        let lamp = self.all.get(&id).filter(|lamp| lamp.dialog.owns_request(message));
+        let Some(kept) = lamp.map(|lamp| &lamp.kept) else { return Claim::Foreign };
+        let is_there = kept.remote.ip() == flow.remote.ip() && kept.transport == flow.transport.param_name();
+        match directory.find(&kept.watcher) {
+            _ if is_there => Claim::Own,
+            Some(watcher) => Claim::Unproven(watcher),
+            None => Claim::Foreign,
+        }
     }
 
-    /// Whether a request comes from where the watcher is.
-    pub(super) fn is_from_watcher(&self, id: SubscriptionId, flow: Flow) -> bool {
-        let kept = self.all.get(&id).map(|lamp| &lamp.kept);
-        kept.is_some_and(|kept| {
-            kept.remote.ip() == flow.remote.ip() && kept.transport == flow.transport.param_name()
-        })
+    /// Has all of them kept anew, as after the wall clock was set.
+    pub(super) fn keep_all(&self, turn: &mut Turn) {
+        for lamp in self.all.values() {
+            turn.keep(Change::Subscription(Arc::clone(&lamp.kept)));
+        }
+    }
+
+    /// What a number watches and who watches it; all where `None`.
+    pub(super) fn list(&self, number: Option<&str>) -> impl Iterator<Item = &Subscription> {
+        self.iter()
+            .filter(move |kept| number.is_none_or(|number| kept.watcher == number || kept.watched == number))
     }
 
     /// All of them.
@@ -127,6 +147,7 @@ pub(super) struct LampBoard<'a> {
     pub(super) turn: &'a mut Turn,
     pub(super) calls: &'a Calls,
     pub(super) directory: &'a Directory,
+    pub(super) router: &'a Router,
     pub(super) config: &'a Config,
 }
 
@@ -186,7 +207,7 @@ impl LampBoard<'_> {
             return Err(Reply::new(406));
         }
         let (Route::Extension(watched) | Route::Place(watched)) =
-            router::route(self.directory, &self.config.codes, message.request_uri())
+            self.router.route(self.directory, message.request_uri())
         else {
             return Err(Reply::new(404));
         };
@@ -269,7 +290,8 @@ impl LampBoard<'_> {
         self.add_lamp(kept, dialog, watched);
     }
 
-    /// A refresh or the end of a subscription (RFC 6665 §4.2.1.4) by whoever may.
+    /// A refresh or the end of a subscription (RFC 6665 §4.2.1.4); the request has shown that it
+    /// is the watcher's.
     pub(super) fn on_resubscribe(
         &mut self,
         now: Time,

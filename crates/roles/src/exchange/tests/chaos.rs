@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::directory::{Encryption, Forward};
 use super::edit::Edit;
+use super::extension::{Encryption, Forward};
 use super::*;
 
 /// What happens next. Numbers choose among what there is, the newest as the likeliest.
