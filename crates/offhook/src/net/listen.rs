@@ -43,7 +43,7 @@ pub(crate) fn bind_media(local: SocketAddr, dscp: u8) -> io::Result<std::net::Ud
 }
 
 /// A listening stream socket that does not block.
-pub(super) fn bind_stream(transport: Transport, local: SocketAddr) -> io::Result<std::net::TcpListener> {
+pub(crate) fn bind_stream(transport: Transport, local: SocketAddr) -> io::Result<std::net::TcpListener> {
     let bind = || {
         let socket = Socket::new(Domain::for_address(local), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;

@@ -33,6 +33,8 @@ use tokio::sync::mpsc;
 pub use error::{FlowError, FlowErrorKind};
 #[cfg(target_os = "linux")]
 pub(crate) use listen::bind_media;
+pub(crate) use listen::bind_stream;
+pub(crate) use sockets::open_datagrams;
 
 use crate::clock::Clock;
 use roles::role::{SocketEvent, SocketId, SocketRequest};

@@ -55,7 +55,7 @@ impl Sockets {
             SocketRequest::Open(plan) => {
                 let event = match self.bind(id, &plan) {
                     Ok(local) => SocketEvent::Opened(local),
-                    Err(error) => SocketEvent::Failed(explain(&plan, &error)),
+                    Err(why) => SocketEvent::Failed(why),
                 };
                 self.tell(NetEvent::Socket { socket: id, event });
             }
@@ -94,12 +94,11 @@ impl Sockets {
         Poll::Pending
     }
 
-    fn bind(&mut self, id: SocketId, plan: &SocketPlan) -> io::Result<SocketAddr> {
+    fn bind(&mut self, id: SocketId, plan: &SocketPlan) -> Result<SocketAddr, String> {
         if self.open.len() >= MOST_SOCKETS {
-            return Err(io::Error::other(format!("{MOST_SOCKETS} sockets are open already")));
+            return Err(format!("{MOST_SOCKETS} sockets are open already"));
         }
-        let socket = UdpSocket::from_std(bind(plan)?)?;
-        let local = socket.local_addr()?;
+        let (socket, local) = open_datagrams(plan)?;
         self.open.insert(id, Own { socket, local, last_to: None });
         Ok(local)
     }
@@ -142,6 +141,19 @@ impl Own {
 
 fn is_of(event: &NetEvent, id: SocketId) -> bool {
     matches!(event, NetEvent::Datagram { socket, .. } | NetEvent::Socket { socket, .. } if *socket == id)
+}
+
+/// A socket for datagrams, and its address; to be called inside the runtime.
+///
+/// # Errors
+/// It cannot be opened, in words that name the remedy.
+pub(crate) fn open_datagrams(plan: &SocketPlan) -> Result<(UdpSocket, SocketAddr), String> {
+    let open = || {
+        let socket = UdpSocket::from_std(bind(plan)?)?;
+        let local = socket.local_addr()?;
+        Ok((socket, local))
+    };
+    open().map_err(|error| explain(plan, &error))
 }
 
 fn bind(plan: &SocketPlan) -> io::Result<std::net::UdpSocket> {

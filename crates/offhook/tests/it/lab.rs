@@ -86,6 +86,27 @@ fn a_port_that_is_taken_is_named() {
     }
 }
 
+/// Servers of files, scripted for the simulated wire, serve the phone's own TFTP and HTTP clients.
+#[test]
+fn scripted_machines_play_on_loopback_sockets() {
+    let _alone = alone();
+    if let Err(error) = UdpSocket::bind("127.0.50.80:69") {
+        let ended = offhook(&["lab", "provision-not-found", "--once", "--real"], "");
+        let told = text(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(1), "{told}");
+        assert!(told.contains("127.0.50.80") && told.contains("without --real"), "{told}");
+        eprintln!("skipped: port 69 is not ours ({error})");
+        return;
+    }
+    for (slug, transfer) in
+        [("provision-pnp", "TFTP"), ("provision-not-found", "TFTP"), ("provision-rps", "HTTP")]
+    {
+        let played = real(slug, &[]);
+        assert_eq!((&played["as_expected"], &played["real"]), (&true.into(), &true.into()), "{slug}");
+        assert!(played["ladder"].to_string().contains(transfer), "{slug}: {}", played["ladder"]);
+    }
+}
+
 #[test]
 fn three_phones_call_each_other_and_their_lamps_tell() {
     let _alone = alone();

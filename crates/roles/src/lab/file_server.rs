@@ -7,7 +7,7 @@ use bytes::Bytes;
 use proto::sip::flow::{Flow, Transport};
 use proto::{Time, tftp};
 
-use super::host::Machine;
+use super::host::{Machine, Port};
 use super::party::{Does, Happens, Party};
 use super::subnet::Subnet;
 use crate::provision::PnpDialog;
@@ -184,6 +184,13 @@ impl Party for FileServer {
 }
 
 impl Machine for FileServer {
+    fn ports(&self) -> Vec<Port> {
+        let files = [Port::new(Transport::Tcp, HTTP_PORT), Port::new(Transport::Udp, tftp::PORT)];
+        let pnp =
+            self.url.as_ref().map(|_| Port { group: Some(GROUP), ..Port::new(Transport::Udp, PNP_PORT) });
+        files.into_iter().chain(pnp).collect()
+    }
+
     fn restart(&mut self, seed: [u8; 32], _: Time) {
         let fresh = Self::with(self.ip, std::mem::take(&mut self.files), seed);
         *self = Self { url: self.url.take(), moved: self.moved, ..fresh };

@@ -23,8 +23,31 @@ const FIRST_PORT: u16 = 49_152;
 /// Sockets that one role may have open.
 const MOST_SOCKETS: usize = 256;
 
-/// A machine of the simulated wire that can be switched off and on.
+/// A port that a machine has open from its start.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Port {
+    /// By which transport.
+    pub transport: Transport,
+    /// Its number.
+    pub number: u16,
+    /// The group that is heard there too, by multicast.
+    pub group: Option<IpAddr>,
+}
+
+impl Port {
+    /// A port without a group.
+    pub const fn new(transport: Transport, number: u16) -> Self {
+        Self { transport, number, group: None }
+    }
+}
+
+/// A machine of a case that can be switched off and on.
 pub trait Machine: Party {
+    /// The ports that a stage of real sockets opens for it. On the simulated wire [`Party::listens`] is asked instead.
+    fn ports(&self) -> Vec<Port> {
+        Vec::new()
+    }
+
     /// Its power comes back: it finds what it has kept. [`Happens::Start`] follows.
     fn restart(&mut self, seed: [u8; 32], now: Time);
 

@@ -29,7 +29,7 @@ pub use cases::{RealCase, case, cases, real_cases};
 pub use crowd::{Crowd, boot_crowd};
 pub use exchange_part::ExchangePart;
 pub use file_server::{FileServer, Files};
-pub use host::{Effect, Granted, Host, Machine, Side};
+pub use host::{Effect, Granted, Host, Machine, Port, Side};
 pub use nat::{NatBox, NatKind};
 pub use parts::Part;
 pub use party::{Does, Happens, Party};

@@ -119,9 +119,15 @@ pub(super) struct Machine {
 enum Lines {
     Phone(Sender<Command>),
     Exchange(Sender<exchange::Command>),
+    Actor(Sender<String>),
 }
 
 impl Machine {
+    /// A scripted machine that is switched on.
+    pub(super) fn of_actor((lines, task): (Sender<String>, JoinHandle<()>)) -> Self {
+        Self { lines: Lines::Actor(lines), task, web: None }
+    }
+
     /// Passes a line on: a phone's command, or an exchange's as JSON.
     ///
     /// # Errors
@@ -136,6 +142,7 @@ impl Machine {
                     .map_err(|error| json!({ "event": "error", "message": error.to_string() }))?;
                 commands.try_send(command).is_ok()
             }
+            Lines::Actor(lines) => lines.try_send(line.to_owned()).is_ok(),
         };
         let busy = "it is switched off, or hundreds of commands wait for it; try again";
         if passed_on { Ok(()) } else { Err(json!({ "event": "error", "message": busy })) }
@@ -145,7 +152,7 @@ impl Machine {
     pub(super) fn commander(&self) -> Option<Sender<exchange::Command>> {
         match &self.lines {
             Lines::Exchange(commands) => Some(commands.clone()),
-            Lines::Phone(_) => None,
+            Lines::Phone(_) | Lines::Actor(_) => None,
         }
     }
 
@@ -209,7 +216,7 @@ impl PhoneBox {
         let ear = web.as_ref().map(|_| Ear::new(desk.clone()));
         let web = web.map(|(listener, site)| web::phone::serve(listener, site, desk)).transpose()?;
         let hands = PhoneHands { name: self.name.clone(), room: room.clone(), sound, rows, ear, end: None };
-        let dns = Dns::system();
+        let dns = Dns::nobody();
         let means = Means {
             net,
             fetcher: Fetcher::new(&dns, room.trust.clone()),
@@ -357,7 +364,7 @@ impl ExchangeBox {
             .map(|((listener, site), desk)| web::exchange::serve(listener, site, desk, devices.clone()))
             .transpose()?;
         let hands = ExchangeHands { name: self.name.clone(), room: room.clone(), relaying, desk, devices };
-        let dns = Dns::system();
+        let dns = Dns::nobody();
         let means = Means {
             net,
             fetcher: Fetcher::new(&dns, Trust::default()),

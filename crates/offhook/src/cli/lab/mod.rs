@@ -1,5 +1,6 @@
 //! `offhook lab`: the cases of the source document, played with the real parts.
 
+mod actor;
 mod ears;
 mod files;
 mod machine;

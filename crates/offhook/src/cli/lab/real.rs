@@ -19,6 +19,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
+use super::actor::ActorBox;
 use super::ears::Listener;
 use super::files::FileBox;
 use super::machine::{ExchangeBox, Machine, PhoneBox, Room, Witness};
@@ -48,6 +49,7 @@ pub(super) struct Loopback {
     machines: BTreeMap<String, Machine>,
     exchanges: Vec<ExchangeBox>,
     phones: Vec<Seat>,
+    actors: Vec<ActorBox>,
     /// The server of files of a case that is for real sockets alone.
     files: Option<FileBox>,
     room: Room,
@@ -112,9 +114,11 @@ impl Loopback {
             exchanges.push(exchange(BACKUP, BACKUP_IP));
         }
         let tones: Vec<u16> = case.desks.iter().map(|desk| desk.tone_hz).collect();
+        let asks_by_pnp = !case.machines.is_empty();
         let desks = case.desks.iter().zip(1_u8..);
-        let phones =
-            desks.map(|(desk, last)| seat(desk, subnet, last, &tones)).collect::<Result<Vec<_>, _>>()?;
+        let phones = desks
+            .map(|(desk, last)| seat(desk, (subnet, last), &tones, asks_by_pnp))
+            .collect::<Result<Vec<_>, _>>()?;
         let all = phones.iter().map(|seat| SocketAddr::new(seat.desk.place.ip(), seat.desk.place.udp_port));
         for at in exchanges.iter().map(|exchange| exchange.sip).chain(all) {
             is_free(&runtime, at, clock)?;
@@ -125,20 +129,25 @@ impl Loopback {
         let trust = files.as_ref().map_or_else(Trust::default, own);
         let (teller, told) = mpsc::channel(EVENTS_WAITING);
         let packets = Packets::default();
-        let witness = Some(packets.witness());
+        let room = Room {
+            clock,
+            told: teller,
+            witness: Some(packets.witness()),
+            web_token: None,
+            trust,
+            exchanges: [EXCHANGE_IP, BACKUP_IP].map(|ip| subnet.ip(ip)).into(),
+        };
+        let actors: Vec<_> = case.machines.iter().map(|actor| ActorBox::new(*actor, subnet)).collect();
+        runtime
+            .block_on(async { actors.iter().try_for_each(|actor| actor.try_ports(&room)) })
+            .map_err(no_port)?;
         Ok(Self {
             machines: BTreeMap::new(),
             exchanges,
             phones,
+            actors,
             files,
-            room: Room {
-                clock,
-                told: teller,
-                witness,
-                web_token: None,
-                trust,
-                exchanges: [EXCHANGE_IP, BACKUP_IP].map(|ip| subnet.ip(ip)).into(),
-            },
+            room,
             subnet,
             told,
             packets,
@@ -167,6 +176,9 @@ impl Loopback {
         let switched = async {
             if let Some(seat) = self.phones.iter().find(|seat| seat.desk.name == who) {
                 return seat.desk.switch_on(&self.room, seat.listener.sink()).await;
+            }
+            if let Some(actor) = self.actors.iter().find(|actor| actor.name() == who) {
+                return actor.switch_on(&self.room).map(Machine::of_actor);
             }
             match self.exchanges.iter().find(|exchange| exchange.name == who) {
                 Some(exchange) => exchange.switch_on(&self.room, None).await,
@@ -214,9 +226,7 @@ pub(super) fn needs_virtual_time(case: &Case) -> Option<String> {
         _ => None,
     };
     let waits = || format!("waits for up to {} s and so needs virtual time", wait_ms / 1_000);
-    let others =
-        || (!case.machines.is_empty()).then(|| "has machines that only the simulated wire has".to_owned());
-    others().or_else(|| case.steps.iter().find_map(needs)).or_else(|| (wait_ms > LONGEST_WAIT_MS).then(waits))
+    case.steps.iter().find_map(needs).or_else(|| (wait_ms > LONGEST_WAIT_MS).then(waits))
 }
 
 /// Tries an address before anybody needs it, so that a taken port is told before the case begins.
@@ -224,14 +234,34 @@ fn is_free(runtime: &Runtime, at: SocketAddr, clock: Clock) -> Result<(), Failur
     let bound = runtime.block_on(async {
         Net::bind(Config { udp: vec![at], tcp: vec![at], ..Config::new(clock) }).map(drop)
     });
-    bound.map_err(|error| {
-        Failure::Failed(format!("{error}; or take other addresses by --net 127.1.0.0/16, or play the case without --real, which needs no port"))
-    })
+    bound.map_err(not_free)
 }
 
-fn seat(desk: &Desk, subnet: Subnet, last: u8, tones_hz: &[u16]) -> Result<Seat, Failure> {
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn no_port(error: io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            Failure::Failed(format!("{error}; play the case without --real, which needs no port"))
+        }
+        _ => not_free(error),
+    }
+}
+
+fn not_free(error: impl std::fmt::Display) -> Failure {
+    Failure::Failed(format!(
+        "{error}; or take other addresses by --net 127.1.0.0/16, or play the case without --real, which needs no port"
+    ))
+}
+
+fn seat(
+    desk: &Desk,
+    (subnet, last): (Subnet, u8),
+    tones_hz: &[u16],
+    asks_by_pnp: bool,
+) -> Result<Seat, Failure> {
     let mut place = Place::new(desk.ip(subnet));
     place.mac[5] = last;
+    place.sources.pnp = asks_by_pnp;
     let desk_box = PhoneBox {
         name: desk.name.to_owned(),
         settings: desk.settings(subnet).map_err(Failure::Failed)?,
@@ -320,7 +350,8 @@ impl Stage for Loopback {
     fn knows(&self, who: &str) -> bool {
         let is_exchange = [EXCHANGE, BACKUP].contains(&who);
         let is_files = who == FILE_SERVER && self.files.is_some();
-        is_exchange || is_files || self.phones.iter().any(|seat| seat.desk.name == who)
+        let is_actor = self.actors.iter().any(|actor| actor.name() == who);
+        is_exchange || is_files || is_actor || self.phones.iter().any(|seat| seat.desk.name == who)
     }
 
     fn ip(&self, who: &str) -> IpAddr {
@@ -329,6 +360,7 @@ impl Stage for Loopback {
         phone
             .map(|seat| seat.desk.place.ip())
             .or(exchange.map(|it| it.sip.ip()))
+            .or(self.actors.iter().find(|actor| actor.name() == who).map(ActorBox::ip))
             .or(self.files.as_ref().filter(|_| who == FILE_SERVER).map(FileBox::ip))
             .unwrap_or(self.subnet.ip(EXCHANGE_IP))
     }
@@ -336,6 +368,7 @@ impl Stage for Loopback {
     fn name(&self, ip: IpAddr) -> String {
         let phone = self.phones.iter().find(|seat| seat.desk.place.ip() == ip).map(|seat| &seat.desk.name);
         let exchange = self.exchanges.iter().find(|it| it.sip.ip() == ip).map(|it| &it.name);
-        phone.or(exchange).cloned().unwrap_or_else(|| ip.to_string())
+        let actor = || self.actors.iter().find(|actor| actor.ip() == ip).map(|actor| actor.name().to_owned());
+        phone.or(exchange).cloned().or_else(actor).unwrap_or_else(|| ip.to_string())
     }
 }

@@ -211,7 +211,7 @@ async fn connect_to(from: IpAddr, at: SocketAddr) -> io::Result<tokio::net::TcpS
 fn unreachable(at: SocketAddr, error: &io::Error) -> FetchFault {
     let text = match error.kind() {
         io::ErrorKind::ConnectionRefused => {
-            format!("{at} refuses the connection: no server listens there; check its address and port")
+            format!("{at} refused the connection: no server listens there; check its address and port")
         }
         io::ErrorKind::TimedOut => {
             format!("{at} does not answer; check its address and the firewalls between")
