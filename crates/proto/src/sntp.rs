@@ -98,7 +98,7 @@ pub fn answer(question: &[u8], shown: Time) -> Option<[u8; PACKET_BYTES]> {
     bytes[24..32].copy_from_slice(&asked[40..]);
     let micros = shown.as_micros();
     let seconds = (micros / 1_000_000 + EPOCH_S) % ERA_S;
-    let stamp = seconds << 32 | ((micros % 1_000_000) << 32) / 1_000_000;
+    let stamp = (seconds << 32) | (((micros % 1_000_000) << 32) / 1_000_000);
     for at in [16, 32, 40] {
         bytes[at..at + 8].copy_from_slice(&stamp.to_be_bytes());
     }

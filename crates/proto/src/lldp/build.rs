@@ -129,7 +129,7 @@ impl Draft {
 
 /// At most so many bytes of a text, whole characters.
 fn cut(text: &str, most: usize) -> &[u8] {
-    text[..text.floor_char_boundary(most)].as_bytes()
+    &text.as_bytes()[..text.floor_char_boundary(most)]
 }
 
 impl Advert {

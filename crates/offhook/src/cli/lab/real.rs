@@ -237,7 +237,6 @@ fn is_free(runtime: &Runtime, at: SocketAddr, clock: Clock) -> Result<(), Failur
     bound.map_err(not_free)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn no_port(error: io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::PermissionDenied => {
