@@ -1,6 +1,7 @@
 //! What Offhook's products do: the phone, the exchange and the lab. Pure, as `proto` is.
 #![forbid(unsafe_code)]
 
+pub mod dhcp_service;
 pub mod doctor;
 pub mod exchange;
 pub mod lab;

@@ -4,7 +4,9 @@ use std::io;
 
 use proto::Rng;
 use proto::text::hex;
-use roles::phone::{Change, Downloads, Firmware, HistoryEntry, MOST_CALLS, NamedFiles, PhoneSecret};
+use roles::phone::{
+    Change, Downloads, Firmware, HistoryEntry, KeptLease, MOST_CALLS, NamedFiles, PhoneSecret,
+};
 use roles::settings::{Key, OUI, Secret, Settings, Source, parse_cfg};
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +41,7 @@ pub(super) fn recall(settings: &mut Settings, store: &dyn Store, has_file: bool)
         downloads.restore(settings);
     }
     for row in store.reader().load(Table::Setting)? {
-        if [DOWNLOADED, FIRMWARE, NAMED].contains(&row.key.as_str()) {
+        if [DOWNLOADED, FIRMWARE, LEASE, NAMED].contains(&row.key.as_str()) {
             continue;
         }
         if row.key == FILE {
@@ -74,6 +76,8 @@ pub(super) fn file_rows(settings: &Settings, dropped: &[Key]) -> Vec<store::Chan
 
 /// The row that holds what was downloaded; no parameter has this name.
 const DOWNLOADED: &str = "(downloaded)";
+/// The row of the address that DHCP gave last.
+const LEASE: &str = "(lease)";
 /// The row of the firmware.
 const FIRMWARE: &str = "(firmware)";
 /// The row of files that settings name.
@@ -159,6 +163,16 @@ pub(super) fn firmware(store: &dyn Store) -> io::Result<Option<Firmware>> {
     Ok(row.and_then(|row| serde_json::from_str(&row.value).ok()))
 }
 
+/// The address that the phone had last by DHCP.
+///
+/// # Errors
+/// The store cannot be read. A row that is none is left out.
+pub(super) fn lease(store: &dyn Store) -> io::Result<Option<KeptLease>> {
+    let rows = store.reader().load(Table::Setting)?;
+    let row = rows.into_iter().find(|row| row.key == LEASE);
+    Ok(row.and_then(|row| serde_json::from_str(&row.value).ok()))
+}
+
 /// Makes rows of what is to be kept. Calls take turns in as many rows as a phone remembers calls, so that
 /// whoever calls often does not fill the disk.
 #[derive(Default)]
@@ -206,6 +220,7 @@ impl Rows {
                 let value = serde_json::to_string(&firmware).unwrap_or_default();
                 Some(store::Change::set(Table::Setting, FIRMWARE, value))
             }
+            Change::Lease(lease) => Some(store::Change::set(Table::Setting, LEASE, to_json(&lease))),
             Change::Call(entry) => {
                 let order = self.next_call;
                 self.next_call += 1;

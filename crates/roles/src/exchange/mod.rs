@@ -511,7 +511,11 @@ impl Role for Exchange {
             Input::Settings(never) => match never {},
             Input::Start | Input::Wake | Input::Resolved { .. } | Input::Network(_) => {}
             // It opens no socket of its own and downloads nothing.
-            Input::Datagram { .. } | Input::Socket { .. } | Input::Frame(_) | Input::Fetched(_) => {}
+            Input::Datagram { .. }
+            | Input::Socket { .. }
+            | Input::Frame(_)
+            | Input::Link(_)
+            | Input::Fetched(_) => {}
         }
         self.run_due(now);
         self.lamp_board().tell_lamps(now);

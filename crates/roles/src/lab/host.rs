@@ -135,6 +135,8 @@ pub enum Granted {
     Restart,
     /// The role is over.
     Off,
+    /// The machine has other facts of its network from now on.
+    Moved(Box<Network>),
     /// It cannot be done here; the event says so.
     Told(Value),
 }
@@ -249,6 +251,12 @@ where
             Later::Wish(wish) => match self.side.grant(wish) {
                 Granted::Done => {}
                 Granted::Off => self.is_over = true,
+                Granted::Moved(network) => {
+                    self.ip = network.ip;
+                    out.push(Does::Move(network.ip));
+                    self.side.moved(&network);
+                    self.input(now, Input::Network(network), out);
+                }
                 Granted::Told(event) => out.push(Does::Tell(event)),
                 Granted::Restart => {
                     let seed = self.rng.fork();

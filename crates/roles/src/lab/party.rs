@@ -1,6 +1,6 @@
 //! Whoever stands on the simulated wire.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use proto::Time;
@@ -60,6 +60,8 @@ pub enum Does {
     Close(Flow),
     /// Sends a link-layer frame to all others.
     Frame(Bytes),
+    /// Has another address from now on; unspecified: none.
+    Move(IpAddr),
     /// Asks the DNS.
     Ask(Query),
     /// Tells persons and programs: an event of the `--stdio` contract.

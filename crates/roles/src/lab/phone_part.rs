@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::ears::Ears;
 use super::host::{Effect, Granted, Host, Side};
 use crate::phone::{
-    Change, Command, Downloads, Firmware, HistoryEntry, MOST_CALLS, NamedFiles, Phone, Place, Wish,
+    Change, Command, Downloads, Firmware, HistoryEntry, KeptLease, MOST_CALLS, NamedFiles, Phone, Place, Wish,
 };
 use crate::role::Network;
 use crate::settings::Settings;
@@ -26,6 +26,7 @@ pub struct PhoneSide {
     downloads: Downloads,
     firmware: Option<Firmware>,
     named_files: NamedFiles,
+    lease: Option<KeptLease>,
 }
 
 impl PhonePart {
@@ -49,6 +50,7 @@ impl PhonePart {
                 downloads: Downloads::default(),
                 firmware: None,
                 named_files: NamedFiles::default(),
+                lease: None,
             },
             ip,
             rng.fork(),
@@ -116,6 +118,7 @@ impl Side<Phone> for PhoneSide {
             Change::Downloaded(downloads) => self.downloads = *downloads,
             Change::NamedFiles(files) => self.named_files = *files,
             Change::Firmware(firmware) => self.firmware = Some(*firmware),
+            Change::Lease(lease) => self.lease = Some(lease),
             Change::Setting { .. } | Change::SettingForgotten { .. } | Change::FilesForgotten => {}
         }
     }
@@ -124,6 +127,7 @@ impl Side<Phone> for PhoneSide {
         match wish {
             Wish::Restart => Granted::Restart,
             Wish::SwitchOff => Granted::Off,
+            Wish::Place(network) => Granted::Moved(network.unwrap_or_else(|| Box::new(Network::nowhere()))),
             Wish::Bundle { id, .. } | Wish::Export { id, .. } => {
                 let message = "a phone of the lab writes no file; start one by `offhook phone`";
                 Granted::Told(json!({ "event": "error", "id": id, "message": message, "possible": [] }))
@@ -141,6 +145,7 @@ impl Side<Phone> for PhoneSide {
         phone.restore_history(self.calls.clone());
         phone.restore_downloads(&self.downloads);
         phone.restore_named_files(&self.named_files);
+        self.lease.into_iter().for_each(|lease| phone.restore_lease(lease));
         self.firmware.clone().into_iter().for_each(|firmware| phone.restore_firmware(firmware));
         phone
     }

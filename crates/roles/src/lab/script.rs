@@ -21,6 +21,14 @@ use crate::trace::{self, Act, End, Kind, Row, Sight};
 pub const EXCHANGE: &str = "exchange";
 /// Where the exchange of every case is.
 pub const EXCHANGE_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 50, 19));
+/// The switch of cases in which phones own their network sockets.
+pub const SWITCH: &str = "switch";
+/// Where that switch is.
+pub const SWITCH_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 50, 1));
+/// A DHCP server; with it or a switch in a case, phones own their network sockets.
+pub const DHCP: &str = "dhcp";
+/// Where that server is.
+pub const DHCP_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 50, 92));
 /// A second exchange with the same extensions: switched off in most cases.
 pub const BACKUP: &str = "backup";
 /// Where the second exchange of every case is.
@@ -160,6 +168,11 @@ impl Case {
             }
         }
         (config, extensions)
+    }
+
+    /// Whether its phones own their network sockets and find VLAN and address themselves.
+    pub fn has_cable(&self) -> bool {
+        self.machines.iter().any(|actor| [SWITCH, DHCP].contains(&actor.name))
     }
 
     /// The longest that one of its steps may take, in milliseconds: what a person would have to wait
@@ -323,8 +336,13 @@ pub fn play(case: &Case, stage: &mut dyn Stage) -> Outcome {
 }
 
 fn sight(passed: &Passed) -> Sight<'_> {
-    let kind = Kind::recognise(passed.transport, passed.from, passed.to, &passed.bytes);
     let (from, to) = (passed.from.into(), passed.to.into());
+    if let Some(destination) = passed.frame {
+        let (kind, bytes) = Kind::of_frame(&passed.bytes);
+        let to = if kind == Kind::Dhcp { to } else { End::Hardware(destination) };
+        return Sight { at: passed.at, from, to, kind, place: None, bytes };
+    }
+    let kind = Kind::recognise(passed.transport, passed.from, passed.to, &passed.bytes);
     Sight { at: passed.at, from, to, kind, place: None, bytes: &passed.bytes }
 }
 

@@ -18,6 +18,7 @@ use super::subnet::Subnet;
 use super::wire::{Link, Passed};
 use super::world::{SeatId, World};
 use crate::phone::Place;
+use crate::role::Network;
 
 /// When virtual time begins: the day of the deck's first trace.
 const BEGINNING: Time = Time::from_secs(1_640_959_118);
@@ -77,7 +78,11 @@ impl Simulated {
             let ip = desk.ip(subnet);
             let mut place = Place::new(ip);
             place.mac[5] = last;
-            place.sources.pnp = !case.machines.is_empty();
+            place.sources.pnp = !case.machines.is_empty() && !case.has_cable();
+            if case.has_cable() {
+                place.interface = Some("eth0".into());
+                place.network = Network::nowhere();
+            }
             let (ears, seed) = (ears(desk, world.seed()), world.seed());
             let phone = PhonePart::phone_at(place, desk.settings(subnet)?, ears, seed, BEGINNING);
             let id = world.join(desk.name, ip, Part::Phone(Box::new(phone)));

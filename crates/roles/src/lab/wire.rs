@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
+use proto::ethernet::Mac;
 use proto::pcap;
 use proto::sip::flow::Transport;
 use proto::{Rng, Time};
@@ -95,6 +96,8 @@ pub struct Passed {
     pub fate: Fate,
     /// The sender's own address, where a machine of the wire sent it: behind a NAT not the one that others see.
     pub sent_by: Option<SocketAddr>,
+    /// Of a frame, which `bytes` then hold whole: whom it is sent to. Its ends have no ports.
+    pub frame: Option<Mac>,
     /// When and at which address of its own each receiver got it; nothing where it was lost. Of an attempt
     /// at a connection that was refused: when that was, and by whom.
     pub got: Vec<(Time, SocketAddr)>,
@@ -113,7 +116,10 @@ impl Passed {
 /// What a capture at the machine at `ip` holds, in its order: the packets as that machine sent and got them.
 pub fn captured_at(passed: &[Passed], ip: IpAddr) -> Vec<Passed> {
     let seen = passed.iter().flat_map(|packet| {
-        let as_seen = move |(at, from, to)| Passed { at, from, to, ..packet.clone() };
+        let as_seen = move |(at, from, to)| match packet.frame {
+            Some(_) => Passed { at, ..packet.clone() },
+            None => Passed { at, from, to, ..packet.clone() },
+        };
         packet.seen_at(ip).into_iter().map(as_seen)
     });
     let mut captured: Vec<Passed> = seen.collect();
@@ -126,6 +132,12 @@ pub fn capture_file(passed: &[Passed]) -> Vec<u8> {
     let mut writer = pcap::Writer::new();
     let mut file = pcap::file_header().to_vec();
     for packet in passed {
+        if packet.frame.is_some() {
+            let bytes = packet.bytes.len() as u32;
+            file.extend_from_slice(&pcap::record_head(packet.at, bytes, bytes));
+            file.extend_from_slice(&packet.bytes);
+            continue;
+        }
         let transport = match packet.transport {
             Transport::Udp => pcap::Transport::Udp,
             Transport::Tcp | Transport::Tls => pcap::Transport::Tcp,

@@ -16,6 +16,7 @@ use super::event::{Event, EventKind};
 use super::facts::{CallNumber, HistoryEntry, Topic};
 use super::kept::{Downloads, Firmware, NamedFiles, Sources};
 use super::log::{Log, Tag};
+use super::network::KeptLease;
 use crate::role::{Network, Output};
 use crate::settings::{PhoneSettings, Secret};
 use crate::sound::SoundCommand;
@@ -50,6 +51,8 @@ pub struct Place {
     pub tls_port: u16,
     /// The ports that its sound may use.
     pub rtp_ports: RangeInclusive<u16>,
+    /// The interface that it owns: VLAN and address are found by the phone itself. None: the machine's own.
+    pub interface: Option<Arc<str>>,
     /// Its MAC address.
     pub mac: [u8; 6],
     /// Its firmware's version.
@@ -75,6 +78,7 @@ impl Place {
             tcp_port: 5_060,
             tls_port: 5_061,
             rtp_ports: 10_000..=10_099,
+            interface: None,
             mac: [0x00, 0x21, 0xf2, 0, 0, 1],
             version: env!("CARGO_PKG_VERSION").into(),
             signal_ports: Vec::new(),
@@ -133,6 +137,8 @@ pub enum Change {
     NamedFiles(Box<NamedFiles>),
     /// A call for the history.
     Call(HistoryEntry),
+    /// The address that it is to ask for after a restart.
+    Lease(KeptLease),
 }
 
 /// What a phone asks of the program around it.
@@ -142,6 +148,8 @@ pub enum Wish {
     Restart,
     /// To be switched off: it has said goodbye to its servers.
     SwitchOff,
+    /// Its interface is to have this address and VLAN, or none any more; [`crate::role::Input::Network`] answers.
+    Place(Option<Box<Network>>),
     /// A support bundle, and the answer to the command that asks for it.
     Bundle {
         /// The command's own name.
@@ -276,7 +284,7 @@ impl Desk {
         self.write(Tag::Phone, Severity::Debug, &text);
     }
 
-    fn write(&mut self, tag: Tag, severity: Severity, text: &str) {
+    pub(super) fn write(&mut self, tag: Tag, severity: Severity, text: &str) {
         if let Some(line) = self.log.write(self.wall.at(self.now), tag, severity, text) {
             self.tell(EventKind::Log { line, severity });
         }

@@ -15,6 +15,10 @@ pub(super) enum Tag {
     Phone,
     /// Auto provisioning.
     Provision,
+    /// LLDP.
+    Lldp,
+    /// VLAN and address.
+    Network,
     /// The settings' store; its lines name no process.
     Admin,
 }
@@ -25,6 +29,8 @@ impl Tag {
         let (name, number) = match self {
             Self::Phone => ("ipphone", process),
             Self::Provision => ("provision", process.saturating_add(1)),
+            Self::Lldp => ("lldpd", process.saturating_add(2)),
+            Self::Network => ("network", process.saturating_add(3)),
             Self::Admin => return "admin".to_owned(),
         };
         format!("{name}[{number}]")

@@ -10,6 +10,7 @@ pub mod event;
 pub mod view;
 
 mod accounts;
+mod attached;
 mod calls;
 mod configuration;
 mod desk;
@@ -22,6 +23,7 @@ mod lamp;
 mod lamps;
 mod locating;
 mod log;
+mod network;
 mod obey;
 mod provisioning;
 mod requests;
@@ -58,6 +60,7 @@ pub use event::{Event, EventKind};
 pub use facts::{AccountState, AskedFile, CallNumber, HistoryEntry, HistoryKind, Phase};
 pub use kept::{Downloads, Firmware, NamedFiles, Sources};
 pub use lamp::{Colour, Lamp, Meaning, Rhythm};
+pub use network::{KeptLease, Why as NetworkWhy};
 pub use view::{Shown, View};
 pub use why::Why;
 
@@ -95,6 +98,11 @@ pub struct Phone {
     flow_failure: Option<String>,
     waiting: Waiting,
     discover: Discover,
+    /// Finds VLAN and address, where the phone owns its network socket.
+    agent: Option<Box<network::Agent>>,
+    kept_lease: Option<KeptLease>,
+    /// Whether it has an address, by which accounts and provisioning have begun.
+    has_begun: bool,
     /// Asks strangers who send check-sync for a password, where the settings want that.
     guard: Option<Box<digest::Guard>>,
 }
@@ -147,6 +155,9 @@ impl Phone {
             flow_failure: None,
             waiting: Waiting::default(),
             discover,
+            agent: None,
+            kept_lease: None,
+            has_begun: false,
             guard: None,
         }
     }
@@ -191,6 +202,15 @@ impl Phone {
         let product = self.product();
         self.desk.note(&format!("SW:{product}"));
         self.at_start = AtStart::default();
+        match self.desk.place.interface.clone() {
+            Some(interface) => self.start_network(interface),
+            None => self.begin(),
+        }
+    }
+
+    /// Everything that needs an address.
+    fn begin(&mut self) {
+        self.has_begun = true;
         self.reread(&[]);
         self.discover.start(&mut self.desk);
     }
@@ -209,7 +229,9 @@ impl Phone {
         self.desk.log.set_level(self.general.syslog.level);
         self.discover.take_rules(self.desk.now, self.general.provision.clone());
         self.reread_keys();
-        self.reread_accounts(&settings, changed);
+        if self.has_begun {
+            self.reread_accounts(&settings, changed);
+        }
     }
 
     fn reread_accounts(&mut self, settings: &Settings, changed: &[crate::settings::Key]) {
@@ -450,6 +472,12 @@ impl Phone {
     /// with another SIP server of option 120 the accounts that follow it register there.
     fn on_network(&mut self, network: Network) {
         let before = std::mem::replace(&mut self.desk.place.network, network);
+        if !self.desk.place.network.has_address() {
+            return self.desk.warn("the phone has no address");
+        }
+        if !self.has_begun {
+            return self.begin();
+        }
         if self.desk.place.ip() != before.ip {
             self.on_new_address();
         }
@@ -489,6 +517,7 @@ impl Phone {
         self.advance_calls();
         self.advance_subscriptions();
         self.advance_provisioning();
+        self.advance_network();
         self.message.take_if(|(_, until)| *until <= now);
     }
 
@@ -506,10 +535,12 @@ impl Phone {
         let now = self.desk.now;
         let gone = self.lines.have_left() && self.calls.live().next().is_none();
         if self.quitting.take_if(|until| gone || *until <= now).is_some() {
+            self.leave_network();
             self.desk.wish(Wish::SwitchOff);
         }
         let is_quiet = self.calls.table.values().all(Conversation::is_quiet);
         if let Some(Restarting { why, .. }) = self.restarting.take_if(|it| is_quiet || it.until <= now) {
+            self.say_goodbye_to_neighbours();
             self.desk.restart(&why);
         }
     }
@@ -566,10 +597,12 @@ impl Role for Phone {
             Input::Socket { socket, event } => self.discover.on_socket(&mut self.desk, socket, event),
             Input::Fetched(fetched) => self.on_fetched(*fetched),
             Input::Wall(wall) => self.desk.wall = wall,
-            Input::Frame(_) => {}
+            Input::Frame(bytes) => self.on_frame(bytes),
+            Input::Link(is_up) => self.on_link(is_up),
         }
         self.advance();
         self.settle();
+        self.settle_network();
         self.desk.flush(out);
     }
 
@@ -583,7 +616,8 @@ impl Role for Phone {
         let waiting = self.waiting.next_deadline();
         let subscriptions = self.next_subscription_deadline();
         let provisioning = self.discover.next_deadline();
-        let of_person = message.into_iter().chain(quitting).chain(waiting);
+        let network = self.next_network_deadline();
+        let of_person = network.into_iter().chain(message).chain(quitting).chain(waiting);
         accounts.chain(endpoint).chain(calls).chain(subscriptions).chain(provisioning).chain(of_person).min()
     }
 }

@@ -42,6 +42,8 @@ pub enum Why {
     Goodbye,
     /// A command that waits no longer.
     Command,
+    /// VLAN and address of a phone that owns its network socket.
+    Network(super::network::Why),
 }
 
 impl fmt::Display for Why {
@@ -64,6 +66,7 @@ impl fmt::Display for Why {
             Self::Rollback => f.write_str("a configuration that nobody registered with"),
             Self::Goodbye => f.write_str("goodbye"),
             Self::Command => f.write_str("a command that waits"),
+            Self::Network(why) => write!(f, "network, {why}"),
         }
     }
 }

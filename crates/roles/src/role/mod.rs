@@ -19,7 +19,7 @@ use proto::sip::locate::{Answer, Query};
 use proto::{Time, Wall};
 
 pub use fetch::{Fetch, FetchFault, FetchFaultKind, FetchId, Fetched, Found, Known, Login, TlsRules};
-pub use network::{Network, Vlan, VlanSource};
+pub use network::{Dscp, Network, Vlan, VlanSource};
 pub use socket::{SocketEvent, SocketId, SocketPlan, SocketRequest};
 
 /// What a role has no use for: no value of it exists.
@@ -97,6 +97,8 @@ pub enum Input<'a, C, H, S = Nothing> {
     },
     /// A link-layer frame, from its destination address on and without its checksum.
     Frame(&'a [u8]),
+    /// The cable of the role's own interface is plugged in (true) or unplugged.
+    Link(bool),
     /// The answer to [`Output::Resolve`].
     Resolved {
         /// What was asked.

@@ -127,7 +127,7 @@ impl Fault {
     }
 
     pub(super) fn beyond_model(key: Key, model: &Model) -> Self {
-        let Model { name, accounts, line_keys } = model;
+        let Model { name, accounts, line_keys, .. } = model;
         Self::new(
             Severity::Warning,
             FaultKind::BeyondModel,

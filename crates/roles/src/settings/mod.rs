@@ -47,7 +47,7 @@ pub use import::Imported;
 pub use key::Key;
 pub use keys::{KeyKind, KeySettings};
 pub use kind::Kind;
-pub use model::{MODELS, Model, OUI};
+pub use model::{Adapter, MODELS, Model, OUI};
 pub use name::{distance, nearest_key};
 pub use phone::PhoneSettings;
 pub use phone_views::*;
@@ -86,6 +86,10 @@ mod tests {
             ("dialplan.replace.prefix.1", "1"),
             ("dialplan.dialnow.rule.1", "1"),
             ("dialplan.block_out.number.1", "1"),
+            ("network.internet_port.type", "2"),
+            ("network.internet_port.ip", "192.0.2.9"),
+            ("network.vlan.internet_port_enable", "1"),
+            ("network.vlan.internet_port_vid", "70"),
         ];
         for (name, value) in lines {
             settings.set(name, value, Source::Web).expect("an accepted value");

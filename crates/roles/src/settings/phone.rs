@@ -4,8 +4,9 @@ use super::account::{AccountSettings, codes, filled, key};
 use super::account_views::{Forward, Forwards, Switch};
 use super::phone_views::{
     AlertKeys, AreaCode, AutoAnswer, AutoRedial, BlfAlert, CallWaiting, CheckSyncFrom, DialPlan, DialRule,
-    Dialling, ForwardRules, Intercom, Park, Popups, ProvisionSettings, RefuseCodes, Rings, RtpSettings,
-    SipSettings, SoundSettings, SyslogSettings, TransferByKey, TransferSettings,
+    Dialling, FixedAddress, ForwardRules, Intercom, ManualVlan, NetworkSettings, Park, Popups,
+    ProvisionSettings, RefuseCodes, Rings, RtpSettings, SipSettings, SoundSettings, SyslogSettings,
+    TransferByKey, TransferSettings,
 };
 use super::secret::Secret;
 use super::source::Source;
@@ -16,6 +17,8 @@ use super::store::Settings;
 pub struct PhoneSettings {
     /// SIP of all accounts.
     pub sip: SipSettings,
+    /// VLAN and address of a phone that owns its network socket.
+    pub network: NetworkSettings,
     /// RTP and quality of service.
     pub rtp: RtpSettings,
     /// The sound of a call.
@@ -62,6 +65,7 @@ impl PhoneSettings {
         let s = settings;
         Self {
             sip: sip(s),
+            network: network(s),
             rtp: rtp(s),
             sound: sound(s),
             rings: rings(s),
@@ -140,6 +144,47 @@ fn rtp(s: &Settings) -> RtpSettings {
         audio_dscp: s.number(key!("network.qos.audiotos")),
         signal_dscp: s.number(key!("network.qos.signaltos")),
     }
+}
+
+fn network(s: &Settings) -> NetworkSettings {
+    let vlan_priority = s.number(key!("network.vlan.internet_port_priority"));
+    let by_hand = s.on(key!("network.vlan.internet_port_enable"));
+    // 0 is no VLAN: frames without a tag.
+    let id = Some(s.number(key!("network.vlan.internet_port_vid"))).filter(|id| by_hand && *id != 0);
+    NetworkSettings {
+        lldp: s.on(key!("network.lldp.enable")),
+        lldp_interval_s: s.number(key!("network.lldp.packet_interval")),
+        cdp: s.on(key!("network.cdp.enable")),
+        cdp_interval_s: s.number(key!("network.cdp.packet_interval")),
+        manual_vlan: id.map(|id| ManualVlan { id, priority: vlan_priority }),
+        vlan_priority,
+        dhcp_vlan: s.on(key!("network.vlan.dhcp_enable")),
+        vlan_options: s.numbers(key!("network.vlan.dhcp_option")),
+        vlan_change: s.on(key!("network.vlan.vlan_change.enable")),
+        fixed: fixed_address(s),
+        wants_pppoe: s.text(key!("network.internet_port.type")) == "1",
+        static_dns: static_dns(s),
+        prefers_static_dns: s.on(key!("network.static_dns_enable")),
+        host_name: s.string(key!("network.dhcp_host_name")),
+        url_options: s.numbers(key!("auto_provision.dhcp_option.list_user_options")),
+    }
+}
+
+fn fixed_address(s: &Settings) -> Option<FixedAddress> {
+    let is_static = s.text(key!("network.internet_port.type")) == "2";
+    let ip = s.text(key!("network.internet_port.ip")).parse().ok().filter(|_| is_static)?;
+    let mask: Option<std::net::Ipv4Addr> = s.text(key!("network.internet_port.mask")).parse().ok();
+    let gateway = s.text(key!("network.internet_port.gateway")).parse().ok();
+    Some(FixedAddress {
+        ip,
+        prefix_bits: mask.map_or(24, |mask| mask.to_bits().leading_ones() as u8),
+        gateway,
+    })
+}
+
+fn static_dns(s: &Settings) -> Vec<std::net::IpAddr> {
+    let keys = [key!("network.primary_dns"), key!("network.secondary_dns")];
+    keys.into_iter().filter_map(|key| s.text(key).parse().ok()).collect()
 }
 
 fn sound(s: &Settings) -> SoundSettings {

@@ -1,5 +1,7 @@
 //! The parts of the settings that hold for the whole phone.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use serde::Serialize;
 
 use super::account_views::Switch;
@@ -69,6 +71,61 @@ pub struct RtpSettings {
     pub audio_dscp: u8,
     /// DSCP of SIP.
     pub signal_dscp: u8,
+}
+
+/// VLAN and address of a phone that owns its network socket.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct NetworkSettings {
+    /// Whether LLDP is sent and listened to.
+    pub lldp: bool,
+    /// How often LLDP is sent, in seconds.
+    pub lldp_interval_s: u16,
+    /// Whether CDP is sent and listened to.
+    pub cdp: bool,
+    /// How often CDP is sent, in seconds.
+    pub cdp_interval_s: u16,
+    /// The VLAN that a person has set.
+    pub manual_vlan: Option<ManualVlan>,
+    /// The priority of a VLAN that a DHCP option names.
+    pub vlan_priority: u8,
+    /// Whether a DHCP option may name the VLAN.
+    pub dhcp_vlan: bool,
+    /// The DHCP options that name it, the first first.
+    pub vlan_options: Vec<u8>,
+    /// Whether another VLAN or none is tried where one has no server.
+    pub vlan_change: bool,
+    /// The address that a person has set; none: DHCP gives it.
+    pub fixed: Option<FixedAddress>,
+    /// PPPoE is set, which this phone does not speak.
+    pub wants_pppoe: bool,
+    /// The DNS servers that a person has set.
+    pub static_dns: Vec<IpAddr>,
+    /// Whether they are used although DHCP names others; with an address that a person has set they always are.
+    pub prefers_static_dns: bool,
+    /// The host name in DHCP and LLDP; empty: model and MAC address.
+    pub host_name: String,
+    /// The DHCP options that name the server of the settings, before 66.
+    pub url_options: Vec<u8>,
+}
+
+/// A VLAN that a person has set.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ManualVlan {
+    /// Its number, 1 to 4094.
+    pub id: u16,
+    /// The priority of the phone's frames, 0 to 7.
+    pub priority: u8,
+}
+
+/// An address that a person has set.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct FixedAddress {
+    /// The address.
+    pub ip: Ipv4Addr,
+    /// How many leading bits name the network.
+    pub prefix_bits: u8,
+    /// The router.
+    pub gateway: Option<Ipv4Addr>,
 }
 
 /// The sound of a call.

@@ -12,9 +12,10 @@ mod whole;
 
 use std::net::{IpAddr, SocketAddr};
 
-use proto::Time;
+use proto::ethernet::{self, Frame};
 use proto::sip::flow::Transport;
 use proto::sip::message::Message;
+use proto::{Time, ipv4};
 use serde_json::{Value, json};
 
 pub use act::{Act, merged};
@@ -102,6 +103,8 @@ pub enum Kind {
     Lldp,
     /// CDP.
     Cdp,
+    /// RFC 826.
+    Arp,
     /// An error of IPv4, from its type on.
     Icmp,
     /// An error of IPv6, from its type on.
@@ -125,11 +128,32 @@ impl Kind {
             Self::Dns => "DNS",
             Self::Lldp => "LLDP",
             Self::Cdp => "CDP",
+            Self::Arp => "ARP",
             Self::Icmp => "ICMP",
             Self::Icmp6 => "ICMPv6",
             Self::Reset => "TCP",
             Self::Act => "act",
             Self::Other => "other",
+        }
+    }
+
+    /// What a frame holds, and where that begins; LLDP, CDP, ARP and DHCP are told apart.
+    pub fn of_frame(bytes: &[u8]) -> (Self, &[u8]) {
+        let Some(frame) = Frame::parse(bytes) else { return (Self::Other, bytes) };
+        if let Some(packet) = frame.cdp() {
+            return (Self::Cdp, packet);
+        }
+        match frame.kind {
+            ethernet::LLDP => (Self::Lldp, frame.payload),
+            ethernet::ARP => (Self::Arp, frame.payload),
+            ethernet::IPV4 => match ipv4::Datagram::parse(frame.payload) {
+                Some(datagram) => {
+                    let (from, to) = (datagram.from.into(), datagram.to.into());
+                    (Self::recognise(Transport::Udp, from, to, datagram.bytes), datagram.bytes)
+                }
+                None => (Self::Other, frame.payload),
+            },
+            _ => (Self::Other, frame.payload),
         }
     }
 
@@ -158,6 +182,7 @@ pub fn info(kind: Kind, bytes: &[u8]) -> Option<String> {
         Kind::Dns => packet::dns(bytes)?,
         Kind::Lldp => packet::lldp(bytes)?,
         Kind::Cdp => packet::cdp(bytes)?,
+        Kind::Arp => packet::arp(bytes)?,
         Kind::Icmp | Kind::Icmp6 => packet::icmp(kind, bytes)?,
         Kind::Reset => "TCP RST".to_owned(),
         Kind::Act => String::from_utf8_lossy(bytes).into_owned(),

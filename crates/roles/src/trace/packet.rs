@@ -1,7 +1,7 @@
 //! What packets beside SIP say, in one line, as a capture's list of packets shows it.
 
 use proto::icmp::Undelivered;
-use proto::{cdp, dhcp, dns, lldp, tftp};
+use proto::{arp, cdp, dhcp, dns, lldp, tftp};
 
 use super::Kind;
 
@@ -140,11 +140,23 @@ pub(super) fn cdp(bytes: &[u8]) -> Option<String> {
         notes.push("telephone".to_owned());
     }
     notes.extend(advert.voice_vlan.map(|vlan| format!("voice VLAN {vlan}")));
-    notes.extend(advert.voice_vlan_asked.map(|vlan| format!("asks for voice VLAN {vlan}")));
+    // What stands in the question is a number of the telephone's, no VLAN that it wants.
+    notes.extend(advert.voice_vlan_asked.map(|_| "asks for the voice VLAN".to_owned()));
     notes.extend(advert.native_vlan.map(|vlan| format!("native VLAN {vlan}")));
     let name = advert.device.unwrap_or_else(|| "?".to_owned());
     let port = advert.port.map_or_else(String::new, |port| format!(" port {}", cut(&port)));
     Some(format!("CDP {}{port}{}", cut(&name), aside(&notes)))
+}
+
+/// `ARP who has 192.168.50.54 (0021f222b021)`, `ARP 192.168.50.54 is at 000c29112233`.
+pub(super) fn arp(bytes: &[u8]) -> Option<String> {
+    let packet = arp::Packet::parse(bytes)?;
+    let (sender, ip) = (hardware_text(packet.sender), packet.sender_ip);
+    Some(match packet.is_request {
+        true if ip == packet.target_ip => format!("ARP {ip} is at {sender} (announcement)"),
+        true => format!("ARP who has {} ({sender})", packet.target_ip),
+        false => format!("ARP {ip} is at {sender}"),
+    })
 }
 
 /// `ICMP port unreachable (10.0.0.1:5060 → 10.0.0.9:5070)`.

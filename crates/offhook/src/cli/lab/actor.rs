@@ -196,8 +196,8 @@ impl Life {
                 Does::Send { flow, bytes } => self.send(flow, &bytes).await,
                 Does::Close(flow) => drop(self.streams.remove(&flow.remote)),
                 Does::Tell(event) => self.tell(event),
-                Does::Frame(_) | Does::Ask(_) => {
-                    let message = "no frames and no names on the loopback; play the case without --real";
+                Does::Frame(_) | Does::Ask(_) | Does::Move(_) => {
+                    let message = "no frames, names and moves on the loopback; play the case without --real";
                     self.tell(serde_json::json!({ "event": "error", "message": message }));
                 }
             }

@@ -284,6 +284,8 @@ impl drive::Hands<Phone> for PhoneHands {
     fn grant(&mut self, wish: phone::Wish) {
         match wish {
             phone::Wish::SwitchOff => self.end = Some(End::Quit),
+            // A phone of the lab uses the machine's network.
+            phone::Wish::Place(_) => {}
             phone::Wish::Restart => self.end = self.end.or(Some(End::Restart)),
             phone::Wish::Bundle { id, .. } | phone::Wish::Export { id, .. } => {
                 let message = "a phone of the lab writes no file; start one by `offhook phone`";

@@ -84,7 +84,7 @@ impl Packets {
         if packets.len() < MOST_PACKETS {
             let bytes = Bytes::copy_from_slice(bytes);
             let (fate, sent_by, got) = (Fate::Arrived, Some(from), vec![(at, to)]);
-            packets.push(Passed { at, from, to, transport, bytes, fate, sent_by, got });
+            packets.push(Passed { at, from, to, transport, bytes, fate, sent_by, frame: None, got });
         }
     }
 
@@ -226,7 +226,11 @@ pub(super) fn needs_virtual_time(case: &Case) -> Option<String> {
         _ => None,
     };
     let waits = || format!("waits for up to {} s and so needs virtual time", wait_ms / 1_000);
-    case.steps.iter().find_map(needs).or_else(|| (wait_ms > LONGEST_WAIT_MS).then(waits))
+    let cable = || {
+        let why = "has phones that own their network sockets, which only the simulated wire has";
+        case.has_cable().then(|| why.to_owned())
+    };
+    cable().or_else(|| case.steps.iter().find_map(needs)).or_else(|| (wait_ms > LONGEST_WAIT_MS).then(waits))
 }
 
 /// Tries an address before anybody needs it, so that a taken port is told before the case begins.

@@ -166,6 +166,8 @@ impl drive::Hands<Phone> for Hands {
     fn grant(&mut self, wish: Wish) {
         match wish {
             Wish::SwitchOff => self.end = Some(End::Quit),
+            // Only a phone that owns an interface asks for it.
+            Wish::Place(_) => {}
             Wish::Restart => self.end = self.end.or(Some(End::Restart)),
             Wish::Export { id, file, at } => self.exports.push(Export { id, file, at }),
             Wish::Bundle { id, file, topic, at } => self.bundles.push(Wanted { id, file, topic, at }),

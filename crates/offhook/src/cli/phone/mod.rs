@@ -254,6 +254,7 @@ fn with_memory_in(
     phone.restore_history(history);
     phone.restore_downloads(&memory::downloads(store)?.unwrap_or_default());
     phone.restore_named_files(&memory::named_files(store)?);
+    memory::lease(store)?.into_iter().for_each(|lease| phone.restore_lease(lease));
     memory::firmware(store)?.into_iter().for_each(|firmware| phone.restore_firmware(firmware));
     Ok(phone)
 }
@@ -263,6 +264,7 @@ fn with_memory_of(before: &Phone, mut phone: Phone) -> Phone {
     phone.restore_history(before.history().cloned().collect());
     phone.restore_downloads(&before.downloads());
     phone.restore_named_files(before.named_files());
+    before.kept_lease().into_iter().for_each(|lease| phone.restore_lease(lease));
     before.firmware().cloned().into_iter().for_each(|firmware| phone.restore_firmware(firmware));
     phone
 }

@@ -7,9 +7,24 @@ use super::{relative, sources};
 
 /// Which rooms of `roles` may use which.
 const ROOMS: &[(&str, &[&str])] = &[
+    ("dhcp_service", &[]),
     ("doctor", &["settings"]),
     ("exchange", &["object", "relay", "role", "stamp"]),
-    ("lab", &["exchange", "mac", "phone", "provision", "relay", "role", "settings", "sound", "trace"]),
+    (
+        "lab",
+        &[
+            "dhcp_service",
+            "exchange",
+            "mac",
+            "phone",
+            "provision",
+            "relay",
+            "role",
+            "settings",
+            "sound",
+            "trace",
+        ],
+    ),
     ("mac", &[]),
     ("object", &[]),
     ("phone", &["mac", "role", "settings", "sound", "stamp"]),

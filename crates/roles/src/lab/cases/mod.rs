@@ -10,12 +10,17 @@ mod blf_489;
 mod blf_pickup;
 mod blf_watch;
 mod blind_transfer;
+mod blocked_area;
 mod blocked_device;
 mod blocked_network;
+mod cdp_conflict;
 mod check_sync;
 mod check_sync_reboot;
 mod codec_mismatch;
 mod conference;
+mod dhcp_duplicate_address;
+mod dhcp_nak;
+mod dhcp_no_offer;
 mod direct_ip_call;
 mod dnd;
 mod failover;
@@ -25,12 +30,14 @@ mod forward_loop;
 mod forward_no_answer;
 mod ghost_call;
 mod hold_resume;
+mod lldp_no_policy;
 mod not_registered_call;
 mod one_way_audio;
 mod overload;
 mod park;
 mod pickup;
 mod provision_bad_config;
+mod provision_dhcp66;
 mod provision_dns;
 mod provision_ftp;
 mod provision_http;
@@ -61,16 +68,23 @@ mod session_timer;
 mod srtp_call;
 mod srtp_required;
 mod transfer_refused;
+mod vlan_dhcp;
+mod vlan_lldp;
+mod vlan_manual;
+mod vlan_mismatch;
 
 use super::script::Case;
 
 /// What every case is written with.
 mod prelude {
-    pub(super) use crate::exchange::Block;
+    pub(super) use std::net::{IpAddr, Ipv4Addr};
+
+    pub(super) use crate::exchange::{Area, Block};
     pub(super) use crate::lab::file_server::{FileServer, Files};
+    pub(super) use crate::lab::lan::{DhcpServer, Gives, Neighbourhood, Says, Squatter, Switch};
     pub(super) use crate::lab::script::{
-        Actor, BACKUP, Case, Desk, EXCHANGE, FILE_SERVER, FILE_SERVER_IP, OTHER_IP, PATIENCE_MS, Step, THREE,
-        TWO, WATCHES_7002, as_it_comes,
+        Actor, BACKUP, Case, DHCP, DHCP_IP, Desk, EXCHANGE, FILE_SERVER, FILE_SERVER_IP, OTHER_IP,
+        PATIENCE_MS, SWITCH, SWITCH_IP, Step, THREE, TWO, WATCHES_7002, as_it_comes,
     };
 
     /// What cases of auto provisioning have in common.
@@ -89,6 +103,37 @@ mod prelude {
         capture_at: "7001",
         whole: "",
     };
+
+    /// What cases of VLAN and address have in common.
+    pub(super) const NETWORK: Case = Case {
+        topic: "Network",
+        deck: "Flyingvoice phone has three ways to obtain VLAN ID, the priority is LLDP>manually VLAN >DHCP Option",
+        desks: &[Desk::plain("7001", 600)],
+        ..PROVISIONING
+    };
+
+    /// Where the DHCP server is that the switch relays to.
+    pub(super) const DHCP_AT: Ipv4Addr = Ipv4Addr::new(127, 0, 50, 92);
+    /// What a DHCP server behind the switch gives.
+    pub(super) const GIVES: Gives = Gives {
+        pool: (Ipv4Addr::new(127, 0, 70, 1), Ipv4Addr::new(127, 0, 70, 9)),
+        options: &[],
+        is_on_link: false,
+        refuses: false,
+    };
+    /// What a DHCP server on the phone's link gives.
+    pub(super) const ON_LINK: Gives = Gives { is_on_link: true, ..GIVES };
+
+    /// A switch and the DHCP server that it relays to.
+    macro_rules! lan {
+        ($switch:expr, $gives:expr) => {
+            &[
+                Actor { name: SWITCH, ip: SWITCH_IP, make: |ip, _, _| Box::new(Switch::new(ip, $switch)) },
+                Actor { name: DHCP, ip: DHCP_IP, make: |ip, _, _| Box::new(DhcpServer::new(ip, $gives)) },
+            ]
+        };
+    }
+    pub(super) use lan;
 
     /// What the deck says where a phone does not get its settings.
     pub(super) const CHECK_THE_URL: &str = "Check auto provisioning URL and network environment.";
@@ -135,6 +180,7 @@ mod prelude {
 }
 
 /// All cases, by topic and from the plain to the difficult.
+#[expect(clippy::too_many_lines, reason = "a list")]
 pub fn cases() -> &'static [Case] {
     const ALL: &[Case] = &[
         basic_call::CASE,
@@ -149,6 +195,7 @@ pub fn cases() -> &'static [Case] {
         account_disabled::CASE,
         blocked_device::CASE,
         blocked_network::CASE,
+        blocked_area::CASE,
         reg_multiple_devices::CASE,
         hold_resume::CASE,
         blind_transfer::CASE,
@@ -180,6 +227,7 @@ pub fn cases() -> &'static [Case] {
         provision_bad_config::CASE,
         provision_static::CASE,
         provision_rps::CASE,
+        provision_dhcp66::CASE,
         provision_wrong_server::CASE,
         provision_dns::CASE,
         provision_offline::CASE,
@@ -193,6 +241,15 @@ pub fn cases() -> &'static [Case] {
         blf_423::CASE,
         blf_481::CASE,
         blf_489::CASE,
+        vlan_lldp::CASE,
+        vlan_manual::CASE,
+        vlan_dhcp::CASE,
+        vlan_mismatch::CASE,
+        lldp_no_policy::CASE,
+        cdp_conflict::CASE,
+        dhcp_no_offer::CASE,
+        dhcp_nak::CASE,
+        dhcp_duplicate_address::CASE,
         overload::CASE,
         scanner::CASE,
         restart_mid_call::CASE,

@@ -135,6 +135,7 @@ enum Coming {
     Frame {
         to: usize,
         bytes: Bytes,
+        kept: Option<usize>,
     },
     Resolved {
         to: usize,
@@ -378,7 +379,12 @@ impl<P: Party> World<P> {
                 self.note_arrival(kept, SocketAddr::new(self.seats[to].ip, flow.local.port()));
                 self.tell(to, Happens::Packet { flow, bytes: &bytes });
             }
-            Some(Coming::Frame { to, bytes }) => self.tell(to, Happens::Frame(&bytes)),
+            Some(Coming::Frame { to, bytes, kept }) => {
+                if self.seats[to].is_on {
+                    self.note_arrival(kept, SocketAddr::new(self.seats[to].ip, 0));
+                }
+                self.tell(to, Happens::Frame(&bytes));
+            }
             Some(Coming::Failed { to, flow, reason }) => self.tell(to, Happens::Failed { flow, reason }),
             Some(Coming::Resolved { to, query }) => {
                 let answer = self.dns.get(&query).cloned().unwrap_or(Answer::Records(Vec::new()));

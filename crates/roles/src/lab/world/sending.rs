@@ -1,5 +1,8 @@
 //! What machines put on the wire, and what the wire makes of it.
 
+use proto::ethernet::{self, Frame};
+use proto::ipv4;
+
 use super::*;
 
 impl<P: Party> World<P> {
@@ -11,6 +14,9 @@ impl<P: Party> World<P> {
             Does::Send { flow, bytes } => self.send_piece(at, flow, bytes),
             Does::Close(flow) => self.close(at, &flow),
             Does::Frame(bytes) => self.send_frame(at, bytes),
+            // Whoever has no address is known by the one that it had.
+            Does::Move(ip) if ip.is_unspecified() => {}
+            Does::Move(ip) => self.seats[at].ip = ip,
             Does::Ask(query) => {
                 self.note_question(at, &query);
                 self.arrive(self.now + DNS_WAIT, Coming::Resolved { to: at, query });
@@ -69,7 +75,17 @@ impl<P: Party> World<P> {
             _ => Fate::Arrived,
         };
         let (transport, sent_by, got) = (Transport::Udp, Some(from), Vec::new());
-        let passed = Passed { at: self.now, from, to, transport, bytes: bytes.clone(), fate, sent_by, got };
+        let passed = Passed {
+            at: self.now,
+            from,
+            to,
+            transport,
+            bytes: bytes.clone(),
+            fate,
+            sent_by,
+            frame: None,
+            got,
+        };
         let kept = self.keep(passed);
         for (to_seat, when) in arrivals {
             let flow = Flow { transport, local: to, remote: from };
@@ -82,9 +98,30 @@ impl<P: Party> World<P> {
         let when = self.now + self.latency();
         let hears = |seat: &usize| *seat != at && self.seats[*seat].nat.is_none();
         let others: Vec<usize> = (0..self.seats.len()).filter(hears).collect();
+        let kept = self.keep_frame(at, &bytes);
         for to in others {
-            self.arrive(when, Coming::Frame { to, bytes: bytes.clone() });
+            self.arrive(when, Coming::Frame { to, bytes: bytes.clone(), kept });
         }
+    }
+
+    /// Keeps a frame among what passed, from its sender to whom its IP packet is for, where it holds one.
+    fn keep_frame(&mut self, at: usize, bytes: &Bytes) -> Option<usize> {
+        let frame = Frame::parse(bytes)?;
+        let datagram = ipv4::Datagram::parse(frame.payload).filter(|_| frame.kind == ethernet::IPV4);
+        let nobody = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+        let to = datagram.map_or(nobody, |datagram| SocketAddr::V4(datagram.to));
+        let from = SocketAddr::new(self.seats[at].ip, datagram.map_or(0, |datagram| datagram.from.port()));
+        self.keep(Passed {
+            at: self.now,
+            from,
+            to,
+            transport: Transport::Udp,
+            bytes: bytes.clone(),
+            fate: Fate::Arrived,
+            sent_by: Some(from),
+            frame: Some(frame.destination),
+            got: Vec::new(),
+        })
     }
 
     fn latency(&self) -> Duration {
@@ -116,7 +153,8 @@ impl<P: Party> World<P> {
             _ => Fate::Doubled,
         };
         let (at, transport, bytes_sent, got) = (self.now, Transport::Udp, bytes.clone(), Vec::new());
-        let kept = self.keep(Passed { at, from, to, transport, bytes: bytes_sent, fate, sent_by, got });
+        let kept =
+            self.keep(Passed { at, from, to, transport, bytes: bytes_sent, fate, sent_by, frame: None, got });
         for at in arrivals {
             self.arrive(at, Coming::Datagram { from, to, bytes: bytes.clone(), kept });
         }
@@ -149,7 +187,17 @@ impl<P: Party> World<P> {
         let arrives = self.streams.in_order(way.connection, at, self.now + delay);
         let (transport, fate, got) = (flow.transport, Fate::Arrived, Vec::new());
         let sent_by = Some(SocketAddr::new(flow.local.ip(), from.port()));
-        let passed = Passed { at: self.now, from, to, transport, bytes: bytes.clone(), fate, sent_by, got };
+        let passed = Passed {
+            at: self.now,
+            from,
+            to,
+            transport,
+            bytes: bytes.clone(),
+            fate,
+            sent_by,
+            frame: None,
+            got,
+        };
         let kept = self.keep(passed);
         let (to, flow, connection) = (way.to, way.flow, way.connection);
         self.arrive(arrives, Coming::Piece { to, flow, connection, bytes, kept });
@@ -167,6 +215,7 @@ impl<P: Party> World<P> {
             bytes: Bytes::new(),
             fate: if is_refused { Fate::Refused } else { Fate::Undeliverable },
             sent_by: Some(from),
+            frame: None,
             got: if is_refused { vec![(back, flow.remote)] } else { Vec::new() },
         });
     }
@@ -190,7 +239,17 @@ impl<P: Party> World<P> {
         for (at, from, to, bytes) in [(now, own, server, asked), (then, server, own, answer)] {
             let (transport, fate) = (Transport::Udp, Fate::Arrived);
             let (sent_by, got) = (Some(from), vec![(at, to)]);
-            self.keep(Passed { at, from, to, transport, bytes: bytes.into(), fate, sent_by, got });
+            self.keep(Passed {
+                at,
+                from,
+                to,
+                transport,
+                bytes: bytes.into(),
+                fate,
+                sent_by,
+                frame: None,
+                got,
+            });
         }
     }
 

@@ -1,11 +1,11 @@
-//! Network and Wireless: the machine's business, except where the phone speaks itself.
+//! Network and Wireless. The rows of VLAN and address act where the phone owns its interface (`phone --network`).
 
 use super::rows;
 use super::words::*;
 use crate::settings::kind::Kind;
 use crate::settings::row::Effect;
 
-const MACHINE: Effect = kept("The network of this machine is set up by its own system.");
+const MACHINE: Effect = kept("This part of the network is set up by the system of this machine.");
 const NO_PC_PORT: Effect = kept("A program has no second network socket for a computer.");
 const NO_RADIO: Effect = kept("Wi-Fi is set up by the system of this machine.");
 const NO_8021X: Effect = kept("IEEE 802.1X is done by the system of this machine.");
@@ -15,16 +15,16 @@ const PRIORITY: Kind = number(0, 7);
 
 rows! { ROWS:
 [Template "Network > WAN"]
-"network.internet_port.type" "Connect Mode" (Kind::Choice(&[("0", "DHCP"), ("1", "PPPoE"), ("2", "Static")])) "0" Restart MACHINE "How the phone gets its address.";
-"network.internet_port.ip" "IP Address" ADDRESS "" Restart MACHINE "The static address.";
-"network.internet_port.mask" "Subnet Mask" ADDRESS "" Restart MACHINE "The mask of the static address.";
-"network.internet_port.gateway" "Default Gateway" ADDRESS "" Restart MACHINE "The gateway of the static address.";
+"network.internet_port.type" "Connect Mode" (Kind::Choice(&[("0", "DHCP"), ("1", "PPPoE"), ("2", "Static")])) "0" Restart ACTS "How the phone gets its address (phone --network); PPPoE is done by the system of this machine.";
+"network.internet_port.ip" "IP Address" ADDRESS "" Restart ACTS "The static address (phone --network).";
+"network.internet_port.mask" "Subnet Mask" ADDRESS "" Restart ACTS "The mask of the static address (phone --network).";
+"network.internet_port.gateway" "Default Gateway" ADDRESS "" Restart ACTS "The gateway of the static address (phone --network).";
 "network.internet_port.speed_duplex" "WAN Speed" SPEED "" Restart MACHINE "Speed and duplex of the network socket.";
-"network.static_dns_enable" "Static DNS" BOOL "0" Restart MACHINE "Whether the DNS servers are static although the address is not.";
-"network.primary_dns" "Primary DNS" ADDRESS "" Restart MACHINE "The first DNS server.";
-"network.secondary_dns" "Secondary DNS" ADDRESS "" Restart MACHINE "The second DNS server.";
+"network.static_dns_enable" "Static DNS" BOOL "0" Restart ACTS "Whether the DNS servers are static although the address is not (phone --network).";
+"network.primary_dns" "Primary DNS" ADDRESS "" Restart ACTS "The first DNS server (phone --network).";
+"network.secondary_dns" "Secondary DNS" ADDRESS "" Restart ACTS "The second DNS server (phone --network).";
 "network.ip_address_mode" "IP Mode" (Kind::Choice(&[("0", "IPv4"), ("1", "IPv6"), ("2", "IPv4 & IPv6")])) "0" Restart MACHINE "Which IP versions are used.";
-"network.dhcp_host_name" "DHCP Host Name" TEXT "" Restart MACHINE "The host name in DHCP (option 12).";
+"network.dhcp_host_name" "DHCP Host Name" TEXT "" Restart ACTS "The host name in DHCP (option 12) (phone --network).";
 "network.dhcp.option60type" "DHCP Option 60 Type" (Kind::Choice(&[("0", "ASCII"), ("1", "binary")])) "0" Restart MACHINE "How the vendor class (option 60) is written.";
 "network.mtu_value" "MTU" (Kind::Number { min: 128, max: 1_500, unit: "bytes" }) "1500" Restart MACHINE "The largest packet.";
 "network.preference" "Network Preference" TEXT "" Restart MACHINE "Whether the wire or Wi-Fi comes first.";
@@ -39,18 +39,18 @@ rows! { ROWS:
 "network.vlan.pc_port_priority" "PC Port VLAN Priority" PRIORITY "0" Restart NO_PC_PORT "The priority of the computer's packets.";
 "network.vlan.pc_port_mode" "PC Port VLAN Mode" TEXT "" Restart NO_PC_PORT "Whether the computer's packets leave with their tag.";
 [Template "Network > VLAN"]
-"network.vlan.internet_port_enable" "WAN VLAN" BOOL "0" Restart MACHINE "Whether the phone has a VLAN.";
-"network.vlan.internet_port_vid" "WAN VLAN ID" VLAN "0" Restart MACHINE "The phone's VLAN.";
-"network.vlan.internet_port_priority" "WAN VLAN Priority" PRIORITY "0" Restart MACHINE "The priority of the phone's packets.";
-"network.vlan.dhcp_enable" "DHCP VLAN" BOOL "1" Restart MACHINE "Whether DHCP may name the VLAN.";
-"network.vlan.dhcp_option" "DHCP VLAN Option" (Kind::Numbers { min: 1, max: 255 }) "132" Restart MACHINE "The DHCP options that name the VLAN.";
-"network.vlan.vlan_change.enable" "VLAN Change" BOOL "0" Restart MACHINE "Whether another VLAN or none is tried when one gives no address.";
+"network.vlan.internet_port_enable" "WAN VLAN" BOOL "0" Restart ACTS "Whether the phone has a VLAN (phone --network).";
+"network.vlan.internet_port_vid" "WAN VLAN ID" VLAN "0" Restart ACTS "The phone's VLAN (phone --network).";
+"network.vlan.internet_port_priority" "WAN VLAN Priority" PRIORITY "0" Restart ACTS "The priority of the phone's packets (phone --network).";
+"network.vlan.dhcp_enable" "DHCP VLAN" BOOL "1" Restart ACTS "Whether DHCP may name the VLAN (phone --network).";
+"network.vlan.dhcp_option" "DHCP VLAN Option" (Kind::Numbers { min: 1, max: 255 }) "132" Restart ACTS "The DHCP options that name the VLAN (phone --network).";
+"network.vlan.vlan_change.enable" "VLAN Change" BOOL "0" Restart ACTS "Whether another VLAN or none is tried when one gives no address (phone --network).";
 [Template "Network > LLDP"]
-"network.lldp.enable" "LLDP Active" BOOL "1" Restart NO_RAW "Whether the phone tells its neighbours of itself by LLDP.";
-"network.lldp.packet_interval" "LLDP Packet Interval" (seconds(1, 3_600)) "60" Restart NO_RAW "How often the phone does that.";
+"network.lldp.enable" "LLDP Active" BOOL "1" Restart ACTS "Whether the phone tells its neighbours of itself by LLDP (phone --network).";
+"network.lldp.packet_interval" "LLDP Packet Interval" (seconds(1, 3_600)) "60" Restart ACTS "How often the phone does that (phone --network).";
 [Template "Network > CDP"]
-"network.cdp.enable" "CDP Active" BOOL "1" Restart NO_RAW "Whether the phone tells its neighbours of itself by CDP.";
-"network.cdp.packet_interval" "CDP Packet Interval" (seconds(1, 3_600)) "60" Restart NO_RAW "How often the phone does that.";
+"network.cdp.enable" "CDP Active" BOOL "1" Restart ACTS "Whether the phone tells its neighbours of itself by CDP (phone --network).";
+"network.cdp.packet_interval" "CDP Packet Interval" (seconds(1, 3_600)) "60" Restart ACTS "How often the phone does that (phone --network).";
 [Template "Network > IPv6 WAN"]
 "network.ipv6_internet_port.type" "IPv6 Mode" (Kind::Choice(&[("0", "DHCP"), ("1", "Static")])) "0" Restart MACHINE "How the phone gets its IPv6 address.";
 "network.ipv6_internet_port.ip" "IPv6 Address" ADDRESS "" Restart MACHINE "The static IPv6 address.";
@@ -85,5 +85,3 @@ rows! { ROWS:
 "wifi.X.eap_user_name" "EAP User" TEXT "" Restart NO_RADIO "The user name for the network.";
 "wifi.X.eap_password" "EAP Password" SECRET "" Restart NO_RADIO "The password for the network.";
 }
-const NO_RAW: Effect =
-    kept("Neighbours are told by the system of this machine, which owns the network socket.");

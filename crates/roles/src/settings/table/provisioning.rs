@@ -23,7 +23,7 @@ rows! { ROWS:
 "auto_provision.repeat.enable" "Repeat" BOOL "1" AtOnce ACTS "Whether the phone fetches its settings again and again.";
 "auto_provision.repeat.minutes" "Repeat Interval" (Kind::Number { min: 1, max: 43_200, unit: "min" }) "60" AtOnce ACTS "How often; the web page says it in seconds (Resync Periodic).";
 "auto_provision.dhcp_option.enable" "DHCP Options" BOOL "1" AtOnce ACTS "Whether DHCP may name the server.";
-"auto_provision.dhcp_option.list_user_options" "Custom DHCP Options" (Kind::Numbers { min: 128, max: 254 }) "" AtOnce NO_FETCH "Further DHCP options that may name the server.";
+"auto_provision.dhcp_option.list_user_options" "Custom DHCP Options" (Kind::Numbers { min: 128, max: 254 }) "" Restart ACTS "Further DHCP options that may name the server (phone --network).";
 "auto_provision.dhcp_option.list_user6_options" "Custom DHCPv6 Options" (Kind::Numbers { min: 135, max: 65_535 }) "" AtOnce NO_FETCH "Further DHCPv6 options that may name the server.";
 "features.upload_server" "Upload Server" URI "" AtOnce NO_FETCH "Where the phone sends its own files.";
 "configuration.url" "Configuration File" URI "" AtOnce ACTS "A whole configuration that is fetched once and counts as if it were set at the phone.";
