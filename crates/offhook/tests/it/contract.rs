@@ -3,7 +3,7 @@
 use proto::Time;
 use proto::syslog::Severity;
 use roles::phone::event::{By, CallRef};
-use roles::phone::{Colour, Command, Event, EventKind, Meaning, Rhythm};
+use roles::phone::{Colour, Command, Event, EventKind, ForwardReason, Meaning, Rhythm};
 use roles::settings::Source;
 use roles::sound::Figures;
 use serde::Serialize;
@@ -114,7 +114,7 @@ fn events() -> Vec<(&'static str, &'static [&'static str], EventKind)> {
         (
             "forwarded",
             &["call", "account", "peer", "to", "reason"],
-            E::Forwarded { call: call(), to: text(), reason: "unconditional" },
+            E::Forwarded { call: call(), to: text(), reason: ForwardReason::Unconditional },
         ),
         (
             "ended",

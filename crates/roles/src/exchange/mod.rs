@@ -60,6 +60,7 @@ use std::time::Duration;
 use crate::relay::{RelayCommand, RelayEvent};
 use crate::role::{Input, Nothing, Output, Role};
 use proto::sip::endpoint::{Config as EndpointConfig, Received, ServerId, Timeout};
+use proto::sip::header::Termination;
 use proto::sip::{Endpoint, Flow, FlowFault, Message, Method, Name, Reply, Strictness};
 use proto::{Rng, Time, Wall};
 
@@ -474,7 +475,7 @@ impl Exchange {
                 Alarm::Expiry(extension) => {
                     self.registrar.on_expiry(&mut self.turn, &mut self.directory, extension);
                 }
-                Alarm::Lamp(lamp) => self.lamp_board().on_subscription_over(now, lamp, "timeout"),
+                Alarm::Lamp(lamp) => self.lamp_board().on_subscription_over(now, lamp, Termination::Timeout),
                 Alarm::Qualify(extension) => {
                     self.qualifier.ask(&mut self.turn, &self.directory, extension);
                 }

@@ -1,6 +1,7 @@
 //! Commands: each is passed to the owner of what it asks for.
 
 use proto::Time;
+use proto::sip::header::Termination;
 
 use super::answer::{Answer, ExtensionView};
 use super::command::{Command, What};
@@ -113,7 +114,7 @@ impl Exchange {
         };
         let watchers = self.lamps.watchers_of(id).to_vec();
         for lamp in watchers {
-            self.lamp_board().on_subscription_over(now, lamp, "noresource");
+            self.lamp_board().on_subscription_over(now, lamp, Termination::NoResource);
         }
         self.cut_off(now, id, "the extension was removed");
         self.gate.forget(id);

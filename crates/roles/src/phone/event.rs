@@ -4,7 +4,7 @@ use proto::Time;
 use proto::syslog::Severity;
 use serde::{Serialize, Serializer};
 
-use super::facts::{AskedFile, HistoryEntry};
+use super::facts::{AskedFile, ForwardReason, HistoryEntry};
 use super::lamp::{Colour, Meaning, Rhythm};
 use super::view::{Contact, Shown, SoftKey, View};
 use crate::settings::Fault;
@@ -204,8 +204,8 @@ pub enum EventKind {
         call: CallRef,
         /// Where to.
         to: String,
-        /// `unconditional`, `user-busy`, `no-answer`.
-        reason: &'static str,
+        /// Why.
+        reason: ForwardReason,
     },
     /// A call is over.
     Ended {

@@ -59,6 +59,32 @@ pub struct HistoryEntry {
     pub duration_s: u64,
 }
 
+/// Why this phone forwards a call, as Diversion names it (RFC 5806 §3).
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardReason {
+    /// All calls are forwarded.
+    Unconditional,
+    /// The phone is on a call.
+    UserBusy,
+    /// Nobody has answered.
+    NoAnswer,
+    /// A person has sent it on while it rang.
+    Deflection,
+}
+
+impl ForwardReason {
+    /// As Diversion writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unconditional => "unconditional",
+            Self::UserBusy => "user-busy",
+            Self::NoAnswer => "no-answer",
+            Self::Deflection => "deflection",
+        }
+    }
+}
+
 /// What is true of an account's registration.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]

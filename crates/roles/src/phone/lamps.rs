@@ -7,6 +7,7 @@ use proto::event::dialog_info::{self, Applied, DialogInfo, LampState, Watch};
 use proto::event::mwi::{self, MessageSummary};
 use proto::sip::dialog::Dialog;
 use proto::sip::endpoint::{ClientId, ServerId};
+use proto::sip::header::Termination;
 use proto::sip::message::Message;
 use proto::sip::usage::Wait;
 use proto::sip::usage::subscribe::{Config, Event, Subscription};
@@ -134,8 +135,9 @@ impl Watched {
                 }
                 Err(error) => desk.note(&format!("BLF {}: {error}", key.value)),
             },
-            Event::Failed { status, reason, retry } => {
-                self.refused = status.is_some_and(|status| status < 500) || reason == "rejected";
+            Event::Failed { status, reason, termination, retry } => {
+                self.refused =
+                    status.is_some_and(|status| status < 500) || termination == Some(Termination::Rejected);
                 self.watch.reset();
                 let status = status.map(|status| format!("{status} ")).unwrap_or_default();
                 desk.note(&format!("BLF {} Fail, {status}{reason}", key.value));
@@ -274,7 +276,7 @@ impl Phone {
                 let more = mailbox.take(&mut self.desk, &body);
                 self.show_messages(more);
             }
-            Some(Event::Failed { status, reason, retry }) => {
+            Some(Event::Failed { status, reason, retry, .. }) => {
                 let status = status.map(|status| format!("{status} ")).unwrap_or_default();
                 self.desk.note(&format!("MWI Fail, {status}{reason}"));
                 note_too_long(&mut self.desk, "MWI", retry);

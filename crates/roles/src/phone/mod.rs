@@ -57,7 +57,7 @@ pub use command::{Command, CommandError, CommandKind};
 pub use desk::{Change, PhoneSecret, Place, Wish};
 pub use discover::Reason;
 pub use event::{Event, EventKind};
-pub use facts::{AccountState, AskedFile, CallNumber, HistoryEntry, HistoryKind, Phase};
+pub use facts::{AccountState, AskedFile, CallNumber, ForwardReason, HistoryEntry, HistoryKind, Phase};
 pub use kept::{Downloads, Firmware, NamedFiles, Sources};
 pub use lamp::{Colour, Lamp, Meaning, Rhythm};
 pub use network::{KeptLease, Why as NetworkWhy};

@@ -44,6 +44,57 @@ pub enum SubState {
     Terminated,
 }
 
+/// Why a notifier ends a subscription (RFC 6665 §4.1.3).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Termination {
+    /// The subscriber is to subscribe anew at once.
+    Deactivated,
+    /// The subscriber is to try again later.
+    Probation,
+    /// The subscriber may not watch this.
+    Rejected,
+    /// Nobody has refreshed it.
+    Timeout,
+    /// The notifier could not get a decision in time.
+    GiveUp,
+    /// What was watched exists no longer.
+    NoResource,
+    /// What was watched will not change any more.
+    Invariant,
+    /// Another reason, or none.
+    Other,
+}
+
+impl Termination {
+    /// As Subscription-State writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Deactivated => "deactivated",
+            Self::Probation => "probation",
+            Self::Rejected => "rejected",
+            Self::Timeout => "timeout",
+            Self::GiveUp => "giveup",
+            Self::NoResource => "noresource",
+            Self::Invariant => "invariant",
+            Self::Other => "terminated",
+        }
+    }
+
+    /// Reads the reason of Subscription-State.
+    pub fn from_name(name: &str) -> Self {
+        let known = [
+            Self::Deactivated,
+            Self::Probation,
+            Self::Rejected,
+            Self::Timeout,
+            Self::GiveUp,
+            Self::NoResource,
+            Self::Invariant,
+        ];
+        known.into_iter().find(|it| it.name().eq_ignore_ascii_case(name)).unwrap_or(Self::Other)
+    }
+}
+
 impl<'a> SubscriptionState<'a> {
     /// Reads the value; an unknown state counts as active (RFC 6665 §4.1.3).
     pub fn parse(value: &'a str) -> Self {

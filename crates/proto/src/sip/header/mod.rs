@@ -13,7 +13,7 @@ mod via;
 
 pub use address::{Address, Addresses};
 pub use cseq::{CSeq, RAck};
-pub use event::{Event, SubState, SubscriptionState};
+pub use event::{Event, SubState, SubscriptionState, Termination};
 pub use reason::{Diversion, Reason};
 pub use replaces::Replaces;
 pub use session::SessionExpires;

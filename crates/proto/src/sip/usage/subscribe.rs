@@ -9,7 +9,7 @@ use crate::sip::dialog::{Dialog, OutOfOrder, Party};
 use crate::sip::digest::Attempt;
 use crate::sip::endpoint::{ClientId, ServerId};
 use crate::sip::flow::Target;
-use crate::sip::header::{SubState, SubscriptionState};
+use crate::sip::header::{SubState, SubscriptionState, Termination};
 use crate::sip::message::{Message, Method, Name};
 
 /// Timer N: how long the first NOTIFY may take (RFC 6665 §4.1.2.4).
@@ -87,6 +87,8 @@ pub enum Event {
         status: Option<u16>,
         /// The phrase, or the reason of Subscription-State.
         reason: String,
+        /// Why the notifier ended it; `None` where it did not.
+        termination: Option<Termination>,
         /// When the next attempt comes.
         retry: Option<Wait>,
     },
@@ -363,21 +365,26 @@ impl Subscription {
             self.deadline = None;
             return Some(Event::Ended);
         }
-        let reason = state.reason.unwrap_or("terminated").to_owned();
-        let retry_s = match (&*reason, state.retry_after_s) {
-            ("rejected" | "noresource" | "invariant", _) => return Some(self.give_up(reason)),
-            ("deactivated" | "timeout", _) => 1,
+        use Termination::{Deactivated, GiveUp, Invariant, NoResource, Probation, Rejected, Timeout};
+        let reason = state.reason.unwrap_or(Termination::Other.name()).to_owned();
+        let why = Termination::from_name(&reason);
+        let retry_s = match (why, state.retry_after_s) {
+            (Rejected | NoResource | Invariant, _) => {
+                self.state = State::Failed;
+                self.deadline = None;
+                return Some(Event::Failed { status: None, reason, termination: Some(why), retry: None });
+            }
+            (Deactivated | Timeout, _) => 1,
             (_, Some(seconds)) => seconds,
-            ("probation" | "giveup", None) => self.config.retry_s,
+            (Probation | GiveUp, None) => self.config.retry_s,
             _ => 1,
         };
-        Some(self.fail(ctx.now, None, reason, Some(retry_s)))
-    }
-
-    fn give_up(&mut self, reason: String) -> Event {
-        self.state = State::Failed;
-        self.deadline = None;
-        Event::Failed { status: None, reason, retry: None }
+        Some(match self.fail(ctx.now, None, reason, Some(retry_s)) {
+            Event::Failed { status, reason, retry, .. } => {
+                Event::Failed { status, reason, termination: Some(why), retry }
+            }
+            other => other,
+        })
     }
 
     fn fail(&mut self, now: Time, status: Option<u16>, reason: String, retry_after_s: Option<u32>) -> Event {
@@ -390,7 +397,7 @@ impl Subscription {
         self.failures += 1;
         self.state = State::Failed;
         self.deadline = Some((now + retry.time(), Why::SubscriptionRetry));
-        Event::Failed { status, reason, retry: Some(retry) }
+        Event::Failed { status, reason, termination: None, retry: Some(retry) }
     }
 }
 

@@ -10,7 +10,7 @@ use proto::Time;
 use proto::event::dialog_info::{self, DialogEntry};
 use proto::event::mwi;
 use proto::sip::dialog::{Dialog, Party};
-use proto::sip::header::Event as EventHeader;
+use proto::sip::header::{Event as EventHeader, Termination};
 use proto::sip::message::{Method, Name};
 use proto::sip::uri::{escape, unescape};
 use proto::sip::{Flow, Message, Reply, Transport};
@@ -190,7 +190,7 @@ impl LampBoard<'_> {
         let reply = accepted(flow, &kept.watched, expires_s).to_tag(tag);
         self.turn.answer(flow, message, reply);
         let lamp = self.add_lamp(kept, dialog, watched);
-        self.notify(now, lamp, (expires_s == 0).then_some("timeout"));
+        self.notify(now, lamp, (expires_s == 0).then_some(Termination::Timeout));
     }
 
     /// Whom it watches and for how long, or why not.
@@ -240,7 +240,7 @@ impl LampBoard<'_> {
         let alike: Vec<SubscriptionId> =
             self.lamps.watchers_of(watched).iter().filter(is_like).copied().collect();
         if let Some(oldest) = alike.first().filter(|_| alike.len() >= MAX_OF_ONE_TO_ONE) {
-            self.on_subscription_over(now, *oldest, "rejected");
+            self.on_subscription_over(now, *oldest, Termination::Rejected);
         }
     }
 
@@ -320,7 +320,7 @@ impl LampBoard<'_> {
         let reply = accepted(flow, &kept.watched, expires_s);
         self.rearm_lamp(id);
         self.turn.answer(flow, message, reply);
-        self.notify(now, id, (expires_s == 0).then_some("timeout"));
+        self.notify(now, id, (expires_s == 0).then_some(Termination::Timeout));
     }
 
     fn rearm_lamp(&mut self, id: SubscriptionId) {
@@ -331,7 +331,7 @@ impl LampBoard<'_> {
     }
 
     /// Nobody refreshed it, or it may not go on (RFC 6665 §4.2.2): the watcher is told, and it is gone.
-    pub(super) fn on_subscription_over(&mut self, now: Time, id: SubscriptionId, reason: &'static str) {
+    pub(super) fn on_subscription_over(&mut self, now: Time, id: SubscriptionId, reason: Termination) {
         self.notify(now, id, Some(reason));
     }
 
@@ -344,7 +344,7 @@ impl LampBoard<'_> {
         let forbidden: Vec<SubscriptionId> =
             self.lamps.watchers_of(watched).iter().copied().filter(|id| !may_watch(id)).collect();
         for id in forbidden {
-            self.on_subscription_over(now, id, "rejected");
+            self.on_subscription_over(now, id, Termination::Rejected);
         }
     }
 
@@ -353,7 +353,7 @@ impl LampBoard<'_> {
         let own = self.lamps.all.iter().filter(|(_, lamp)| lamp.kept.watcher == watcher);
         let own: Vec<SubscriptionId> = own.map(|(id, _)| *id).collect();
         for id in own {
-            self.on_subscription_over(now, id, "rejected");
+            self.on_subscription_over(now, id, Termination::Rejected);
         }
     }
 
@@ -379,7 +379,7 @@ impl LampBoard<'_> {
 
     /// Sends the state as it is, or notes that it changed while a NOTIFY waits for its answer; with `over`
     /// for the last time, and why.
-    fn notify(&mut self, now: Time, id: SubscriptionId, over: Option<&'static str>) {
+    fn notify(&mut self, now: Time, id: SubscriptionId, over: Option<Termination>) {
         self.notify_like(now, id, over, &mut None);
     }
 
@@ -388,7 +388,7 @@ impl LampBoard<'_> {
         &mut self,
         now: Time,
         id: SubscriptionId,
-        over: Option<&'static str>,
+        over: Option<Termination>,
         latest: &mut Option<LampBody>,
     ) {
         let Some(lamp) = self.lamps.all.get_mut(&id) else { return };
@@ -400,7 +400,7 @@ impl LampBoard<'_> {
         let Some(lamp) = self.lamps.all.get_mut(&id) else { return };
         let left_s = lamp.kept.expires_at_s.saturating_sub(now.as_secs());
         let state = match over {
-            Some(reason) => format!("terminated;reason={reason}"),
+            Some(why) => format!("terminated;reason={}", why.name()),
             None => format!("active;expires={left_s}"),
         };
         let event_id = lamp.kept.event_id.as_ref().map(|id| format!(";id={id}")).unwrap_or_default();

@@ -115,6 +115,19 @@ fn a_stranger_neither_cancels_nor_ends_a_call() {
 }
 
 #[test]
+fn a_request_in_the_dialog_of_another_is_refused() {
+    let mut bench = Bench::new();
+    let mut phones = bench.ready();
+    let (answered, _) = talking(&mut bench, &mut phones);
+    let [_, _, other] = &mut phones;
+    bench.ladder.clear();
+    let bye = other.within(&answered, "BYE", "", "");
+    bench.say(other, &bye);
+    bench.check("7003>s BYE; s>7003 403");
+    assert_eq!(bench.exchange.calls().len(), 1);
+}
+
+#[test]
 fn a_stranger_changes_no_standing_call() {
     let mut bench = Bench::new();
     let mut phones = bench.ready();

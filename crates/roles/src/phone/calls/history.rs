@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::CallNumber;
+use super::{CallNumber, EndReason};
 use crate::phone::Phone;
 use crate::phone::desk::Change;
 use crate::phone::facts::{HistoryEntry, HistoryKind};
@@ -38,7 +38,7 @@ impl Phone {
     pub(super) fn remember(&mut self, number: CallNumber) {
         let now = self.desk.now;
         let Some(call) = self.calls.table.get(&number) else { return };
-        let elsewhere = call.cause.as_ref().is_some_and(|cause| cause.reason == super::ELSEWHERE);
+        let elsewhere = call.cause.as_ref().is_some_and(|cause| cause.reason == EndReason::AnsweredElsewhere);
         let kind = match (call.outgoing, call.answered_at) {
             (true, _) => HistoryKind::Dialled,
             (false, Some(_)) => HistoryKind::Received,

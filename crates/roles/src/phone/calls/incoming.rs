@@ -11,10 +11,11 @@ use proto::sip::message::{Message, Name};
 use proto::sip::usage::call::Call;
 
 use super::dial::Rejected;
-use super::{CallNumber, Cause, Conversation, Due, ELSEWHERE, HistoryKind, Origin, Phase, Purpose, identity};
+use super::{CallNumber, Cause, Conversation, Due, EndReason, HistoryKind, Origin, Phase, Purpose, identity};
 use crate::phone::Phone;
 use crate::phone::desk::Owner;
 use crate::phone::event::{By, EventKind};
+use crate::phone::facts::ForwardReason;
 use crate::settings::{AccountSettings, Forward, Forwards};
 use crate::sound::{SoundCommand, Tone};
 
@@ -33,7 +34,7 @@ enum Fate {
     Ring,
     TurnAway,
     Refuse(u16),
-    Forward { to: String, reason: &'static str },
+    Forward { to: String, reason: ForwardReason },
 }
 
 impl Phone {
@@ -106,13 +107,15 @@ impl Phone {
         let forwards = self.forwards_for(settings, request).filter(|_| self.is_forwarded_at_all(call));
         let forward =
             |target: Option<&str>, reason| target.map(|to| Fate::Forward { to: to.to_owned(), reason });
-        if let Some(fate) = forward(forwards.and_then(|it| self.forward_to(&it.always)), "unconditional") {
+        if let Some(fate) =
+            forward(forwards.and_then(|it| self.forward_to(&it.always)), ForwardReason::Unconditional)
+        {
             return fate;
         }
         let dnd = self.general.dnd_of(settings);
         let on_a_call = self.calls.live().any(|(at, _)| at != number);
         let waiting = self.general.call_waiting.switch.enabled;
-        let busy = forward(forwards.and_then(|it| self.forward_to(&it.busy)), "user-busy");
+        let busy = forward(forwards.and_then(|it| self.forward_to(&it.busy)), ForwardReason::UserBusy);
         match busy {
             Some(fate) if dnd || on_a_call => fate,
             _ if dnd => Fate::TurnAway,
@@ -311,7 +314,10 @@ impl Phone {
 
     /// They gave up before it was answered here.
     pub(super) fn on_cancelled(&mut self, number: CallNumber, answered_elsewhere: bool) {
-        let reason = if answered_elsewhere { ELSEWHERE } else { "cancelled" };
+        let reason = match answered_elsewhere {
+            true => EndReason::AnsweredElsewhere,
+            false => "cancelled".into(),
+        };
         self.finish(number, Cause::new(Some(487), reason, By::Remote));
     }
 
@@ -366,27 +372,27 @@ impl Phone {
         let forwards = line.and_then(|line| self.general.forwards_of(&line.settings));
         let to = forwards.and_then(|forwards| self.forward_to(&forwards.no_answer)).map(str::to_owned);
         if let Some(to) = to {
-            self.forward_call(number, &to, "no-answer");
+            self.forward_call(number, &to, ForwardReason::NoAnswer);
         }
     }
 
     /// 302 with Contact and Diversion (deck, Call Forward; RFC 5806).
-    fn forward_call(&mut self, number: CallNumber, to: &str, reason: &'static str) {
+    fn forward_call(&mut self, number: CallNumber, to: &str, reason: ForwardReason) {
         let call_ref = self.call_ref(number);
         let Some(line) = self.lines.line_ref(call_ref.account) else { return };
         let contact = format!("<{}>", line.address_with_port(to));
         let mut reply = Reply::new(302).header(Name::Contact, contact);
         if self.general.forward_rules.diversion {
             let spelled = match reason {
-                "no-answer" if line.settings.advanced.diversion_with_blank => "no answer",
-                other => other,
+                ForwardReason::NoAnswer if line.settings.advanced.diversion_with_blank => "no answer",
+                other => other.name(),
             };
             let by = &line.identity.contact;
             reply = reply.header(Name::Diversion, format_args!("{by};reason={spelled}"));
         }
         let reply = reply.header(Name::Allow, line.identity.allow);
         self.speak(number, |call, context| call.refuse(context, reply));
-        self.note_call(number, &format!("Forwarded To:< {to}, {reason}"));
+        self.note_call(number, &format!("Forwarded To:< {to}, {}", reason.name()));
         self.remember_as(number, HistoryKind::Forwarded, 0);
         self.desk.tell(EventKind::Forwarded { call: call_ref, to: to.to_owned(), reason });
         let rang = self.calls.table.get(&number).is_some_and(|call| !call.timers.is_empty());
@@ -396,7 +402,7 @@ impl Phone {
 
     /// A person sends a call that rings here elsewhere.
     pub(in super::super) fn deflect(&mut self, number: CallNumber, to: &str) {
-        self.forward_call(number, to, "deflection");
+        self.forward_call(number, to, ForwardReason::Deflection);
     }
 
     /// Ends a call of which nobody was told.

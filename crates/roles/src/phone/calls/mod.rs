@@ -14,6 +14,7 @@ mod sounding;
 mod transfer;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -43,7 +44,6 @@ pub(super) use room::Origin;
 pub(super) use sounding::Scene;
 
 /// Why a call that rang here stopped without being missed.
-const ELSEWHERE: &str = "answered elsewhere";
 /// The most calls at once, whatever the settings allow.
 pub(super) const MAX_CALLS: usize = 24;
 /// The most calls remembered, those that are over among them.
@@ -165,12 +165,36 @@ enum Due {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Cause {
     status: Option<u16>,
-    reason: String,
+    reason: EndReason,
     by: By,
 }
 
+/// Why a call ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum EndReason {
+    /// Another phone has answered it (RFC 3326); the list of missed calls leaves it out.
+    AnsweredElsewhere,
+    /// Anything else, in words.
+    Other(String),
+}
+
+impl<T: Into<String>> From<T> for EndReason {
+    fn from(words: T) -> Self {
+        Self::Other(words.into())
+    }
+}
+
+impl fmt::Display for EndReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AnsweredElsewhere => "answered elsewhere",
+            Self::Other(words) => words,
+        })
+    }
+}
+
 impl Cause {
-    pub(super) fn new(status: Option<u16>, reason: impl Into<String>, by: By) -> Self {
+    pub(super) fn new(status: Option<u16>, reason: impl Into<EndReason>, by: By) -> Self {
         Self { status, reason: reason.into(), by }
     }
 }
@@ -592,7 +616,7 @@ impl Phone {
         self.desk.tell(EventKind::Ended {
             call: call_ref,
             status,
-            reason: cause.reason,
+            reason: cause.reason.to_string(),
             by: cause.by,
             duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
             rtp,

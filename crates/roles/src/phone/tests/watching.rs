@@ -91,6 +91,14 @@ fn a_notify_may_come_before_the_answer() {
 }
 
 #[test]
+fn a_server_in_trouble_has_refused_nothing_whatever_its_phrase() {
+    let mut bench = Bench::registered(BLF);
+    let subscribe = bench.take(Method::Subscribe).expect("a SUBSCRIBE");
+    bench.answer(&subscribe, "503 rejected", "", "");
+    check_lamp(&bench, Colour::Off, Rhythm::Off, Meaning::Unknown);
+}
+
+#[test]
 fn a_refusal_shows_as_grey_and_is_logged() {
     for (status, line) in
         [("403 Forbidden", "BLF 7007 Fail, 403 Forbidden"), ("489 Bad Event", "BLF 7007 Fail, 489 Bad Event")]

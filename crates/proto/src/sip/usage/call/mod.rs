@@ -281,7 +281,7 @@ impl Call {
 
     /// The address that the next request goes to.
     pub fn next_ip(&self) -> Option<std::net::IpAddr> {
-        self.next_targets().first().map(|target| target.remote.ip())
+        self.next_targets(&self.dialog).first().map(|target| target.remote.ip())
     }
 
     /// The other end moved (address change) or we did.
@@ -527,7 +527,20 @@ impl Call {
         kind: ErrandKind,
         attempt: Attempt,
     ) -> bool {
-        let sent = self.send(ctx, request.clone());
+        let targets = self.next_targets(&self.dialog);
+        self.errand_to(ctx, request, kind, attempt, &targets)
+    }
+
+    /// An errand to where the dialog of a fork, or our own, has its next hop.
+    fn errand_to<O: Copy>(
+        &mut self,
+        ctx: &mut Context<'_, O>,
+        request: Request,
+        kind: ErrandKind,
+        attempt: Attempt,
+        targets: &[Target],
+    ) -> bool {
+        let sent = ctx.send(request.clone(), targets);
         if let Ok(id) = sent {
             self.errands.push(Errand { id, kind, request, attempt });
         }
@@ -543,15 +556,15 @@ impl Call {
 
     /// Sends a request of this dialog to its next hop.
     fn send<O: Copy>(&mut self, ctx: &mut Context<'_, O>, request: Request) -> Result<ClientId, SendError> {
-        let targets = self.next_targets();
+        let targets = self.next_targets(&self.dialog);
         ctx.send(request, &targets)
     }
 
-    /// Where the next request goes (RFC 3261 §12.2.1.1): the first route or the Contact where it is
+    /// Where the next request of a dialog goes (RFC 3261 §12.2.1.1): the first route or the Contact where it is
     /// an address, else, or when pinned, where the first request went or came from.
-    fn next_targets(&self) -> Vec<Target> {
+    fn next_targets(&self, dialog: &Dialog) -> Vec<Target> {
         let first = self.targets.first();
-        let hop = Uri::parse(self.dialog.next_hop()).filter(|_| !self.pinned);
+        let hop = Uri::parse(dialog.next_hop()).filter(|_| !self.pinned);
         let ip = hop.as_ref().and_then(Uri::ip);
         match (hop, ip, first) {
             (Some(uri), Some(ip), Some(first)) => {

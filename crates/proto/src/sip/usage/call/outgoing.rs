@@ -198,9 +198,8 @@ impl Call {
         let request = fork
             .request(Method::Prack)
             .header(Name::RAck, format_args!("{rseq} {} {}", cseq.number, cseq.method));
-        let own = std::mem::replace(&mut self.dialog, fork);
-        self.errand(ctx, request, ErrandKind::Prack);
-        self.dialog = own;
+        let targets = self.next_targets(&fork);
+        self.errand_to(ctx, request, ErrandKind::Prack, Attempt::default(), &targets);
         true
     }
 
@@ -244,12 +243,11 @@ impl Call {
         if cseq.method != Method::Invite || response.to_tag() == self.dialog.remote.tag {
             return;
         }
-        let mut other = self.dialog.established_by(response);
-        std::mem::swap(&mut self.dialog, &mut other);
-        self.send_ack(ctx, id, cseq.number, None);
-        let bye = self.dialog.request(Method::Bye);
-        self.errand(ctx, bye, ErrandKind::Bye);
-        std::mem::swap(&mut self.dialog, &mut other);
+        let mut fork = self.dialog.established_by(response);
+        self.send_ack_in(ctx, &fork, id, cseq.number, None);
+        let bye = fork.request(Method::Bye);
+        let targets = self.next_targets(&fork);
+        self.errand_to(ctx, bye, ErrandKind::Bye, Attempt::default(), &targets);
     }
 
     pub(super) fn send_ack<O: Copy>(
@@ -259,14 +257,26 @@ impl Call {
         cseq: u32,
         sdp: Option<Vec<u8>>,
     ) {
-        let mut request = self.dialog.request_with_cseq(Method::Ack, cseq);
+        self.send_ack_in(ctx, &self.dialog, invite, cseq, sdp);
+    }
+
+    /// Sends the ACK of a 2xx in its dialog, which may be that of a fork (RFC 3261 §13.2.2.4).
+    fn send_ack_in<O: Copy>(
+        &self,
+        ctx: &mut Context<'_, O>,
+        dialog: &Dialog,
+        invite: ClientId,
+        cseq: u32,
+        sdp: Option<Vec<u8>>,
+    ) {
+        let mut request = dialog.request_with_cseq(Method::Ack, cseq);
         request = request.header(Name::Contact, &ctx.identity.contact);
         request = request.header(Name::UserAgent, &ctx.identity.user_agent);
         if let Some(sdp) = sdp {
             request = request.body("application/sdp", sdp);
         }
         request.rport = ctx.identity.rport;
-        let targets = self.next_targets();
+        let targets = self.next_targets(dialog);
         // Without a transaction there is no copy of the 2xx that would ask for this ACK again.
         let _ = ctx.endpoint.ack(invite, &request, targets, ctx.identity.local, ctx.out);
     }
