@@ -290,13 +290,15 @@ impl<R: Role, H: Hands<R>> Driver<R, H> {
                 if error.kind == FlowErrorKind::Overloaded {
                     self.means.hands.note(&error.text);
                 }
-                self.flow_failed(error.flow, FlowFault::Broken, error.text);
+                let is_open = error.kind == FlowErrorKind::Broken && error.flow.transport.is_reliable();
+                let fault = if is_open { FlowFault::Closed } else { FlowFault::Broken };
+                self.flow_failed(error.flow, fault, error.text);
             }
             NetEvent::Undelivered(error) => {
                 self.flow_failed(error.flow, FlowFault::Undelivered, error.text);
             }
             NetEvent::Closed(flow) => {
-                self.flow_failed(flow, FlowFault::Broken, "the connection was closed".to_owned());
+                self.flow_failed(flow, FlowFault::Closed, "the connection was closed".to_owned());
             }
             NetEvent::Refused(refusal) => self.means.hands.note(&refusal.text),
             NetEvent::Datagram { socket, from, bytes } => {

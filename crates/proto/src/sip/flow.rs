@@ -85,8 +85,11 @@ impl fmt::Display for Flow {
 /// What happened to a flow that failed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum FlowFault {
-    /// Nothing can be sent on it, or its connection broke.
+    /// Nothing can be sent on it: no connection could be opened, or what came by it cannot be read.
     Broken,
+    /// A connection that was open is closed or was reset. What was just sent on it may be lost; another connection
+    /// may do better.
+    Closed,
     /// The network says that a datagram was not delivered there, as by an ICMP port unreachable. That may be
     /// over in a moment, and may be forged.
     Undelivered,

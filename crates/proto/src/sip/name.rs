@@ -38,6 +38,7 @@ names! {
     ProxyAuthorization, "Proxy-Authorization", 0;
     ProxyAuthenticate, "Proxy-Authenticate", 0;
     AuthenticationInfo, "Authentication-Info", 0;
+    ProxyAuthenticationInfo, "Proxy-Authentication-Info", 0;
     Allow, "Allow", 0;
     AllowEvents, "Allow-Events", b'u';
     Supported, "Supported", b'k';

@@ -102,6 +102,33 @@ impl<'a> Uri<'a> {
         self.host.trim_start_matches('[').trim_end_matches(']').parse().ok()
     }
 
+    /// Whether two URIs name one host: addresses by their value, as IPv6 may be written in several ways (RFC 5954 §4.2),
+    /// names whatever their case.
+    pub fn is_same_host(&self, other: &Uri<'_>) -> bool {
+        match (self.ip(), other.ip()) {
+            (Some(one), Some(other)) => one == other,
+            _ => self.host.eq_ignore_ascii_case(other.host),
+        }
+    }
+
+    /// A URI as a Request-URI may be: without headers and method (RFC 3261 §19.1.1, table 1).
+    pub fn as_request_uri(text: &str) -> Cow<'_, str> {
+        let Some(uri) = Uri::parse(text).filter(Uri::is_sip) else { return text.into() };
+        let bare = match uri.headers.len() {
+            0 => text.strip_suffix('?').unwrap_or(text),
+            length => text.get(..text.len() - length - 1).unwrap_or(text),
+        };
+        if uri.params.get("method").is_none() {
+            return bare.into();
+        }
+        let start = bare.len() - uri.params.0.len();
+        let is_method = |param: &&str| {
+            param.split('=').next().is_some_and(|name| name.trim().eq_ignore_ascii_case("method"))
+        };
+        let kept = uri.params.0.split(';').filter(|param| !is_method(param));
+        kept.fold(bare[..start - 1].to_owned(), |uri, param| uri + ";" + param).into()
+    }
+
     /// The user with its escapes undone; of a `tel` URI the number without its visual separators, which
     /// mean nothing (RFC 3966 §5.1.1).
     pub fn plain_user(&self) -> Cow<'a, str> {
@@ -334,5 +361,29 @@ mod tests {
         assert_eq!(escape(text), "1450a8c061dbfa590-28a15180%3Bto-tag%3Da%3Bfrom-tag%3Db");
         assert_eq!(unescape(&escape(text)), text);
         assert_eq!(unescape("%zz%4"), "%zz%4");
+    }
+
+    #[test]
+    fn a_request_uri_has_neither_headers_nor_method() {
+        let check = |text: &str, expected: &str| assert_eq!(Uri::as_request_uri(text), expected);
+        check("sip:7001@h", "sip:7001@h");
+        check("sip:7001@h?Subject=x", "sip:7001@h");
+        check("sip:7001@h?", "sip:7001@h");
+        check("sip:a?b@h:5070;x=1;METHOD=BYE;lr?Replaces=a", "sip:a?b@h:5070;x=1;lr");
+        check("sip:7001@h;method=INVITE", "sip:7001@h");
+        check("tel:+1;method=x", "tel:+1;method=x");
+    }
+
+    #[test]
+    fn hosts_are_compared_as_what_they_are() {
+        let check = |one: &str, other: &str, expected: bool| {
+            let (one, other) = (Uri::parse(one).expect("a URI"), Uri::parse(other).expect("a URI"));
+            assert_eq!(one.is_same_host(&other), expected, "{one:?} {other:?}");
+        };
+        check("sip:[::1]", "sip:[0:0:0:0:0:0:0:1]", true);
+        check("sip:[2001:DB8::1]:5060", "sip:x@[2001:db8::1]", true);
+        check("sip:Example.com", "sip:example.COM", true);
+        check("sip:192.168.50.19", "sip:192.168.50.20", false);
+        check("sip:[::1]", "sip:one", false);
     }
 }

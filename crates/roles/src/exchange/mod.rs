@@ -503,6 +503,9 @@ impl Role for Exchange {
             Input::FlowFailed { flow, fault: FlowFault::Broken, .. } => {
                 self.turn.endpoint.flow_failed(now, flow);
             }
+            Input::FlowFailed { flow, fault: FlowFault::Closed, .. } => {
+                self.turn.endpoint.flow_closed(now, flow);
+            }
             Input::FlowFailed { flow, fault: FlowFault::Undelivered, .. } => {
                 self.turn.endpoint.unreachable(now, flow.remote);
             }

@@ -336,7 +336,7 @@ fn is_same_contact(known: &str, new: &str) -> bool {
     known.is_sip() == new.is_sip()
         && known.is_sips() == new.is_sips()
         && known.plain_user() == new.plain_user()
-        && known.host.eq_ignore_ascii_case(new.host)
+        && known.is_same_host(&new)
         && known.port == new.port
         && ["transport", "line", "maddr", "gr"].iter().all(|name| param(&known, name) == param(&new, name))
 }

@@ -435,6 +435,7 @@ impl Phone {
         let now = self.desk.now;
         match fault {
             FlowFault::Broken => self.desk.endpoint.flow_failed(now, flow),
+            FlowFault::Closed => self.desk.endpoint.flow_closed(now, flow),
             FlowFault::Undelivered if self.desk.endpoint.unreachable(now, flow.remote) => {}
             FlowFault::Undelivered => return,
         }
@@ -531,14 +532,16 @@ impl Phone {
         self.settle_screen();
         self.settle_waiting();
         self.settle_provisioning();
-        self.lines.leaving.retain(Account::is_stopping);
+        let calls = &self.calls.table;
+        let speaks = |number: u8| calls.values().any(|call| call.account == number && !call.is_quiet());
+        self.lines.leaving.retain(|account| account.is_stopping() || speaks(account.number()));
+        let is_quiet = calls.values().all(Conversation::is_quiet);
         let now = self.desk.now;
-        let gone = self.lines.have_left() && self.calls.live().next().is_none();
+        let gone = self.lines.have_left() && is_quiet;
         if self.quitting.take_if(|until| gone || *until <= now).is_some() {
             self.leave_network();
             self.desk.wish(Wish::SwitchOff);
         }
-        let is_quiet = self.calls.table.values().all(Conversation::is_quiet);
         if let Some(Restarting { why, .. }) = self.restarting.take_if(|it| is_quiet || it.until <= now) {
             self.say_goodbye_to_neighbours();
             self.desk.restart(&why);

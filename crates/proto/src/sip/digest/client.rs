@@ -257,18 +257,13 @@ impl Client {
     /// Takes over the next nonce where a 2xx names one (RFC 7616 §3.5). Whether the server's own proof of the
     /// password, `rspauth`, is right; also where it gives none, or one to another request than the last.
     pub fn accepted(&mut self, response: &Message<'_>) -> bool {
-        let (Some(session), Some(value)) = (&mut self.sessions[0], response.text(Name::AuthenticationInfo))
-        else {
-            return true;
-        };
-        let field = |wanted: &str| {
-            super::pairs(value).find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value)
-        };
-        let is_proven = field("rspauth").is_none_or(|proof| session.is_proof(proof, field("cnonce")));
-        if let Some(nonce) = field("nextnonce").filter(|nonce| nonce.len() <= MAX_FIELD_BYTES) {
-            (session.nonce, session.count) = (nonce.to_owned(), 0);
-        }
-        is_proven
+        let names = [Name::AuthenticationInfo, Name::ProxyAuthenticationInfo];
+        let told = self.sessions.iter_mut().zip(names);
+        // Each proof is looked at, since each may name a nonce.
+        told.fold(true, |is_proven, (session, name)| {
+            let told = session.as_mut().zip(response.text(name));
+            told.is_none_or(|(session, value)| session.is_told(value)) && is_proven
+        })
     }
 
     /// Forgets realm and nonce, as after a change of server or password.
@@ -314,6 +309,18 @@ impl Client {
 }
 
 impl Session {
+    /// Takes an Authentication-Info or Proxy-Authentication-Info; whether its proof is right (RFC 7615 §3, §4).
+    fn is_told(&mut self, value: &str) -> bool {
+        let field = |wanted: &str| {
+            super::pairs(value).find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value)
+        };
+        let is_proven = field("rspauth").is_none_or(|proof| self.is_proof(proof, field("cnonce")));
+        if let Some(nonce) = field("nextnonce").filter(|nonce| nonce.len() <= MAX_FIELD_BYTES) {
+            (self.nonce, self.count) = (nonce.to_owned(), 0);
+        }
+        is_proven
+    }
+
     /// Whether the server has proven the password to the last request: the response of a request without a
     /// method (RFC 7616 §3.5). Nothing is known of an answer to another request.
     fn is_proof(&self, proof: &str, cnonce: Option<&str>) -> bool {

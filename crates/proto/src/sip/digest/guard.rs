@@ -317,7 +317,7 @@ fn same_resource(signed: &str, asked: &str) -> bool {
         return true;
     }
     let (Some(signed), Some(asked)) = (Uri::parse(signed), Uri::parse(asked)) else { return false };
-    let hosts = signed.is_sip() && asked.is_sip() && signed.host.eq_ignore_ascii_case(asked.host);
+    let hosts = signed.is_sip() && asked.is_sip() && signed.is_same_host(&asked);
     hosts && unescape(signed.user) == unescape(asked.user)
 }
 

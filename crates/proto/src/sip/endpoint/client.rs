@@ -64,6 +64,8 @@ struct Transaction<O> {
     heard: bool,
     /// Whether it stands among the failed.
     failing: Failing,
+    /// Whether it was sent to the present target over a second connection.
+    is_resent: bool,
     /// When the present target was said to be unreachable first.
     unreachable_since: Option<Time>,
     alarm: Alarm,
@@ -71,8 +73,10 @@ struct Transaction<O> {
 
 /// What comes of a transaction that stands among the failed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Failing {
+pub(super) enum Failing {
     No,
+    /// It is sent to the present target once more, over a new connection.
+    Resends,
     /// The next target is tried; without one the present target is asked again.
     Moves,
     /// The next target is tried; without one it ends.
@@ -121,6 +125,7 @@ impl<O: Copy> Clients<O> {
             targets,
             heard: false,
             failing: Failing::No,
+            is_resent: false,
             unreachable_since: None,
             alarm: Alarm::default(),
         });
@@ -246,11 +251,11 @@ impl<O: Copy> Clients<O> {
 
     /// Notes what waits on `flow` for a first response; whoever has been answered goes on waiting,
     /// as the response may come by another connection (RFC 3261 §18.2.2).
-    pub(super) fn flow_failed(&mut self, now: Time, flow: Flow) {
+    pub(super) fn flow_failed(&mut self, now: Time, flow: Flow, failing: Failing) {
         let waits = |t: &Transaction<O>| t.sent.flow == flow && t.may_fail();
         let waiting: Vec<_> = self.transactions.iter().filter(|(_, t)| waits(t)).map(|(id, _)| id).collect();
         for id in waiting {
-            self.mark(now, id, Failing::Ends);
+            self.mark(now, id, failing);
         }
     }
 
@@ -306,7 +311,14 @@ impl<O: Copy> Clients<O> {
     ) -> Option<Timeout<O>> {
         let transaction = self.transactions.get_mut(id)?;
         let failing = std::mem::replace(&mut transaction.failing, Failing::No);
-        if !transaction.may_fail() || self.try_next(shared, now, id, out) || failing != Failing::Ends {
+        if !transaction.may_fail() {
+            return None;
+        }
+        if failing == Failing::Resends && !std::mem::replace(&mut transaction.is_resent, true) {
+            out.push(transaction.sent.transmit());
+            return None;
+        }
+        if self.try_next(shared, now, id, out) || failing == Failing::Moves {
             return None;
         }
         let owner = self.remove(shared, id)?.owner;
@@ -421,6 +433,7 @@ impl<O: Copy> Clients<O> {
         transaction.nonce = shared.rng.u64();
         transaction.machine.restart(now, shared.config.timing, &transaction.sent);
         transaction.heard = false;
+        transaction.is_resent = false;
         transaction.unreachable_since = None;
         self.dispatch(shared, id, out);
         true

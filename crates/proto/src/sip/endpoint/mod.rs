@@ -21,7 +21,7 @@ mod server;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use self::client::Clients;
+use self::client::{Clients, Failing};
 use self::server::Servers;
 use super::transaction::key::{Branch, Keys};
 use super::transaction::slab::SlotId;
@@ -274,10 +274,17 @@ impl<O: Copy> Endpoint<O> {
         self.clients.give_up(&mut self.shared, now, id.0);
     }
 
-    /// A flow could not be opened or has broken: what waits on it for a first response is tried
-    /// elsewhere or reported by the next [`handle_timeout`](Self::handle_timeout).
+    /// A flow could not be opened: what waits on it for a first response is tried elsewhere or reported by
+    /// the next [`handle_timeout`](Self::handle_timeout).
     pub fn flow_failed(&mut self, now: Time, flow: Flow) {
-        self.clients.flow_failed(now, flow);
+        self.clients.flow_failed(now, flow, Failing::Ends);
+    }
+
+    /// A connection that was open is closed: what waits on it for a first response is sent once more as it is, over
+    /// a new connection; a server that got it already takes it for a copy. Where that fails too it is as with
+    /// [`flow_failed`](Self::flow_failed).
+    pub fn flow_closed(&mut self, now: Time, flow: Flow) {
+        self.clients.flow_failed(now, flow, Failing::Resends);
     }
 
     /// An address was said to be unreachable by datagrams, as by an ICMP port unreachable: what waits there for

@@ -20,6 +20,10 @@ use crate::{Rng, Time};
 /// would switch the account off until somebody notices.
 pub const LONGEST_WAIT_S: u32 = 3_600;
 
+/// How often one attempt obeys a 422 or 423 that asks for a longer time. A server names its least once; who names a
+/// larger one each time would have us ask without end.
+const MOST_RAISES: u8 = 2;
+
 /// Seconds until the next attempt.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Wait {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Context, LONGEST_WAIT_S, Wait, Why};
+use super::{Context, LONGEST_WAIT_S, MOST_RAISES, Wait, Why};
 use crate::Time;
 use crate::sip::dialog::{Dialog, Party};
 use crate::sip::digest::{Attempt, Refusal};
@@ -49,6 +49,8 @@ pub struct Registration {
     targets: Vec<Target>,
     state: State,
     asked_s: u32,
+    /// How often this attempt obeyed a 423.
+    raises: u8,
     failures: u32,
     attempt: Attempt,
     bound: bool,
@@ -114,6 +116,7 @@ impl Registration {
             targets: Vec::new(),
             state: State::Idle,
             asked_s,
+            raises: 0,
             failures: 0,
             attempt: Attempt::default(),
             bound: false,
@@ -219,6 +222,7 @@ impl Registration {
     /// A REGISTER that has not been challenged yet. Tells that it went out, or that it could not.
     fn ask_anew<O: Copy>(&mut self, ctx: &mut Context<'_, O>, purpose: Purpose) -> Option<Event> {
         self.attempt = Attempt::default();
+        self.raises = 0;
         let failed = self.ask(ctx, purpose);
         failed.or((purpose == Purpose::Register).then_some(Event::Registering))
     }
@@ -297,8 +301,8 @@ impl Registration {
             // Nothing is bound; to ask again at once would be asked for ever.
             return self.fail_with(ctx.now, None, "the server granted 0 seconds".into(), None);
         }
-        // Who grants more than was asked for may have gone wrong: an hour is soon enough to find out.
-        let sure_s = expires_s.min(self.asked_s.max(LONGEST_WAIT_S));
+        // Who grants or wants more than the setting says may have gone wrong: an hour is soon enough to find out.
+        let sure_s = expires_s.min(self.config.expires_s.max(LONGEST_WAIT_S));
         let early_s = self.config.refresh_early_s.unwrap_or(sure_s / 2).min(sure_s / 2);
         let wait = Duration::from_secs(u64::from((sure_s - early_s).max(LEAST_REFRESH_S)));
         self.state = State::Registered;
@@ -316,9 +320,11 @@ impl Registration {
         purpose: Purpose,
         response: &Message<'_>,
     ) -> Option<Event> {
-        match response.number(Name::MinExpires).filter(|&min| min > self.asked_s) {
+        let larger = response.number(Name::MinExpires).filter(|&min| min > self.asked_s);
+        match larger.filter(|_| self.raises < MOST_RAISES) {
             Some(min) => {
                 self.asked_s = min;
+                self.raises += 1;
                 self.attempt = Attempt::default();
                 let failed = self.ask(ctx, purpose);
                 Some(failed.unwrap_or(Event::Raised { expires_s: min }))
@@ -368,12 +374,13 @@ fn expires_s(contact: &Address<'_>) -> Option<u32> {
     contact.params.number("expires")
 }
 
-/// Whether two URIs lead to the same place: user, host, port and transport (RFC 3261 §19.1.4).
+/// Whether two URIs lead to the same place: user, host, port and transport (RFC 3261 §19.1.4). An IPv6 address may be
+/// written in several ways (RFC 5954 §4.2).
 fn is_same_place(a: &Uri<'_>, b: &Uri<'_>) -> bool {
     let transport = |uri: &Uri<'_>| uri.transport().unwrap_or_default();
     let port = |uri: &Uri<'_>| uri.port.unwrap_or(transport(uri).default_port());
     a.plain_user() == b.plain_user()
-        && a.host.eq_ignore_ascii_case(b.host)
+        && a.is_same_host(b)
         && port(a) == port(b)
         && transport(a) == transport(b)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Context, Wait, Why};
+use super::{Context, LONGEST_WAIT_S, MOST_RAISES, Wait, Why};
 use crate::Time;
 use crate::sip::Reply;
 use crate::sip::dialog::{Dialog, OutOfOrder, Party};
@@ -14,6 +14,11 @@ use crate::sip::message::{Message, Method, Name};
 
 /// Timer N: how long the first NOTIFY may take (RFC 6665 §4.1.2.4).
 const TIMER_N: Duration = Duration::from_secs(32);
+/// The least time between two requests for what was missed: a notifier that leaves versions out each time would have
+/// us ask without end.
+const MISSED_APART: Duration = Duration::from_secs(2);
+/// A server that forgets the dialog again so soon is not asked anew at once.
+const FORGOTTEN_APART: Duration = Duration::from_secs(30);
 
 /// What is watched, and how.
 #[derive(Clone, Debug)]
@@ -42,6 +47,12 @@ pub struct Subscription {
     targets: Vec<Target>,
     state: State,
     asked_s: u32,
+    /// How often a 423 was obeyed since the last SUBSCRIBE that was accepted or failed.
+    raises: u8,
+    /// When something missed was asked for last.
+    missed_at: Option<Time>,
+    /// When a 481 had us begin anew last.
+    forgotten_at: Option<Time>,
     failures: u32,
     deadline: Option<(Time, Why)>,
     attempt: Attempt,
@@ -109,6 +120,9 @@ impl Subscription {
             targets,
             state,
             asked_s,
+            raises: 0,
+            missed_at: None,
+            forgotten_at: None,
             failures: 0,
             deadline: None,
             attempt,
@@ -155,8 +169,15 @@ impl Subscription {
 
     /// Asks now instead of at the next refresh: a partial body was missed (RFC 4235 §4.1).
     pub fn refresh<O: Copy>(&mut self, ctx: &mut Context<'_, O>) {
-        if self.state == State::Active(None) {
+        if self.state != State::Active(None) {
+            return;
+        }
+        let may_ask_at = self.missed_at.map_or(ctx.now, |at| at + MISSED_APART);
+        if may_ask_at <= ctx.now {
+            self.missed_at = Some(ctx.now);
             self.state = State::Active(self.ask_anew(ctx, self.asked_s));
+        } else if self.deadline.is_none_or(|(at, _)| at > may_ask_at) {
+            self.deadline = Some((may_ask_at, Why::SubscriptionRefresh));
         }
     }
 
@@ -184,7 +205,8 @@ impl Subscription {
                 Some(Event::Raised { reason: response.reason().into_owned(), expires_s: self.asked_s })
             }
             // The server forgot the dialog: subscribe anew at once (RFC 6665 §4.1.2.2, deck: 481).
-            481 if self.is_active() && !self.stopping => {
+            481 if self.is_active() && !self.stopping && !self.was_just_forgotten(ctx.now) => {
+                self.forgotten_at = Some(ctx.now);
                 self.begin(ctx);
                 Some(Event::Forgotten { reason: response.reason().into_owned() })
             }
@@ -317,6 +339,7 @@ impl Subscription {
     fn on_accepted<O: Copy>(&mut self, ctx: &mut Context<'_, O>, response: &Message<'_>) -> Option<Event> {
         self.set_pending(None);
         self.failures = 0;
+        self.raises = 0;
         if self.stopping {
             self.state = State::Idle;
             self.deadline = None;
@@ -339,16 +362,24 @@ impl Subscription {
     }
 
     fn raise(&mut self, response: &Message<'_>) -> bool {
-        match response.number(Name::MinExpires).filter(|&min| min > self.asked_s) {
+        let larger = response.number(Name::MinExpires).filter(|&min| min > self.asked_s);
+        match larger.filter(|_| self.raises < MOST_RAISES) {
             Some(min) => {
                 self.asked_s = min;
+                self.raises += 1;
                 true
             }
             None => false,
         }
     }
 
+    fn was_just_forgotten(&self, now: Time) -> bool {
+        self.forgotten_at.is_some_and(|at| now.since(at) < FORGOTTEN_APART)
+    }
+
     fn schedule_refresh(&mut self, now: Time, expires_s: u32) {
+        // No notifier may lengthen what was asked for (RFC 6665 §4.2.1.1); an hour is soon enough to find out.
+        let expires_s = expires_s.min(self.config.expires_s.max(LONGEST_WAIT_S));
         let early_s = self.config.refresh_early_s.unwrap_or(expires_s / 2).min(expires_s / 2);
         let wait = Duration::from_secs(u64::from((expires_s - early_s).max(1)));
         self.deadline = Some((now + wait, Why::SubscriptionRefresh));
@@ -395,6 +426,7 @@ impl Subscription {
         let wait_s = self.config.retry_s.saturating_mul(1 << self.failures.min(6)).min(3_600);
         let retry = Wait::new(retry_after_s, wait_s);
         self.failures += 1;
+        self.raises = 0;
         self.state = State::Failed;
         self.deadline = Some((now + retry.time(), Why::SubscriptionRetry));
         Event::Failed { status, reason, termination: None, retry: Some(retry) }

@@ -187,14 +187,22 @@ impl Line {
             || self.registrar.is_some_and(|registrar| is_same_host(registrar, remote.ip()))
     }
 
-    /// Whether an address is to be called where it is: it is at none of this account's servers, and no outbound
-    /// server takes everything.
+    /// Whether an address is to be called where it is: it is at none of this account's servers, or names another port
+    /// or transport there (RFC 3261 §8.1.3.4), and no outbound server takes everything.
     pub(in super::super) fn is_elsewhere(&self, address: &str) -> bool {
         let Some(uri) = Uri::parse(address).filter(|_| !self.settings.outbound[0].is_set()) else {
             return false;
         };
         let is_home = uri.host.eq_ignore_ascii_case(self.settings.home());
-        !is_home && !uri.ip().is_some_and(|ip| self.is_server(SocketAddr::new(ip, 0)))
+        if !is_home && !uri.ip().is_some_and(|ip| self.is_server(SocketAddr::new(ip, 0))) {
+            return true;
+        }
+        let known: Vec<_> = self.ways.iter().flat_map(|way| &way.targets).collect();
+        let is_other_port =
+            uri.port.is_some_and(|port| known.iter().all(|known| known.remote.port() != port));
+        let is_other_transport =
+            uri.transport().is_some_and(|it| known.iter().all(|known| known.transport != it));
+        !known.is_empty() && (is_other_port || is_other_transport)
     }
 
     /// A server of this account has taken a request. Whether the server has proven the password, where it gives a proof.

@@ -114,6 +114,15 @@ impl Lines {
         self.account(number).map(|account| &mut account.line)
     }
 
+    /// The line that a call speaks by: also that of an account that was switched off while its calls still say goodbye.
+    pub(super) fn line_of_call(&mut self, number: u8) -> Option<&mut Line> {
+        if number == 0 {
+            return self.direct.as_deref_mut();
+        }
+        let mut all = self.accounts.iter_mut().chain(&mut self.leaving);
+        all.find(|account| account.number() == number).map(|account| &mut account.line)
+    }
+
     /// The line of an account, or the one for direct calls (0), to read.
     pub(super) fn line_ref(&self, number: u8) -> Option<&Line> {
         if number == 0 {
@@ -148,7 +157,8 @@ impl Lines {
 
     /// An account that was changed or switched off: its binding is taken back beside the new one.
     pub(super) fn leave(&mut self, desk: &mut Desk, mut account: Account) {
-        if account.stop(desk) && self.leaving.len() < MAX_LEAVING {
+        account.stop(desk);
+        if self.leaving.len() < MAX_LEAVING {
             self.leaving.push(account);
         }
     }

@@ -378,7 +378,8 @@ impl Phone {
         let Some(plan) = call.plan.as_mut().filter(|plan| !plan.left.is_empty()) else { return false };
         let next = plan.left.remove(0);
         let line = self.lines.line_ref(call.account);
-        let to = line.map_or_else(|| next.clone(), |line| line.address_of(&next));
+        let bare = Uri::as_request_uri(&next);
+        let to = line.map_or_else(|| bare.to_string(), |line| line.address_of(&bare));
         // Everything goes to the outbound server, where there is one.
         let is_away = line.is_some_and(|line| line.settings.number == 0 || line.is_elsewhere(&to));
         plan.way = is_away.then(|| direct_way(&to)).flatten();

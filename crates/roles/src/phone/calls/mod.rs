@@ -346,7 +346,7 @@ impl Phone {
         what: impl FnOnce(&mut Call, &mut Context<'_, Owner>) -> R,
     ) -> Option<R> {
         let call = self.calls.table.get_mut(&number)?;
-        let line = self.lines.line(call.account)?;
+        let line = self.lines.line_of_call(call.account)?;
         let signalling = call.signalling.as_deref_mut()?;
         let proves_itself = is_by_server(line, call.origin, signalling);
         let mut context = line.context(&mut self.desk, Owner::Call(number));
@@ -429,6 +429,7 @@ impl Phone {
         request: &Message<'_>,
     ) {
         self.refresh_peer(number, request);
+        let from = id.and_then(|id| self.desk.endpoint.origin(id));
         let event = match id {
             _ if request.method() == Some(Method::Ack) => {
                 self.speak(number, |call, context| call.on_ack(context, request)).flatten()
@@ -436,7 +437,27 @@ impl Phone {
             Some(id) => self.speak(number, |call, context| call.on_request(context, id, request)).flatten(),
             None => None,
         };
-        self.on_call_event(number, event);
+        match event {
+            Some(call::Event::ReferReceived(refer)) if !self.is_over(number) => {
+                let by_server = from.is_some_and(|flow| self.comes_by_server(number, flow));
+                self.on_refer(number, refer, by_server);
+            }
+            event => self.on_call_event(number, event),
+        }
+    }
+
+    fn is_over(&self, number: CallNumber) -> bool {
+        self.calls.table.get(&number).is_none_or(|call| call.phase == Phase::Over)
+    }
+
+    /// Whether a request inside a call comes from the account's server: from one of its addresses, or from where the
+    /// server's INVITE came.
+    fn comes_by_server(&self, number: CallNumber, flow: Flow) -> bool {
+        let Some(call) = self.calls.table.get(&number).filter(|call| call.origin.trusted) else {
+            return false;
+        };
+        let is_origin = call.origin.ip.is_some_and(|ip| is_same_host(ip, flow.remote.ip()));
+        is_origin || self.trusts(call.account, flow, None)
     }
 
     /// A CANCEL, which counts where it comes from the address of its INVITE, or from another of the server's:
@@ -542,7 +563,8 @@ impl Phone {
             E::Refreshed { interval_s } => {
                 self.note_call(number, &format!("Session Refreshed, {interval_s}s"));
             }
-            E::ReferReceived(refer) => self.on_refer(number, refer),
+            // Of a call that is over, or told before: there is nobody to call for.
+            E::ReferReceived(_) => {}
             E::Info { content_type, body } => self.on_info(number, &content_type, &body),
             E::Ended { by_remote, reason } => {
                 let by = if by_remote { By::Remote } else { By::Network };

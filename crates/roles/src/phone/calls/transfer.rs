@@ -249,16 +249,17 @@ impl Phone {
         }
     }
 
-    /// The other party asks this phone to call somebody.
-    pub(super) fn on_refer(&mut self, number: CallNumber, refer: Refer) {
+    /// The other party asks this phone to call somebody. That is the server's to ask alone, and `by_server` is judged by
+    /// where the REFER comes from: the far end of a call may be reached past the server, after a redirection as well
+    /// as through a Contact or Record-Route that the server passed on.
+    pub(super) fn on_refer(&mut self, number: CallNumber, refer: Refer, by_server: bool) {
         let Some(call) = self.calls.table.get(&number) else { return };
         let account = call.account;
         let uri = Uri::parse(&refer.to).filter(|uri| uri.is_sip() || uri.is_tel());
         let own = self.lines.line_ref(account).map(|line| line.settings.user.clone()).unwrap_or_default();
-        let through_server = call.origin.trusted;
         let refusal = match &uri {
             // Whoever reaches the phone directly has no claim on its account.
-            _ if !through_server => Some(403),
+            _ if !by_server => Some(403),
             None => Some(416),
             // To call oneself would end in a busy tone at best.
             Some(uri) if uri.plain_user() == own && refer.replaces.is_none() => Some(603),

@@ -559,3 +559,33 @@ fn redial_calls_the_last_number() {
     bench.command("redial");
     assert!(bench.last().starts_with("INVITE sip:7006@192.168.50.19 SIP/2.0\r\n"), "{}", bench.last());
 }
+
+/// The BYE waits for the ACK (RFC 3261 §15), also where the account is switched off or the phone ends meanwhile.
+#[test]
+fn a_farewell_is_said_by_an_account_that_is_gone() {
+    for end in ["set account.1.enable 0", "quit"] {
+        let mut bench = Bench::registered(&[]);
+        bench.request("INVITE", "in", "", SDP);
+        bench.command("answer");
+        let ok = bench.reply(200);
+        bench.command(end);
+        bench.serve_registration();
+        assert!(bench.take(Method::Bye).is_none(), "{end}");
+        assert!(bench.wishes.is_empty(), "{end}: {:?}", bench.wishes);
+        bench.wait_ms(400);
+        bench.request_inside(&ok, "ACK", "", "");
+        let bye = bench.take(Method::Bye).unwrap_or_else(|| panic!("{end}: {:?}", bench.ladder));
+        bench.answer(&bye, "200 OK", "", "");
+        assert_eq!(bench.wishes.len(), usize::from(end == "quit"), "{end}");
+    }
+}
+
+/// RFC 3261 §15 lets a caller end an early dialog by BYE; RFC 3326 says why.
+#[test]
+fn a_bye_may_say_that_another_has_answered() {
+    let mut bench = Bench::registered(&[]);
+    bench.request("INVITE", "in", "", SDP);
+    let ringing = bench.reply(180);
+    bench.request_inside(&ringing, "BYE", "Reason: SIP;cause=200;text=\"Call completed elsewhere\"", "");
+    assert_eq!(bench.phone.view().missed, 0);
+}

@@ -164,3 +164,31 @@ fn the_forward_command_sets_the_account_s_forward_where_each_has_its_own() {
     bench.request("INVITE", "second", "", SDP);
     bench.check("s>p INVITE; p>s 100; p>s 180");
 }
+
+/// RFC 4028 §7.4, at a far end that names a larger Min-SE each time.
+#[test]
+fn a_min_se_that_rises_is_followed_twice() {
+    let mut bench = Bench::registered(&TIMER);
+    bench.command("dial 7006");
+    let first = bench.take(Method::Invite).expect("an INVITE");
+    bench.answer(&first, "401 Unauthorized", CHALLENGE, "");
+    let mut asked = 0;
+    while let Some(invite) = bench.take(Method::Invite) {
+        asked += 1;
+        let larger = format!("Min-SE: {}", 1_000 + asked);
+        bench.answer(&invite, "422 Session Interval Too Small", &larger, "");
+    }
+    assert_eq!(asked, 3);
+    bench.check_events("done ended(422,remote)");
+
+    let mut bench = Bench::registered(&TIMER);
+    talk_with(&mut bench, "");
+    bench.wait_ms(100_000);
+    let mut asked = 0;
+    while let Some(refresh) = bench.take(Method::Invite) {
+        asked += 1;
+        let larger = format!("Min-SE: {}", 1_000 + asked);
+        bench.answer(&refresh, "422 Session Interval Too Small", &larger, "");
+    }
+    assert_eq!(asked, 3);
+}

@@ -271,6 +271,18 @@ impl Bench {
 
     /// A request of the server inside the call that `message`, an answer of the phone, belongs to.
     fn request_inside(&mut self, message: &[u8], method: &str, headers: &str, body: &str) {
+        self.request_inside_from(SERVER, message, method, headers, body);
+    }
+
+    /// The same from another address.
+    fn request_inside_from(
+        &mut self,
+        from_at: &str,
+        message: &[u8],
+        method: &str,
+        headers: &str,
+        body: &str,
+    ) {
         let message = Message::parse(message).expect("sound");
         let text = |name| String::from_utf8_lossy(message.header(name).unwrap_or_default()).into_owned();
         let ours = message.is_request();
@@ -293,8 +305,8 @@ impl Bench {
             }
         };
         let branch = self.cseq;
-        self.receive(&format!(
-            "{method} sip:7002@192.168.80.20:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {SERVER};branch=z9hG4bKi{branch}{method};rport\r\n\
+        self.receive_from(from_at, &format!(
+            "{method} sip:7002@192.168.80.20:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {from_at};branch=z9hG4bKi{branch}{method};rport\r\n\
              Max-Forwards: 70\r\nFrom: {from}\r\nTo: {to}\r\nCall-ID: {}\r\nCSeq: {cseq} {method}\r\n\
              Contact: <sip:7007@192.168.50.19:5060>\r\n{headers}{kind}Content-Length: {}\r\n\r\n{body}",
             text(Name::CallId),

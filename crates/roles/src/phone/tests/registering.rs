@@ -428,3 +428,28 @@ fn a_realm_that_changes_is_told_and_learnt_anew() {
     let proven = bench.take(Method::Register).expect("credentials");
     assert!(String::from_utf8_lossy(&proven).contains("realm=\"other-"));
 }
+
+/// A registrar that names a larger least each time would have the phone ask without end.
+#[test]
+fn a_least_interval_that_rises_is_followed_twice() {
+    let mut bench = Bench::new(&[NO_REMOVAL]);
+    bench.input(Input::Start);
+    for asked_s in [1_801, 1_802, 1_803] {
+        statuses(&mut bench, "423 Interval Too Brief", &format!("Min-Expires: {asked_s}"));
+    }
+    assert!(bench.take(Method::Register).is_none(), "{:?}", bench.ladder);
+    assert!(bench.log().contains("423"), "{}", bench.log());
+    bench.wait_ms(30_000);
+    assert!(bench.take(Method::Register).is_some(), "it is tried again after the usual wait");
+}
+
+#[test]
+fn a_least_interval_of_a_century_is_refreshed_within_the_hour() {
+    let mut bench = Bench::new(&[NO_REMOVAL]);
+    bench.input(Input::Start);
+    statuses(&mut bench, "423 Interval Too Brief", "Min-Expires: 4294967295");
+    statuses(&mut bench, "200 OK", "Expires: 4294967295");
+    bench.forget();
+    bench.wait_ms(3_600_000);
+    assert!(bench.take(Method::Register).is_some());
+}

@@ -598,3 +598,37 @@ fn a_watcher_is_not_kept_away_for_longer_than_an_hour() {
         bench.request_inside(subscribe, "NOTIFY", state, "");
     });
 }
+
+/// A far end that is reached past the server, by redirection, Contact or Record-Route, has no claim on the account.
+#[test]
+fn a_refer_counts_by_where_it_comes_from() {
+    let refer_to = "Refer-To: <sip:0900@192.168.50.19>";
+    let mut bench = Bench::registered(&[]);
+    let invite = bench.talk("7006");
+    bench.forget();
+    bench.request_inside_from(STRANGER, &invite, "REFER", refer_to, "");
+    bench.check("s>p REFER; p>s 403");
+    bench.request_inside(&invite, "REFER", refer_to, "");
+    assert!(bench.take(Method::Invite).is_some(), "{:?}", bench.ladder);
+
+    let mut bench = Bench::registered(&[]);
+    let ok = bench.be_called("in");
+    bench.forget();
+    bench.request_inside_from(STRANGER, &ok, "REFER", refer_to, "");
+    bench.check("s>p REFER; p>s 403");
+}
+
+#[test]
+fn a_refer_asks_for_a_call_and_for_nothing_else() {
+    let check = |refer_to: &str, expected: Option<&str>| {
+        let mut bench = Bench::registered(&[]);
+        let ok = bench.be_called("in");
+        bench.request_inside(&ok, "REFER", &format!("Refer-To: <{refer_to}>"), "");
+        let invite = bench.take(Method::Invite).map(|invite| String::from_utf8_lossy(&invite).into_owned());
+        let line = invite.as_deref().and_then(|invite| invite.lines().next());
+        assert_eq!(line, expected, "{refer_to}: {:?}", bench.ladder);
+    };
+    check("sip:8001@192.168.50.19;method=BYE", None);
+    check("sip:8001@192.168.50.19;method=INVITE;x=1", Some("INVITE sip:8001@192.168.50.19;x=1 SIP/2.0"));
+    check("sip:8001@192.168.50.19?Subject=x", Some("INVITE sip:8001@192.168.50.19 SIP/2.0"));
+}

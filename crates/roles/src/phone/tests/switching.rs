@@ -306,3 +306,22 @@ fn a_session_that_nobody_refreshes_ends() {
     bench.check_events("ended(null,network)");
     assert!(bench.ladder.last().is_some_and(|step| step == "p>s BYE"), "{:?}", bench.ladder);
 }
+
+#[test]
+fn a_redirection_names_port_transport_and_headers() {
+    let check = |contact: &str, to: &str, transport: Transport, line: &str| {
+        let mut bench = Bench::registered(&[]);
+        bench.command("dial 7006");
+        redirect(&mut bench, contact);
+        let flow = bench.last_flow.expect("sent");
+        assert_eq!((flow.remote.to_string().as_str(), flow.transport), (to, transport), "{contact}");
+        assert!(bench.last().starts_with(line), "{}", bench.last());
+    };
+    let udp = Transport::Udp;
+    check("<sip:7003@192.168.50.19>", "192.168.50.19:5060", udp, "INVITE sip:7003@192.168.50.19 ");
+    check("<sip:7003@192.168.50.19:5070>", "192.168.50.19:5070", udp, "INVITE sip:7003@192.168.50.19:5070 ");
+    let tcp = "<sip:7003@192.168.50.19;transport=tcp>";
+    check(tcp, "192.168.50.19:5060", Transport::Tcp, "INVITE sip:7003@192.168.50.19;transport=tcp ");
+    let headers = "<sip:7003@192.168.50.19?Replaces=a%3Bto-tag%3D1%3Bfrom-tag%3D2&Subject=x>";
+    check(headers, "192.168.50.19:5060", udp, "INVITE sip:7003@192.168.50.19 ");
+}

@@ -556,3 +556,59 @@ fn an_attempt_that_could_not_be_sent_tells_why() {
     assert_eq!(bench.told("registration_failed").expect("failed")["reason"], reason);
     assert!(bench.log().contains("Register Fail, Timeout"), "as the deck writes it: {}", bench.log());
 }
+
+#[test]
+fn a_least_interval_that_rises_is_followed_twice() {
+    let mut bench = Bench::registered(BLF);
+    for asked_s in [7_201, 7_202, 7_203] {
+        let subscribe = bench.take(Method::Subscribe).expect("a SUBSCRIBE");
+        bench.answer(&subscribe, "423 Interval Too Brief", &format!("Min-Expires: {asked_s}"), "");
+    }
+    assert!(bench.take(Method::Subscribe).is_none(), "{:?}", bench.ladder);
+}
+
+/// A notifier may not lengthen what was asked for (RFC 6665 §4.2.1.1).
+#[test]
+fn a_subscription_of_a_century_is_refreshed_within_the_hour() {
+    let mut bench = Bench::registered(BLF);
+    let subscribe = bench.take(Method::Subscribe).expect("a SUBSCRIBE");
+    bench.answer(&subscribe, "200 OK", "Expires: 4294967295", "");
+    tell(&mut bench, &subscribe, &body(0, "terminated"));
+    bench.wait_ms(3_600_000);
+    assert!(bench.take(Method::Subscribe).is_some());
+}
+
+/// A server that accepts and forgets, again and again.
+#[test]
+fn a_subscription_that_is_forgotten_again_at_once_waits() {
+    let (mut bench, subscribe) = watching(&[]);
+    tell(&mut bench, &subscribe, &body(0, "terminated"));
+    bench.wait_ms(1_800_100);
+    let refresh = bench.take(Method::Subscribe).expect("a refresh");
+    bench.answer(&refresh, "481 Subscription Does Not Exist", "", "");
+    let anew = bench.take(Method::Subscribe).expect("a SUBSCRIBE in a new dialog");
+    tell(&mut bench, &anew, &body(0, "terminated"));
+    bench.answer(&anew, "481 Subscription Does Not Exist", "", "");
+    assert!(bench.take(Method::Subscribe).is_none(), "{:?}", bench.ladder);
+    bench.wait_ms(60_000);
+    assert!(bench.take(Method::Subscribe).is_some(), "it is tried again after the usual wait");
+}
+
+#[test]
+fn what_was_missed_is_asked_for_every_two_seconds_at_most() {
+    let (mut bench, subscribe) = watching(&[]);
+    tell(&mut bench, &subscribe, &body(0, "terminated"));
+    let partial = |version: u32| body(version, "early").replace("state=\"full\"", "state=\"partial\"");
+    let mut asked = 0;
+    for round in 1..=20_u32 {
+        tell(&mut bench, &subscribe, &partial(round * 10));
+        if let Some(refresh) = bench.take(Method::Subscribe) {
+            asked += 1;
+            bench.answer(&refresh, "200 OK", "Expires: 3600", "");
+        }
+        bench.wait_ms(100);
+    }
+    assert_eq!(asked, 1, "{:?}", bench.ladder);
+    bench.wait_ms(2_000);
+    assert!(bench.take(Method::Subscribe).is_some(), "what is still missed is asked for then");
+}

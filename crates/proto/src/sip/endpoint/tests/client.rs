@@ -312,3 +312,24 @@ fn ack(bench: &mut Bench, id: ClientId, tag: &str, to: &str) -> Result<(), SendE
     bench.note_sent(0);
     result
 }
+
+/// What was sent on a connection that had ended is sent again over another, once for each target.
+#[test]
+fn a_closed_connection_is_made_anew_once() {
+    let mut bench = Bench::new();
+    bench.send(0, &outgoing(Method::Bye), &["tcp 5061", "tcp 5062"]).expect("room");
+    for at in [10, 20, 30, 40] {
+        let flow = bench.out.last().expect("sent").flow;
+        bench.endpoint.flow_closed(Time::from_millis(at), flow);
+        bench.run(at);
+    }
+    // It is a copy: the same branch.
+    assert_eq!(bench.out[0].bytes, bench.out[1].bytes);
+    bench.expect(&[
+        "0 > TCP 5061 BYE",
+        "10 > TCP 5061 BYE",
+        "20 > TCP 5062 BYE",
+        "30 > TCP 5062 BYE",
+        "40 transport failed 7",
+    ]);
+}

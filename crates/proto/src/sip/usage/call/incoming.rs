@@ -232,10 +232,7 @@ impl Call {
         }
         ctx.reply(id, Reply::new(487).to_tag(self.dialog.local.tag.clone()));
         self.end(ctx);
-        let answered_elsewhere = request
-            .reasons()
-            .any(|reason| reason.protocol.eq_ignore_ascii_case("SIP") && reason.cause == Some(200));
-        Some(Event::Cancelled { answered_elsewhere })
+        Some(Event::Cancelled { answered_elsewhere: says_answered_elsewhere(request) })
     }
 
     /// Our 200 was repeated for 64*T1 and never acknowledged (RFC 3261 §13.3.1.4, §14.2).
@@ -306,4 +303,8 @@ impl Call {
         ctx.reply(invite, reply);
         None
     }
+}
+/// Whether a CANCEL, or a BYE in its place, says that another device has answered (RFC 3326).
+pub(super) fn says_answered_elsewhere(request: &Message<'_>) -> bool {
+    request.reasons().any(|reason| reason.protocol.eq_ignore_ascii_case("SIP") && reason.cause == Some(200))
 }

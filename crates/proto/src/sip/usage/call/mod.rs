@@ -13,6 +13,7 @@ pub use outgoing::Invitation;
 pub use refer::Refer;
 pub use session::SessionTimer;
 
+use self::incoming::says_answered_elsewhere;
 use super::{Context, Why};
 use crate::Time;
 use crate::sip::dialog::Dialog;
@@ -462,7 +463,9 @@ impl Call {
             return None;
         }
         ctx.reply(id, Reply::new(200));
+        let mut elsewhere = false;
         if let State::Ringing(ringing) = &self.state {
+            elsewhere = says_answered_elsewhere(request);
             // A caller may end an early dialog by BYE (RFC 3261 §15): the INVITE gets its 487.
             let invite = ringing.invite;
             ctx.reply(invite, Reply::new(487).to_tag(self.dialog.local.tag.clone()));
@@ -471,6 +474,9 @@ impl Call {
             return None;
         }
         self.end(ctx);
+        if elsewhere {
+            return Some(Event::Cancelled { answered_elsewhere: true });
+        }
         let text = request.reasons().find_map(|reason| reason.text.map(String::from));
         Some(Event::Ended { by_remote: true, reason: text.unwrap_or_else(|| "BYE".into()) })
     }

@@ -161,11 +161,16 @@ impl Call {
             ctx.reply(id, Reply::new(400).reason("Bad Refer-To"));
             return None;
         };
+        // A phone can be asked to call, and for nothing else (RFC 3515 §2.4.2 leaves the method to who is asked).
+        if uri.params.get("method").is_some_and(|method| method != "INVITE") {
+            ctx.reply(id, Reply::new(501).reason("Only INVITE Is Referred"));
+            return None;
+        }
         let silent = request.text(Name::ReferSub).is_some_and(|v| v.trim().eq_ignore_ascii_case("false"));
         let cseq = request.cseq().map_or(0, |cseq| cseq.number);
         self.refer.received = Some(Received { id, cseq, accepted: false, silent });
         Some(Event::ReferReceived(Refer {
-            to: address.uri.split('?').next().unwrap_or_default().to_owned(),
+            to: Uri::as_request_uri(address.uri).into_owned(),
             replaces: uri.header("Replaces").map(String::from),
             referred_by: request.text(Name::ReferredBy).map(str::to_owned),
             silent,

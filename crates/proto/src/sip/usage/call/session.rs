@@ -7,6 +7,7 @@ use crate::Time;
 use crate::sip::digest::Attempt;
 use crate::sip::header::SessionExpires;
 use crate::sip::message::{Message, Method, Name};
+use crate::sip::usage::MOST_RAISES;
 use crate::sip::{Reply, Request};
 
 /// The least interval that we accept, in seconds (RFC 4028 §5).
@@ -20,12 +21,20 @@ pub(super) struct Wish {
     min_s: u32,
     refresher_uac: Option<bool>,
     peer_supports: bool,
+    /// How often a 422 was obeyed.
+    raises: u8,
 }
 
 impl Wish {
     pub(super) fn new(seconds: u32, refresher_is_callee: bool) -> Self {
         let refresher_uac = refresher_is_callee.then_some(false);
-        Self { seconds: seconds.max(MIN_SE_S), min_s: MIN_SE_S, refresher_uac, peer_supports: false }
+        Self {
+            seconds: seconds.max(MIN_SE_S),
+            min_s: MIN_SE_S,
+            refresher_uac,
+            peer_supports: false,
+            raises: 0,
+        }
     }
 
     /// From their INVITE; `None` where it does not ask.
@@ -37,6 +46,7 @@ impl Wish {
             min_s: MIN_SE_S,
             refresher_uac: said.refresher_uac,
             peer_supports,
+            raises: 0,
         })
     }
 
@@ -49,8 +59,10 @@ impl Wish {
     /// After 422: their Min-SE becomes our wish, and is told in the next attempt (RFC 4028 §7.4). Whether
     /// that is any change.
     pub(super) fn raise(&mut self, response: &Message<'_>) -> bool {
-        let Some(min) = response.number(Name::MinSe).filter(|&min| min > self.seconds) else { return false };
+        let larger = response.number(Name::MinSe).filter(|&min| min > self.seconds);
+        let Some(min) = larger.filter(|_| self.raises < MOST_RAISES) else { return false };
         (self.seconds, self.min_s) = (min, min);
+        self.raises += 1;
         true
     }
 
@@ -72,6 +84,8 @@ pub struct SessionTimer {
     ask_at: Time,
     /// The most that a 422 has asked for, else our own least.
     min_s: u32,
+    /// How often a 422 was obeyed since the last refresh that went through.
+    raises: u8,
 }
 
 /// How long we wait before we ask again, after a refusal or while another change is under way.
@@ -103,6 +117,7 @@ impl SessionTimer {
             since: now,
             ask_at: now,
             min_s: MIN_SE_S,
+            raises: 0,
         };
         timer.plan();
         timer
@@ -128,9 +143,10 @@ impl SessionTimer {
 
     /// After 422 to a refresh: their Min-SE becomes our wish. Whether that is any change.
     pub(super) fn raise(&mut self, min_s: u32) -> bool {
-        let raised = min_s > self.interval_s;
+        let raised = min_s > self.interval_s && self.raises < MOST_RAISES;
         if raised {
             (self.interval_s, self.min_s) = (min_s, min_s);
+            self.raises += 1;
         }
         raised
     }
@@ -138,6 +154,7 @@ impl SessionTimer {
     /// A re-INVITE or UPDATE went through.
     pub(super) fn refreshed(&mut self, now: Time, said: Option<SessionExpires>, we_are_uac: bool) {
         self.since = now;
+        self.raises = 0;
         if let Some(said) = said {
             self.interval_s = said.seconds.max(MIN_SE_S);
             if let Some(uac) = said.refresher_uac {
