@@ -5,7 +5,7 @@ use std::io;
 use proto::Rng;
 use proto::text::hex;
 use roles::phone::{
-    Change, Downloads, Firmware, HistoryEntry, KeptLease, MOST_CALLS, NamedFiles, PhoneSecret,
+    Change, Downloads, Firmware, HistoryEntry, KeptLease, MOST_CALLS, NamedFiles, PhoneSecret, Restored,
 };
 use roles::settings::{Key, OUI, Secret, Settings, Source, parse_cfg};
 use serde::{Deserialize, Serialize};
@@ -105,7 +105,7 @@ fn named(files: &NamedFiles) -> store::Change {
 ///
 /// # Errors
 /// The store cannot be read. A row that is none is told and left out.
-pub(super) fn named_files(store: &dyn Store) -> io::Result<NamedFiles> {
+fn named_files(store: &dyn Store) -> io::Result<NamedFiles> {
     let rows = store.reader().load(Table::Setting)?;
     let Some(row) = rows.into_iter().find(|row| row.key == NAMED) else { return Ok(NamedFiles::default()) };
     let kept = serde_json::from_str(&row.value).unwrap_or_else(|fault| {
@@ -136,7 +136,7 @@ fn downloaded(downloads: &Downloads) -> store::Change {
 ///
 /// # Errors
 /// The store cannot be read. A row that is none is told and left out.
-pub(super) fn downloads(store: &dyn Store) -> io::Result<Option<Downloads>> {
+fn downloads(store: &dyn Store) -> io::Result<Option<Downloads>> {
     let rows = store.reader().load(Table::Setting)?;
     let row = rows.into_iter().find(|row| row.key == DOWNLOADED);
     let kept = row.map(|row| serde_json::from_str::<KeptDownloads>(&row.value)).transpose();
@@ -157,17 +157,31 @@ pub(super) fn downloads(store: &dyn Store) -> io::Result<Option<Downloads>> {
 ///
 /// # Errors
 /// The store cannot be read. A row that is none is left out.
-pub(super) fn firmware(store: &dyn Store) -> io::Result<Option<Firmware>> {
+fn firmware(store: &dyn Store) -> io::Result<Option<Firmware>> {
     let rows = store.reader().load(Table::Setting)?;
     let row = rows.into_iter().find(|row| row.key == FIRMWARE);
     Ok(row.and_then(|row| serde_json::from_str(&row.value).ok()))
+}
+
+/// What a phone finds again, beside its settings.
+///
+/// # Errors
+/// The store cannot be read.
+pub(super) fn restored(store: &dyn Store, history: Vec<HistoryEntry>) -> io::Result<Restored> {
+    Ok(Restored {
+        history,
+        downloads: downloads(store)?.unwrap_or_default(),
+        named_files: named_files(store)?,
+        lease: lease(store)?,
+        firmware: firmware(store)?,
+    })
 }
 
 /// The address that the phone had last by DHCP.
 ///
 /// # Errors
 /// The store cannot be read. A row that is none is left out.
-pub(super) fn lease(store: &dyn Store) -> io::Result<Option<KeptLease>> {
+fn lease(store: &dyn Store) -> io::Result<Option<KeptLease>> {
     let rows = store.reader().load(Table::Setting)?;
     let row = rows.into_iter().find(|row| row.key == LEASE);
     Ok(row.and_then(|row| serde_json::from_str(&row.value).ok()))

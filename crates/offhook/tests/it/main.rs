@@ -18,6 +18,7 @@ mod killed;
 mod lab;
 mod net;
 mod net_tls;
+mod picture;
 mod program;
 mod provisioning;
 #[cfg(target_os = "linux")]

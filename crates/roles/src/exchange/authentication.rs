@@ -1,4 +1,4 @@
-//! Whose a request is: digest for every request outside a dialog (RFC 3261 §22).
+//! Authentication: digest for every request outside a dialog (RFC 3261 §22).
 //!
 //! ```text
 //!  request ─► nonce ours? ─► may the password be looked at? (gate, siege) ─► whose is it ─► may it speak so?
@@ -45,7 +45,7 @@ pub(super) enum Shown {
     TooSoon,
 }
 
-/// Who knows which password.
+/// Checks passwords, and remembers which accounts are guessed at.
 #[derive(Debug)]
 pub(super) struct Authentication {
     digest: Guard,
@@ -67,8 +67,8 @@ impl Authentication {
         Self { digest: Guard::new(settings, rng), sieges: BTreeMap::new(), held_back: VecDeque::new() }
     }
 
-    /// Whether the credentials of a request are for a nonce that was given to its source, old or not: nobody
-    /// can have written it in another's name.
+    /// Whether the credentials of a request use a nonce that was given to its source, old or not. If so, the request
+    /// does come from that source.
     pub(super) fn has_own_nonce(&self, flow: Flow, message: &Message<'_>) -> bool {
         let presented = Presented::by(message, flow.remote.ip(), self.digest.realm());
         self.digest.has_own_nonce(&presented)
@@ -152,8 +152,9 @@ impl Authentication {
         }
     }
 
-    /// Whether a device of an account is listened to: where so many have guessed at it, its known devices are,
-    /// and new ones slowly. A guesser with many addresses learns little then, and the devices keep their service.
+    /// Whether a password for an account is looked at. After many guesses at the account only its known devices are
+    /// served as usual, and new ones slowly: a guesser with many addresses learns little, and the devices keep their
+    /// service.
     fn is_listened_to(
         &mut self,
         turn: &Turn,
@@ -168,7 +169,8 @@ impl Authentication {
             || siege.slow.take(turn.now, 1, patience.slow_per_minute.into())
     }
 
-    /// A password of an account was wrong. That it is besieged is told once, until it is no more.
+    /// Counts a wrong password of an account. Tells once that the account is besieged, and again only after that has
+    /// passed.
     fn besiege(
         &mut self,
         turn: &mut Turn,

@@ -10,7 +10,7 @@ pub struct Codes {
     pub pickup: String,
     /// Answers any call that rings in one's own group.
     pub group_pickup: String,
-    /// Calls back whoever called last.
+    /// Calls the last caller back.
     pub call_return: String,
     /// Followed by an extension: turns forwarding of all calls on; alone: off.
     pub forward_always: String,

@@ -69,7 +69,7 @@ pub enum What {
     },
     /// Ends a call.
     HangUp(u64),
-    /// Rings the devices of an extension and connects whoever answers there with a number.
+    /// Rings the devices of an extension and connects the one that answers with a number.
     Originate {
         /// The extension that is rung first.
         from: String,

@@ -1,4 +1,4 @@
-//! What an exchange is told once, when it begins: its settings, and what was kept before.
+//! What an exchange begins with: its settings, and what the store has kept.
 
 use super::binding::Binding;
 use super::codes::Codes;
@@ -9,14 +9,14 @@ use super::ports::RelayPorts;
 use super::registrar::Terms;
 use super::size::Limits;
 
-/// What an exchange is told once.
+/// The settings of an exchange.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The realm of its accounts.
     pub realm: String,
     /// Whether challenges name SHA-256 beside MD5 (RFC 8760).
     pub offers_sha256: bool,
-    /// Whether watchers are told what changed alone, once they know everything (RFC 4235 §3.2).
+    /// Whether NOTIFYs hold only what has changed, after a first one with everything (RFC 4235 §3.2).
     pub partial_lamps: bool,
     /// What it calls itself in User-Agent and Server.
     pub user_agent: String,
@@ -100,7 +100,7 @@ pub struct Answers {
     pub silence: bool,
     /// It listens on UDP alone.
     pub udp_only: bool,
-    /// Lamps are told by the deck's body: one dialog named after the extension, and its state.
+    /// NOTIFYs have the deck's body: one dialog named after the extension, and its state.
     pub minimal_lamps: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What is told and kept as a date follows the wall clock, whatever the line of [`Time`](proto::Time) counts.
+//! Dates in events and in the store follow the wall clock, not the line of [`Time`](proto::Time).
 
 use std::sync::Arc;
 

@@ -25,13 +25,13 @@ pub(super) enum Nearness {
     Away,
 }
 
-/// An extension and its devices: what is kept. What goes on with it belongs to those who do it.
+/// An extension and its devices as they are kept. Legs, watchers, budgets and timers belong to their owners.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) extension: Extension,
     /// Its devices, the oldest first.
     pub(super) bindings: Vec<Arc<Binding>>,
-    /// Nobody lives here: calls are parked at this number.
+    /// It is a parking place, not an extension.
     pub(super) is_place: bool,
 }
 
@@ -207,8 +207,8 @@ impl Directory {
         Some(entry)
     }
 
-    /// Makes a number a parking place, unless somebody has it. A place can be watched and dialled; it has
-    /// no account.
+    /// Makes a number a parking place, unless it is an extension's. A place can be watched and dialled; it has no
+    /// account.
     pub(super) fn set_place(&mut self, number: &str, realm: &str, password: &str) {
         if self.find(number).is_some() {
             return;

@@ -43,7 +43,7 @@ impl Door<'_> {
         is_too_much
     }
 
-    /// Whose request this is. Where nobody is returned, the request has been answered, or gets no answer.
+    /// The extension whose password a request shows. Where `None`, the request has been answered, or gets no answer.
     pub(super) fn authenticate(&mut self, flow: Flow, message: &Message<'_>) -> Option<ExtensionId> {
         let Self { turn, gate, authentication, directory, .. } = self;
         match authentication.examine(turn, gate, directory, flow, message) {

@@ -1,4 +1,4 @@
-//! What an exchange tells, and what it wants kept.
+//! The events of an exchange, and the changes that its store keeps.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -88,7 +88,7 @@ pub enum Event {
         /// Who waits.
         caller: String,
     },
-    /// The relay has told what came of a call that is over.
+    /// The relay's figures of a call that is over.
     CallMeasured {
         /// The call.
         call: u64,
@@ -99,26 +99,26 @@ pub enum Event {
     },
     /// A source was banned.
     Banned(Ban),
-    /// Somebody sends sound into a call that is none of its parties'; it is dropped.
+    /// An address that belongs to no party of a call sends sound into it; the relay drops that.
     MediaStranger {
         /// The call; none where it is over.
         call: Option<u64>,
-        /// Whose port he sends to: `caller` or `callee`.
+        /// Whose port it sends to: `caller` or `callee`.
         side: &'static str,
-        /// Who he is.
+        /// The sender.
         from: SocketAddr,
     },
-    /// So many have guessed at an account that its known devices are listened to, and new ones slowly.
+    /// There were so many guesses at an account that passwords of new devices are looked at slowly.
     Besieged {
         /// The extension.
         number: String,
     },
-    /// More is asked than can be done: new requests get 503 and are to come again.
+    /// More requests come than the exchange can serve: new ones get 503 with Retry-After.
     Behind {
         /// How long a message waited for its turn, in milliseconds.
         waited_ms: u64,
     },
-    /// What is asked can be done again.
+    /// The exchange serves all requests in time again.
     InTime {
         /// How many requests got 503 meanwhile.
         turned_away: u64,

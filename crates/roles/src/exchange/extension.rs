@@ -126,8 +126,8 @@ impl Extension {
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Intercom {
-    /// Whoever may watch it, by dialling the code of intercom alone: what a caller's own headers ask for is
-    /// left out.
+    /// The extensions that may watch it, by dialling the code of intercom. Headers of the caller's own INVITE that ask
+    /// for an answer are left out.
     #[default]
     ByCode,
     /// Nobody.
@@ -155,7 +155,7 @@ pub fn check_number(number: &str) -> Result<(), &'static str> {
     }
 }
 
-/// How many messages wait in somebody's mailbox (RFC 3842).
+/// How many messages wait in a mailbox (RFC 3842).
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Messages {
@@ -237,7 +237,7 @@ pub struct Forward {
 /// The account that one device has at an extension beside the extension's own.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 pub struct DeviceAccount {
-    /// The user of its digest, nobody else's.
+    /// The user of its digest; no other account has it.
     pub user: String,
     /// What is kept instead of its password.
     pub secret: Secret,

@@ -75,10 +75,10 @@ pub struct CallRecord {
     pub ended_at_ms: u64,
     /// Why it ended, in words.
     pub reason: String,
-    /// What the relay got from the caller, once it has told.
+    /// What the relay got from the caller, once the relay has told its figures.
     #[serde(default)]
     pub from_caller: Option<RelayFigures>,
-    /// What the relay got from the called, once it has told.
+    /// What the relay got from the callee, once the relay has told its figures.
     #[serde(default)]
     pub from_callee: Option<RelayFigures>,
 }
@@ -87,10 +87,10 @@ pub struct CallRecord {
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Package {
-    /// Somebody's calls (RFC 4235).
+    /// The calls of an extension (RFC 4235).
     #[default]
     Dialog,
-    /// One's own mailbox (RFC 3842).
+    /// The watcher's own mailbox (RFC 3842).
     MessageSummary,
 }
 
@@ -118,7 +118,7 @@ pub struct Subscription {
     /// What of it.
     #[serde(default)]
     pub package: Package,
-    /// Seconds since 1970 until which it stands.
+    /// Seconds since 1970 until which it holds.
     #[serde(rename = "expires_at", alias = "expires_at_s", with = "crate::stamp::s")]
     pub expires_at_s: u64,
     /// The version of the last body; never goes back.

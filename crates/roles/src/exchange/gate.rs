@@ -1,13 +1,12 @@
-//! Who is answered at all: budgets by source, wrong passwords by source and account, bans.
+//! The gate: budgets of answers by source, wrong passwords by source and account, bans.
 //!
 //! A stranger is answered without memory. What is remembered of sources is bounded: two generations of a
 //! table, the older of which is dropped when the younger is full.
 //!
-//! Anybody can send a datagram in the name of an address. So what needs no answer of ours to be sent (a
-//! scanner's name, mere numbers) is held against no address where a device of ours lives: else a
-//! stranger could have an office banned. A wrong password counts wherever it comes from, since it
-//! answers a challenge that only that address has heard. Where devices live it bars the account that was
-//! guessed at, and not the office: who guesses may be one of five hundred behind one address.
+//! A datagram's source address can be forged. So a scanner's User-Agent or a mere number of requests bans no address
+//! where a device of ours lives: a stranger could have an office banned that way. A wrong password counts wherever
+//! it comes from, since it answers a challenge that only that address has heard. Where devices live it bars only
+//! the account that was guessed at, not the office: the guesser may be one of five hundred behind one address.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -34,8 +33,8 @@ pub struct Patience {
     /// Wrong passwords from one source, and answers beyond its budget, until it is banned. Where devices live:
     /// wrong passwords for one account until that account is barred there.
     pub strikes: u32,
-    /// Wrong passwords in all from an address where devices live, until devices that are new there are
-    /// listened to slowly.
+    /// Wrong passwords in all from an address where devices live, until passwords of devices that are new there are
+    /// looked at slowly.
     pub home_strikes: u32,
     /// How long the first ban lasts, in seconds; each further one twice as long.
     pub ban_s: u64,
@@ -45,19 +44,18 @@ pub struct Patience {
     pub max_sources: usize,
     /// The most bans at a time.
     pub max_bans: usize,
-    /// Wrong passwords for one account until its known devices are listened to, and new ones slowly.
+    /// Wrong passwords for one account until passwords of devices that are new there are looked at slowly.
     pub account_wrong: u32,
     /// Wrong passwords that one account is forgiven each minute.
     pub account_wrong_per_minute: u32,
-    /// Passwords of new devices that are looked at each minute where somebody guesses.
+    /// Passwords of new devices that are looked at each minute where passwords are guessed.
     pub slow_per_minute: u32,
     /// How long messages may wait for their turn until new calls get 503, in milliseconds: less than the
-    /// half second after which they are sent again. Everything new of strangers is turned away from half of
-    /// this on; what known devices want besides calls, from its double on. A rush that is over soon, as
-    /// after a moment in which this program was not run, turns nobody away; where it lasts, a quarter of
-    /// these holds until there has been no need of it for some time.
+    /// half second after which phones send them again. New requests of strangers get 503 from half of this on;
+    /// requests of known devices other than calls from twice this on. A brief stall causes no 503. Where the delay
+    /// lasts, a quarter of these times holds until the exchange has been in time for a while.
     pub late_ms: u32,
-    /// User-Agent words of tools that only scan; whoever bears one is banned at once.
+    /// User-Agent words of tools that only scan; a source that uses one is banned at once.
     pub scanners: Vec<String>,
 }
 
@@ -113,7 +111,7 @@ struct Source {
     /// Wrong passwords of late.
     wrong: u32,
     wrong_at: Time,
-    /// Passwords of new devices that are looked at though somebody guesses here.
+    /// Passwords of new devices that are looked at although passwords are guessed here.
     slow: Budget,
 }
 
@@ -197,7 +195,7 @@ impl Gate {
         ban.is_some_and(|ban| ban.until_s > now.as_secs())
     }
 
-    /// Somebody has shown a password here, now or before a restart.
+    /// A device at this address has shown its password, now or before a restart.
     pub(super) fn settle(&mut self, now: Time, source: IpAddr) {
         *self.homes.entry(source.to_canonical(), now) = now;
     }
@@ -260,8 +258,8 @@ impl Gate {
         self.reserves.retain(|(owner, _), _| *owner != id);
     }
 
-    /// Whoever knows the password gets the answer back that its challenge took. What others guess at this
-    /// address still counts.
+    /// A device that knew the password gets back the answer that its challenge took from the budget. Wrong passwords
+    /// from this address still count.
     pub(super) fn refund(&mut self, now: Time, source: IpAddr) {
         self.settle(now, source);
         let most = self.most_tokens(now, source);
@@ -404,8 +402,8 @@ impl Gate {
         Banned { ban, lifted }
     }
 
-    /// Bans a source by what anybody could have sent in its name: only where nobody of ours lives, and in
-    /// nobody's place.
+    /// Bans a source by what a forger could have sent in its name: not where devices of ours live, and only where a
+    /// place for bans is free.
     fn ban_by_appearance(&mut self, turn: &mut Turn, flow: Flow, reason: &str) {
         let (now, source) = (turn.now, flow.remote.ip());
         let over = |ban: &Ban| ban.until_s <= now.as_secs();
@@ -417,7 +415,7 @@ impl Gate {
         }
     }
 
-    /// Bans whoever bears the name of a tool that only scans; whether this one does.
+    /// Bans the source of a request whose User-Agent names a tool that only scans. Whether it does.
     pub(super) fn bans_scanner(&mut self, turn: &mut Turn, flow: Flow, message: &Message<'_>) -> bool {
         let Some(agent) = message.text(Name::UserAgent) else { return false };
         let is_scanner = self.patience.scanners.iter().any(|word| contains_ignoring_case(agent, word));

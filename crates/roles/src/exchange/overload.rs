@@ -1,4 +1,4 @@
-//! More is asked than can be done: whom to turn away, before anything is looked up for him.
+//! Overload: which new requests get 503, before the exchange looks anything up for them.
 
 use std::time::Duration;
 
@@ -9,17 +9,17 @@ use super::Event;
 use super::ids::Alarm;
 use super::turn::Turn;
 
-/// How long messages must have waited too long, one after the other, until anybody is turned away.
+/// How long each new message must have come late until the first one gets 503.
 const RUSH: Duration = Duration::from_millis(200);
-/// How long the exchange is careful after it was behind.
+/// How long after being behind the exchange already counts a little delay as too much.
 const CAREFUL: Duration = Duration::from_secs(2);
 
-/// A time in which more is asked than can be done.
+/// A time in which more requests come than the exchange can serve.
 #[derive(Clone, Copy, Debug)]
 struct Behind {
-    /// Until when little delay is too much.
+    /// Until when a little delay is too much.
     careful_until: Time,
-    /// How many had been turned away before.
+    /// How many requests had got 503 before.
     shed_before: u64,
 }
 
@@ -30,12 +30,12 @@ struct Late {
     last: Time,
 }
 
-/// Whether the exchange keeps up with what is asked.
+/// Whether the exchange keeps up with the requests that come.
 #[derive(Debug)]
 pub(super) struct Overload {
     /// How long messages may wait for their turn until new calls get 503.
     late: Duration,
-    /// Of late there was more to do than can be done.
+    /// Set while the exchange is behind, and shortly after.
     behind: Option<Behind>,
     /// New requests wait long for their turn.
     waits: Option<Late>,
@@ -48,13 +48,13 @@ impl Overload {
         Self { late: Duration::from_millis(late_ms.into()), behind: None, waits: None, shed: 0 }
     }
 
-    /// How many requests were turned away.
+    /// How many requests got 503.
     pub(super) const fn shed(&self) -> u64 {
         self.shed
     }
 
-    /// Whether a new request that has waited so long is one too many. That the exchange is behind is told
-    /// once. That so many come is nobody's fault.
+    /// Whether a new request that has waited so long gets 503. The first one tells that the exchange is behind. No
+    /// sender is punished for it.
     pub(super) fn is_too_much(
         &mut self,
         turn: &mut Turn,
@@ -72,8 +72,7 @@ impl Overload {
         is_too_much
     }
 
-    /// First strangers are turned away, then calls, at last the rest of those who are known, of which a
-    /// registration is worth the most.
+    /// Turns strangers away first, then calls of known devices, and their registrations last.
     fn weigh(&mut self, now: Time, is_home: bool, method: Option<Method>, waited: Duration) -> bool {
         let careful = self.behind.is_some_and(|behind| now < behind.careful_until);
         let late = if careful { self.late / 4 } else { self.late };
@@ -98,7 +97,7 @@ impl Overload {
         now.since(since) >= RUSH
     }
 
-    /// Tells that the exchange is in time again, where it is.
+    /// Tells that the exchange is in time again, once it is.
     pub(super) fn on_careful(&mut self, turn: &mut Turn) {
         let Some(Behind { careful_until, shed_before }) = self.behind else { return };
         if turn.now < careful_until {

@@ -39,7 +39,7 @@ pub(super) struct Place {
 
 /// Places that are free.
 ///
-/// Each is drawn by chance, so that nobody can tell from one call where the next one will be.
+/// Each is drawn by chance, so that one call does not show where the next one will be.
 #[derive(Debug)]
 pub(super) struct Ports {
     config: RelayPorts,

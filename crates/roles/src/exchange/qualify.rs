@@ -56,7 +56,7 @@ impl Qualifier {
         turn.wake_at(now + Duration::from_secs(u64::from(every_s.max(1))), Alarm::Qualify(id));
     }
 
-    /// A device has answered, with whatever status, or has not.
+    /// A device has answered its OPTIONS, by any status, or has not.
     pub(super) fn on_answer(
         &mut self,
         turn: &mut Turn,

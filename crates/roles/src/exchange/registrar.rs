@@ -34,7 +34,7 @@ pub struct Terms {
     pub min_s: u32,
     /// More than this is cut.
     pub max_s: u32,
-    /// Whoever matches is answered with 403.
+    /// Devices that match get 403.
     pub blocks: Vec<Block>,
 }
 

@@ -1,4 +1,4 @@
-//! Whom a Request-URI means: an extension, a feature code, or nobody.
+//! What a Request-URI or a dialled number means: an extension, a parking place, a feature code, or nothing.
 
 use proto::sip::uri::{Uri, unescape};
 

@@ -1,5 +1,5 @@
-//! What every part of the exchange is lent while it is at work: time, chance, the transactions, and what it
-//! tells, sends and waits for.
+//! What each part of the exchange is lent while it works: time, chance, the transactions, and the lists of what
+//! it sends, tells and waits for.
 
 use std::collections::BTreeSet;
 
@@ -10,24 +10,24 @@ use proto::{Rng, Time, Wall};
 use super::ids::{Alarm, ExtensionId, Owner};
 use super::{Change, Event, Out, Output};
 
-/// Lent to whoever owns a part of the exchange's state. Nothing here is about one part alone.
+/// Lent to each part of the exchange while that part works. It holds what several parts need.
 #[derive(Debug)]
 pub(super) struct Turn {
     /// The time of this turn.
     pub(super) now: Time,
-    /// What dates are told and kept by.
+    /// The wall clock, by which dates in events and in the store are written.
     pub(super) wall: Wall,
     pub(super) endpoint: Endpoint<Owner>,
     pub(super) rng: Rng,
     /// What is to be sent.
     pub(super) wire: Vec<Transmit>,
-    /// What is told, kept and asked for.
+    /// Events, changes for the store and commands for the relay.
     pub(super) told: Vec<Out>,
-    /// What is waited for.
+    /// Deadlines, the earliest first.
     pub(super) alarms: BTreeSet<(Time, Alarm)>,
-    /// Extensions whose watchers are told at the end of the turn.
+    /// Extensions whose watchers get a NOTIFY at the end of the turn.
     pub(super) changed_lamps: BTreeSet<ExtensionId>,
-    /// Extensions whose count of messages is told at the end of the turn.
+    /// Extensions that get a NOTIFY with their count of messages at the end of the turn.
     pub(super) changed_messages: BTreeSet<ExtensionId>,
     /// What the exchange calls itself.
     pub(super) product: String,
@@ -49,12 +49,12 @@ impl Turn {
         }
     }
 
-    /// Tells persons and programs.
+    /// Tells persons and programs an event.
     pub(super) fn tell(&mut self, event: Event) {
         self.told.push(Output::Event(event));
     }
 
-    /// Has something kept before anything of this turn is sent.
+    /// Has the store keep a change before anything of this turn is sent.
     pub(super) fn keep(&mut self, change: Change) {
         self.told.push(Output::Store(change));
     }

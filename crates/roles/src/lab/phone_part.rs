@@ -8,9 +8,7 @@ use serde_json::{Value, json};
 
 use super::ears::Ears;
 use super::host::{Effect, Granted, Host, Side};
-use crate::phone::{
-    Change, Command, Downloads, Firmware, HistoryEntry, KeptLease, MOST_CALLS, NamedFiles, Phone, Place, Wish,
-};
+use crate::phone::{Change, Command, MOST_CALLS, Phone, Place, Restored, Wish};
 use crate::role::Network;
 use crate::settings::Settings;
 use crate::sound::{SoundCommand, SoundEvent};
@@ -22,11 +20,7 @@ pub type PhonePart = Host<Phone, PhoneSide>;
 pub struct PhoneSide {
     place: Place,
     ears: Box<dyn Ears>,
-    calls: Vec<HistoryEntry>,
-    downloads: Downloads,
-    firmware: Option<Firmware>,
-    named_files: NamedFiles,
-    lease: Option<KeptLease>,
+    kept: Restored,
 }
 
 impl PhonePart {
@@ -41,20 +35,7 @@ impl PhonePart {
         let mut rng = proto::Rng::new(seed);
         let ip = place.ip();
         let phone = Phone::new(settings, place.clone(), rng.fork(), now);
-        Self::new(
-            phone,
-            PhoneSide {
-                place,
-                ears,
-                calls: Vec::new(),
-                downloads: Downloads::default(),
-                firmware: None,
-                named_files: NamedFiles::default(),
-                lease: None,
-            },
-            ip,
-            rng.fork(),
-        )
+        Self::new(phone, PhoneSide { place, ears, kept: Restored::default() }, ip, rng.fork())
     }
 
     /// The phone.
@@ -112,13 +93,13 @@ impl Side<Phone> for PhoneSide {
         // Settings live in the phone itself and come along when it is restarted.
         match change {
             Change::Call(entry) => {
-                self.calls.insert(0, entry);
-                self.calls.truncate(MOST_CALLS);
+                self.kept.history.insert(0, entry);
+                self.kept.history.truncate(MOST_CALLS);
             }
-            Change::Downloaded(downloads) => self.downloads = *downloads,
-            Change::NamedFiles(files) => self.named_files = *files,
-            Change::Firmware(firmware) => self.firmware = Some(*firmware),
-            Change::Lease(lease) => self.lease = Some(lease),
+            Change::Downloaded(downloads) => self.kept.downloads = *downloads,
+            Change::NamedFiles(files) => self.kept.named_files = *files,
+            Change::Firmware(firmware) => self.kept.firmware = Some(*firmware),
+            Change::Lease(lease) => self.kept.lease = Some(lease),
             Change::Setting { .. } | Change::SettingForgotten { .. } | Change::FilesForgotten => {}
         }
     }
@@ -141,12 +122,7 @@ impl Side<Phone> for PhoneSide {
 
     fn again(&mut self, ended: &Phone, seed: [u8; 32], now: Time) -> Phone {
         self.ears.hang_up(now);
-        let mut phone = Phone::new(ended.settings().clone(), self.place.clone(), seed, now);
-        phone.restore_history(self.calls.clone());
-        phone.restore_downloads(&self.downloads);
-        phone.restore_named_files(&self.named_files);
-        self.lease.into_iter().for_each(|lease| phone.restore_lease(lease));
-        self.firmware.clone().into_iter().for_each(|firmware| phone.restore_firmware(firmware));
-        phone
+        let phone = Phone::new(ended.settings().clone(), self.place.clone(), seed, now);
+        phone.restored(self.kept.clone())
     }
 }

@@ -12,12 +12,12 @@ use crate::role::{Dscp, Network, Output};
 
 impl Phone {
     /// The address that it had before it was switched off.
-    pub fn restore_lease(&mut self, lease: KeptLease) {
+    pub(super) fn restore_lease(&mut self, lease: KeptLease) {
         self.kept_lease = Some(lease);
     }
 
     /// The address that it is to ask for after a restart.
-    pub fn kept_lease(&self) -> Option<KeptLease> {
+    pub(super) fn kept_lease(&self) -> Option<KeptLease> {
         self.kept_lease
     }
 

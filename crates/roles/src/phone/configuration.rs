@@ -15,12 +15,12 @@ const MOST_FAULTS: usize = 100;
 
 impl Phone {
     /// Puts back what is kept of files that settings name.
-    pub fn restore_named_files(&mut self, kept: &NamedFiles) {
+    pub(super) fn restore_named_files(&mut self, kept: &NamedFiles) {
         self.discover.restore_named(kept);
     }
 
     /// What is kept of files that settings name.
-    pub fn named_files(&self) -> &NamedFiles {
+    pub(super) fn named_files(&self) -> &NamedFiles {
         self.discover.named_files()
     }
 

@@ -27,6 +27,7 @@ mod network;
 mod obey;
 mod provisioning;
 mod requests;
+mod restart;
 mod screen;
 mod trust;
 mod waiting;
@@ -61,6 +62,7 @@ pub use facts::{AccountState, AskedFile, CallNumber, ForwardReason, HistoryEntry
 pub use kept::{Downloads, Firmware, NamedFiles, Sources};
 pub use lamp::{Colour, Lamp, Meaning, Rhythm};
 pub use network::{KeptLease, Why as NetworkWhy};
+pub use restart::Restored;
 pub use view::{Shown, View};
 pub use why::Why;
 

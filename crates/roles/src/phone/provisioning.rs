@@ -19,7 +19,7 @@ const STORED: &str = "[config_manager.sh]Update the configuration file successfu
 
 impl Phone {
     /// Puts back what was downloaded and not yet proven when the phone was switched off.
-    pub fn restore_downloads(&mut self, kept: &Downloads) {
+    pub(super) fn restore_downloads(&mut self, kept: &Downloads) {
         self.discover.proof.restore(kept);
     }
 
@@ -29,7 +29,7 @@ impl Phone {
     }
 
     /// The phone runs this firmware: it tells its version.
-    pub fn restore_firmware(&mut self, firmware: Firmware) {
+    pub(super) fn restore_firmware(&mut self, firmware: Firmware) {
         self.desk.place.version = firmware.version.as_str().into();
         self.discover.restore_firmware(firmware);
     }
@@ -40,7 +40,7 @@ impl Phone {
     }
 
     /// What was downloaded, as it is kept.
-    pub fn downloads(&self) -> Downloads {
+    pub(super) fn downloads(&self) -> Downloads {
         self.discover.proof.kept(&self.settings)
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use proto::sip::Transport;
 use proto::{Rng, Time};
 use roles::exchange::{Config as ExchangeConfig, Exchange};
-use roles::phone::{Command, CommandError, Phone, Place};
+use roles::phone::{Command, CommandError, Phone, Place, Restored};
 use roles::relay::{RelayCommand, RelayEvent};
 use roles::role::Nothing;
 use roles::settings::{PhoneSettings, Settings};
@@ -210,7 +210,8 @@ impl PhoneBox {
         let engine = Engine::new(own, source, sink, clock::seed()?);
         let sound = Sound::start(engine, dscp, room.clock, room.media_tap(self.place.ip()))?;
         let (commander, commands) = mpsc::channel(COMMANDS_WAITING);
-        let (rows, _) = Rows::recall(&self.store)?;
+        let (rows, history) = Rows::recall(&self.store)?;
+        let kept = memory::restored(&self.store, history)?;
         let web = room.bind_web(self.place.ip())?;
         let desk = Desk::new(commander.clone(), room.clock);
         let ear = web.as_ref().map(|_| Ear::new(desk.clone()));
@@ -227,15 +228,21 @@ impl PhoneBox {
             hands,
         };
         let rng = Rng::new(clock::seed()?);
-        let task = spawn_local(live(settings, self.place.clone(), rng, means));
+        let task = spawn_local(live(settings, kept, self.place.clone(), rng, means));
         Ok(Machine { lines: Lines::Phone(commander), task, web })
     }
 }
 
 /// A phone's life: a restart begins it anew with the settings it has.
-async fn live(settings: Settings, place: Place, mut rng: Rng, means: Means<Phone, PhoneHands>) {
+async fn live(
+    settings: Settings,
+    kept: Restored,
+    place: Place,
+    mut rng: Rng,
+    means: Means<Phone, PhoneHands>,
+) {
     let clock = means.clock;
-    let phone = Phone::new(settings, place.clone(), rng.fork(), clock.now());
+    let phone = Phone::new(settings, place.clone(), rng.fork(), clock.now()).restored(kept);
     let mut driver = Driver::new(phone, means);
     loop {
         driver.run().await;
@@ -243,10 +250,8 @@ async fn live(settings: Settings, place: Place, mut rng: Rng, means: Means<Phone
             return;
         }
         let ended = driver.role();
-        let mut phone = Phone::new(ended.settings().clone(), place.clone(), rng.fork(), clock.now());
-        phone.restore_downloads(&ended.downloads());
-        phone.restore_named_files(ended.named_files());
-        ended.firmware().cloned().into_iter().for_each(|firmware| phone.restore_firmware(firmware));
+        let phone = Phone::new(ended.settings().clone(), place.clone(), rng.fork(), clock.now());
+        let phone = phone.restored(ended.to_restore());
         driver.replace(phone);
     }
 }

@@ -199,7 +199,7 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
     let (rows, history) = memory::Rows::recall(&*store)?;
     let hands = Hands::new(teller, sound, rows, papers, compass, clock, pace.clone());
     let phone = Phone::new(settings.clone(), place.clone(), rng.fork(), clock.now());
-    let phone = with_memory_in(&*store, phone, history)?;
+    let phone = phone.restored(memory::restored(&*store, history)?);
     let dns = Dns::system();
     let fetcher = Fetcher::new(&dns, trust(&arguments));
     let means = Means { net, dns, fetcher, store, clock, commands, hands };
@@ -224,7 +224,7 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
         driver.hands().restarted(&before);
         place.network = driver.role().network().clone();
         let phone = Phone::new(settings.clone(), place.clone(), rng.fork(), clock.now());
-        let phone = with_memory_of(driver.role(), phone);
+        let phone = phone.restored(driver.role().to_restore());
         driver.replace(phone);
         if pace.is_input_over() {
             // A phone that has started again knows nothing of it. Nobody waits for the answer.
@@ -240,33 +240,6 @@ fn manner(arguments: &Arguments, prompt: Option<&Prompt>) -> Manner {
         None if arguments.stdio || arguments.json => Manner::Program,
         None => Manner::Log,
     }
-}
-
-/// A phone that remembers what is kept.
-///
-/// # Errors
-/// The store cannot be read.
-fn with_memory_in(
-    store: &dyn Store,
-    mut phone: Phone,
-    history: Vec<roles::phone::HistoryEntry>,
-) -> io::Result<Phone> {
-    phone.restore_history(history);
-    phone.restore_downloads(&memory::downloads(store)?.unwrap_or_default());
-    phone.restore_named_files(&memory::named_files(store)?);
-    memory::lease(store)?.into_iter().for_each(|lease| phone.restore_lease(lease));
-    memory::firmware(store)?.into_iter().for_each(|firmware| phone.restore_firmware(firmware));
-    Ok(phone)
-}
-
-/// A phone that starts again remembers what the one before did.
-fn with_memory_of(before: &Phone, mut phone: Phone) -> Phone {
-    phone.restore_history(before.history().cloned().collect());
-    phone.restore_downloads(&before.downloads());
-    phone.restore_named_files(before.named_files());
-    before.kept_lease().into_iter().for_each(|lease| phone.restore_lease(lease));
-    before.firmware().cloned().into_iter().for_each(|firmware| phone.restore_firmware(firmware));
-    phone
 }
 
 /// Closes store, terminal and sockets.

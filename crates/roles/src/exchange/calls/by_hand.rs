@@ -13,7 +13,7 @@ use crate::exchange::router::Route;
 use crate::exchange::{Event, Output};
 
 impl Switchboard<'_> {
-    /// Rings the devices of `from`; whoever answers there is connected to `to` (RFC 3725 §4.4, with the
+    /// Rings the devices of `from`; the one that answers is connected to `to` (RFC 3725 §4.4, with the
     /// relay's own address as the first offer, so that no device has to wait with an open answer).
     pub(in crate::exchange) fn originate(&mut self, now: Time, from: &str, to: &str) -> Result<u64, String> {
         let Some(caller) = self.directory.find(from) else {

@@ -1,4 +1,4 @@
-//! What one leg tells, told to the other.
+//! What one leg reports is passed on to the other leg.
 
 use proto::Time;
 use proto::sip::Reply;
@@ -37,7 +37,7 @@ impl Switchboard<'_> {
         }
     }
 
-    /// A leg that handed its call over, or was cancelled: it can only end.
+    /// An event of a leg that has handed its call over or was cancelled: all it may do is end.
     fn on_leftover_event(&mut self, now: Time, id: LegId, event: CallEvent) {
         match event {
             CallEvent::Offered { .. } => {
@@ -170,7 +170,7 @@ impl Switchboard<'_> {
         }
     }
 
-    /// A device told something aside; keys pressed are the other side's affair.
+    /// INFO of a device: pressed keys go to the other leg, anything else is dropped.
     fn on_info(&mut self, now: Time, id: LegId, content_type: &str, body: Vec<u8>) {
         let known = ["application/dtmf-relay", "application/dtmf"];
         let Some(content_type) = known.into_iter().find(|known| *known == content_type) else { return };

@@ -12,7 +12,7 @@ use crate::exchange::ids::ExtensionId;
 use crate::exchange::router::{ForwardKind, Route};
 
 impl Switchboard<'_> {
-    /// A code was dialled, or nothing that anybody knows.
+    /// A feature code was dialled, or a number that means nothing (404).
     pub(super) fn on_feature(&mut self, now: Time, leg: LegId, caller: ExtensionId, route: Route) {
         match route {
             Route::Pickup(extension) => self.on_pickup(now, leg, caller, extension),
@@ -33,7 +33,8 @@ impl Switchboard<'_> {
         }
     }
 
-    /// A setting is made: the phone hears it, or reads it where it understands none of our codecs.
+    /// A setting was changed: the phone hears a confirmation tone, or gets 480 with a phrase where it has none of our
+    /// codecs.
     fn confirm(&mut self, now: Time, leg: LegId, caller: ExtensionId) {
         let code = self.dialled(leg);
         if !self.serve(now, leg, caller, &code, Service::Confirmation) {
@@ -55,7 +56,7 @@ impl Switchboard<'_> {
         user.unwrap_or_default()
     }
 
-    /// Calls somebody whose phone is to answer by itself; not one who is on a call.
+    /// Calls an extension whose phone is to answer by itself; 486 where that is on a call.
     fn on_intercom(&mut self, now: Time, leg: LegId, caller: ExtensionId, callee: ExtensionId) {
         let number = self.directory.number(caller);
         let may_open = |entry: &Entry| entry.extension.may_be_opened_by(&number);
@@ -76,7 +77,7 @@ impl Switchboard<'_> {
         }
     }
 
-    /// Whether a caller may make a phone of somebody answer by headers of its own call.
+    /// Whether headers of the caller's INVITE may make the called phone answer by itself.
     pub(super) fn may_open_by_headers(&self, caller: ExtensionId, callee: ExtensionId) -> bool {
         let number = self.directory.number(caller);
         self.directory.get(callee).is_some_and(|entry| entry.extension.may_be_opened_by_headers_of(&number))
@@ -147,7 +148,7 @@ impl Switchboard<'_> {
             .min()
     }
 
-    /// Whether the one who calls may take over a leg of somebody else.
+    /// Whether the caller may take over a leg of another extension.
     pub(super) fn may_pick_up(&self, id: LegId, old: LegId) -> bool {
         let extension = |id: LegId| self.calls.legs.get(&id).and_then(|leg| leg.extension);
         let (Some(own), Some(other)) = (extension(id), extension(old)) else { return false };
@@ -155,8 +156,8 @@ impl Switchboard<'_> {
         self.directory.get(other).is_some_and(|entry| entry.extension.may_be_watched_by(&number))
     }
 
-    /// Whoever dialled takes a call that rings elsewhere. A caller whose leg stands already, since it was
-    /// transferred, recalled or called first, is told by a change of its session.
+    /// The leg that dialled the code takes a call that rings at another extension. A caller whose own leg was
+    /// answered before (after a transfer, a recall, a call made by hand) gets a re-INVITE.
     pub(super) fn pick_up(&mut self, now: Time, leg: LegId, call: CallId) {
         let bridge = self.calls.bridges.get(&call);
         let transfer = bridge.and_then(|bridge| bridge.transfer);
@@ -205,7 +206,7 @@ impl Switchboard<'_> {
         }
     }
 
-    /// Tells whoever waited what the one who took the call has said; `waiting` waits for the answer to that.
+    /// Sends the caller the description of the leg that took the call; `waiting` gets the caller's answer to it.
     fn tell_caller(&mut self, now: Time, call: CallId, a: LegId, told: Vec<u8>, waiting: Option<LegId>) {
         match self.calls.bridges.get(&call).and_then(|bridge| bridge.transfer) {
             Some(transfer) => self.transfer_answered(now, call, transfer, Some(told), waiting),
@@ -219,13 +220,13 @@ impl Switchboard<'_> {
     }
 }
 
-/// How whoever takes a call and its caller come to a session.
+/// How the leg that takes a call and the caller agree upon a session.
 enum Meeting {
     /// Both have offered: each is answered with what both can, as the other offered it.
     Both { offer: Vec<u8>, said: Vec<u8> },
-    /// The caller has not: it is told the other's offer, and its answer is the other's.
+    /// Only the taker has offered: the caller gets that offer, and the taker gets the caller's answer.
     CallerAnswers(Vec<u8>),
-    /// The one who takes the call has not: the other way round.
+    /// Only the caller has offered: the taker gets that offer, and the caller gets the taker's answer.
     TakerAnswers,
 }
 

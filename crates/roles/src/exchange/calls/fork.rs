@@ -1,4 +1,4 @@
-//! A call begins: whom it goes to, and what becomes of it until somebody answers.
+//! A call from its INVITE to its answer: routing, ringing, forwarding, refusals.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,15 +16,15 @@ use crate::exchange::ids::{Alarm, ExtensionId};
 use crate::exchange::router::Route;
 use crate::exchange::{Event, Output};
 
-/// How often a call may be led elsewhere.
+/// How often a call may be forwarded.
 const MAX_FORWARDS: usize = 5;
 /// The least session interval that is accepted, in seconds (RFC 4028 §5).
 const MIN_SE_S: u32 = 90;
-/// Of how many legs a caller may be the cause, for each call that it may have: as many as an extension has
-/// devices by default, twice. Legs that were cancelled and not answered yet count.
+/// How many legs a caller may cause for each call that it may have: twice as many as an extension has devices by
+/// default. Cancelled legs that are not answered yet count.
 const LEGS_FOR_EACH_CALL: usize = 16;
-/// Headers of a caller that the called sees as they are. Diversion is not among them: who was called before
-/// is what the exchange itself has seen.
+/// Headers of the caller's INVITE that the callee gets unchanged. Diversion is not among them: the exchange writes
+/// its own.
 const PASSED_ON: [Name; 6] =
     [Name::AlertInfo, Name::CallInfo, Name::AnswerMode, Name::PrivAnswerMode, Name::Subject, Name::Privacy];
 /// Words by which Alert-Info and Call-Info ask phones of any maker to answer without their person; blanks and
@@ -72,7 +72,7 @@ impl Switchboard<'_> {
         }
     }
 
-    /// What speaks against an INVITE before anybody is asked.
+    /// The refusal of an INVITE that breaks a rule or a limit; none where it may go on.
     fn unacceptable(&self, message: &Message<'_>, caller: ExtensionId) -> Option<Reply> {
         if message.number(Name::MaxForwards) == Some(0) {
             return Some(Reply::new(483));
@@ -94,7 +94,7 @@ impl Switchboard<'_> {
         full.then(|| Reply::new(486).reason("Too Many Calls"))
     }
 
-    /// A call of `leg` to somebody; refused where the relay has no room.
+    /// Opens a call of `leg` to `callee`; 503 where the relay has no room.
     pub(super) fn open_call(
         &mut self,
         now: Time,
@@ -166,7 +166,7 @@ impl Switchboard<'_> {
         })
     }
 
-    /// Rings all devices of an extension, or leads the call where the extension wants it.
+    /// Rings all devices of an extension, or forwards the call where the extension wants that.
     pub(super) fn ring(&mut self, now: Time, call: CallId, callee: ExtensionId) {
         let bridge = self.calls.bridges.get(&call);
         let hidden = bridge.is_some_and(|bridge| self.calls.hides_caller(bridge));
@@ -182,7 +182,7 @@ impl Switchboard<'_> {
         let forward = extension.forward.clone();
         let others = self.calls.others_of(callee, call);
         let busy = !others.is_empty();
-        // One caller leaves room for others: half of the calls may ring for him.
+        // One caller leaves room for others: at most half of the calls may ring for it.
         let most = usize::from(extension.max_calls);
         let for_caller = self.calls.ringing_for(&others, &caller);
         let full = others.len() >= most || for_caller >= most.div_ceil(2);
@@ -244,7 +244,7 @@ impl Switchboard<'_> {
         self.turn.alarms.extend(at.map(|at| (at, Alarm::NoAnswer(call))));
     }
 
-    /// Leads a call elsewhere, unless it was there before or has gone far enough.
+    /// Forwards a call; 482 where the target was called before, or after too many forwards.
     pub(super) fn forward(&mut self, now: Time, call: CallId, target: &str, reason: &str) {
         let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
         let from = bridge.callee.number.clone();
@@ -261,7 +261,7 @@ impl Switchboard<'_> {
         }
     }
 
-    /// A device answered with 3xx: its contacts are followed one after the other until one takes the call.
+    /// A device answered with 3xx: the exchange calls its contacts one after the other until one takes the call.
     pub(super) fn on_redirected(
         &mut self,
         now: Time,
@@ -330,7 +330,7 @@ impl Switchboard<'_> {
         self.all_refused(now, call);
     }
 
-    /// The call goes where it may go next; where that is nowhere, the caller is refused and it is over.
+    /// Forwards the call to the next contact of a redirection. Without one it refuses the caller and ends the call.
     pub(super) fn give_up(&mut self, now: Time, call: CallId, status: u16) {
         let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
         if let Some((target, reason)) = bridge.queue.pop_front() {
@@ -343,9 +343,9 @@ impl Switchboard<'_> {
         self.end_call(now, call, proto::sip::build::reason_phrase(status));
     }
 
-    /// The called takes nothing of what the caller's standing leg last agreed upon with somebody else, which
-    /// may be less than it can: the called is asked once for an offer of its own (RFC 3725 §4.1). Whether
-    /// any device is.
+    /// The callee takes nothing of the caller's last description. That may hold less than the caller can, since it
+    /// was agreed upon with another party. So the exchange asks the callee once for an offer of its own (RFC 3725
+    /// §4.1). Whether any device was asked.
     fn ask_for_offer(&mut self, now: Time, call: CallId, callee: &str) -> bool {
         let Some(bridge) = self.calls.bridges.get_mut(&call) else { return false };
         let caller = bridge.a.and_then(|a| self.calls.legs.get(&a));
@@ -380,8 +380,8 @@ impl Switchboard<'_> {
     }
 }
 
-/// What the called sees of the caller's headers; those that make a phone answer by itself only where
-/// the caller may do that.
+/// The caller's headers that the callee gets; those that make a phone answer by itself only where the caller may
+/// do that.
 fn passed_on(message: &Message<'_>, may_open: bool) -> Vec<(Name, String)> {
     let values = PASSED_ON.iter().flat_map(|name| message.headers(*name).map(move |value| (*name, value)));
     let values = values.filter(|(name, value)| may_open || !asks_for_answer(*name, value));
@@ -403,7 +403,7 @@ fn asks_for_answer(name: Name, value: &[u8]) -> bool {
     }
 }
 
-/// What the caller is told of a refusal. A challenge or a loop behind the device is not his affair.
+/// The status that the caller gets for a device's refusal. A challenge or a redirection is not passed on.
 const fn told_to_caller(status: Option<u16>) -> u16 {
     match status {
         None | Some(408 | 487 | 503) => 480,
@@ -422,7 +422,7 @@ const fn better(before: u16, after: u16) -> u16 {
     if rank(after) >= rank(before) { after } else { before }
 }
 
-/// How much a refusal says: 6xx most, then busy, then what the request has wrong, then that nobody answers.
+/// How much a refusal says: 6xx most, then busy, then a fault of the request, then no answer.
 const fn rank(status: u16) -> u8 {
     match status {
         600.. => 4,

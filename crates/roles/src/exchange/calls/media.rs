@@ -10,7 +10,7 @@ use crate::exchange::Output;
 use crate::exchange::ports::Place;
 use crate::relay::{RelayCommand, Side, Sound, Speech};
 
-/// What a description is to the one who says it, and to the one who is told.
+/// What a description is to the leg that makes it, and to the leg that gets it.
 type Halves = (Half, Half);
 /// How a description is led to the relay.
 type Redirect = fn(&mut Description, usize, SocketAddr);

@@ -47,7 +47,7 @@ pub(super) struct Leg {
     pub(super) call: Option<CallId>,
     pub(super) side: Side,
     pub(super) machine: Call,
-    /// Its caller wants to stay unnamed (RFC 3323).
+    /// Its user wants to stay unnamed (RFC 3323).
     hidden: bool,
     identity: Identity,
     pub(super) flow: Flow,
@@ -55,15 +55,16 @@ pub(super) struct Leg {
     /// Our tag in its dialog.
     tag: Box<str>,
     invite: Option<ServerId>,
-    /// What it said last about its own media.
+    /// Its last session description.
     remote_sdp: Vec<u8>,
-    /// Its other side has offered something and waits for the answer of this leg.
+    /// The other leg has made an offer and waits for this leg's answer.
     asked_by: Option<LegId>,
     /// Its ACK holds the answer that this leg waits for.
     answers_late: Option<LegId>,
-    /// What it was asked for has been taken back; once it has answered it is told what holds.
+    /// The offer that it has not answered yet was taken back; once it answers, the exchange sends it the description
+    /// that holds.
     outdated: bool,
-    /// Once the other leg has answered, this one is told (a transfer of standing calls).
+    /// Once the other leg has answered, this one gets a re-INVITE (a transfer of answered calls).
     rejoins: Option<Rejoin>,
     /// Our own end of its session, where it talks to the exchange itself.
     station: Option<Box<OfferAnswer>>,
@@ -72,23 +73,23 @@ pub(super) struct Leg {
     /// The call that is made because this leg asked for a transfer.
     transfers: Option<CallId>,
     pub(super) ringing: bool,
-    /// It holds: what it said last is that it listens to nothing.
+    /// It holds: by its last description it receives nothing.
     pub(super) holds: bool,
-    /// What it had said of its media before the offer that the other side has not answered yet.
+    /// Its description before the offer that the other leg has not answered yet.
     pub(super) said_before: Option<Vec<u8>>,
-    /// Whose call it was made for: the caller's, whoever it rings.
+    /// The extension that caused it: the caller, not the called.
     cause: Option<ExtensionId>,
-    /// What it holds of messages, in bytes, as it was counted.
+    /// Bytes of texts and descriptions that it holds, as counted last.
     held_bytes: usize,
     alarm: Option<Time>,
 }
 
-/// How the other leg came to say what this one is to be told.
+/// How the other leg came to make the description that this one gets.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Rejoin {
-    /// It was offered what this one said last.
+    /// It has answered this leg's last description.
     Offered,
-    /// It was asked for an offer.
+    /// It was asked for an offer, and has made one.
     Asked,
 }
 
@@ -96,11 +97,11 @@ enum Rejoin {
 #[derive(Debug)]
 pub(super) struct Bridge {
     pub(super) a: Option<LegId>,
-    /// Those that ring; once one has answered, it alone.
+    /// The legs that ring; after the answer the answering leg alone.
     pub(super) b: Vec<LegId>,
     pub(super) caller: Peer,
     pub(super) callee: Peer,
-    /// Whose call it is, whoever it rings.
+    /// The extension that caused it: the caller, or the one for whom it was made.
     cause: Option<ExtensionId>,
     started_at: Time,
     answered_at: Option<Time>,
@@ -109,11 +110,11 @@ pub(super) struct Bridge {
     relayed: bool,
     /// The caller's offer; none where it asks the callee for one.
     offer: Option<Vec<u8>>,
-    /// What the callee is told besides: Alert-Info, Diversion, Referred-By, …
+    /// Further headers of the INVITE to the callee: Alert-Info, Diversion, Referred-By, …
     headers: Vec<(Name, String)>,
-    /// Whom the call was led to so far, so that it cannot go round in circles.
+    /// The numbers that were called so far, so that forwards make no loop.
     visited: Vec<String>,
-    /// Where else the call may go if it is refused: number and reason.
+    /// Contacts of a redirection that are still to be called: number, and reason for Diversion.
     queue: VecDeque<(String, String)>,
     /// The best of the refusals so far.
     refusal: Option<u16>,
@@ -121,7 +122,7 @@ pub(super) struct Bridge {
     transfer: Option<Transfer>,
     /// The devices that ring are the caller's own; once one has answered, this number is called.
     then: Option<String>,
-    /// What the caller talks to instead of a person.
+    /// The service of the exchange that the caller talks to.
     service: Option<Service>,
     /// The media of the caller and of the called.
     sides: [SideMedia; 2],
@@ -131,12 +132,12 @@ pub(super) struct Bridge {
     no_answer_at: Option<Time>,
 }
 
-/// Who asked for a call, and for whom.
+/// The transfer that a call is made for.
 #[derive(Clone, Copy, Debug)]
 struct Transfer {
     transferor: LegId,
     transferee: LegId,
-    /// Nobody's REFER asked for it: the transferor is hung up once the target has answered.
+    /// A command asked for it, not a REFER: the exchange hangs the transferor up once the target has answered.
     by_hand: bool,
 }
 
@@ -149,8 +150,8 @@ enum Service {
     TestTone,
     /// A few beeps, then the end.
     Confirmation,
-    /// The leg waits at a parking place until somebody dials that, or for so long that whoever parked it
-    /// is called.
+    /// The leg waits at a parking place until a phone dials that place, or until the exchange calls the extension
+    /// that parked it.
     Parked { place: ExtensionId, by: Option<ExtensionId> },
 }
 
@@ -201,7 +202,7 @@ impl Calls {
         self.by_extension.get(&extension).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Who called an extension last; nobody who has hidden himself.
+    /// Notes who called an extension last; `None` for a caller who stays unnamed.
     pub(super) fn note_caller(&mut self, extension: ExtensionId, caller: Option<String>) {
         match caller {
             Some(caller) => self.last_callers.insert(extension, caller),
@@ -371,8 +372,7 @@ impl Bridge {
     }
 }
 
-/// The calls at work: their state with what they are lent for a turn. What a leg does in here is done to no other
-/// part's state but by what is lent.
+/// The calls at work: their state, with what they are lent for a turn.
 pub(super) struct Switchboard<'a> {
     pub(super) calls: &'a mut Calls,
     pub(super) turn: &'a mut Turn,
@@ -450,7 +450,7 @@ impl Switchboard<'_> {
         self.records.measured(self.turn, call, from_caller, from_callee);
     }
 
-    /// The relay tells.
+    /// An event of the relay.
     pub(super) fn on_relay(&mut self, now: Time, event: RelayEvent) {
         match event {
             RelayEvent::Closed { relay, a, b } => {
@@ -466,7 +466,7 @@ impl Switchboard<'_> {
         }
     }
 
-    /// A call without sound is of no use: its caller is refused, or both are hung up.
+    /// A call without sound is of no use: the exchange refuses its caller, or hangs both sides up.
     fn on_relay_failed(&mut self, now: Time, relay: RelayId, reason: String) {
         if self.calls.closing.remove(&relay).is_some() {
             // It was never open.

@@ -38,7 +38,7 @@ impl Switchboard<'_> {
     }
 
     /// A side that refused a change with 491 asks for its own before the change was asked for again: its own
-    /// comes first, and whoever asked before is told to come again.
+    /// comes first, and the leg that asked before gets 491.
     fn give_way(&mut self, now: Time, call: CallId, id: LegId) {
         let leg = self.calls.legs.get(&id).filter(|leg| leg.machine.waits_to_ask());
         let Some(asker) = leg.and_then(|leg| leg.asked_by) else { return };
@@ -74,10 +74,11 @@ impl Switchboard<'_> {
         }
     }
 
-    /// A leg has answered an offer that was taken back meanwhile: it is told what the other side said before.
+    /// A leg has answered an offer that was taken back meanwhile: the exchange sends it the other side's former
+    /// description.
     fn after_withdrawal(&mut self, now: Time, call: CallId, id: LegId, sdp: Option<Vec<u8>>) {
         self.relayed_opt(call, id, sdp, (Half::Answer, Half::Answer));
-        // Where it was asked for an offer, nobody is left to answer that; the next line makes one.
+        // Where the leg was asked for an offer, no other leg will answer that offer: the next line makes an answer.
         self.ask_leg(now, id, |call, ctx| call.ack(ctx, None));
         let Some(peer) = self.calls.peer(id) else { return };
         let told = self.relayed_opt(call, peer, self.last_said(peer), (Half::Offer, Half::Offer));

@@ -146,7 +146,7 @@ impl Switchboard<'_> {
         true
     }
 
-    /// A confirmation has sounded, or somebody has been parked for long.
+    /// The deadline of a confirmation tone or of a parked call.
     pub(in crate::exchange) fn on_service_over(&mut self, now: Time, call: CallId) {
         let service = self.calls.bridges.get(&call).and_then(|bridge| bridge.service.as_ref());
         match service {
@@ -159,7 +159,7 @@ impl Switchboard<'_> {
         }
     }
 
-    /// Parks the other side of whoever asks for a transfer to a parking place, or to any that is free.
+    /// Parks the transferee: a leg has asked for a transfer to a parking place, or to any that is free.
     pub(super) fn park(&mut self, now: Time, id: LegId, transferee: LegId, wanted: Option<ExtensionId>) {
         let free = |place: &ExtensionId| !self.calls.parked.contains_key(place);
         let place = wanted.or_else(|| self.directory.places().find(free)).filter(free);
@@ -204,7 +204,7 @@ impl Switchboard<'_> {
         }
     }
 
-    /// Whoever dials a parking place takes the call that waits there.
+    /// The leg that dials a parking place takes the call that waits there.
     pub(super) fn retrieve(&mut self, now: Time, leg: LegId, place: ExtensionId) {
         let Some(call) = self.calls.parked.get(&place).copied() else {
             return self.refuse_leg(now, leg, Reply::new(404));
@@ -232,7 +232,7 @@ impl Switchboard<'_> {
         }
     }
 
-    /// Nobody has retrieved a call: whoever parked it is called.
+    /// A parked call was not retrieved in time: the exchange calls the extension that parked it.
     fn recall(&mut self, now: Time, call: CallId, by: Option<ExtensionId>) {
         let (Some(parked), Some(by)) = (self.vacate(call), by) else {
             return self.end_call(now, call, "parked for too long");

@@ -1,6 +1,6 @@
-//! Transfers (RFC 3515, 3891): whoever asks for one leaves, and two others are joined.
+//! Transfers (RFC 3515, 3891): the transferor leaves, and the exchange joins transferee and target.
 //!
-//! The exchange calls the target itself, so it matters to nobody whether the transferee knows REFER.
+//! The exchange calls the target itself, so the transferee need not know REFER.
 //! Two standing legs are joined by two re-INVITEs: the transferee is offered what the target said of
 //! its media, and the target is then told the answer. What somebody said as an answer may be less than
 //! it can; where it does not suit, the transferee, or the target that is called, is asked for an offer.
@@ -24,7 +24,7 @@ use crate::exchange::router::Route;
 const LEFTOVER_S: u64 = 5;
 
 impl Switchboard<'_> {
-    /// One side asks to be replaced by somebody else.
+    /// A leg asks by REFER to be replaced by another party.
     pub(super) fn on_refer(&mut self, now: Time, id: LegId, refer: &Refer) {
         let Some(transferee) = self.calls.peer(id) else {
             self.ask_leg(now, id, |call, ctx| call.refuse_refer(ctx, 603));
@@ -220,14 +220,15 @@ impl Switchboard<'_> {
         self.let_go(left);
         self.turn.alarms.insert((now + Duration::from_secs(LEFTOVER_S), Alarm::Leftover(left)));
         if let Some(bridge) = self.calls.bridges.remove(&call) {
-            // Somebody may have taken the place of whoever asked for the transfer.
+            // Another leg may have taken the transferor's place.
             let stays = |leg: &LegId| *leg != leaving && *leg != left;
             bridge.a.iter().chain(&bridge.b).copied().filter(stays).for_each(|leg| self.dismiss(now, leg));
             self.close(now, call, &bridge, "transferred");
         }
     }
 
-    /// Puts a leg into a call, in the place of another or where nobody is. Whoever is there all the same goes.
+    /// Puts a leg into a call, in the place of another leg or into a free place. A leg that is there all the same is
+    /// hung up.
     pub(super) fn take_place(&mut self, call: CallId, id: LegId, instead_of: Option<LegId>) {
         let home = self.calls.home_of(id);
         let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
@@ -282,7 +283,7 @@ impl Switchboard<'_> {
         }
     }
 
-    /// The first of two joined legs has answered: the second is told.
+    /// The first of two joined legs has answered: the second gets its description.
     pub(super) fn after_rejoin(&mut self, now: Time, call: CallId, id: LegId, told: Option<Vec<u8>>) {
         let Some(peer) = self.calls.peer(id) else { return };
         let Some(leg) = self.calls.legs.get_mut(&peer) else { return };
@@ -296,7 +297,7 @@ impl Switchboard<'_> {
         }
     }
 
-    /// Joins two standing legs the other way: `first` is asked for an offer, which `second` is told.
+    /// Joins two answered legs the other way: `first` is asked for an offer, which `second` gets.
     fn ask_to_rejoin(&mut self, now: Time, call: CallId, first: LegId, second: LegId) {
         if let Some(leg) = self.calls.legs.get_mut(&second) {
             leg.rejoins = Some(Rejoin::Asked);

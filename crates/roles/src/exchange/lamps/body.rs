@@ -85,7 +85,7 @@ impl LampBoard<'_> {
         DialogInfo { entity, version, full, dialogs, registered: Some(registered) }.to_xml()
     }
 
-    /// A parking place as its watchers see it: a dialog of whoever waits there.
+    /// A parking place as its watchers see it: a dialog of the parked caller.
     fn place_body(&self, place: ExtensionId, number: &str, host: SocketAddr, version: u32) -> String {
         let bridge = self.calls.parked.get(&place).and_then(|call| self.calls.bridges.get(call));
         let leg = bridge.and_then(|bridge| self.calls.legs.get(&bridge.a?));

@@ -231,7 +231,7 @@ impl LampBoard<'_> {
         Ok((package, watched, expires_s))
     }
 
-    /// A watcher has no more than its share of what one extension tells: its oldest subscription ends.
+    /// Ends the watcher's oldest subscription to one extension where it has as many as it may have.
     fn make_room_for_lamp(&mut self, now: Time, new: &Subscription, watched: ExtensionId) {
         let is_like = |id: &&SubscriptionId| {
             let lamp = self.lamps.all.get(id);
@@ -269,7 +269,7 @@ impl LampBoard<'_> {
         id
     }
 
-    /// One that stood before the restart; its next NOTIFY goes on counting where the last one was.
+    /// Takes over a subscription from before the restart; its next NOTIFY goes on counting where the last one was.
     pub(super) fn restore_subscription(&mut self, now: Time, kept: Subscription) {
         let watched = self.directory.find(&kept.watched).filter(|_| kept.expires_at_s > now.as_secs());
         let Some(watched) = watched else { return };
@@ -330,7 +330,7 @@ impl LampBoard<'_> {
         self.turn.alarms.insert((lamp.alarm, Alarm::Lamp(id)));
     }
 
-    /// Nobody refreshed it, or it may not go on (RFC 6665 §4.2.2): the watcher is told, and it is gone.
+    /// Ends a subscription that was not refreshed, or that may not go on (RFC 6665 §4.2.2), by a last NOTIFY.
     pub(super) fn on_subscription_over(&mut self, now: Time, id: SubscriptionId, reason: Termination) {
         self.notify(now, id, Some(reason));
     }
@@ -348,7 +348,7 @@ impl LampBoard<'_> {
         }
     }
 
-    /// Ends all that somebody watches who is no more.
+    /// Ends all subscriptions of an extension that is gone or cut off.
     pub(super) fn end_lamps_of(&mut self, now: Time, watcher: &str) {
         let own = self.lamps.all.iter().filter(|(_, lamp)| lamp.kept.watcher == watcher);
         let own: Vec<SubscriptionId> = own.map(|(id, _)| *id).collect();
@@ -357,7 +357,7 @@ impl LampBoard<'_> {
         }
     }
 
-    /// Tells the watchers of everybody with whom something changed in this turn.
+    /// Sends a NOTIFY to the watchers of each extension that has changed in this turn.
     pub(super) fn tell_lamps(&mut self, now: Time) {
         while let Some(extension) = self.turn.changed_lamps.pop_first() {
             self.tell_watchers(now, extension, Package::Dialog);

@@ -81,7 +81,7 @@ impl Phone {
     }
 
     /// Takes over the calls of an earlier run, the newest first.
-    pub fn restore_history(&mut self, entries: Vec<HistoryEntry>) {
+    pub(in super::super) fn restore_history(&mut self, entries: Vec<HistoryEntry>) {
         self.history.entries = entries.into_iter().take(MOST_ENTRIES).collect();
     }
 
