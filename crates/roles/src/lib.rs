@@ -10,6 +10,7 @@ pub mod object;
 pub mod phone;
 pub mod provision;
 pub mod relay;
+pub mod repeats;
 pub mod role;
 pub mod settings;
 pub mod sound;

@@ -14,7 +14,6 @@ mod phone;
 mod place;
 mod prompt;
 mod provision;
-mod repeats;
 mod secrets;
 mod serve;
 mod web;

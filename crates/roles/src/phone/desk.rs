@@ -17,6 +17,7 @@ use super::facts::{CallNumber, HistoryEntry, Topic};
 use super::kept::{Downloads, Firmware, NamedFiles, Sources};
 use super::log::{Log, Tag};
 use super::network::KeptLease;
+use crate::repeats::Repeats;
 use crate::role::{Network, Output};
 use crate::settings::{PhoneSettings, Secret};
 use crate::sound::SoundCommand;
@@ -195,6 +196,8 @@ pub(super) type Out = Output<Event, SoundCommand, Change, Wish>;
 pub(super) struct Desk {
     pub(super) now: Time,
     /// What dates are told and logged by.
+    /// Lines that strangers cause.
+    pub(super) repeats: Repeats,
     pub(super) wall: Wall,
     pub(super) place: Place,
     pub(super) endpoint: Endpoint<Owner>,
@@ -239,6 +242,7 @@ impl Desk {
             log,
             transmits: Vec::new(),
             out: Vec::new(),
+            repeats: Repeats::default(),
             unsent: None,
         }
     }
@@ -266,6 +270,21 @@ impl Desk {
     /// Writes that something may soon not work, or that somebody was turned away.
     pub(super) fn warn(&mut self, text: &str) {
         self.write(Tag::Phone, Severity::Warning, text);
+    }
+
+    /// As [`Self::warn`], of what a stranger may cause without end: lines of one kind from one source are summed up.
+    pub(super) fn warn_of(&mut self, kind: &str, source: IpAddr, text: &str) {
+        self.sum_up();
+        if self.repeats.admit(self.now, kind, &source.to_canonical().to_string()) {
+            self.warn(text);
+        }
+    }
+
+    /// Tells how many lines were left out, once their time is over.
+    pub(super) fn sum_up(&mut self) {
+        for sum in self.repeats.take(self.now) {
+            self.warn(&sum.words());
+        }
     }
 
     /// Writes that something did not work, into the log of exceptions too (deck, Exception Syslog).

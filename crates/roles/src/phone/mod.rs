@@ -17,6 +17,7 @@ mod desk;
 mod dialplan;
 mod discover;
 mod facts;
+mod guesses;
 mod kept;
 mod keys;
 mod lamp;
@@ -50,6 +51,7 @@ use calls::{Calls, Cause, Conversation, History};
 use desk::{Desk, Out};
 use discover::Discover;
 use event::By;
+use guesses::Guesses;
 use lamps::{Ended, Key, Mailbox};
 use waiting::Waiting;
 
@@ -107,6 +109,7 @@ pub struct Phone {
     has_begun: bool,
     /// Asks strangers who send check-sync for a password, where the settings want that.
     guard: Option<Box<digest::Guard>>,
+    guesses: Guesses,
 }
 
 /// A restart that waits until the other parties of all calls know that they are over.
@@ -161,6 +164,7 @@ impl Phone {
             kept_lease: None,
             has_begun: false,
             guard: None,
+            guesses: Guesses::default(),
         }
     }
 
@@ -327,7 +331,8 @@ impl Phone {
 
     /// A message that cannot be acted upon: a request is told why.
     fn on_flawed(&mut self, flow: Flow, message: &Message<'_>, flaw: &proto::sip::message::Flaw) {
-        self.desk.warn(&format!("message from {} refused: {flaw}", flow.remote));
+        let text = format!("message from {} refused: {flaw}", flow.remote);
+        self.desk.warn_of("broken messages", flow.remote.ip(), &text);
         let answerable = message.is_request() && message.via().is_some();
         if answerable && message.method() != Some(proto::sip::Method::Ack) {
             let reply = proto::sip::Reply::new(flaw.kind.status());
@@ -522,6 +527,7 @@ impl Phone {
         self.advance_provisioning();
         self.advance_network();
         self.message.take_if(|(_, until)| *until <= now);
+        self.desk.sum_up();
     }
 
     /// Brings everything that follows from the state in line with it.
@@ -622,7 +628,8 @@ impl Role for Phone {
         let subscriptions = self.next_subscription_deadline();
         let provisioning = self.discover.next_deadline();
         let network = self.next_network_deadline();
-        let of_person = network.into_iter().chain(message).chain(quitting).chain(waiting);
+        let sums = self.desk.repeats.owes().map(|at| (at, Why::Log));
+        let of_person = network.into_iter().chain(message).chain(sums).chain(quitting).chain(waiting);
         accounts.chain(endpoint).chain(calls).chain(subscriptions).chain(provisioning).chain(of_person).min()
     }
 }

@@ -199,7 +199,8 @@ impl Phone {
         if let Some(reply) = self.refuses_check_sync(flow, request) {
             if reply.status == 403 {
                 let why = "neither the server's address nor the password of an account";
-                self.desk.warn(&format!("NOTIFY check-sync from {} refused: {why}", flow.remote));
+                let text = format!("NOTIFY check-sync from {} refused: {why}", flow.remote);
+                self.desk.warn_of("refused check-sync", flow.remote.ip(), &text);
             }
             return self.refuse(flow, request, reply);
         }

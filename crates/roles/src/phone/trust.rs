@@ -115,7 +115,11 @@ impl Phone {
 
     /// The challenge to a check-sync that does not show name and password of an account of this phone.
     fn check_sync_challenge(&mut self, flow: Flow, request: &Message<'_>) -> Option<Reply> {
-        let Self { guard, desk, lines, .. } = self;
+        let Self { guard, guesses, desk, lines, .. } = self;
+        let source = flow.remote.ip();
+        if request.header(Name::Authorization).is_some() && !guesses.may_try(desk.now, source) {
+            return Some(Reply::new(403));
+        }
         let guard = guard.get_or_insert_with(|| {
             let settings = GuardSettings {
                 algorithms: vec![Algorithm::Md5],
@@ -124,7 +128,6 @@ impl Phone {
             };
             Box::new(Guard::new(settings, &mut desk.rng))
         });
-        let source = flow.remote.ip();
         let realm = guard.realm().to_owned();
         let presented = Presented::by(request, source, &realm);
         let verdict = guard.verify(desk.now, &presented, |user| {
@@ -134,10 +137,16 @@ impl Phone {
             (!password.is_empty()).then(|| Ha1::new(user, &realm, password))
         });
         let is_stale = match verdict {
-            Verdict::Ok(_) => return None,
+            Verdict::Ok(_) => {
+                guesses.right(source);
+                return None;
+            }
             Verdict::Missing => false,
             Verdict::Stale | Verdict::Expired | Verdict::Replayed => true,
-            Verdict::Wrong | Verdict::Malformed => return Some(Reply::new(403)),
+            Verdict::Wrong | Verdict::Malformed => {
+                guesses.wrong(desk.now, source);
+                return Some(Reply::new(403));
+            }
         };
         let values = guard.challenge(desk.now, source, is_stale).into_iter();
         Some(values.fold(Reply::new(401), |reply, value| reply.header(Name::WwwAuthenticate, value)))

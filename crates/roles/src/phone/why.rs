@@ -30,6 +30,8 @@ pub enum Why {
     Messages(usage::Why),
     /// A message leaves the screen.
     Screen,
+    /// Lines of the log that were left out are told.
+    Log,
     /// The configuration is to be fetched.
     Resync,
     /// A resync or restart that has waited long enough for the end of calls.
@@ -60,6 +62,7 @@ impl fmt::Display for Why {
             Self::Lamp(why) => write!(f, "lamp, {why:?}"),
             Self::Messages(why) => write!(f, "waiting messages, {why:?}"),
             Self::Screen => f.write_str("message on the screen"),
+            Self::Log => f.write_str("the log's sum of lines that were left out"),
             Self::Resync => f.write_str("resync"),
             Self::ForcedResync => f.write_str("forced resync"),
             Self::Pnp => f.write_str("PnP"),

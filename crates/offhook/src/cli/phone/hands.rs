@@ -21,7 +21,6 @@ use super::roam::Compass;
 use super::whole;
 use crate::cli::lines::{Lines, Mouth};
 use crate::cli::memory::Rows;
-use crate::cli::repeats::{Repeats, kind_and_source};
 use crate::cli::web::Told;
 use crate::cli::words::words;
 use crate::clock::Clock;
@@ -31,6 +30,7 @@ use crate::sound::tap::{MediaWriter, Seen};
 use crate::sound::thread::{PhoneId, SoundThread};
 use crate::store;
 use crate::web::phone::{Desk, Ear};
+use roles::repeats::{Repeats, kind_and_source};
 
 /// The only phone of its sound thread.
 const PHONE: PhoneId = 0;

@@ -13,12 +13,12 @@ use tokio::sync::mpsc;
 use super::words::words;
 use super::{Relaying, keep};
 use crate::cli::lines::{Lines, Mouth};
-use crate::cli::repeats::{Repeats, Sum, address, kind_and_source};
 use crate::cli::web::Told;
 use crate::clock::Clock;
 use crate::provision::Service;
 use crate::web::exchange::Desk;
 use crate::{drive, store};
+use roles::repeats::{Repeats, Sum, address, kind_and_source};
 
 /// The driver's side of an exchange.
 pub(in crate::cli) struct Hands {

@@ -500,6 +500,10 @@ mod tests {
         let first = answers(&mut client)[0].clone();
         assert!(first.contains("nonce=\"later\"") && first.ends_with("nc=00000001"), "{first}");
         assert!(answers(&mut client)[0].ends_with("nc=00000002"));
+        let bytes = b"SIP/2.0 200 OK\r\nProxy-Authentication-Info: nextnonce=\"after\"\r\n\r\n";
+        assert!(client.accepted(&Message::parse(bytes).expect("sound")));
+        let second = answers(&mut client)[1].clone();
+        assert!(second.contains("nonce=\"after\"") && second.ends_with("nc=00000001"), "{second}");
     }
 
     /// RFC 7616 §3.5: the hash of a request without a method, here of `MD5(user:realm:password)` and `MD5(:uri)`.

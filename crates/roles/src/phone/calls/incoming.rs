@@ -414,10 +414,14 @@ impl Phone {
         call.wait(now + super::AFTERLIFE, Due::Forget);
         let session = call.sound.take().map(|sound| sound.session);
         let text = format!("Call {number} turned away, {}", cause.reason);
+        let stranger = call.origin.ip.filter(|_| !call.origin.trusted);
         if let Some(session) = session {
             self.desk.sound(SoundCommand::Close { session });
         }
-        self.note_call(number, &text);
+        match stranger {
+            Some(source) => self.desk.warn_of("calls turned away", source, &text),
+            None => self.note_call(number, &text),
+        }
     }
 
     /// INVITE with Replaces: the call takes the place of another (RFC 3891 §3).

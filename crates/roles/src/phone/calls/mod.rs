@@ -472,7 +472,8 @@ impl Phone {
         let origin = self.desk.endpoint.origin(id);
         let from_there = origin.is_some_and(|origin| is_same_host(origin.remote.ip(), source));
         if !from_there && !self.is_by_servers(flow, request) {
-            self.desk.warn(&format!("CANCEL from {} ignored: its call comes from elsewhere", flow.remote));
+            let text = format!("CANCEL from {} ignored: its call comes from elsewhere", flow.remote);
+            self.desk.warn_of("foreign CANCEL", source, &text);
             return self.refuse(flow, request, Reply::new(481));
         }
         let desk = &mut self.desk;

@@ -296,34 +296,36 @@ fn a_check_sync_is_judged_by_its_own_setting_alone() {
     bench.check_events("reboot");
 }
 
+/// Sends check-sync and answers the challenge by this password; the answer.
+fn challenged(bench: &mut Bench, call: &str, password: &str) -> String {
+    let notify =
+        |call: &str, more: &str| request("NOTIFY", AT, call, &format!("Event: check-sync{more}"), "");
+    bench.receive_from(STRANGER, &notify(call, ""));
+    let refusal = bench.reply(401);
+    let credentials = digest::Credentials {
+        username: "7002".into(),
+        secret: digest::Secret::Password(password.into()),
+        realm: None,
+    };
+    let mut client = digest::Client::new(credentials, true);
+    let mut rng = proto::Rng::from_number(5);
+    let refusal = Message::parse(&refusal).expect("sound");
+    let value = refusal.header(Name::WwwAuthenticate).expect("a challenge");
+    let values = std::iter::once(value);
+    client.challenged_by(&mut digest::Attempt::default(), values).expect("a challenge that can be answered");
+    let headers = client.headers("NOTIFY", AT, b"", &mut rng);
+    let (_, answer) = headers.first().expect("an answer").clone();
+    bench.forget();
+    bench.receive_from(STRANGER, &notify(&format!("{call}2"), &format!("\r\nAuthorization: {answer}")));
+    answer
+}
+
 #[test]
 fn a_check_sync_by_digest_shows_the_password_of_an_account() {
     let digest = ("auto_provision.advanced.check_sync_from", "1");
     let mut bench = Bench::registered(&[digest]);
     let notify =
         |call: &str, more: &str| request("NOTIFY", AT, call, &format!("Event: check-sync{more}"), "");
-    let challenged = |bench: &mut Bench, call: &str, password: &str| {
-        bench.receive_from(STRANGER, &notify(call, ""));
-        let refusal = bench.reply(401);
-        let credentials = digest::Credentials {
-            username: "7002".into(),
-            secret: digest::Secret::Password(password.into()),
-            realm: None,
-        };
-        let mut client = digest::Client::new(credentials, true);
-        let mut rng = proto::Rng::from_number(5);
-        let refusal = Message::parse(&refusal).expect("sound");
-        let value = refusal.header(Name::WwwAuthenticate).expect("a challenge");
-        let values = std::iter::once(value);
-        client
-            .challenged_by(&mut digest::Attempt::default(), values)
-            .expect("a challenge that can be answered");
-        let headers = client.headers("NOTIFY", AT, b"", &mut rng);
-        let (_, answer) = headers.first().expect("an answer").clone();
-        bench.forget();
-        bench.receive_from(STRANGER, &notify(&format!("{call}2"), &format!("\r\nAuthorization: {answer}")));
-        answer
-    };
     challenged(&mut bench, "wrong", "not it");
     bench.check("s>p NOTIFY; p>s 403");
     bench.check_events("");
@@ -631,4 +633,36 @@ fn a_refer_asks_for_a_call_and_for_nothing_else() {
     check("sip:8001@192.168.50.19;method=BYE", None);
     check("sip:8001@192.168.50.19;method=INVITE;x=1", Some("INVITE sip:8001@192.168.50.19;x=1 SIP/2.0"));
     check("sip:8001@192.168.50.19?Subject=x", Some("INVITE sip:8001@192.168.50.19 SIP/2.0"));
+}
+
+/// The deck's setting *by digest* opens no oracle for the account's password.
+#[test]
+fn who_guesses_by_check_sync_waits_longer_each_time() {
+    let mut bench = Bench::registered(&[("auto_provision.advanced.check_sync_from", "1")]);
+    for call in ["a", "b", "c", "d"] {
+        challenged(&mut bench, call, "not it");
+        bench.check("s>p NOTIFY; p>s 403");
+    }
+    // Now not even the right one is looked at.
+    challenged(&mut bench, "e", "secret-of-7002-long");
+    bench.check("s>p NOTIFY; p>s 403");
+    bench.wait_ms(1_001);
+    challenged(&mut bench, "f", "secret-of-7002-long");
+    bench.check("s>p NOTIFY; p>s 200");
+}
+
+#[test]
+fn what_strangers_cause_is_summed_up_in_the_log() {
+    let mut bench = Bench::registered(&[]);
+    let lines = |bench: &Bench, text: &str| bench.log().lines().filter(|line| line.contains(text)).count();
+    for number in 0..500 {
+        bench.receive_from(STRANGER, &request("NOTIFY", AT, &format!("n{number}"), "Event: check-sync", ""));
+        let broken = request("OPTIONS", AT, &format!("o{number}"), "", "").replace("CSeq: 1", "CSeq: none");
+        bench.receive_from(STRANGER, &broken);
+    }
+    let (refused, broken) = (lines(&bench, "NOTIFY check-sync from"), lines(&bench, "message from"));
+    assert_eq!((refused, broken), (10, 10), "{}", bench.log());
+    bench.wait_ms(10_001);
+    assert!(bench.log().contains("490 more lines of `refused check-sync` from"), "{}", bench.log());
+    assert!(bench.log().contains("490 more lines of `broken messages` from"), "{}", bench.log());
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use proto::Time;
 
 /// After so long what was left out is told, and counting begins anew.
-pub(super) const WINDOW: Duration = Duration::from_secs(10);
+pub const WINDOW: Duration = Duration::from_secs(10);
 /// Lines of one kind from one source that are shown in a window.
 const SHOWN: u64 = 10;
 /// Lines of one kind from all sources that are shown in a window.
@@ -24,11 +24,12 @@ const OTHERS: &str = "other sources";
 
 /// Counts lines.
 #[derive(Debug, Default)]
-pub(super) struct Repeats {
+pub struct Repeats {
     /// When the window is over; none while nothing was counted.
     ends: Option<Time>,
     by_source: BTreeMap<(String, String), Count>,
     by_kind: BTreeMap<String, u64>,
+    left_out: u64,
 }
 
 #[derive(Debug, Default)]
@@ -39,16 +40,18 @@ struct Count {
 
 /// Lines that were left out.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Sum {
-    pub(super) kind: String,
+pub struct Sum {
+    /// What kind of line.
+    pub kind: String,
     /// From where; empty where a line names nobody.
-    pub(super) source: String,
-    pub(super) count: u64,
+    pub source: String,
+    /// How many.
+    pub count: u64,
 }
 
 impl Repeats {
     /// Whether a line of that kind from that source is to be shown.
-    pub(super) fn admit(&mut self, now: Time, kind: &str, source: &str) -> bool {
+    pub fn admit(&mut self, now: Time, kind: &str, source: &str) -> bool {
         let (kind, source) = (short(kind), short(source));
         self.ends.get_or_insert(now + WINDOW);
         let is_known = self.by_source.contains_key(&(kind.clone(), source.clone()));
@@ -64,6 +67,7 @@ impl Repeats {
             count.shown += 1;
         } else {
             count.left_out += 1;
+            self.left_out += 1;
         }
         is_shown
     }
@@ -74,12 +78,17 @@ impl Repeats {
     }
 
     /// When there may be something to sum up.
-    pub(super) fn ends(&self) -> Option<Time> {
+    pub fn ends(&self) -> Option<Time> {
         self.ends
     }
 
+    /// When what was left out is to be told; `None` where nothing was.
+    pub fn owes(&self) -> Option<Time> {
+        self.ends.filter(|_| self.left_out > 0)
+    }
+
     /// What was left out in a window that is over, the most first.
-    pub(super) fn take(&mut self, now: Time) -> Vec<Sum> {
+    pub fn take(&mut self, now: Time) -> Vec<Sum> {
         if self.ends.is_none_or(|ends| now < ends) {
             return Vec::new();
         }
@@ -87,7 +96,7 @@ impl Repeats {
     }
 
     /// What was left out so far, the most first.
-    pub(super) fn take_all(&mut self) -> Vec<Sum> {
+    pub fn take_all(&mut self) -> Vec<Sum> {
         let counts = std::mem::take(self).by_source;
         let sum =
             |((kind, source), count): ((String, String), Count)| Sum { kind, source, count: count.left_out };
@@ -100,7 +109,7 @@ impl Repeats {
 
 impl Sum {
     /// In words.
-    pub(super) fn words(&self) -> String {
+    pub fn words(&self) -> String {
         let Self { kind, source, count } = self;
         let from = if source.is_empty() { String::new() } else { format!(" from {source}") };
         format!("{count} more lines of `{kind}`{from} in {} s are not shown", WINDOW.as_secs())
@@ -109,7 +118,7 @@ impl Sum {
 
 /// What kind of line a text is, and from whom: the text with `#` for each word that has a digit, and the
 /// first address in it.
-pub(super) fn kind_and_source(text: &str) -> (String, String) {
+pub fn kind_and_source(text: &str) -> (String, String) {
     let words = || text.split_whitespace().map(|word| word.trim_matches([',', ';', '(', ')', '\'', '.']));
     let source = words().find_map(address).unwrap_or_default();
     let kind: Vec<&str> =
@@ -118,7 +127,7 @@ pub(super) fn kind_and_source(text: &str) -> (String, String) {
 }
 
 /// The host of an address with or without a port.
-pub(super) fn address(text: &str) -> Option<String> {
+pub fn address(text: &str) -> Option<String> {
     let with_port = text.parse::<SocketAddr>().ok().map(|at| at.ip());
     let ip = with_port.or_else(|| text.trim_matches(['[', ']', ':']).parse::<IpAddr>().ok());
     ip.map(|ip| ip.to_string())
