@@ -42,7 +42,8 @@ pub enum Answer {
     Bans(Vec<Ban>),
 }
 
-/// An extension as others may see it.
+/// An extension as others may see it: by the names under which it is set. Of its password one learns that there is
+/// one.
 #[derive(Clone, Debug, Serialize)]
 pub struct ExtensionView {
     /// What others dial.
@@ -51,10 +52,12 @@ pub struct ExtensionView {
     pub username: String,
     /// The name shown.
     pub display: String,
+    /// That there is one.
+    pub password: PasswordView,
     /// Whether it may do anything.
     pub enabled: bool,
     /// How many devices it may have.
-    pub devices_allowed: Devices,
+    pub devices: Devices,
     /// How many calls it may have at a time.
     pub max_calls: u8,
     /// Where its calls go instead.
@@ -68,9 +71,25 @@ pub struct ExtensionView {
     /// Whose calls it answers by the code of group pickup.
     pub pickup_group: Option<String>,
     /// Who may watch it; `None`: every extension.
-    pub watched_by: Option<Vec<String>>,
+    pub watchers: Option<Vec<String>>,
     /// Who may make its phones answer by themselves.
     pub intercom: Intercom,
+    /// What goes on with it.
+    pub now: ExtensionNow,
+}
+
+/// What is told of a password.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PasswordView {
+    /// There is one.
+    #[default]
+    Set,
+}
+
+/// What goes on with an extension.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+pub struct ExtensionNow {
     /// How many devices are registered.
     pub devices: usize,
     /// How many of them answer.
@@ -82,25 +101,54 @@ pub struct ExtensionView {
 }
 
 impl ExtensionView {
-    pub(super) fn of(extension: &Extension, bindings: &[Arc<Binding>], legs: usize, watchers: usize) -> Self {
+    pub(super) fn of(extension: Extension, now: ExtensionNow) -> Self {
         Self {
-            number: extension.number.clone(),
-            username: extension.username.clone(),
-            display: extension.display.clone(),
+            number: extension.number,
+            username: extension.username,
+            display: extension.display,
+            password: PasswordView::Set,
             enabled: extension.enabled,
-            devices_allowed: extension.devices,
+            devices: extension.devices,
             max_calls: extension.max_calls,
-            forward: extension.forward.clone(),
+            forward: extension.forward,
             encryption: extension.encryption,
             messages: extension.messages,
             do_not_disturb: extension.do_not_disturb,
-            pickup_group: extension.pickup_group.clone(),
-            watched_by: extension.watchers.clone(),
-            intercom: extension.intercom.clone(),
-            devices: bindings.len(),
-            reachable: bindings.iter().filter(|device| device.reachable).count(),
-            legs,
-            watchers,
+            pickup_group: extension.pickup_group,
+            watchers: extension.watchers,
+            intercom: extension.intercom,
+            now,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::exchange::Edit;
+
+    fn names(value: &impl Serialize) -> BTreeSet<String> {
+        let value = serde_json::to_value(value).expect("plain data");
+        value.as_object().expect("an object").keys().cloned().collect()
+    }
+
+    #[test]
+    fn an_extension_has_one_shape_as_it_is_kept_set_and_shown() {
+        let extension = Extension::new("7001", "offhook", "secret");
+        let view = ExtensionView::of(
+            extension.clone(),
+            ExtensionNow { devices: 0, reachable: 0, legs: 0, watchers: 0 },
+        );
+        let mut kept = names(&extension);
+        assert!(kept.remove("secret") && kept.insert("password".into()));
+        let mut shown = names(&view);
+        assert!(shown.remove("now"));
+        assert_eq!(shown, kept);
+        let told = serde_json::from_str::<Edit>(r#"{"?":0}"#).expect_err("no field").to_string();
+        let set: BTreeSet<String> = told.split('`').skip(3).step_by(2).map(str::to_owned).collect();
+        let fixed = ["number", "username"].map(str::to_owned).into();
+        assert_eq!(set, &kept - &fixed);
     }
 }

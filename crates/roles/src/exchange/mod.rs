@@ -82,7 +82,7 @@ use self::registrar::{Asked, Registrar};
 use self::router::Router;
 use self::turn::Turn;
 
-pub use self::answer::{Answer, ExtensionView};
+pub use self::answer::{Answer, ExtensionNow, ExtensionView, PasswordView};
 pub use self::binding::Binding;
 pub use self::blocks::{Area, Block};
 pub use self::codes::Codes;
@@ -206,7 +206,7 @@ impl Exchange {
             reachable: devices().filter(|device| device.reachable).count(),
             calls: calls.len(),
             answered: calls.iter().filter(|call| call.answered).count(),
-            parked: self.calls.parked.len(),
+            parked: self.calls.parked.count(),
             legs: self.calls.legs.len(),
             subscriptions: self.lamps.iter().count(),
             records: self.records.iter().count(),
@@ -248,7 +248,7 @@ impl Exchange {
             self.qualifier.ask_later(&mut self.turn, id);
         }
         for subscription in subscriptions {
-            self.lamp_board().restore_subscription(now, subscription);
+            self.lamp_board().restore_subscription(subscription);
         }
         for record in self.records.iter().rev() {
             if let Some(callee) = self.directory.find(&record.callee) {
@@ -287,11 +287,11 @@ impl Exchange {
             }
             Received::Nothing | Received::Merged | Received::StrayResponse => {}
             Received::NewRequest => self.on_request(flow, &message, waited),
-            Received::Ack => self.switchboard().on_ack(now, &message),
+            Received::Ack => self.switchboard().on_ack(&message),
             Received::Cancel(invite) => self.on_cancel(flow, invite, &message),
             Received::Response { id, owner } => match owner {
-                Owner::Leg(leg) => self.switchboard().on_leg_response(now, leg, id, &message),
-                Owner::Lamp(lamp) => self.lamp_board().on_notify_response(now, lamp, message.status()),
+                Owner::Leg(leg) => self.switchboard().on_leg_response(leg, id, &message),
+                Owner::Lamp(lamp) => self.lamp_board().on_notify_response(lamp, message.status()),
                 Owner::Qualify(extension) => {
                     self.qualifier.on_answer(&mut self.turn, &mut self.directory, extension, id, true);
                 }
@@ -334,7 +334,6 @@ impl Exchange {
 
     /// A request outside a dialog, of an extension whose password was right.
     fn on_request_of(&mut self, id: ExtensionId, flow: Flow, message: &Message<'_>) {
-        let now = self.turn.now;
         let answers = &self.config.answers;
         let method = message.method().unwrap_or(Method::Other);
         let forced = match method {
@@ -345,8 +344,8 @@ impl Exchange {
         match (forced, method) {
             (Some(status), _) => self.turn.answer(flow, message, self.forced(status, method)),
             (None, Method::Register) => self.on_register(flow, message, id),
-            (None, Method::Invite) => self.switchboard().on_invite(now, flow, message, id),
-            (None, Method::Subscribe) => self.lamp_board().on_subscribe(now, flow, message, id),
+            (None, Method::Invite) => self.switchboard().on_invite(flow, message, id),
+            (None, Method::Subscribe) => self.lamp_board().on_subscribe(flow, message, id),
             (None, Method::Options) => {
                 abilities::on_options(&mut self.turn, &self.directory, &self.router, flow, message);
             }
@@ -388,8 +387,7 @@ impl Exchange {
     fn on_leg_request(&mut self, id: LegId, flow: Flow, message: &Message<'_>) {
         let claim = self.calls.claim(id, flow, message);
         if self.is_proven(claim, flow, message) {
-            let now = self.turn.now;
-            self.switchboard().on_leg_request(now, id, flow, message);
+            self.switchboard().on_leg_request(id, flow, message);
         }
     }
 
@@ -397,8 +395,7 @@ impl Exchange {
     fn on_resubscribe(&mut self, id: SubscriptionId, flow: Flow, message: &Message<'_>) {
         let claim = self.lamps.claim(&self.directory, id, flow, message);
         if self.is_proven(claim, flow, message) {
-            let now = self.turn.now;
-            self.lamp_board().on_resubscribe(now, id, flow, message);
+            self.lamp_board().on_resubscribe(id, flow, message);
         }
     }
 
@@ -425,8 +422,7 @@ impl Exchange {
         }
         let sent = self.turn.wire.len();
         if self.turn.endpoint.cancelled(flow, message, invite, &mut self.turn.wire) {
-            let now = self.turn.now;
-            self.switchboard().on_cancel(now, invite, message);
+            self.switchboard().on_cancel(invite, message);
         } else {
             self.door().limit_answers(flow, sent);
         }
@@ -455,27 +451,27 @@ impl Exchange {
         while let Some(timeout) = self.turn.endpoint.handle_timeout(now, &mut self.turn.wire) {
             match timeout {
                 Timeout::TimedOut { id, owner } | Timeout::TransportFailed { id, owner } => match owner {
-                    Owner::Leg(leg) => self.switchboard().on_leg_request_failed(now, leg, id),
-                    Owner::Lamp(lamp) => self.lamp_board().on_notify_response(now, lamp, None),
+                    Owner::Leg(leg) => self.switchboard().on_leg_request_failed(leg, id),
+                    Owner::Lamp(lamp) => self.lamp_board().on_notify_response(lamp, None),
                     Owner::Qualify(extension) => {
                         self.qualifier.on_answer(&mut self.turn, &mut self.directory, extension, id, false);
                     }
                     Owner::CheckSync => self.check_syncs.on_answer(&mut self.turn, id, None),
                 },
-                Timeout::AckMissing(server) => self.switchboard().on_ack_missing(now, server),
+                Timeout::AckMissing(server) => self.switchboard().on_ack_missing(server),
             }
         }
         while let Some((at, alarm)) = self.turn.alarms.first().copied().filter(|(at, _)| *at <= now) {
             self.turn.alarms.remove(&(at, alarm));
             match alarm {
-                Alarm::Leg(leg) => self.switchboard().on_leg_alarm(now, leg),
-                Alarm::NoAnswer(call) => self.switchboard().on_no_answer(now, call),
-                Alarm::ServiceOver(call) => self.switchboard().on_service_over(now, call),
-                Alarm::Leftover(leg) => self.switchboard().hang_up_leg(now, leg, None),
+                Alarm::Leg(leg) => self.switchboard().on_leg_alarm(leg),
+                Alarm::NoAnswer(call) => self.switchboard().on_no_answer(call),
+                Alarm::ServiceOver(call) => self.switchboard().on_service_over(call),
+                Alarm::Leftover(leg) => self.switchboard().hang_up_leg(leg, None),
                 Alarm::Expiry(extension) => {
                     self.registrar.on_expiry(&mut self.turn, &mut self.directory, extension);
                 }
-                Alarm::Lamp(lamp) => self.lamp_board().on_subscription_over(now, lamp, Termination::Timeout),
+                Alarm::Lamp(lamp) => self.lamp_board().on_subscription_over(lamp, Termination::Timeout),
                 Alarm::Qualify(extension) => {
                     self.qualifier.ask(&mut self.turn, &self.directory, extension);
                 }
@@ -511,7 +507,7 @@ impl Role for Exchange {
             }
             Input::Command(command) => self.obey(now, command),
             Input::Wall(wall) => self.on_wall(wall),
-            Input::Heard(event) => self.switchboard().on_relay(now, event),
+            Input::Heard(event) => self.switchboard().on_relay(event),
             Input::Settings(never) => match never {},
             Input::Start | Input::Wake | Input::Resolved { .. } | Input::Network(_) => {}
             // It opens no socket of its own and downloads nothing.
@@ -522,7 +518,7 @@ impl Role for Exchange {
             | Input::Fetched(_) => {}
         }
         self.run_due(now);
-        self.lamp_board().tell_lamps(now);
+        self.lamp_board().tell_lamps();
         let wall = self.turn.wall;
         if wall != Wall::default() {
             self.turn.told.iter_mut().for_each(|told| dates::write(wall, told));

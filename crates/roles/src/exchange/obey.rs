@@ -3,7 +3,7 @@
 use proto::Time;
 use proto::sip::header::Termination;
 
-use super::answer::{Answer, ExtensionView};
+use super::answer::{Answer, ExtensionNow, ExtensionView};
 use super::command::{Command, What};
 use super::directory::Entry;
 use super::extension::{DeviceAccount, Extension};
@@ -23,16 +23,16 @@ impl Exchange {
                 Answer::Extensions(wanted.map(|(id, entry)| self.view_of(id, entry)).collect())
             }
             What::Extension(number) => self.extension_view(&number),
-            What::SetExtension(extension) => self.set_extension(now, *extension),
+            What::SetExtension(extension) => self.set_extension(*extension),
             What::EditExtension { number, edit } => {
                 let known = self.directory.find(&number).and_then(|id| self.directory.get(id));
                 let known = known.map(|entry| entry.extension.clone());
                 match edit.make(known, &number, &self.config.realm) {
-                    Ok(extension) => self.set_extension(now, extension),
+                    Ok(extension) => self.set_extension(extension),
                     Err(fault) => Answer::Refused(fault),
                 }
             }
-            What::RemoveExtension(number) => self.remove_extension(now, &number),
+            What::RemoveExtension(number) => self.remove_extension(&number),
             What::SetDeviceAccounts { number, accounts } => self.set_device_accounts(&number, accounts),
             What::CheckSync { number, contact, reboot } => {
                 self.check_syncs.send(&mut self.turn, &self.directory, &number, contact.as_deref(), reboot)
@@ -45,17 +45,17 @@ impl Exchange {
             }
             What::HangUp(call) => match self.calls.find_call(call) {
                 Some(id) => {
-                    self.switchboard().end_call(now, id, "ended by hand");
+                    self.switchboard().end_call(id, "ended by hand");
                     Answer::Ok
                 }
                 None => Answer::Refused(format!("there is no call {call}")),
             },
             What::Originate { from, to } => {
-                let started = self.switchboard().originate(now, &from, &to);
+                let started = self.switchboard().originate(&from, &to);
                 started.map_or_else(Answer::Refused, Answer::Started)
             }
             What::Transfer { call, party, to } => {
-                let led = self.switchboard().transfer(now, call, party, &to);
+                let led = self.switchboard().transfer(call, party, &to);
                 led.map_or_else(Answer::Refused, Answer::Started)
             }
             What::Records { before, number, count } => {
@@ -89,18 +89,23 @@ impl Exchange {
     }
 
     fn view_of(&self, id: ExtensionId, entry: &Entry) -> ExtensionView {
-        let (legs, watchers) = (self.calls.legs_of(id).len(), self.lamps.watchers_of(id).len());
-        ExtensionView::of(&entry.extension, &entry.bindings, legs, watchers)
+        let now = ExtensionNow {
+            devices: entry.bindings.len(),
+            reachable: entry.bindings.iter().filter(|device| device.reachable).count(),
+            legs: self.calls.legs_of(id).len(),
+            watchers: self.lamps.watchers_of(id).len(),
+        };
+        ExtensionView::of(entry.extension.clone(), now)
     }
 
     /// Sets an extension; ends what it may not do any longer.
-    fn set_extension(&mut self, now: Time, extension: Extension) -> Answer {
+    fn set_extension(&mut self, extension: Extension) -> Answer {
         match self.directory.put(&mut self.turn, self.router.codes(), extension) {
             Ok(put) => {
                 if let Some(reason) = put.cut_off {
-                    self.cut_off(now, put.id, reason);
+                    self.cut_off(put.id, reason);
                 }
-                self.lamp_board().end_forbidden_lamps(now, put.id);
+                self.lamp_board().end_forbidden_lamps(put.id);
                 Answer::Ok
             }
             Err(fault) => Answer::Refused(fault),
@@ -108,15 +113,15 @@ impl Exchange {
     }
 
     /// Removes an extension; every part forgets what it knows of it.
-    fn remove_extension(&mut self, now: Time, number: &str) -> Answer {
+    fn remove_extension(&mut self, number: &str) -> Answer {
         let Some(id) = self.directory.find_person(number) else {
             return Answer::Refused(format!("there is no extension {number}"));
         };
         let watchers = self.lamps.watchers_of(id).to_vec();
         for lamp in watchers {
-            self.lamp_board().on_subscription_over(now, lamp, Termination::NoResource);
+            self.lamp_board().on_subscription_over(lamp, Termination::NoResource);
         }
-        self.cut_off(now, id, "the extension was removed");
+        self.cut_off(id, "the extension was removed");
         self.gate.forget(id);
         self.authentication.forget(id);
         self.calls.forget(id);
@@ -139,15 +144,15 @@ impl Exchange {
     }
 
     /// Ends at once what the devices of an extension do: their calls, what they watch, their registrations.
-    fn cut_off(&mut self, now: Time, id: ExtensionId, reason: &'static str) {
+    fn cut_off(&mut self, id: ExtensionId, reason: &'static str) {
         let legs = self.calls.legs_of(id).to_vec();
         for leg in legs {
             if let Some(call) = self.calls.legs.get(&leg).and_then(|leg| leg.call) {
-                self.switchboard().end_call(now, call, reason);
+                self.switchboard().end_call(call, reason);
             }
         }
         let number = self.directory.number(id);
-        self.lamp_board().end_lamps_of(now, &number);
+        self.lamp_board().end_lamps_of(&number);
         registrar::unbind_all(&mut self.turn, &mut self.directory, id, reason);
     }
 }

@@ -86,30 +86,10 @@ pub(super) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// An extension by the names under which it is set. Of its password one learns that there is one.
+/// An extension by the names under which it is set.
 fn shown(extension: &ExtensionView) -> Value {
-    json!({
-        "number": extension.number,
-        "username": extension.username,
-        "display": extension.display,
-        "password": "set",
-        "enabled": extension.enabled,
-        "devices": extension.devices_allowed,
-        "max_calls": extension.max_calls,
-        "forward": extension.forward,
-        "encryption": extension.encryption,
-        "messages": extension.messages,
-        "do_not_disturb": extension.do_not_disturb,
-        "pickup_group": extension.pickup_group,
-        "watchers": extension.watched_by,
-        "intercom": extension.intercom,
-        "now": {
-            "devices": extension.devices,
-            "reachable": extension.reachable,
-            "legs": extension.legs,
-            "watchers": extension.watchers,
-        },
-    })
+    // Plain data with text keys, so serialising cannot fail.
+    serde_json::to_value(extension).unwrap_or_default()
 }
 
 /// Texts stand in headers of messages: they hold no line ends and no other control characters.
@@ -143,7 +123,29 @@ fn warning(password: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use roles::exchange::Extension;
+
     use super::*;
+
+    #[test]
+    fn the_document_names_what_an_extension_has() {
+        let document: Value = serde_json::from_str(include_str!("openapi.json")).expect("JSON");
+        let described = |schema: &str| -> BTreeSet<String> {
+            let properties = document["components"]["schemas"][schema]["properties"].as_object();
+            properties.expect("properties").keys().cloned().collect()
+        };
+        let kept = serde_json::to_value(Extension::new("7001", "offhook", "secret")).expect("plain data");
+        let mut names: BTreeSet<String> = kept.as_object().expect("an object").keys().cloned().collect();
+        names.remove("secret");
+        names.extend(["password", "now"].map(str::to_owned));
+        assert_eq!(described("Extension"), names);
+        for fixed in ["number", "username", "now"] {
+            names.remove(fixed);
+        }
+        assert_eq!(described("ExtensionEdit"), names);
+    }
 
     #[test]
     fn texts_are_such_as_can_stand_in_messages() {

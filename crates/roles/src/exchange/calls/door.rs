@@ -1,6 +1,5 @@
 //! Requests in the dialog of a leg.
 
-use proto::Time;
 use proto::sip::endpoint::ServerId;
 use proto::sip::{Flow, Message, Target};
 
@@ -22,13 +21,7 @@ impl Calls {
 
 impl Switchboard<'_> {
     /// A request in the dialog of a leg, which has shown that it is the leg's own.
-    pub(in crate::exchange) fn on_leg_request(
-        &mut self,
-        now: Time,
-        id: LegId,
-        flow: Flow,
-        message: &Message<'_>,
-    ) {
+    pub(in crate::exchange) fn on_leg_request(&mut self, id: LegId, flow: Flow, message: &Message<'_>) {
         let Some(leg) = self.calls.legs.get_mut(&id) else { return };
         if leg.flow != flow {
             // The device has moved, or has opened its connection anew: the leg follows it.
@@ -42,17 +35,17 @@ impl Switchboard<'_> {
         if let Some(reply) = unsupported(message) {
             return self.turn.answer(flow, message, reply);
         }
-        let server = self.turn.endpoint.accept(now, flow, message);
-        self.with_leg(now, id, |call, ctx| call.on_request(ctx, server, message));
+        let server = self.turn.endpoint.accept(self.turn.now, flow, message);
+        self.with_leg(id, |call, ctx| call.on_request(ctx, server, message));
         if self.calls.legs.get(&id).is_some_and(|leg| leg.machine.is_reinvited_by(server)) {
             self.remember_invite(id, server);
         }
     }
 
     /// A CANCEL of an INVITE that is not answered yet.
-    pub(in crate::exchange) fn on_cancel(&mut self, now: Time, invite: ServerId, message: &Message<'_>) {
+    pub(in crate::exchange) fn on_cancel(&mut self, invite: ServerId, message: &Message<'_>) {
         if let Some(id) = self.calls.invites.get(&invite).copied() {
-            self.with_leg(now, id, |call, ctx| call.on_cancel(ctx, invite, message));
+            self.with_leg(id, |call, ctx| call.on_cancel(ctx, invite, message));
         }
     }
 }

@@ -1,6 +1,5 @@
 //! What one leg reports is passed on to the other leg.
 
-use proto::Time;
 use proto::sip::Reply;
 use proto::sip::usage::call::Event as CallEvent;
 
@@ -9,27 +8,27 @@ use super::{CallId, LegId, Switchboard};
 use crate::exchange::{Event, Output};
 
 impl Switchboard<'_> {
-    pub(super) fn on_leg_event(&mut self, now: Time, id: LegId, event: CallEvent) {
+    pub(super) fn on_leg_event(&mut self, id: LegId, event: CallEvent) {
         let Some(call) = self.calls.legs.get(&id).and_then(|leg| leg.call) else {
-            return self.on_leftover_event(now, id, event);
+            return self.on_leftover_event(id, event);
         };
         match event {
-            CallEvent::Progress { status, sdp } => self.on_progress(now, call, id, status, sdp),
-            CallEvent::Answered { sdp, needs_ack } => self.on_answered(now, call, id, sdp, needs_ack),
+            CallEvent::Progress { status, sdp } => self.on_progress(call, id, status, sdp),
+            CallEvent::Answered { sdp, needs_ack } => self.on_answered(call, id, sdp, needs_ack),
             CallEvent::Redirected { contacts, diversion, .. } => {
-                self.on_redirected(now, call, id, &contacts, diversion);
+                self.on_redirected(call, id, &contacts, diversion);
             }
-            CallEvent::Failed { status, .. } => self.on_branch_failed(now, call, id, status),
-            CallEvent::Confirmed { sdp } => self.on_confirmed(now, call, id, sdp),
-            CallEvent::Cancelled { .. } => self.end_call(now, call, "cancelled"),
-            CallEvent::Offered { sdp } => self.on_offered(now, call, id, sdp),
+            CallEvent::Failed { status, .. } => self.on_branch_failed(call, id, status),
+            CallEvent::Confirmed { sdp } => self.on_confirmed(call, id, sdp),
+            CallEvent::Cancelled { .. } => self.end_call(call, "cancelled"),
+            CallEvent::Offered { sdp } => self.on_offered(call, id, sdp),
             CallEvent::Withdrawn => self.on_withdrawn(call, id),
-            CallEvent::Modified { sdp } => self.on_modified(now, call, id, sdp),
-            CallEvent::ModifyFailed { status } => self.on_modify_failed(now, call, id, status),
-            CallEvent::MayAskAgain { sdp } => self.ask_again(now, call, id, sdp),
-            CallEvent::ReferReceived(refer) => self.on_refer(now, id, &refer),
-            CallEvent::Info { content_type, body } => self.on_info(now, id, &content_type, body),
-            CallEvent::Ended { reason, .. } => self.on_ended(now, call, id, &reason),
+            CallEvent::Modified { sdp } => self.on_modified(call, id, sdp),
+            CallEvent::ModifyFailed { status } => self.on_modify_failed(call, id, status),
+            CallEvent::MayAskAgain { sdp } => self.ask_again(call, id, sdp),
+            CallEvent::ReferReceived(refer) => self.on_refer(id, &refer),
+            CallEvent::Info { content_type, body } => self.on_info(id, &content_type, body),
+            CallEvent::Ended { reason, .. } => self.on_ended(call, id, &reason),
             CallEvent::Refreshed { .. }
             | CallEvent::ReferAccepted
             | CallEvent::ReferRefused { .. }
@@ -38,20 +37,20 @@ impl Switchboard<'_> {
     }
 
     /// An event of a leg that has handed its call over or was cancelled: all it may do is end.
-    fn on_leftover_event(&mut self, now: Time, id: LegId, event: CallEvent) {
+    fn on_leftover_event(&mut self, id: LegId, event: CallEvent) {
         match event {
             CallEvent::Offered { .. } => {
-                self.ask_leg(now, id, |call, ctx| call.refuse_offer(ctx, Reply::new(488)));
+                self.ask_leg(id, |call, ctx| call.refuse_offer(ctx, Reply::new(488)));
             }
             CallEvent::ReferReceived(_) => {
-                self.ask_leg(now, id, |call, ctx| call.refuse_refer(ctx, 403));
+                self.ask_leg(id, |call, ctx| call.refuse_refer(ctx, 403));
             }
-            CallEvent::Answered { .. } => self.hang_up_leg(now, id, None),
+            CallEvent::Answered { .. } => self.hang_up_leg(id, None),
             _ => {}
         }
     }
 
-    fn on_progress(&mut self, now: Time, call: CallId, id: LegId, status: u16, sdp: Option<Vec<u8>>) {
+    fn on_progress(&mut self, call: CallId, id: LegId, status: u16, sdp: Option<Vec<u8>>) {
         if let Some(leg) = self.calls.legs.get_mut(&id) {
             leg.ringing = true;
             self.turn.changed_lamps.extend(leg.extension);
@@ -59,10 +58,10 @@ impl Switchboard<'_> {
         let (status, sdp) = self.early_media(call, id, status, sdp);
         let Some(bridge) = self.calls.bridges.get(&call) else { return };
         if let Some(transfer) = bridge.transfer {
-            self.transfer_progress(now, transfer, status);
+            self.transfer_progress(transfer, status);
         } else if let Some(a) = bridge.a {
             let reliable = sdp.is_some();
-            self.ask_leg(now, a, |call, ctx| call.progress(ctx, status, sdp, reliable));
+            self.ask_leg(a, |call, ctx| call.progress(ctx, status, sdp, reliable));
             let extension = self.calls.legs.get(&a).and_then(|leg| leg.extension);
             self.turn.changed_lamps.extend(extension);
         }
@@ -91,28 +90,28 @@ impl Switchboard<'_> {
         }
     }
 
-    fn on_answered(&mut self, now: Time, call: CallId, id: LegId, sdp: Option<Vec<u8>>, needs_ack: bool) {
-        self.cancel_branches(now, call, Some(id));
+    fn on_answered(&mut self, call: CallId, id: LegId, sdp: Option<Vec<u8>>, needs_ack: bool) {
+        self.cancel_branches(call, Some(id));
         if self.calls.bridges.get(&call).is_some_and(|bridge| bridge.then.is_some()) {
-            return self.go_on_to_callee(now, call, id, sdp);
+            return self.go_on_to_callee(call, id, sdp);
         }
         // Where a reliable 183 has brought the answer, the 200 has none (RFC 3261 §13.2.1); the caller may
         // not have had it reliably.
         let halves = self.halves_of_answer(call, needs_ack);
         let told = self.relayed_opt(call, id, sdp.or_else(|| self.last_said(id)), halves);
-        self.mark_answered(now, call);
+        self.mark_answered(call);
         let Some(bridge) = self.calls.bridges.get(&call) else { return };
         match (bridge.transfer, bridge.a) {
             (Some(transfer), _) => {
-                self.transfer_answered(now, call, transfer, told, needs_ack.then_some(id));
+                self.transfer_answered(call, transfer, told, needs_ack.then_some(id));
             }
             (None, Some(a)) => {
                 if let Some(leg) = self.calls.legs.get_mut(&a).filter(|_| needs_ack) {
                     leg.answers_late = Some(id);
                 }
-                self.tell_answer(now, a, told);
+                self.tell_answer(a, told);
             }
-            (None, None) => self.end_call(now, call, "nobody is left to talk to"),
+            (None, None) => self.end_call(call, "nobody is left to talk to"),
         }
     }
 
@@ -131,8 +130,8 @@ impl Switchboard<'_> {
 
     /// Tells the caller what the called has answered: by the answer to its INVITE, or by a re-INVITE
     /// where its own leg stands already.
-    pub(super) fn tell_answer(&mut self, now: Time, a: LegId, told: Option<Vec<u8>>) {
-        self.ask_leg(now, a, |call, ctx| {
+    pub(super) fn tell_answer(&mut self, a: LegId, told: Option<Vec<u8>>) {
+        self.ask_leg(a, |call, ctx| {
             if call.is_answered() {
                 call.modify(ctx, told);
             } else {
@@ -141,10 +140,10 @@ impl Switchboard<'_> {
         });
     }
 
-    pub(super) fn mark_answered(&mut self, now: Time, call: CallId) {
+    pub(super) fn mark_answered(&mut self, call: CallId) {
         let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
         if bridge.answered_at.is_none() {
-            bridge.answered_at = Some(now);
+            bridge.answered_at = Some(self.turn.now);
             self.turn.told.extend(self.calls.view(call).map(|view| Output::Event(Event::CallAnswered(view))));
             self.set_no_answer(call, None);
         }
@@ -159,35 +158,35 @@ impl Switchboard<'_> {
     }
 
     /// The ACK came; with the answer, where the caller had asked for an offer.
-    fn on_confirmed(&mut self, now: Time, call: CallId, id: LegId, sdp: Option<Vec<u8>>) {
-        if self.on_answered_to_station(now, call, id, sdp.as_deref()) {
+    fn on_confirmed(&mut self, call: CallId, id: LegId, sdp: Option<Vec<u8>>) {
+        if self.on_answered_to_station(call, id, sdp.as_deref()) {
             return;
         }
         let waiting = self.calls.legs.get_mut(&id).and_then(|leg| leg.answers_late.take());
         if let Some(waiting) = waiting {
             let sdp = self.relayed_opt(call, id, sdp, (Half::Answer, Half::Answer));
-            self.acknowledge(now, waiting, sdp);
+            self.acknowledge(waiting, sdp);
         }
     }
 
     /// INFO of a device: pressed keys go to the other leg, anything else is dropped.
-    fn on_info(&mut self, now: Time, id: LegId, content_type: &str, body: Vec<u8>) {
+    fn on_info(&mut self, id: LegId, content_type: &str, body: Vec<u8>) {
         let known = ["application/dtmf-relay", "application/dtmf"];
         let Some(content_type) = known.into_iter().find(|known| *known == content_type) else { return };
         if let Some(peer) = self.calls.peer(id) {
-            self.ask_leg(now, peer, |call, ctx| call.info(ctx, content_type, body));
+            self.ask_leg(peer, |call, ctx| call.info(ctx, content_type, body));
         }
     }
 
-    fn on_ended(&mut self, now: Time, call: CallId, id: LegId, reason: &str) {
+    fn on_ended(&mut self, call: CallId, id: LegId, reason: &str) {
         let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
         if bridge.answered_at.is_none() && bridge.a != Some(id) {
-            return self.on_branch_failed(now, call, id, None);
+            return self.on_branch_failed(call, id, None);
         }
         let transfer = self.calls.legs.get(&id).and_then(|leg| leg.transfers);
         match transfer.filter(|transfer| self.calls.bridges.contains_key(transfer)) {
-            Some(transfer) => self.transferor_left(now, call, id, transfer),
-            None => self.end_call(now, call, reason),
+            Some(transfer) => self.transferor_left(call, id, transfer),
+            None => self.end_call(call, reason),
         }
     }
 }

@@ -34,41 +34,35 @@ const ANSWERING_WORDS: [&str; 8] =
 
 impl Switchboard<'_> {
     /// An INVITE of an extension whose password was right.
-    pub(in crate::exchange) fn on_invite(
-        &mut self,
-        now: Time,
-        flow: Flow,
-        message: &Message<'_>,
-        caller: ExtensionId,
-    ) {
+    pub(in crate::exchange) fn on_invite(&mut self, flow: Flow, message: &Message<'_>, caller: ExtensionId) {
         if let Some(reply) = self.unacceptable(message, caller) {
             return self.turn.answer(flow, message, reply);
         }
-        let Some(leg) = self.incoming_leg(now, flow, message, caller) else { return };
+        let Some(leg) = self.incoming_leg(flow, message, caller) else { return };
         let too_short = self.calls.legs.get(&leg).is_some_and(|l| l.machine.session_too_small(MIN_SE_S));
         if too_short {
-            return self.refuse_leg(now, leg, Reply::new(422).header(Name::MinSe, MIN_SE_S));
+            return self.refuse_leg(leg, Reply::new(422).header(Name::MinSe, MIN_SE_S));
         }
         if let (Some(seconds), Some(leg)) = (self.config.session_s, self.calls.legs.get_mut(&leg)) {
             leg.machine.wish_session(seconds);
         }
         let rule = self.directory.get(caller).map(|entry| entry.extension.encryption).unwrap_or_default();
         if !is_acceptable(message.session_description().unwrap_or_default(), rule) {
-            return self.refuse_leg(now, leg, Reply::new(488));
+            return self.refuse_leg(leg, Reply::new(488));
         }
-        self.ask_leg(now, leg, |call, ctx| call.trying(ctx));
+        self.ask_leg(leg, |call, ctx| call.trying(ctx));
         if let Some(value) = message.text(Name::Replaces) {
-            return self.on_replacing(now, leg, value);
+            return self.on_replacing(leg, value);
         }
         match self.route(message.request_uri()) {
             Route::Extension(callee) => {
                 let number = self.directory.number(callee);
                 let headers = passed_on(message, self.may_open_by_headers(caller, callee));
-                if let Some(call) = self.open_call(now, leg, caller, &number, headers) {
-                    self.ring(now, call, callee);
+                if let Some(call) = self.open_call(leg, caller, &number, headers) {
+                    self.ring(call, callee);
                 }
             }
-            route => self.on_feature(now, leg, caller, route),
+            route => self.on_feature(leg, caller, route),
         }
     }
 
@@ -97,14 +91,13 @@ impl Switchboard<'_> {
     /// Opens a call of `leg` to `callee`; 503 where the relay has no room.
     pub(super) fn open_call(
         &mut self,
-        now: Time,
         leg: LegId,
         caller: ExtensionId,
         callee: &str,
         headers: Vec<(Name, String)>,
     ) -> Option<CallId> {
-        let Some(call) = self.open_bridge(now, caller, callee, headers) else {
-            self.refuse_leg(now, leg, Reply::new(503).header(Name::RetryAfter, 5));
+        let Some(call) = self.open_bridge(caller, callee, headers) else {
+            self.refuse_leg(leg, Reply::new(503).header(Name::RetryAfter, 5));
             return None;
         };
         let offer = self.calls.legs.get_mut(&leg).map(|leg| {
@@ -125,7 +118,6 @@ impl Switchboard<'_> {
     /// A call without legs.
     pub(super) fn open_bridge(
         &mut self,
-        now: Time,
         caller: ExtensionId,
         callee: &str,
         headers: Vec<(Name, String)>,
@@ -138,7 +130,7 @@ impl Switchboard<'_> {
             caller: self.peer_of(caller),
             callee: Peer { number: callee.to_owned(), display: String::new() },
             cause: Some(caller),
-            started_at: now,
+            started_at: self.turn.now,
             answered_at: None,
             place,
             relayed: false,
@@ -167,7 +159,7 @@ impl Switchboard<'_> {
     }
 
     /// Rings all devices of an extension, or forwards the call where the extension wants that.
-    pub(super) fn ring(&mut self, now: Time, call: CallId, callee: ExtensionId) {
+    pub(super) fn ring(&mut self, call: CallId, callee: ExtensionId) {
         let bridge = self.calls.bridges.get(&call);
         let hidden = bridge.is_some_and(|bridge| self.calls.hides_caller(bridge));
         let (Some(bridge), Some(entry)) = (self.calls.bridges.get_mut(&call), self.directory.get(callee))
@@ -188,31 +180,25 @@ impl Switchboard<'_> {
         let full = others.len() >= most || for_caller >= most.div_ceil(2);
         let refused = (!extension.enabled || extension.do_not_disturb).then_some(480);
         if let Some(target) = forward.always {
-            return self.forward(now, call, &target, "unconditional");
+            return self.forward(call, &target, "unconditional");
         }
         if let Some(target) = forward.busy.filter(|_| busy) {
-            return self.forward(now, call, &target, "user-busy");
+            return self.forward(call, &target, "user-busy");
         }
         if let Some(status) = refused.or(full.then_some(486)) {
-            return self.give_up(now, call, status);
+            return self.give_up(call, status);
         }
-        let devices = self.devices_of(now, callee);
-        self.ring_devices(now, call, callee, &devices);
+        let devices = self.devices_of(callee);
+        self.ring_devices(call, callee, &devices);
         if self.calls.bridges.get(&call).is_some_and(|bridge| bridge.b.is_empty()) {
             match forward.no_answer {
-                Some(target) => self.forward(now, call, &target, "unavailable"),
-                None => self.give_up(now, call, 480),
+                Some(target) => self.forward(call, &target, "unavailable"),
+                None => self.give_up(call, 480),
             }
         }
     }
 
-    pub(super) fn ring_devices(
-        &mut self,
-        now: Time,
-        call: CallId,
-        callee: ExtensionId,
-        devices: &[Arc<Binding>],
-    ) {
+    pub(super) fn ring_devices(&mut self, call: CallId, callee: ExtensionId, devices: &[Arc<Binding>]) {
         let rule = self.directory.get(callee).map(|entry| entry.extension.encryption).unwrap_or_default();
         let offer = self.offer_by_rule(call, rule);
         for device in devices {
@@ -223,7 +209,7 @@ impl Switchboard<'_> {
                 session_s: self.config.session_s,
                 ..Invitation::default()
             };
-            if let Some(leg) = self.outgoing_leg(now, call, device, callee, invitation)
+            if let Some(leg) = self.outgoing_leg(call, device, callee, invitation)
                 && let Some(bridge) = self.calls.bridges.get_mut(&call)
             {
                 bridge.b.push(leg);
@@ -231,7 +217,7 @@ impl Switchboard<'_> {
         }
         let own_s = self.directory.get(callee).map_or(0, |entry| entry.extension.forward.no_answer_s);
         let ring_s = if own_s == 0 { self.config.ring_s } else { own_s };
-        let at = now + Duration::from_secs(u64::from(ring_s.max(1)));
+        let at = self.turn.now + Duration::from_secs(u64::from(ring_s.max(1)));
         self.set_no_answer(call, Some(at));
     }
 
@@ -245,26 +231,25 @@ impl Switchboard<'_> {
     }
 
     /// Forwards a call; 482 where the target was called before, or after too many forwards.
-    pub(super) fn forward(&mut self, now: Time, call: CallId, target: &str, reason: &str) {
+    pub(super) fn forward(&mut self, call: CallId, target: &str, reason: &str) {
         let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
         let from = bridge.callee.number.clone();
         if bridge.visited.len() > MAX_FORWARDS || bridge.visited.iter().any(|number| number == target) {
-            return self.give_up(now, call, 482);
+            return self.give_up(call, 482);
         }
         let host = proto::sip::uri::host_of(bridge.place.a.ip());
         let user = proto::sip::uri::escape(&from);
         let diversion = format!("<sip:{user}@{host}>;reason={reason}");
         bridge.headers.insert(0, (Name::Diversion, diversion));
         match self.route_number(target) {
-            Route::Extension(callee) => self.ring(now, call, callee),
-            _ => self.give_up(now, call, 404),
+            Route::Extension(callee) => self.ring(call, callee),
+            _ => self.give_up(call, 404),
         }
     }
 
     /// A device answered with 3xx: the exchange calls its contacts one after the other until one takes the call.
     pub(super) fn on_redirected(
         &mut self,
-        now: Time,
         call: CallId,
         leg: LegId,
         contacts: &[String],
@@ -273,17 +258,17 @@ impl Switchboard<'_> {
         self.drop_branch(call, leg);
         let number = |uri: &String| Some(proto::sip::Uri::parse(uri)?.plain_user().into_owned());
         let targets: Vec<String> = contacts.iter().take(MAX_FORWARDS).filter_map(number).collect();
-        self.cancel_branches(now, call, None);
+        self.cancel_branches(call, None);
         let reason = diversion.as_deref().and_then(|value| proto::sip::grammar::Params(value).get("reason"));
         let reason = reason.unwrap_or("unconditional").trim_matches('"').to_owned();
         if let Some(bridge) = self.calls.bridges.get_mut(&call) {
             bridge.queue = targets.into_iter().map(|target| (target, reason.clone())).collect();
         }
-        self.give_up(now, call, 404);
+        self.give_up(call, 404);
     }
 
     /// A device refused, or never answered.
-    pub(super) fn on_branch_failed(&mut self, now: Time, call: CallId, leg: LegId, status: Option<u16>) {
+    pub(super) fn on_branch_failed(&mut self, call: CallId, leg: LegId, status: Option<u16>) {
         self.drop_branch(call, leg);
         let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
         let status = told_to_caller(status);
@@ -291,62 +276,62 @@ impl Switchboard<'_> {
         let nobody_rings = bridge.b.is_empty();
         // 6xx speaks for all devices (RFC 3261 §16.7 step 5).
         if status >= 600 {
-            self.cancel_branches(now, call, None);
+            self.cancel_branches(call, None);
         }
         if nobody_rings || status >= 600 {
-            self.all_refused(now, call);
+            self.all_refused(call);
         }
     }
 
-    fn all_refused(&mut self, now: Time, call: CallId) {
+    fn all_refused(&mut self, call: CallId) {
         let Some(bridge) = self.calls.bridges.get(&call) else { return };
         let status = bridge.refusal.unwrap_or(480);
         if bridge.then.is_some() {
-            return self.give_up(now, call, status);
+            return self.give_up(call, status);
         }
         let callee = bridge.callee.number.clone();
-        if is_about_session(status) && self.ask_for_offer(now, call, &callee) {
+        if is_about_session(status) && self.ask_for_offer(call, &callee) {
             return;
         }
         let forward = self.directory.find(&callee).and_then(|id| self.directory.get(id));
         let forward = forward.map(|entry| entry.extension.forward.clone()).unwrap_or_default();
         match (status, forward.busy, forward.no_answer) {
-            (486, Some(target), _) => self.forward(now, call, &target, "user-busy"),
-            (408 | 480, _, Some(target)) => self.forward(now, call, &target, "no-answer"),
-            _ => self.give_up(now, call, status),
+            (486, Some(target), _) => self.forward(call, &target, "user-busy"),
+            (408 | 480, _, Some(target)) => self.forward(call, &target, "no-answer"),
+            _ => self.give_up(call, status),
         }
     }
 
     /// It has rung long enough.
-    pub(in crate::exchange) fn on_no_answer(&mut self, now: Time, call: CallId) {
+    pub(in crate::exchange) fn on_no_answer(&mut self, call: CallId) {
         let waiting = self.calls.bridges.get(&call).is_some_and(|bridge| bridge.answered_at.is_none());
         if !waiting {
             return;
         }
-        self.cancel_branches(now, call, None);
+        self.cancel_branches(call, None);
         if let Some(bridge) = self.calls.bridges.get_mut(&call) {
             bridge.refusal = Some(480);
         }
-        self.all_refused(now, call);
+        self.all_refused(call);
     }
 
     /// Forwards the call to the next contact of a redirection. Without one it refuses the caller and ends the call.
-    pub(super) fn give_up(&mut self, now: Time, call: CallId, status: u16) {
+    pub(super) fn give_up(&mut self, call: CallId, status: u16) {
         let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
         if let Some((target, reason)) = bridge.queue.pop_front() {
-            return self.forward(now, call, &target, &reason);
+            return self.forward(call, &target, &reason);
         }
         bridge.refusal = Some(status);
         if let Some(a) = bridge.a {
-            self.refuse_leg(now, a, Reply::new(status));
+            self.refuse_leg(a, Reply::new(status));
         }
-        self.end_call(now, call, proto::sip::build::reason_phrase(status));
+        self.end_call(call, proto::sip::build::reason_phrase(status));
     }
 
     /// The callee takes nothing of the caller's last description. That may hold less than the caller can, since it
     /// was agreed upon with another party. So the exchange asks the callee once for an offer of its own (RFC 3725
     /// §4.1). Whether any device was asked.
-    fn ask_for_offer(&mut self, now: Time, call: CallId, callee: &str) -> bool {
+    fn ask_for_offer(&mut self, call: CallId, callee: &str) -> bool {
         let Some(bridge) = self.calls.bridges.get_mut(&call) else { return false };
         let caller = bridge.a.and_then(|a| self.calls.legs.get(&a));
         let stands = bridge.transfer.is_some() || caller.is_some_and(|leg| leg.machine.is_answered());
@@ -354,8 +339,8 @@ impl Switchboard<'_> {
             return false;
         }
         let Some(callee) = self.directory.find(callee) else { return false };
-        let devices = self.devices_of(now, callee);
-        self.ring_devices(now, call, callee, &devices);
+        let devices = self.devices_of(callee);
+        self.ring_devices(call, callee, &devices);
         self.calls.bridges.get(&call).is_some_and(|bridge| !bridge.b.is_empty())
     }
 
@@ -367,7 +352,7 @@ impl Switchboard<'_> {
     }
 
     /// Cancels every device but one.
-    pub(super) fn cancel_branches(&mut self, now: Time, call: CallId, keep: Option<LegId>) {
+    pub(super) fn cancel_branches(&mut self, call: CallId, keep: Option<LegId>) {
         let Some(bridge) = self.calls.bridges.get_mut(&call) else { return };
         let (kept, others) = bridge.b.iter().partition(|leg| Some(**leg) == keep);
         bridge.b = kept;
@@ -375,7 +360,7 @@ impl Switchboard<'_> {
         let reason = keep.map(|_| "SIP;cause=200;text=\"Call completed elsewhere\"");
         for leg in others {
             self.let_go(leg);
-            self.hang_up_leg(now, leg, reason);
+            self.hang_up_leg(leg, reason);
         }
     }
 }

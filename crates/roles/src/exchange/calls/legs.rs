@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use proto::Time;
 use proto::sip::dialog::{Dialog, Party};
 use proto::sip::endpoint::{ClientId, ServerId};
 use proto::sip::usage::call::{Call, Event as CallEvent, Invitation};
@@ -43,12 +42,11 @@ impl Switchboard<'_> {
     /// A leg from an INVITE of theirs; `None` where it cannot be read, and it has been answered.
     pub(super) fn incoming_leg(
         &mut self,
-        now: Time,
         flow: Flow,
         message: &Message<'_>,
         extension: ExtensionId,
     ) -> Option<LegId> {
-        let server = self.turn.endpoint.accept(now, flow, message);
+        let server = self.turn.endpoint.accept(self.turn.now, flow, message);
         let tag = self.turn.rng.hex(TAG_DIGITS);
         let target = Target { transport: flow.transport, remote: flow.remote, name: None };
         let Some(mut machine) = Call::incoming(server, message, tag.clone(), target.clone()) else {
@@ -73,7 +71,6 @@ impl Switchboard<'_> {
     /// A leg to one device of an extension. `None` where nothing could be sent.
     pub(super) fn outgoing_leg(
         &mut self,
-        now: Time,
         call: CallId,
         binding: &Binding,
         extension: ExtensionId,
@@ -97,7 +94,7 @@ impl Switchboard<'_> {
         }
         let id = self.calls.next_leg();
         let mut ctx = Context {
-            now,
+            now: self.turn.now,
             endpoint: &mut self.turn.endpoint,
             out: &mut self.turn.wire,
             rng: &mut self.turn.rng,
@@ -180,13 +177,12 @@ impl Switchboard<'_> {
     /// Lets a leg do something, and acts upon what comes of it.
     pub(super) fn with_leg(
         &mut self,
-        now: Time,
         id: LegId,
         act: impl FnOnce(&mut Call, &mut Context<'_, Owner>) -> Option<CallEvent>,
     ) {
-        let event = self.ask_leg(now, id, act).flatten();
+        let event = self.ask_leg(id, act).flatten();
         if let Some(event) = event {
-            self.on_leg_event(now, id, event);
+            self.on_leg_event(id, event);
         }
         self.settle(id);
     }
@@ -194,13 +190,12 @@ impl Switchboard<'_> {
     /// Lets a leg do something of which no event can come.
     pub(super) fn ask_leg<R>(
         &mut self,
-        now: Time,
         id: LegId,
         act: impl FnOnce(&mut Call, &mut Context<'_, Owner>) -> R,
     ) -> Option<R> {
         let leg = self.calls.legs.get_mut(&id)?;
         let mut ctx = Context {
-            now,
+            now: self.turn.now,
             endpoint: &mut self.turn.endpoint,
             out: &mut self.turn.wire,
             rng: &mut self.turn.rng,
@@ -269,8 +264,8 @@ impl Switchboard<'_> {
     }
 
     /// Hangs up, cancels or refuses.
-    pub(in crate::exchange) fn hang_up_leg(&mut self, now: Time, id: LegId, reason: Option<&str>) {
-        self.ask_leg(now, id, |call, ctx| call.hang_up(ctx, reason));
+    pub(in crate::exchange) fn hang_up_leg(&mut self, id: LegId, reason: Option<&str>) {
+        self.ask_leg(id, |call, ctx| call.hang_up(ctx, reason));
     }
 
     /// A re-INVITE that its device may cancel.
@@ -282,14 +277,8 @@ impl Switchboard<'_> {
         self.calls.invites.insert(server, id);
     }
 
-    pub(in crate::exchange) fn on_leg_response(
-        &mut self,
-        now: Time,
-        leg: LegId,
-        id: ClientId,
-        message: &Message<'_>,
-    ) {
-        self.with_leg(now, leg, |call, ctx| {
+    pub(in crate::exchange) fn on_leg_response(&mut self, leg: LegId, id: ClientId, message: &Message<'_>) {
+        self.with_leg(leg, |call, ctx| {
             if call.is_answered() {
                 call.on_late_answer(ctx, id, message);
             }
@@ -297,21 +286,21 @@ impl Switchboard<'_> {
         });
     }
 
-    pub(in crate::exchange) fn on_leg_request_failed(&mut self, now: Time, leg: LegId, id: ClientId) {
-        self.with_leg(now, leg, |call, ctx| call.on_request_failed(ctx, id));
+    pub(in crate::exchange) fn on_leg_request_failed(&mut self, leg: LegId, id: ClientId) {
+        self.with_leg(leg, |call, ctx| call.on_request_failed(ctx, id));
     }
 
-    pub(in crate::exchange) fn on_leg_alarm(&mut self, now: Time, id: LegId) {
+    pub(in crate::exchange) fn on_leg_alarm(&mut self, id: LegId) {
         if let Some(leg) = self.calls.legs.get_mut(&id) {
             leg.alarm = None;
         }
-        self.with_leg(now, id, |call, ctx| call.on_deadline(ctx));
+        self.with_leg(id, |call, ctx| call.on_deadline(ctx));
     }
 
     /// Refuses an incoming leg.
-    pub(super) fn refuse_leg(&mut self, now: Time, id: LegId, reply: Reply) {
+    pub(super) fn refuse_leg(&mut self, id: LegId, reply: Reply) {
         let reply = reply.header(Name::Server, &self.config.user_agent);
-        self.ask_leg(now, id, |call, ctx| call.refuse(ctx, reply));
+        self.ask_leg(id, |call, ctx| call.refuse(ctx, reply));
     }
 }
 

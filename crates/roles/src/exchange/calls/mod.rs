@@ -12,6 +12,8 @@ mod keys;
 mod legs;
 mod media;
 mod modify;
+mod parking;
+mod pickup;
 mod station;
 mod transfer;
 
@@ -29,6 +31,7 @@ use proto::sip::usage::call::Call;
 use proto::sip::{Flow, Message, Reply};
 
 use self::keys::SideMedia;
+use self::parking::ParkedCalls;
 use super::config::Config;
 use super::directory::Directory;
 use super::facts::{CallRecord, CallView, Peer};
@@ -171,8 +174,7 @@ pub(super) struct Calls {
     /// Which call a place at the relay served, until the relay has told its figures; bounded by its
     /// places.
     closing: BTreeMap<RelayId, u64>,
-    /// Which call waits at which parking place; bounded by the places.
-    pub(super) parked: BTreeMap<ExtensionId, CallId>,
+    pub(super) parked: ParkedCalls,
     /// How many legs each extension is the cause of, those that have handed their call over among them.
     caused: BTreeMap<ExtensionId, usize>,
     /// What the legs hold of messages, in bytes.
@@ -395,31 +397,30 @@ impl Switchboard<'_> {
     }
 
     /// Ends a call, whatever its state.
-    pub(super) fn end_call(&mut self, now: Time, id: CallId, reason: &str) {
+    pub(super) fn end_call(&mut self, id: CallId, reason: &str) {
         let Some(bridge) = self.calls.bridges.remove(&id) else { return };
         let legs = bridge.a.iter().chain(&bridge.b);
         let transfers: Vec<CallId> =
             legs.clone().filter_map(|leg| self.calls.legs.get(leg)?.transfers).collect();
         for leg in legs {
-            self.dismiss(now, *leg);
+            self.dismiss(*leg);
         }
         if let Some(transfer) = bridge.transfer {
-            self.transfer_failed(now, transfer, bridge.refusal.unwrap_or(487));
+            self.transfer_failed(transfer, bridge.refusal.unwrap_or(487));
         }
-        self.close(now, id, &bridge, reason);
+        self.close(id, &bridge, reason);
         for transfer in transfers {
-            self.end_call(now, transfer, "the transferred side has hung up");
+            self.end_call(transfer, "the transferred side has hung up");
         }
     }
 
     /// What is left when the legs are gone: the relay's place, the record.
-    fn close(&mut self, now: Time, id: CallId, bridge: &Bridge, reason: &str) {
+    fn close(&mut self, id: CallId, bridge: &Bridge, reason: &str) {
         if let Some(at) = bridge.no_answer_at {
             self.turn.alarms.remove(&(at, Alarm::NoAnswer(id)));
         }
         if let Some(Service::Parked { place, .. }) = bridge.service {
-            self.calls.parked.remove(&place);
-            self.turn.changed_lamps.insert(place);
+            self.calls.parked.take(self.turn, place);
         }
         let relay = bridge.place.relay;
         if bridge.relayed {
@@ -436,7 +437,7 @@ impl Switchboard<'_> {
             callee: bridge.callee.number.clone(),
             started_at_ms: date_ms(bridge.started_at),
             answered_at_ms: bridge.answered_at.map(date_ms),
-            ended_at_ms: date_ms(now),
+            ended_at_ms: date_ms(self.turn.now),
             reason: reason.to_owned(),
             from_caller: None,
             from_callee: None,
@@ -451,7 +452,7 @@ impl Switchboard<'_> {
     }
 
     /// An event of the relay.
-    pub(super) fn on_relay(&mut self, now: Time, event: RelayEvent) {
+    pub(super) fn on_relay(&mut self, event: RelayEvent) {
         match event {
             RelayEvent::Closed { relay, a, b } => {
                 self.ports.give_back(relay);
@@ -462,12 +463,12 @@ impl Switchboard<'_> {
                 let side = if side == Side::A { "caller" } else { "callee" };
                 self.turn.told.push(Output::Event(Event::MediaStranger { call, side, from }));
             }
-            RelayEvent::Failed { relay, reason } => self.on_relay_failed(now, relay, reason),
+            RelayEvent::Failed { relay, reason } => self.on_relay_failed(relay, reason),
         }
     }
 
     /// A call without sound is of no use: the exchange refuses its caller, or hangs both sides up.
-    fn on_relay_failed(&mut self, now: Time, relay: RelayId, reason: String) {
+    fn on_relay_failed(&mut self, relay: RelayId, reason: String) {
         if self.calls.closing.remove(&relay).is_some() {
             // It was never open.
             return self.ports.give_back(relay);
@@ -478,24 +479,24 @@ impl Switchboard<'_> {
         bridge.refusal = Some(503);
         let caller = bridge.a.filter(|_| bridge.answered_at.is_none());
         if let Some(caller) = caller {
-            self.refuse_leg(now, caller, Reply::new(503).header(Name::RetryAfter, 5));
+            self.refuse_leg(caller, Reply::new(503).header(Name::RetryAfter, 5));
         }
-        self.end_call(now, call, "the media relay has no room");
+        self.end_call(call, "the media relay has no room");
     }
 
     /// The ACK of a 2xx.
-    pub(super) fn on_ack(&mut self, now: Time, message: &Message<'_>) {
+    pub(super) fn on_ack(&mut self, message: &Message<'_>) {
         let Some(id) = self.calls.find_by_tag(message.to_tag()) else { return };
         let ours = self.calls.legs.get(&id).is_some_and(|leg| leg.machine.owns_request(message));
         if ours {
-            self.with_leg(now, id, |call, ctx| call.on_ack(ctx, message));
+            self.with_leg(id, |call, ctx| call.on_ack(ctx, message));
         }
     }
 
     /// A 200 of ours was never acknowledged.
-    pub(super) fn on_ack_missing(&mut self, now: Time, invite: ServerId) {
+    pub(super) fn on_ack_missing(&mut self, invite: ServerId) {
         if let Some(id) = self.calls.invites.get(&invite).copied() {
-            self.with_leg(now, id, |call, ctx| call.on_ack_missing(ctx, invite));
+            self.with_leg(id, |call, ctx| call.on_ack_missing(ctx, invite));
         }
     }
 }

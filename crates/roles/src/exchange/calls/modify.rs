@@ -1,7 +1,6 @@
 //! Changes of a session (hold, resume, another address) asked for by one side and answered by the
 //! other: re-INVITE and UPDATE end to end.
 
-use proto::Time;
 use proto::sip::Reply;
 
 use super::keys::Half;
@@ -9,11 +8,11 @@ use super::{CallId, LegId, Switchboard};
 
 impl Switchboard<'_> {
     /// One side wants a change: the other is asked.
-    pub(super) fn on_offered(&mut self, now: Time, call: CallId, id: LegId, sdp: Option<Vec<u8>>) {
+    pub(super) fn on_offered(&mut self, call: CallId, id: LegId, sdp: Option<Vec<u8>>) {
         if self.calls.legs.get(&id).is_some_and(|leg| leg.station.is_some()) {
-            return self.on_offered_to_station(now, call, id, sdp);
+            return self.on_offered_to_station(call, id, sdp);
         }
-        self.give_way(now, call, id);
+        self.give_way(call, id);
         let asks_for_offer = sdp.is_none();
         let before = self.last_said(id).filter(|_| !asks_for_offer);
         let told = self.relayed_opt(call, id, sdp, (Half::Offer, Half::Offer));
@@ -23,10 +22,10 @@ impl Switchboard<'_> {
         let asked = self
             .calls
             .peer_or_ringing(id)
-            .filter(|peer| self.ask_leg(now, *peer, |call, ctx| call.modify(ctx, told)).unwrap_or_default());
+            .filter(|peer| self.ask_leg(*peer, |call, ctx| call.modify(ctx, told)).unwrap_or_default());
         let Some(peer) = asked else {
             self.take_back(call, id);
-            self.ask_leg(now, id, |call, ctx| call.refuse_offer(ctx, Reply::new(491)));
+            self.ask_leg(id, |call, ctx| call.refuse_offer(ctx, Reply::new(491)));
             return;
         };
         if let Some(leg) = self.calls.legs.get_mut(&peer) {
@@ -39,10 +38,10 @@ impl Switchboard<'_> {
 
     /// A side that refused a change with 491 asks for its own before the change was asked for again: its own
     /// comes first, and the leg that asked before gets 491.
-    fn give_way(&mut self, now: Time, call: CallId, id: LegId) {
+    fn give_way(&mut self, call: CallId, id: LegId) {
         let leg = self.calls.legs.get(&id).filter(|leg| leg.machine.waits_to_ask());
         let Some(asker) = leg.and_then(|leg| leg.asked_by) else { return };
-        self.ask_leg(now, id, |call, _| call.ask_no_more());
+        self.ask_leg(id, |call, _| call.ask_no_more());
         if let Some(leg) = self.calls.legs.get_mut(&id) {
             leg.asked_by = None;
         }
@@ -50,14 +49,14 @@ impl Switchboard<'_> {
             leg.answers_late = None;
         }
         self.take_back(call, asker);
-        self.ask_leg(now, asker, |call, ctx| call.refuse_offer(ctx, Reply::new(491)));
+        self.ask_leg(asker, |call, ctx| call.refuse_offer(ctx, Reply::new(491)));
     }
 
     /// A change that a side refused with 491 is asked for again.
-    pub(super) fn ask_again(&mut self, now: Time, call: CallId, id: LegId, sdp: Option<Vec<u8>>) {
-        let asked = self.ask_leg(now, id, |call, ctx| call.modify(ctx, sdp)).unwrap_or_default();
+    pub(super) fn ask_again(&mut self, call: CallId, id: LegId, sdp: Option<Vec<u8>>) {
+        let asked = self.ask_leg(id, |call, ctx| call.modify(ctx, sdp)).unwrap_or_default();
         if !asked {
-            self.on_modify_failed(now, call, id, Some(491));
+            self.on_modify_failed(call, id, Some(491));
         }
     }
 
@@ -76,13 +75,13 @@ impl Switchboard<'_> {
 
     /// A leg has answered an offer that was taken back meanwhile: the exchange sends it the other side's former
     /// description.
-    fn after_withdrawal(&mut self, now: Time, call: CallId, id: LegId, sdp: Option<Vec<u8>>) {
+    fn after_withdrawal(&mut self, call: CallId, id: LegId, sdp: Option<Vec<u8>>) {
         self.relayed_opt(call, id, sdp, (Half::Answer, Half::Answer));
         // Where the leg was asked for an offer, no other leg will answer that offer: the next line makes an answer.
-        self.ask_leg(now, id, |call, ctx| call.ack(ctx, None));
+        self.ask_leg(id, |call, ctx| call.ack(ctx, None));
         let Some(peer) = self.calls.peer(id) else { return };
         let told = self.relayed_opt(call, peer, self.last_said(peer), (Half::Offer, Half::Offer));
-        self.ask_leg(now, id, |call, ctx| call.modify(ctx, told));
+        self.ask_leg(id, |call, ctx| call.modify(ctx, told));
     }
 
     /// Whether a leg has been asked for something that was taken back; asked once.
@@ -91,15 +90,15 @@ impl Switchboard<'_> {
     }
 
     /// A change that we asked for was answered, or the ACK of one brought the answer.
-    pub(super) fn on_modified(&mut self, now: Time, call: CallId, id: LegId, sdp: Option<Vec<u8>>) {
-        if self.on_answered_to_station(now, call, id, sdp.as_deref()) {
+    pub(super) fn on_modified(&mut self, call: CallId, id: LegId, sdp: Option<Vec<u8>>) {
+        if self.on_answered_to_station(call, id, sdp.as_deref()) {
             return;
         }
         if self.is_outdated(id) {
-            return self.after_withdrawal(now, call, id, sdp);
+            return self.after_withdrawal(call, id, sdp);
         }
         if self.cannot_rejoin_by(id, sdp.as_deref()) {
-            return self.rejoin_failed(now, id, Some(488));
+            return self.rejoin_failed(id, Some(488));
         }
         let halves = self.halves_of_change(id);
         let told = self.relayed_opt(call, id, sdp, halves);
@@ -110,13 +109,13 @@ impl Switchboard<'_> {
             if let Some(asker) = self.calls.legs.get_mut(&asker) {
                 asker.said_before = None;
             }
-            self.ask_leg(now, asker, |call, ctx| call.accept_offer(ctx, told));
+            self.ask_leg(asker, |call, ctx| call.accept_offer(ctx, told));
         } else if let Some(joiner) = leg.joined_by.take() {
-            self.ask_leg(now, joiner, |call, ctx| call.answer(ctx, told, &[]));
+            self.ask_leg(joiner, |call, ctx| call.answer(ctx, told, &[]));
         } else if let Some(waiting) = leg.answers_late.take() {
-            self.acknowledge(now, waiting, told);
+            self.acknowledge(waiting, told);
         } else {
-            self.after_rejoin(now, call, id, told);
+            self.after_rejoin(call, id, told);
         }
     }
 
@@ -137,7 +136,7 @@ impl Switchboard<'_> {
     }
 
     /// The other side will not change: neither does this one.
-    pub(super) fn on_modify_failed(&mut self, now: Time, call: CallId, id: LegId, status: Option<u16>) {
+    pub(super) fn on_modify_failed(&mut self, call: CallId, id: LegId, status: Option<u16>) {
         if self.is_outdated(id) {
             return;
         }
@@ -145,9 +144,9 @@ impl Switchboard<'_> {
         if let Some(asker) = leg.asked_by.take() {
             let status = status.filter(|status| !matches!(status, 401 | 407)).unwrap_or(488);
             self.take_back(call, asker);
-            self.ask_leg(now, asker, |call, ctx| call.refuse_offer(ctx, Reply::new(status)));
+            self.ask_leg(asker, |call, ctx| call.refuse_offer(ctx, Reply::new(status)));
         } else {
-            self.rejoin_failed(now, id, status);
+            self.rejoin_failed(id, status);
         }
     }
 
@@ -158,8 +157,8 @@ impl Switchboard<'_> {
     }
 
     /// Sends the answer that a leg waits for: to the offer of its 2xx, or to that of its INVITE.
-    pub(super) fn acknowledge(&mut self, now: Time, id: LegId, sdp: Option<Vec<u8>>) {
-        self.ask_leg(now, id, |call, ctx| match call.is_answered() {
+    pub(super) fn acknowledge(&mut self, id: LegId, sdp: Option<Vec<u8>>) {
+        self.ask_leg(id, |call, ctx| match call.is_answered() {
             true => call.ack(ctx, sdp),
             false => call.answer(ctx, sdp, &[]),
         });

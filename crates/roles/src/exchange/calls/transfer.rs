@@ -7,7 +7,6 @@
 
 use std::time::Duration;
 
-use proto::Time;
 use proto::sdp::Description;
 use proto::sip::Reply;
 use proto::sip::header::Replaces;
@@ -25,44 +24,43 @@ const LEFTOVER_S: u64 = 5;
 
 impl Switchboard<'_> {
     /// A leg asks by REFER to be replaced by another party.
-    pub(super) fn on_refer(&mut self, now: Time, id: LegId, refer: &Refer) {
+    pub(super) fn on_refer(&mut self, id: LegId, refer: &Refer) {
         let Some(transferee) = self.calls.peer(id) else {
-            self.ask_leg(now, id, |call, ctx| call.refuse_refer(ctx, 603));
+            self.ask_leg(id, |call, ctx| call.refuse_refer(ctx, 603));
             return;
         };
         match refer.replaces.as_deref() {
-            Some(value) => self.attended(now, id, transferee, value),
-            None => self.blind(now, id, transferee, refer),
+            Some(value) => self.attended(id, transferee, value),
+            None => self.blind(id, transferee, refer),
         }
     }
 
     /// Blind: the target is called for the transferee, who stays with the transferor until it answers.
-    fn blind(&mut self, now: Time, id: LegId, transferee: LegId, refer: &Refer) {
+    fn blind(&mut self, id: LegId, transferee: LegId, refer: &Refer) {
         let target = match self.route(&refer.to) {
             Route::Extension(target) => target,
-            Route::Place(place) => return self.park(now, id, transferee, Some(place)),
-            Route::Park(place) => return self.park(now, id, transferee, place),
+            Route::Place(place) => return self.park(id, transferee, Some(place)),
+            Route::Park(place) => return self.park(id, transferee, place),
             _ => {
-                self.ask_leg(now, id, |call, ctx| call.accept_refer(ctx));
-                self.ask_leg(now, id, |call, ctx| call.notify_refer(ctx, 404, true));
+                self.ask_leg(id, |call, ctx| call.accept_refer(ctx));
+                self.ask_leg(id, |call, ctx| call.notify_refer(ctx, 404, true));
                 return;
             }
         };
         let headers = refer.referred_by.clone().map(|value| (Name::ReferredBy, value)).into_iter().collect();
         let transfer = Transfer { transferor: id, transferee, by_hand: false };
-        let Some(call) = self.open_transfer(now, transfer, target, headers) else {
-            self.ask_leg(now, id, |call, ctx| call.refuse_refer(ctx, 503));
+        let Some(call) = self.open_transfer(transfer, target, headers) else {
+            self.ask_leg(id, |call, ctx| call.refuse_refer(ctx, 503));
             return;
         };
-        self.ask_leg(now, id, |call, ctx| call.accept_refer(ctx));
-        self.ring(now, call, target);
+        self.ask_leg(id, |call, ctx| call.accept_refer(ctx));
+        self.ring(call, target);
     }
 
     /// A call to the target of a transfer, with the transferee's offer. `None` where the relay has no
     /// room.
     pub(super) fn open_transfer(
         &mut self,
-        now: Time,
         transfer: Transfer,
         target: ExtensionId,
         headers: Vec<(Name, String)>,
@@ -71,7 +69,7 @@ impl Switchboard<'_> {
         let leg = self.calls.legs.get(&transferee)?;
         let caller = leg.extension.unwrap_or(target);
         let number = self.directory.number(target);
-        let call = self.open_bridge(now, caller, &number, headers)?;
+        let call = self.open_bridge(caller, &number, headers)?;
         if let Some(bridge) = self.calls.bridges.get_mut(&call) {
             bridge.transfer = Some(transfer);
             bridge.a = Some(transferee);
@@ -89,27 +87,26 @@ impl Switchboard<'_> {
     }
 
     /// The transferor hangs up before the target has answered: the transferee waits alone.
-    pub(super) fn transferor_left(&mut self, now: Time, call: CallId, id: LegId, transfer: CallId) {
+    pub(super) fn transferor_left(&mut self, call: CallId, id: LegId, transfer: CallId) {
         let Some(transferee) = self.calls.peer(id) else {
-            return self.end_call(now, call, "nobody is left to talk to");
+            return self.end_call(call, "nobody is left to talk to");
         };
-        self.leave(now, transferee, id);
+        self.leave(transferee, id);
         self.take_place(transfer, transferee, None);
     }
 
-    pub(super) fn transfer_progress(&mut self, now: Time, transfer: Transfer, status: u16) {
-        self.ask_leg(now, transfer.transferor, |call, ctx| call.notify_refer(ctx, status, false));
+    pub(super) fn transfer_progress(&mut self, transfer: Transfer, status: u16) {
+        self.ask_leg(transfer.transferor, |call, ctx| call.notify_refer(ctx, status, false));
     }
 
-    pub(super) fn transfer_failed(&mut self, now: Time, transfer: Transfer, status: u16) {
-        self.ask_leg(now, transfer.transferor, |call, ctx| call.notify_refer(ctx, status, true));
+    pub(super) fn transfer_failed(&mut self, transfer: Transfer, status: u16) {
+        self.ask_leg(transfer.transferor, |call, ctx| call.notify_refer(ctx, status, true));
     }
 
     /// The target of a blind transfer answers: the transferee moves over to it. Where the target has made
     /// an offer it `waits` for the transferee's answer.
     pub(super) fn transfer_answered(
         &mut self,
-        now: Time,
         call: CallId,
         transfer: Transfer,
         told: Option<Vec<u8>>,
@@ -118,52 +115,52 @@ impl Switchboard<'_> {
         if let Some(bridge) = self.calls.bridges.get_mut(&call) {
             bridge.transfer = None;
         }
-        self.ask_leg(now, transfer.transferor, |call, ctx| call.notify_refer(ctx, 200, true));
+        self.ask_leg(transfer.transferor, |call, ctx| call.notify_refer(ctx, 200, true));
         if !self.calls.legs.contains_key(&transfer.transferee) {
-            return self.end_call(now, call, "the transferred side has hung up");
+            return self.end_call(call, "the transferred side has hung up");
         }
         if self.calls.legs.get(&transfer.transferee).is_some_and(|leg| leg.call != Some(call)) {
-            self.leave(now, transfer.transferee, transfer.transferor);
+            self.leave(transfer.transferee, transfer.transferor);
             self.take_place(call, transfer.transferee, None);
         }
         if transfer.by_hand {
-            self.hang_up_leg(now, transfer.transferor, None);
+            self.hang_up_leg(transfer.transferor, None);
         }
         let target = self.calls.peer(transfer.transferee);
         if let Some(target) = target.filter(|target| waits.is_none() && !self.has_sound(*target)) {
-            return self.ask_to_rejoin(now, call, target, transfer.transferee);
+            return self.ask_to_rejoin(call, target, transfer.transferee);
         }
         if let Some(leg) = self.calls.legs.get_mut(&transfer.transferee) {
             leg.answers_late = waits;
         }
-        if self.ask_leg(now, transfer.transferee, |call, ctx| call.modify(ctx, told)) != Some(true) {
-            self.end_call(now, call, "the transferred side is busy changing its session");
+        if self.ask_leg(transfer.transferee, |call, ctx| call.modify(ctx, told)) != Some(true) {
+            self.end_call(call, "the transferred side is busy changing its session");
         }
     }
 
     /// Attended: the transferee takes the transferor's place in another call of the transferor.
-    fn attended(&mut self, now: Time, id: LegId, transferee: LegId, value: &str) {
+    fn attended(&mut self, id: LegId, transferee: LegId, value: &str) {
         let replaced = Replaces::parse(value).and_then(|replaces| self.calls.find_replaced(&replaces));
         let own = replaced.filter(|other| *other != id && self.same_extension(id, *other));
         let second = own.and_then(|own| Some((own, self.calls.legs.get(&own)?.call?)));
         let Some((own, call)) = second else {
-            self.ask_leg(now, id, |call, ctx| call.refuse_refer(ctx, 481));
+            self.ask_leg(id, |call, ctx| call.refuse_refer(ctx, 481));
             return;
         };
         if let Some(status) = self.cannot_be_handed_over(transferee, own) {
-            self.ask_leg(now, id, |call, ctx| call.refuse_refer(ctx, status));
+            self.ask_leg(id, |call, ctx| call.refuse_refer(ctx, status));
             return;
         }
-        self.ask_leg(now, id, |call, ctx| call.accept_refer(ctx));
+        self.ask_leg(id, |call, ctx| call.accept_refer(ctx));
         let Some(target) = self.calls.peer(own) else {
-            return self.attended_while_ringing(now, id, transferee, own, call);
+            return self.attended_while_ringing(id, transferee, own, call);
         };
-        self.ask_leg(now, id, |call, ctx| call.notify_refer(ctx, 200, true));
-        self.leave(now, transferee, id);
+        self.ask_leg(id, |call, ctx| call.notify_refer(ctx, 200, true));
+        self.leave(transferee, id);
         self.take_place(call, transferee, Some(own));
-        self.dismiss(now, own);
-        self.hang_up_leg(now, id, None);
-        self.rejoin(now, call, transferee, target);
+        self.dismiss(own);
+        self.hang_up_leg(id, None);
+        self.rejoin(call, transferee, target);
     }
 
     /// Why nobody can take the place of a transferor in its second call, `own`, as a status: that call
@@ -189,7 +186,7 @@ impl Switchboard<'_> {
     }
 
     /// The target still rings: the transferee waits for its answer as after a blind transfer.
-    fn attended_while_ringing(&mut self, now: Time, id: LegId, transferee: LegId, own: LegId, call: CallId) {
+    fn attended_while_ringing(&mut self, id: LegId, transferee: LegId, own: LegId, call: CallId) {
         if let Some(bridge) = self.calls.bridges.get_mut(&call) {
             bridge.a = None;
             bridge.transfer = Some(Transfer { transferor: id, transferee, by_hand: false });
@@ -198,7 +195,7 @@ impl Switchboard<'_> {
             leg.transfers = Some(call);
         }
         self.let_go(own);
-        self.refuse_leg(now, own, Reply::new(487));
+        self.refuse_leg(own, Reply::new(487));
     }
 
     fn same_extension(&self, one: LegId, other: LegId) -> bool {
@@ -207,7 +204,7 @@ impl Switchboard<'_> {
     }
 
     /// A leg leaves its call for another one; what is left of the old call ends.
-    pub(super) fn leave(&mut self, now: Time, leaving: LegId, left: LegId) {
+    pub(super) fn leave(&mut self, leaving: LegId, left: LegId) {
         let Some(call) = self.calls.legs.get(&leaving).and_then(|leg| leg.call) else { return };
         if let Some(leg) = self.calls.legs.get_mut(&leaving) {
             leg.call = None;
@@ -218,12 +215,12 @@ impl Switchboard<'_> {
             leg.transfers = None;
         }
         self.let_go(left);
-        self.turn.alarms.insert((now + Duration::from_secs(LEFTOVER_S), Alarm::Leftover(left)));
+        self.turn.alarms.insert((self.turn.now + Duration::from_secs(LEFTOVER_S), Alarm::Leftover(left)));
         if let Some(bridge) = self.calls.bridges.remove(&call) {
             // Another leg may have taken the transferor's place.
             let stays = |leg: &LegId| *leg != leaving && *leg != left;
-            bridge.a.iter().chain(&bridge.b).copied().filter(stays).for_each(|leg| self.dismiss(now, leg));
-            self.close(now, call, &bridge, "transferred");
+            bridge.a.iter().chain(&bridge.b).copied().filter(stays).for_each(|leg| self.dismiss(leg));
+            self.close(call, &bridge, "transferred");
         }
     }
 
@@ -248,7 +245,7 @@ impl Switchboard<'_> {
             leg.call = Some(call);
         }
         for displaced in before.into_iter().filter(|leg| *leg != id && Some(*leg) != instead_of) {
-            self.dismiss(self.turn.now, displaced);
+            self.dismiss(displaced);
         }
         let Some(peer) = party.map(|extension| self.peer_of(extension)) else { return };
         if let Some(bridge) = self.calls.bridges.get_mut(&call) {
@@ -258,52 +255,52 @@ impl Switchboard<'_> {
     }
 
     /// A leg whose place is taken goes.
-    pub(super) fn dismiss(&mut self, now: Time, id: LegId) {
+    pub(super) fn dismiss(&mut self, id: LegId) {
         self.let_go(id);
-        self.hang_up_leg(now, id, None);
+        self.hang_up_leg(id, None);
     }
 
     /// Joins two standing legs: `first` is offered what `second` said last of its media, or is asked for an
     /// offer where that has nothing in common with what it said itself.
-    fn rejoin(&mut self, now: Time, call: CallId, first: LegId, second: LegId) {
+    fn rejoin(&mut self, call: CallId, first: LegId, second: LegId) {
         if let Some(leg) = self.calls.legs.get_mut(&first) {
             leg.answers_late = None;
             leg.asked_by = None;
         }
         if !self.have_common_sound(first, second) {
-            return self.ask_to_rejoin(now, call, first, second);
+            return self.ask_to_rejoin(call, first, second);
         }
         let told = self.relayed_unheld(call, second, self.last_said(second));
         if let Some(leg) = self.calls.legs.get_mut(&second) {
             leg.rejoins = Some(Rejoin::Offered);
         }
-        let asked = self.ask_leg(now, first, |call, ctx| call.modify(ctx, told));
+        let asked = self.ask_leg(first, |call, ctx| call.modify(ctx, told));
         if asked != Some(true) {
-            self.end_call(now, call, "the transferred side is busy changing its session");
+            self.end_call(call, "the transferred side is busy changing its session");
         }
     }
 
     /// The first of two joined legs has answered: the second gets its description.
-    pub(super) fn after_rejoin(&mut self, now: Time, call: CallId, id: LegId, told: Option<Vec<u8>>) {
+    pub(super) fn after_rejoin(&mut self, call: CallId, id: LegId, told: Option<Vec<u8>>) {
         let Some(peer) = self.calls.peer(id) else { return };
         let Some(leg) = self.calls.legs.get_mut(&peer) else { return };
         let Some(rejoin) = leg.rejoins.take() else { return };
         if rejoin == Rejoin::Asked {
             leg.answers_late = Some(id);
         }
-        let told = self.ask_leg(now, peer, |call, ctx| call.modify(ctx, told));
+        let told = self.ask_leg(peer, |call, ctx| call.modify(ctx, told));
         if rejoin == Rejoin::Asked && told != Some(true) {
-            self.end_call(now, call, "the target is busy changing its session");
+            self.end_call(call, "the target is busy changing its session");
         }
     }
 
     /// Joins two answered legs the other way: `first` is asked for an offer, which `second` gets.
-    fn ask_to_rejoin(&mut self, now: Time, call: CallId, first: LegId, second: LegId) {
+    fn ask_to_rejoin(&mut self, call: CallId, first: LegId, second: LegId) {
         if let Some(leg) = self.calls.legs.get_mut(&second) {
             leg.rejoins = Some(Rejoin::Asked);
         }
-        if self.ask_leg(now, first, |call, ctx| call.modify(ctx, None)) != Some(true) {
-            self.end_call(now, call, "a side is busy changing its session");
+        if self.ask_leg(first, |call, ctx| call.modify(ctx, None)) != Some(true) {
+            self.end_call(call, "a side is busy changing its session");
         }
     }
 
@@ -335,39 +332,39 @@ impl Switchboard<'_> {
 
     /// A leg takes nothing of what the other one last said, or none at all: it is asked for an offer of its
     /// own, or the call ends.
-    pub(super) fn rejoin_failed(&mut self, now: Time, id: LegId, status: Option<u16>) {
+    pub(super) fn rejoin_failed(&mut self, id: LegId, status: Option<u16>) {
         let narrow = status.is_some_and(is_about_session) && self.rejoining(id) == Some(Rejoin::Offered);
         let call = self.calls.legs.get(&id).and_then(|leg| leg.call);
         match (call, self.calls.peer(id)) {
-            (Some(call), Some(peer)) if narrow => self.ask_to_rejoin(now, call, id, peer),
-            (Some(call), _) => self.end_call(now, call, "the transferred side refused the new session"),
+            (Some(call), Some(peer)) if narrow => self.ask_to_rejoin(call, id, peer),
+            (Some(call), _) => self.end_call(call, "the transferred side refused the new session"),
             (None, _) => {}
         }
     }
 
     /// An INVITE that takes the place of a leg (RFC 3891 §3): a pickup where it rings, else a takeover.
-    pub(super) fn on_replacing(&mut self, now: Time, id: LegId, value: &str) {
+    pub(super) fn on_replacing(&mut self, id: LegId, value: &str) {
         let replaces = Replaces::parse(value);
         let found = replaces.and_then(|replaces| self.calls.find_replaced(&replaces));
         let found = found.and_then(|old| Some((old, self.calls.legs.get(&old)?.call?)));
-        let Some((old, call)) = found else { return self.refuse_leg(now, id, Reply::new(481)) };
+        let Some((old, call)) = found else { return self.refuse_leg(id, Reply::new(481)) };
         let Some(bridge) = self.calls.bridges.get(&call) else { return };
         let answered = bridge.answered_at.is_some();
         if answered && replaces.is_some_and(|replaces| replaces.early_only) {
-            return self.refuse_leg(now, id, Reply::new(486));
+            return self.refuse_leg(id, Reply::new(486));
         }
         if !self.may_pick_up(id, old) {
-            return self.refuse_leg(now, id, Reply::new(403));
+            return self.refuse_leg(id, Reply::new(403));
         }
         if !answered {
-            return self.pick_up(now, id, call);
+            return self.pick_up(id, call);
         }
-        let Some(peer) = self.calls.peer(old) else { return self.refuse_leg(now, id, Reply::new(481)) };
+        let Some(peer) = self.calls.peer(old) else { return self.refuse_leg(id, Reply::new(481)) };
         if !self.may_change(peer) {
-            return self.refuse_leg(now, id, Reply::new(491));
+            return self.refuse_leg(id, Reply::new(491));
         }
         self.take_place(call, id, Some(old));
-        self.dismiss(now, old);
+        self.dismiss(old);
         let offer = self.last_said(id);
         let answers_late = offer.is_none().then_some(peer);
         let told = self.relayed_opt(call, id, offer, (Half::Offer, Half::Offer));
@@ -377,7 +374,7 @@ impl Switchboard<'_> {
         if let Some(leg) = self.calls.legs.get_mut(&peer) {
             leg.joined_by = Some(id);
         }
-        self.ask_leg(now, peer, |call, ctx| call.modify(ctx, told));
+        self.ask_leg(peer, |call, ctx| call.modify(ctx, told));
     }
 }
 

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
-use proto::Time;
 use proto::event::dialog_info::{self, CallDirection, DialogEntry, DialogInfo, DialogState, Party as Side};
 use proto::event::mwi::{self, MessageCounts, MessageSummary};
 use proto::sip::uri::{escape, host_of};
@@ -17,7 +16,6 @@ impl LampBoard<'_> {
     /// What a subscription tells now.
     pub(super) fn body(
         &mut self,
-        now: Time,
         id: SubscriptionId,
         latest: &mut Option<LampBody>,
     ) -> (&'static str, String) {
@@ -25,13 +23,13 @@ impl LampBoard<'_> {
         let (watched, version, host) = (lamp.watched, lamp.kept.version, lamp.kept.local);
         match lamp.kept.package {
             Package::Dialog if self.config.partial_lamps => {
-                (dialog_info::MEDIA_TYPE, self.lamp_body(now, watched, version, host, id))
+                (dialog_info::MEDIA_TYPE, self.lamp_body(watched, version, host, id))
             }
             Package::Dialog => {
                 let body = match latest.take() {
                     Some(latest) if (latest.version, latest.host) == (version, host) => latest,
                     _ => {
-                        let text = self.lamp_body(now, watched, version, host, id);
+                        let text = self.lamp_body(watched, version, host, id);
                         LampBody { version, host, text }
                     }
                 };
@@ -51,7 +49,6 @@ impl LampBoard<'_> {
 
     fn lamp_body(
         &mut self,
-        now: Time,
         watched: ExtensionId,
         version: u32,
         host: SocketAddr,
@@ -75,7 +72,8 @@ impl LampBoard<'_> {
             let state = state.or(dialogs.first().map(|dialog| dialog.state)).unwrap_or_default();
             return dialog_info::minimal(&entry.extension.number, &host.to_string(), version, state);
         }
-        let registered = entry.bindings.iter().any(|binding| binding.is_live(now) && binding.reachable);
+        let registered =
+            entry.bindings.iter().any(|binding| binding.is_live(self.turn.now) && binding.reachable);
         let entity = identity(&entry.extension.number, host);
         let lamp = self.lamps.all.get_mut(&id).filter(|_| self.config.partial_lamps);
         let (full, dialogs) = match lamp.and_then(|lamp| lamp.told.replace(dialogs.clone())) {
@@ -87,7 +85,7 @@ impl LampBoard<'_> {
 
     /// A parking place as its watchers see it: a dialog of the parked caller.
     fn place_body(&self, place: ExtensionId, number: &str, host: SocketAddr, version: u32) -> String {
-        let bridge = self.calls.parked.get(&place).and_then(|call| self.calls.bridges.get(call));
+        let bridge = self.calls.parked.at(place).and_then(|call| self.calls.bridges.get(&call));
         let leg = bridge.and_then(|bridge| self.calls.legs.get(&bridge.a?));
         let parked = leg.zip(bridge).map(|(leg, bridge)| {
             let dialog = leg.machine.dialog();

@@ -153,7 +153,7 @@ pub(super) struct LampBoard<'a> {
 
 impl LampBoard<'_> {
     /// A SUBSCRIBE outside a dialog, of an extension whose password was right.
-    pub(super) fn on_subscribe(&mut self, now: Time, flow: Flow, message: &Message<'_>, id: ExtensionId) {
+    pub(super) fn on_subscribe(&mut self, flow: Flow, message: &Message<'_>, id: ExtensionId) {
         let (package, watched, expires_s) = match self.admit_watcher(message, id) {
             Ok(admitted) => admitted,
             Err(reply) => return self.turn.answer(flow, message, reply),
@@ -167,7 +167,7 @@ impl LampBoard<'_> {
             watcher: self.directory.number(id),
             watched: self.directory.number(watched),
             package,
-            expires_at_s: now.as_secs() + u64::from(expires_s),
+            expires_at_s: self.turn.now.as_secs() + u64::from(expires_s),
             version: 0,
             cseq: 0,
             remote_cseq: dialog.remote_cseq,
@@ -186,11 +186,11 @@ impl LampBoard<'_> {
         if kept.texts_bytes() > MAX_TEXTS_BYTES {
             return self.turn.answer(flow, message, Reply::new(513));
         }
-        self.make_room_for_lamp(now, &kept, watched);
+        self.make_room_for_lamp(&kept, watched);
         let reply = accepted(flow, &kept.watched, expires_s).to_tag(tag);
         self.turn.answer(flow, message, reply);
         let lamp = self.add_lamp(kept, dialog, watched);
-        self.notify(now, lamp, (expires_s == 0).then_some(Termination::Timeout));
+        self.notify(lamp, (expires_s == 0).then_some(Termination::Timeout));
     }
 
     /// Whom it watches and for how long, or why not.
@@ -232,7 +232,7 @@ impl LampBoard<'_> {
     }
 
     /// Ends the watcher's oldest subscription to one extension where it has as many as it may have.
-    fn make_room_for_lamp(&mut self, now: Time, new: &Subscription, watched: ExtensionId) {
+    fn make_room_for_lamp(&mut self, new: &Subscription, watched: ExtensionId) {
         let is_like = |id: &&SubscriptionId| {
             let lamp = self.lamps.all.get(id);
             lamp.is_some_and(|lamp| lamp.kept.watcher == new.watcher && lamp.kept.package == new.package)
@@ -240,7 +240,7 @@ impl LampBoard<'_> {
         let alike: Vec<SubscriptionId> =
             self.lamps.watchers_of(watched).iter().filter(is_like).copied().collect();
         if let Some(oldest) = alike.first().filter(|_| alike.len() >= MAX_OF_ONE_TO_ONE) {
-            self.on_subscription_over(now, *oldest, Termination::Rejected);
+            self.on_subscription_over(*oldest, Termination::Rejected);
         }
     }
 
@@ -270,8 +270,9 @@ impl LampBoard<'_> {
     }
 
     /// Takes over a subscription from before the restart; its next NOTIFY goes on counting where the last one was.
-    pub(super) fn restore_subscription(&mut self, now: Time, kept: Subscription) {
-        let watched = self.directory.find(&kept.watched).filter(|_| kept.expires_at_s > now.as_secs());
+    pub(super) fn restore_subscription(&mut self, kept: Subscription) {
+        let watched =
+            self.directory.find(&kept.watched).filter(|_| kept.expires_at_s > self.turn.now.as_secs());
         let Some(watched) = watched else { return };
         let dialog = Dialog {
             call_id: kept.call_id.clone(),
@@ -292,13 +293,7 @@ impl LampBoard<'_> {
 
     /// A refresh or the end of a subscription (RFC 6665 §4.2.1.4); the request has shown that it
     /// is the watcher's.
-    pub(super) fn on_resubscribe(
-        &mut self,
-        now: Time,
-        id: SubscriptionId,
-        flow: Flow,
-        message: &Message<'_>,
-    ) {
+    pub(super) fn on_resubscribe(&mut self, id: SubscriptionId, flow: Flow, message: &Message<'_>) {
         let expires_s = match asked_s(message) {
             Ok(expires_s) => expires_s,
             Err(reply) => return self.turn.answer(flow, message, reply),
@@ -315,12 +310,12 @@ impl LampBoard<'_> {
         kept.target.clone_from(&lamp.dialog.target);
         (kept.local, kept.remote) = (flow.local, flow.remote);
         flow.transport.param_name().clone_into(&mut kept.transport);
-        kept.expires_at_s = now.as_secs() + u64::from(expires_s);
+        kept.expires_at_s = self.turn.now.as_secs() + u64::from(expires_s);
         lamp.told = None;
         let reply = accepted(flow, &kept.watched, expires_s);
         self.rearm_lamp(id);
         self.turn.answer(flow, message, reply);
-        self.notify(now, id, (expires_s == 0).then_some(Termination::Timeout));
+        self.notify(id, (expires_s == 0).then_some(Termination::Timeout));
     }
 
     fn rearm_lamp(&mut self, id: SubscriptionId) {
@@ -331,12 +326,12 @@ impl LampBoard<'_> {
     }
 
     /// Ends a subscription that was not refreshed, or that may not go on (RFC 6665 §4.2.2), by a last NOTIFY.
-    pub(super) fn on_subscription_over(&mut self, now: Time, id: SubscriptionId, reason: Termination) {
-        self.notify(now, id, Some(reason));
+    pub(super) fn on_subscription_over(&mut self, id: SubscriptionId, reason: Termination) {
+        self.notify(id, Some(reason));
     }
 
     /// Ends what others watch of an extension and may watch no longer.
-    pub(super) fn end_forbidden_lamps(&mut self, now: Time, watched: ExtensionId) {
+    pub(super) fn end_forbidden_lamps(&mut self, watched: ExtensionId) {
         let Some(entry) = self.directory.get(watched) else { return };
         let may_watch = |id: &SubscriptionId| {
             self.lamps.all.get(id).is_none_or(|lamp| entry.extension.may_be_watched_by(&lamp.kept.watcher))
@@ -344,61 +339,55 @@ impl LampBoard<'_> {
         let forbidden: Vec<SubscriptionId> =
             self.lamps.watchers_of(watched).iter().copied().filter(|id| !may_watch(id)).collect();
         for id in forbidden {
-            self.on_subscription_over(now, id, Termination::Rejected);
+            self.on_subscription_over(id, Termination::Rejected);
         }
     }
 
     /// Ends all subscriptions of an extension that is gone or cut off.
-    pub(super) fn end_lamps_of(&mut self, now: Time, watcher: &str) {
+    pub(super) fn end_lamps_of(&mut self, watcher: &str) {
         let own = self.lamps.all.iter().filter(|(_, lamp)| lamp.kept.watcher == watcher);
         let own: Vec<SubscriptionId> = own.map(|(id, _)| *id).collect();
         for id in own {
-            self.on_subscription_over(now, id, Termination::Rejected);
+            self.on_subscription_over(id, Termination::Rejected);
         }
     }
 
     /// Sends a NOTIFY to the watchers of each extension that has changed in this turn.
-    pub(super) fn tell_lamps(&mut self, now: Time) {
+    pub(super) fn tell_lamps(&mut self) {
         while let Some(extension) = self.turn.changed_lamps.pop_first() {
-            self.tell_watchers(now, extension, Package::Dialog);
+            self.tell_watchers(extension, Package::Dialog);
         }
         while let Some(extension) = self.turn.changed_messages.pop_first() {
-            self.tell_watchers(now, extension, Package::MessageSummary);
+            self.tell_watchers(extension, Package::MessageSummary);
         }
     }
 
-    fn tell_watchers(&mut self, now: Time, extension: ExtensionId, package: Package) {
+    fn tell_watchers(&mut self, extension: ExtensionId, package: Package) {
         let watchers = self.lamps.watchers_of(extension).to_vec();
         let mut latest = None;
         for id in watchers {
             if self.lamps.all.get(&id).is_some_and(|lamp| lamp.kept.package == package) {
-                self.notify_like(now, id, None, &mut latest);
+                self.notify_like(id, None, &mut latest);
             }
         }
     }
 
     /// Sends the state as it is, or notes that it changed while a NOTIFY waits for its answer; with `over`
     /// for the last time, and why.
-    fn notify(&mut self, now: Time, id: SubscriptionId, over: Option<Termination>) {
-        self.notify_like(now, id, over, &mut None);
+    fn notify(&mut self, id: SubscriptionId, over: Option<Termination>) {
+        self.notify_like(id, over, &mut None);
     }
 
     /// [`notify`](Self::notify) with the body that another watcher has just got, where it is the same.
-    fn notify_like(
-        &mut self,
-        now: Time,
-        id: SubscriptionId,
-        over: Option<Termination>,
-        latest: &mut Option<LampBody>,
-    ) {
+    fn notify_like(&mut self, id: SubscriptionId, over: Option<Termination>, latest: &mut Option<LampBody>) {
         let Some(lamp) = self.lamps.all.get_mut(&id) else { return };
         if lamp.asking && over.is_none() {
             lamp.stale = true;
             return;
         }
-        let (media_type, body) = self.body(now, id, latest);
+        let (media_type, body) = self.body(id, latest);
         let Some(lamp) = self.lamps.all.get_mut(&id) else { return };
-        let left_s = lamp.kept.expires_at_s.saturating_sub(now.as_secs());
+        let left_s = lamp.kept.expires_at_s.saturating_sub(self.turn.now.as_secs());
         let state = match over {
             Some(why) => format!("terminated;reason={}", why.name()),
             None => format!("active;expires={left_s}"),
@@ -419,20 +408,26 @@ impl LampBoard<'_> {
         let flow = Flow { transport, local: lamp.kept.local, remote: lamp.kept.remote };
         let targets = ways_to(flow, &lamp.kept.target);
         let kept = Arc::clone(&lamp.kept);
-        let sent =
-            self.turn.endpoint.send(now, &request, targets, kept.local, Owner::Lamp(id), &mut self.turn.wire);
+        let sent = self.turn.endpoint.send(
+            self.turn.now,
+            &request,
+            targets,
+            kept.local,
+            Owner::Lamp(id),
+            &mut self.turn.wire,
+        );
         if over.is_some() {
             self.remove_lamp(id);
         } else {
             self.turn.told.push(Output::Store(Change::Subscription(kept)));
             if sent.is_err() {
-                self.on_notify_response(now, id, None);
+                self.on_notify_response(id, None);
             }
         }
     }
 
     /// The watcher has answered a NOTIFY, or has not.
-    pub(super) fn on_notify_response(&mut self, now: Time, id: SubscriptionId, status: Option<u16>) {
+    pub(super) fn on_notify_response(&mut self, id: SubscriptionId, status: Option<u16>) {
         let Some(lamp) = self.lamps.all.get_mut(&id) else { return };
         if matches!(status, Some(..200)) {
             return;
@@ -447,7 +442,7 @@ impl LampBoard<'_> {
         if gone {
             self.remove_lamp(id);
         } else if lamp.stale || status.is_none() {
-            self.notify(now, id, None);
+            self.notify(id, None);
         }
     }
 

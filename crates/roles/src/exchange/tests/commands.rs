@@ -191,7 +191,7 @@ fn an_extension_is_edited_by_command() {
         panic!("no extensions")
     };
     let jack = all.iter().find(|view| view.number == "7004").expect("there");
-    assert_eq!((&*jack.display, jack.devices, jack.enabled), ("Jack", 1, true));
+    assert_eq!((&*jack.display, jack.now.devices, jack.enabled), ("Jack", 1, true));
 }
 
 /// 7001 talks to 7002 and watches 7003; then 7001 is changed. What is left of it.

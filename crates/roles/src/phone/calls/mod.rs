@@ -3,6 +3,7 @@
 //! One file for each thing that people do: [dial], [incoming], [hold], [transfer], [conference]. What is
 //! to be heard follows from the state of all calls ([sounding]); nothing else decides it.
 
+mod cause;
 mod conference;
 mod dial;
 mod history;
@@ -14,7 +15,6 @@ mod sounding;
 mod transfer;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ use proto::sip::uri::Uri;
 use proto::sip::usage::Context;
 use proto::sip::usage::call::{self, Call};
 
+pub(super) use self::cause::Cause;
+use self::cause::EndReason;
 use super::accounts::Line;
 use super::desk::Owner;
 use super::event::{By, CallRef, EventKind};
@@ -43,7 +45,6 @@ pub use history::MOST_ENTRIES;
 pub(super) use room::Origin;
 pub(super) use sounding::Scene;
 
-/// Why a call that rang here stopped without being missed.
 /// The most calls at once, whatever the settings allow.
 pub(super) const MAX_CALLS: usize = 24;
 /// The most calls remembered, those that are over among them.
@@ -159,44 +160,6 @@ enum Due {
     HangUp,
     /// Nobody says how a transfer gets on.
     TransferSilent,
-}
-
-/// How a call ended.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Cause {
-    status: Option<u16>,
-    reason: EndReason,
-    by: By,
-}
-
-/// Why a call ended.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum EndReason {
-    /// Another phone has answered it (RFC 3326); the list of missed calls leaves it out.
-    AnsweredElsewhere,
-    /// Anything else, in words.
-    Other(String),
-}
-
-impl<T: Into<String>> From<T> for EndReason {
-    fn from(words: T) -> Self {
-        Self::Other(words.into())
-    }
-}
-
-impl fmt::Display for EndReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::AnsweredElsewhere => "answered elsewhere",
-            Self::Other(words) => words,
-        })
-    }
-}
-
-impl Cause {
-    pub(super) fn new(status: Option<u16>, reason: impl Into<EndReason>, by: By) -> Self {
-        Self { status, reason: reason.into(), by }
-    }
 }
 
 impl Conversation {
