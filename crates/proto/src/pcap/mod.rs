@@ -30,6 +30,10 @@ const IPV4_BYTES: usize = 20;
 const IPV6_BYTES: usize = 40;
 const PROTOCOL_TCP: u8 = 6;
 const PROTOCOL_UDP: u8 = 17;
+const PROTOCOL_ICMP: u8 = 1;
+const PROTOCOL_ICMP_V6: u8 = 58;
+/// How much of the packet an ICMP error quotes (RFC 1812 §4.3.2.3).
+const MOST_QUOTED_BYTES: usize = 548;
 /// TCP payload of one segment: what an Ethernet carries over IPv6.
 const SEGMENT_BYTES: usize = 1_440;
 /// Connections whose sequence numbers are kept; the one quiet for longest is forgotten first.
@@ -136,6 +140,37 @@ impl Writer {
         if let Some(at) = at_end {
             self.write_segment(at, &path.reversed(), (0, 1), FLAG_RST | FLAG_ACK, &[], out);
         }
+    }
+
+    /// Appends a datagram for which nobody listens, and the ICMP port unreachable that comes back for it
+    /// (RFC 792, RFC 4443 §3.1).
+    pub fn unreachable(
+        &mut self,
+        at: Time,
+        source: SocketAddr,
+        destination: SocketAddr,
+        bytes: &[u8],
+        out: &mut Vec<u8>,
+    ) {
+        let path = Path::new(source, destination);
+        self.write_datagram(at, &path, bytes, out);
+        let mut quoted = Vec::new();
+        path.write_ip(PROTOCOL_UDP, UDP_BYTES + bytes.len(), self.identification, &mut quoted);
+        quoted.extend_from_slice(&udp_header(&path, bytes));
+        quoted.extend_from_slice(bytes);
+        quoted.truncate(MOST_QUOTED_BYTES);
+        let back = path.reversed();
+        let is_v4 = source.is_ipv4() && destination.is_ipv4();
+        let (protocol, kind, code) = if is_v4 { (PROTOCOL_ICMP, 3, 3) } else { (PROTOCOL_ICMP_V6, 1, 4) };
+        let mut header = [kind, code, 0, 0, 0, 0, 0, 0];
+        let sum = if is_v4 {
+            Checksum::default()
+        } else {
+            back.pseudo_header(protocol, header.len() + quoted.len())
+        };
+        let checksum = sum.add(&header).add(&quoted).finish();
+        header[2..4].copy_from_slice(&checksum.to_be_bytes());
+        self.write_frame(at, &back, protocol, &header, &quoted, out);
     }
 
     /// Appends the end of a TCP connection and forgets it; nothing where it was not seen.

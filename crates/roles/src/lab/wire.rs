@@ -147,6 +147,10 @@ pub fn capture_file(passed: &[Passed]) -> Vec<u8> {
                 let refused = packet.got.first().map(|(at, _)| *at);
                 writer.refuse(packet.at, packet.from, packet.to, refused, &mut file);
             }
+            // The machine got it and has nobody who listens there.
+            (Fate::Undeliverable, pcap::Transport::Udp) if !packet.got.is_empty() => {
+                writer.unreachable(packet.at, packet.from, packet.to, &packet.bytes, &mut file);
+            }
             _ => writer.write(packet.at, packet.from, packet.to, transport, &packet.bytes, &mut file),
         }
     }

@@ -4,6 +4,7 @@
 mod cases;
 mod healthy;
 mod lamps;
+mod recall;
 mod seeds;
 mod verdicts;
 

@@ -225,7 +225,9 @@ pub fn mac_in(text: &str) -> Option<Box<str>> {
         |(divided, word)| {
             // `MAC0021f222abd9` begins with letters that are hex digits too.
             let tail = word.get(word.len().checked_sub(12)?..)?;
-            let plausible = word.len() == 12 || (word.len() < 16 && !divided);
+            // `y000000000046.cfg` is the file of all phones of a model.
+            let is_model = tail.starts_with("0000000000");
+            let plausible = !is_model && (word.len() == 12 || (word.len() < 16 && !divided));
             (plausible && tail.bytes().any(|byte| byte.is_ascii_digit())).then(|| tail.into())
         },
     )
@@ -276,5 +278,16 @@ mod tests {
         devices.finish(&mut tracks);
         assert_eq!((tracks.devices[0].mac, tracks.devices[1].mac.map(|mac| mac[5])), (None, Some(2)));
         assert_eq!(tracks.devices[1].vlan, Some(50));
+    }
+
+    #[test]
+    fn the_file_of_a_model_names_no_device() {
+        let check =
+            |text: &str, expected: Option<&str>| assert_eq!(mac_in(text).as_deref(), expected, "{text}");
+        check("/y000000000000.boot", None);
+        check("y000000000046.cfg", None);
+        check("/0021f222b021.cfg", Some("0021f222b021"));
+        check("MAC0021F222ABD9", Some("0021f222abd9"));
+        check("00:00:00:12:34:56", Some("000000123456"));
     }
 }

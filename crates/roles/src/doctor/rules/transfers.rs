@@ -139,15 +139,16 @@ fn outcome(case: &Case<'_>, found: &mut Findings, refer: &Transaction, subject: 
         .transactions()
         .find(|(_, it)| it.method == Method::Refer && it.call_id == refer.call_id && it.cseq > refer.cseq);
     let until = next.and_then(|(_, it)| it.first()).map_or(proto::Time::NEVER, |next| next.at);
-    let told: Vec<(Proof, u16)> = case
+    // The newest by its number: on the way one NOTIFY may overtake another.
+    let told = case
         .tracks
         .transactions()
         .filter(|(_, it)| it.method == Method::Notify && it.call_id == refer.call_id)
-        .filter_map(|(_, it)| Some((it.first()?, it.request.as_ref()?.body.fragment_status?)))
-        .filter(|(proof, _)| proof.at < until)
-        .collect();
-    match told.last() {
-        Some(&(proof, status @ 300..)) => {
+        .filter_map(|(_, it)| Some((it.cseq, it.first()?, it.request.as_ref()?.body.fragment_status?)))
+        .filter(|(_, proof, _)| proof.at < until)
+        .max_by_key(|(cseq, ..)| *cseq);
+    match told {
+        Some((_, proof, status @ 300..)) => {
             if let Some(finding) = found.about("transfer.replaces-481", subject) {
                 return finding.prove(Some(proof), format!("NOTIFY tells {status}"));
             }
