@@ -286,7 +286,10 @@ impl Exchange {
                 self.door().limit_answers(flow, sent);
             }
             Received::Nothing | Received::Merged | Received::StrayResponse => {}
-            Received::NewRequest => self.on_request(flow, &message, waited),
+            Received::NewRequest(new) => {
+                self.turn.new = Some(new);
+                self.on_request(flow, &message, waited);
+            }
             Received::Ack => self.switchboard().on_ack(&message),
             Received::Cancel(invite) => self.on_cancel(flow, invite, &message),
             Received::Response { id, owner } => match owner {
@@ -322,7 +325,7 @@ impl Exchange {
             return;
         }
         let Some(id) = self.door().authenticate(flow, message) else { return };
-        if !self.turn.endpoint.charge(id.number()) {
+        if !self.turn.charge(id.number()) {
             let reply = Reply::new(503).header(Name::RetryAfter, FULL_RETRY_S);
             return self.door().turn_away(flow, message, reply);
         }
@@ -493,7 +496,7 @@ impl Role for Exchange {
     type Why = Why;
 
     fn handle(&mut self, now: Time, input: Input<'_, Command, RelayEvent>, out: &mut Vec<Out>) {
-        self.turn.now = now;
+        (self.turn.now, self.turn.new) = (now, None);
         match input {
             Input::Message { flow, bytes, waited } => self.on_message(now, flow, bytes, waited),
             Input::FlowFailed { flow, fault: FlowFault::Broken, .. } => {

@@ -92,7 +92,7 @@ impl Registrar {
                 .fold(registered(turn, directory, id), |reply, value| reply.header(Name::Path, value)),
             Err(reply) => reply,
         };
-        let server = turn.endpoint.accept(now, flow, message);
+        let server = turn.accept(flow, message);
         // The transaction was opened a line above and has no answer yet.
         let _ = turn.endpoint.reply(now, server, &reply, &mut turn.wire);
         is_new

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use proto::sip::endpoint::ServerId;
+use proto::sip::endpoint::{NewRequest, ServerId};
 use proto::sip::{Endpoint, Flow, Message, Name, Reply, Transmit};
 use proto::{Rng, Time, Wall};
 
@@ -18,6 +18,8 @@ pub(super) struct Turn {
     /// The wall clock, by which dates in events and in the store are written.
     pub(super) wall: Wall,
     pub(super) endpoint: Endpoint<Owner>,
+    /// What the endpoint has found out about the request in hand, where that is new.
+    pub(super) new: Option<NewRequest>,
     pub(super) rng: Rng,
     /// What is to be sent.
     pub(super) wire: Vec<Transmit>,
@@ -39,6 +41,7 @@ impl Turn {
             now,
             wall: Wall::default(),
             endpoint,
+            new: None,
             rng,
             wire: Vec::new(),
             told: Vec::new(),
@@ -70,9 +73,19 @@ impl Turn {
         self.endpoint.refuse(flow, message, &reply, &mut self.wire);
     }
 
+    /// Opens the transaction of the request in hand.
+    pub(super) fn accept(&mut self, flow: Flow, message: &Message<'_>) -> ServerId {
+        self.endpoint.accept(self.now, self.new, flow, message)
+    }
+
+    /// Charges the request in hand to an account; whether the account may hold more.
+    pub(super) fn charge(&mut self, account: u32) -> bool {
+        self.new.as_mut().is_none_or(|new| self.endpoint.charge(new, account))
+    }
+
     /// Answers a request at once, within a transaction.
     pub(super) fn answer(&mut self, flow: Flow, message: &Message<'_>, reply: Reply) {
-        let server = self.endpoint.accept(self.now, flow, message);
+        let server = self.accept(flow, message);
         self.reply(server, reply);
     }
 

@@ -5,9 +5,10 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use proto::sip::endpoint::{Config, Endpoint};
+use proto::sip::endpoint::{Config, Endpoint, NewRequest, ServerId};
 use proto::sip::flow::{Flow, Transmit, Transport};
 use proto::sip::line_token::without_token;
+use proto::sip::message::Message;
 use proto::sip::transaction::Timing;
 use proto::syslog::Severity;
 use proto::{Rng, Time, Wall};
@@ -201,6 +202,8 @@ pub(super) struct Desk {
     pub(super) wall: Wall,
     pub(super) place: Place,
     pub(super) endpoint: Endpoint<Owner>,
+    /// What the endpoint has found out about the request in hand, where that is new.
+    pub(super) new: Option<NewRequest>,
     pub(super) rng: Rng,
     pub(super) log: Log,
     pub(super) transmits: Vec<Transmit>,
@@ -240,11 +243,17 @@ impl Desk {
             endpoint,
             rng,
             log,
+            new: None,
             transmits: Vec::new(),
             out: Vec::new(),
             repeats: Repeats::default(),
             unsent: None,
         }
+    }
+
+    /// Opens the transaction of the request in hand.
+    pub(super) fn accept(&mut self, flow: Flow, request: &Message<'_>) -> ServerId {
+        self.endpoint.accept(self.now, self.new, flow, request)
     }
 
     /// Tells persons and programs.

@@ -317,7 +317,10 @@ impl Phone {
         }
         let desk = &mut self.desk;
         match desk.endpoint.receive(desk.now, flow, &message, &mut desk.transmits) {
-            Received::NewRequest => self.on_request(flow, &message),
+            Received::NewRequest(new) => {
+                self.desk.new = Some(new);
+                self.on_request(flow, &message);
+            }
             Received::Response { id, owner } => self.on_response(flow, owner, id, &message),
             Received::Cancel(id) => self.on_cancel(flow, id, &message),
             Received::Ack => {
@@ -591,7 +594,7 @@ impl Role for Phone {
     type Why = Why;
 
     fn handle(&mut self, now: Time, input: InputOf<'_, Self>, out: &mut Vec<Out>) {
-        self.desk.now = now;
+        (self.desk.now, self.desk.new) = (now, None);
         match input {
             Input::Start => self.start(),
             Input::Message { flow, bytes, .. } => self.on_message(flow, bytes),

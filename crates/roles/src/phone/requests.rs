@@ -52,10 +52,10 @@ impl Phone {
             if let Some(reply) = unacceptable(request) {
                 return self.refuse(flow, request, reply);
             }
-            let id = self.desk.endpoint.accept(self.desk.now, flow, request);
+            let id = self.desk.accept(flow, request);
             self.on_call_request(number, Some(id), request);
         } else if let Some(owner) = subscriber {
-            let id = self.desk.endpoint.accept(self.desk.now, flow, request);
+            let id = self.desk.accept(flow, request);
             self.on_notify(owner, id, request);
         } else if request.method() == Some(Method::Notify) && self.ended.has(request) {
             // The last word of a subscription that was ended here.
@@ -154,14 +154,14 @@ impl Phone {
         if let Err(fault) = request.check_body(&[body::SDP]) {
             return self.answer(flow, request, fault.reply(&[body::SDP]));
         }
-        let id = self.desk.endpoint.accept(self.desk.now, flow, request);
+        let id = self.desk.accept(flow, request);
         self.on_invite((id, flow, origin), request, account);
     }
 
     /// NOTIFY outside of any dialog that we know.
     fn on_notify_outside(&mut self, account: u8, origin: Origin, flow: Flow, request: &Message<'_>) {
         if let Some(owner) = self.subscriber_of(request) {
-            let id = self.desk.endpoint.accept(self.desk.now, flow, request);
+            let id = self.desk.accept(flow, request);
             return self.on_notify(owner, id, request);
         }
         if let Some(reboot) = check_sync_of(request) {
@@ -215,7 +215,7 @@ impl Phone {
 
     /// Answers in a transaction of its own.
     fn answer(&mut self, flow: Flow, request: &Message<'_>, reply: Reply) {
-        let id: ServerId = self.desk.endpoint.accept(self.desk.now, flow, request);
+        let id: ServerId = self.desk.accept(flow, request);
         let product = self.product();
         let reply = reply.header(Name::UserAgent, product);
         // A transaction that was just opened can be answered.

@@ -117,9 +117,9 @@ impl PnpDialog {
         }
         let flow = Flow { transport: Transport::Udp, local, remote: from };
         let received = self.endpoint.receive(now, flow, &message, out);
-        let (Received::NewRequest, Some(asked)) = (received, asked) else { return };
+        let (Received::NewRequest(new), Some(asked)) = (received, asked) else { return };
         let Some(url) = url(&asked) else { return };
-        let id = self.endpoint.accept(now, flow, &message);
+        let id = self.endpoint.accept(now, Some(new), flow, &message);
         let tag = self.rng.hex(16);
         let reply = Reply::new(200)
             .to_tag(tag.clone())

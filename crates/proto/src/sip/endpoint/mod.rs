@@ -31,7 +31,7 @@ use crate::{Rng, Time};
 
 pub use self::client::SendError;
 pub use self::head::refusal;
-pub use self::server::ReplyError;
+pub use self::server::{NewRequest, ReplyError};
 
 /// What an endpoint is told once.
 #[derive(Clone, Debug)]
@@ -90,7 +90,7 @@ pub enum Received<O> {
     Nothing,
     /// A request without a transaction: [`accept`](Endpoint::accept) it and reply, or
     /// [`refuse`](Endpoint::refuse) it.
-    NewRequest,
+    NewRequest(NewRequest),
     /// A request that came before by another way; answered with 482 (RFC 3261 §8.2.2.2).
     Merged,
     /// The ACK of a 2xx, or of nothing; its dialog knows, and calls [`acked`](Endpoint::acked).
@@ -164,16 +164,22 @@ impl<O: Copy> Endpoint<O> {
         }
     }
 
-    /// Opens the server transaction of a [`Received::NewRequest`]; an ACK or CANCEL has none.
-    pub fn accept(&mut self, now: Time, flow: Flow, request: &Message<'_>) -> ServerId {
-        ServerId(self.servers.accept(&mut self.shared, now, flow, request))
+    /// Opens the server transaction of a [`Received::NewRequest`], or names the one that is open; an ACK or CANCEL has
+    /// none. Without `new` what was found out about the request is found out again.
+    pub fn accept(
+        &mut self,
+        now: Time,
+        new: Option<NewRequest>,
+        flow: Flow,
+        request: &Message<'_>,
+    ) -> ServerId {
+        ServerId(self.servers.accept(&mut self.shared, now, new, flow, request))
     }
 
-    /// Charges the request that has just come up to an account besides its source, to be called before
-    /// [`accept`](Self::accept). False where the account holds as much as it may and nothing of it can be
+    /// Charges a request to an account besides its source, to be called before [`accept`](Self::accept). False where the account holds as much as it may and nothing of it can be
     /// forgotten: the request is to be refused.
-    pub fn charge(&mut self, account: u32) -> bool {
-        self.servers.charge(&self.shared.config, account)
+    pub fn charge(&self, new: &mut NewRequest, account: u32) -> bool {
+        self.servers.charge(&self.shared.config, new, account)
     }
 
     /// Whether a request belongs to a transaction that there is: a copy, or the ACK or CANCEL of an INVITE.

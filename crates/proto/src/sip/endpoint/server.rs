@@ -41,8 +41,6 @@ pub(super) struct Servers {
     transactions: Slab<Transaction>,
     by_key: Index,
     merged: HashSet<u64, BuildHasherDefault<Identity>>,
-    /// What was found out about the request that has just come up.
-    fresh: Option<Fresh>,
     /// Those that may be forgotten where room is needed, oldest first; names of the gone among them.
     pub(super) settled: VecDeque<SlotId>,
     ledger: Ledger,
@@ -51,11 +49,9 @@ pub(super) struct Servers {
 /// Its keys are hashes already.
 type Index = HashMap<u64, SlotId, BuildHasherDefault<Identity>>;
 
-/// What is found out about a request once, when it is received and when it is accepted.
-#[derive(Clone, Copy, Debug)]
-struct Fresh {
-    /// Where it came from, where its bytes stand, and how many they are.
-    origin: (Flow, usize, usize),
+/// What was found out about a request when it came up, for [`Endpoint::accept`](super::Endpoint::accept).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct NewRequest {
     key: u64,
     merge: Option<u64>,
     reply_flow: Flow,
@@ -89,7 +85,6 @@ impl Servers {
             transactions: Slab::new(),
             by_key: Index::default(),
             merged: HashSet::default(),
-            fresh: None,
             settled: VecDeque::new(),
             ledger: Ledger::default(),
         }
@@ -103,10 +98,8 @@ impl Servers {
         self.ledger.rest();
     }
 
-    pub(super) fn charge(&mut self, config: &Config, account: u32) -> bool {
-        if let Some(fresh) = &mut self.fresh {
-            fresh.account = Some(account);
-        }
+    pub(super) fn charge(&self, config: &Config, new: &mut NewRequest, account: u32) -> bool {
+        new.account = Some(account);
         !self.ledger.is_account_full(account, config)
     }
 
@@ -132,7 +125,6 @@ impl Servers {
         request: &Message<'_>,
         out: &mut Vec<Transmit>,
     ) -> Received<O> {
-        self.fresh = None;
         let (Some(via), Some(method)) = (request.via(), request.method()) else {
             return Received::Nothing;
         };
@@ -147,7 +139,13 @@ impl Servers {
                 self.receive_copy(id, out);
                 Received::Nothing
             }
-            (_, None) => self.receive_new(shared, Fresh::new(shared, flow, request, &via, key), request, out),
+            (_, None) => self.receive_new(
+                shared,
+                NewRequest::new(shared, flow, request, &via, key),
+                flow,
+                request,
+                out,
+            ),
         }
     }
 
@@ -155,13 +153,13 @@ impl Servers {
         &mut self,
         shared: &mut Shared,
         now: Time,
+        new: Option<NewRequest>,
         flow: Flow,
         request: &Message<'_>,
     ) -> SlotId {
         let method = request.method().unwrap_or(Method::Other);
-        let fresh = self.fresh.take().filter(|fresh| fresh.origin == origin(flow, request));
-        let fresh = fresh.unwrap_or_else(|| Fresh::find_out(shared, flow, request, method));
-        if let Some(&open) = self.by_key.get(&fresh.key) {
+        let new = new.unwrap_or_else(|| NewRequest::find_out(shared, flow, request, method));
+        if let Some(&open) = self.by_key.get(&new.key) {
             return open;
         }
         self.make_room(shared);
@@ -174,7 +172,7 @@ impl Servers {
             },
             _ => Machine::Other { machine: Server::start(timing, reliable), tag: Box::default() },
         };
-        let Fresh { key, merge, reply_flow, account, .. } = fresh;
+        let NewRequest { key, merge, reply_flow, account } = new;
         let head = Head::copy(request, flow.remote, std::mem::take(&mut shared.spare));
         let charge = self.ledger.open(flow.remote.ip(), account, head.len());
         let id = self.transactions.insert(Transaction {
@@ -381,12 +379,12 @@ impl Servers {
     fn receive_new<O>(
         &mut self,
         shared: &mut Shared,
-        fresh: Fresh,
+        new: NewRequest,
+        flow: Flow,
         request: &Message<'_>,
         out: &mut Vec<Transmit>,
     ) -> Received<O> {
-        let (flow, ..) = fresh.origin;
-        if fresh.merge.is_some_and(|key| self.merged.contains(&key)) {
+        if new.merge.is_some_and(|key| self.merged.contains(&key)) {
             let reply = shared.own_reply(482);
             shared.answer(flow, request, &reply, out);
             return Received::Merged;
@@ -398,8 +396,7 @@ impl Servers {
             shared.answer(flow, request, &reply, out);
             return Received::Nothing;
         }
-        self.fresh = Some(fresh);
-        Received::NewRequest
+        Received::NewRequest(new)
     }
 
     /// After the final reply only the response is kept. A request that was challenged has not been
@@ -466,10 +463,10 @@ impl Servers {
 /// What a 503 asks a peer to wait.
 const BUSY_RETRY_S: u32 = 10;
 
-impl Fresh {
+impl NewRequest {
     fn new(shared: &Shared, flow: Flow, request: &Message<'_>, via: &Via<'_>, key: u64) -> Self {
         let merge = shared.keys.merge(request);
-        Self { origin: origin(flow, request), key, merge, reply_flow: reply_flow(flow, via), account: None }
+        Self { key, merge, reply_flow: reply_flow(flow, via), account: None }
     }
 
     fn find_out(shared: &Shared, flow: Flow, request: &Message<'_>, method: Method) -> Self {
@@ -478,15 +475,9 @@ impl Fresh {
                 let key = shared.keys.transaction(request, &via, method);
                 Self::new(shared, flow, request, &via, key)
             }
-            None => {
-                Self { origin: origin(flow, request), key: 0, merge: None, reply_flow: flow, account: None }
-            }
+            None => Self { key: 0, merge: None, reply_flow: flow, account: None },
         }
     }
-}
-
-fn origin(flow: Flow, request: &Message<'_>) -> (Flow, usize, usize) {
-    (flow, request.bytes().as_ptr().addr(), request.bytes().len())
 }
 
 impl Transaction {

@@ -30,12 +30,12 @@ impl Switchboard<'_> {
         }
         if let Some(extension) = leg.extension {
             // However much memory the account holds: a call that exists can be ended.
-            let _ = self.turn.endpoint.charge(extension.number());
+            let _ = self.turn.charge(extension.number());
         }
         if let Some(reply) = unsupported(message) {
             return self.turn.answer(flow, message, reply);
         }
-        let server = self.turn.endpoint.accept(self.turn.now, flow, message);
+        let server = self.turn.accept(flow, message);
         self.with_leg(id, |call, ctx| call.on_request(ctx, server, message));
         if self.calls.legs.get(&id).is_some_and(|leg| leg.machine.is_reinvited_by(server)) {
             self.remember_invite(id, server);

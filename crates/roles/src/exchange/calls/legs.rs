@@ -46,7 +46,7 @@ impl Switchboard<'_> {
         message: &Message<'_>,
         extension: ExtensionId,
     ) -> Option<LegId> {
-        let server = self.turn.endpoint.accept(self.turn.now, flow, message);
+        let server = self.turn.accept(flow, message);
         let tag = self.turn.rng.hex(TAG_DIGITS);
         let target = Target { transport: flow.transport, remote: flow.remote, name: None };
         let Some(mut machine) = Call::incoming(server, message, tag.clone(), target.clone()) else {

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
-use proto::sip::endpoint::{Config, Endpoint, Received};
+use proto::sip::endpoint::{Config, Endpoint, NewRequest, Received};
 use proto::sip::flow::{Flow, Target, Transport};
 use proto::sip::message::{Message, Method, Name};
 use proto::sip::{Reply, Request};
@@ -103,7 +103,7 @@ impl Pnp {
         let mut out = Vec::new();
         let received = self.endpoint.receive(now, flow, &message, &mut out);
         let answer = match received {
-            Received::NewRequest => self.on_request(now, flow, &message, &mut out),
+            Received::NewRequest(new) => self.on_request((now, new), flow, &message, &mut out),
             _ => None,
         };
         wire.extend(out.into_iter().map(|transmit| (transmit.flow.remote, transmit.bytes)));
@@ -119,7 +119,7 @@ impl Pnp {
 
     fn on_request(
         &mut self,
-        now: Time,
+        (now, new): (Time, NewRequest),
         flow: Flow,
         message: &Message<'_>,
         out: &mut Vec<proto::sip::Transmit>,
@@ -133,7 +133,7 @@ impl Pnp {
             (true, None) => 415,
             (true, Some(_)) => 200,
         };
-        let id = self.endpoint.accept(now, flow, message);
+        let id = self.endpoint.accept(now, Some(new), flow, message);
         // A transaction that was just opened can be answered.
         let _ = self.endpoint.reply(now, id, &Reply::new(status), out);
         if answer.is_some() {

@@ -42,8 +42,10 @@ impl Bench {
 
     fn accept_over(&mut self, at_ms: u64, flow: Flow, text: &str) -> ServerId {
         let message = Message::parse(text.as_bytes()).expect("sound");
-        assert_eq!(self.receive_over(at_ms, flow, text), Received::NewRequest);
-        self.endpoint.accept(Time::from_millis(at_ms), flow, &message)
+        let Received::NewRequest(new) = self.receive_over(at_ms, flow, text) else {
+            panic!("it is not new: {text}")
+        };
+        self.endpoint.accept(Time::from_millis(at_ms), Some(new), flow, &message)
     }
 
     /// A CANCEL of somebody who may cancel; whether that is news.

@@ -100,9 +100,9 @@ fn deliver(
 ) {
     let message = Message::parse(&transmit.bytes).expect("sound");
     match end.receive(now, udp(), &message, out) {
-        Received::NewRequest => {
+        Received::NewRequest(new) => {
             tally.accepted_twice += u32::from(!seen.insert(message.call_id().to_owned()));
-            let id = end.accept(now, udp(), &message);
+            let id = end.accept(now, Some(new), udp(), &message);
             end.reply(now, id, &Reply::new(486), out).expect("open");
         }
         Received::Response { .. } => tally.answered += u32::from(message.status() == Some(486)),
