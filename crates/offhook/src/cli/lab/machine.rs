@@ -20,7 +20,7 @@ use tokio::task::{JoinHandle, spawn_local};
 
 use crate::cli::memory::{self, Rows};
 use crate::cli::phone::hands::Sound;
-use crate::cli::serve::{Relaying, keep};
+use crate::cli::serve::{Listeners, Relaying, keep};
 use crate::clock::{self, Clock};
 use crate::drive::{self, COMMANDS_WAITING, Driver, Means};
 use crate::net::dns::Dns;
@@ -370,7 +370,8 @@ impl ExchangeBox {
         let web = web
             .map(|((listener, site), desk)| web::exchange::serve(listener, site, desk, devices.clone()))
             .transpose()?;
-        let hands = ExchangeHands { name: self.name.clone(), room: room.clone(), relaying, desk, devices };
+        let listeners = Listeners { desk, devices };
+        let hands = ExchangeHands { name: self.name.clone(), room: room.clone(), relaying, listeners };
         let dns = Dns::nobody();
         let means = Means {
             net,
@@ -392,34 +393,23 @@ struct ExchangeHands {
     name: String,
     room: Room,
     relaying: Relaying,
-    /// The HTTP API, which hears all events.
-    desk: Option<web::exchange::Desk>,
-    devices: Option<Service>,
+    listeners: Listeners,
 }
 
 impl drive::Hands<Exchange> for ExchangeHands {
     fn tell(&mut self, event: exchange::Event) {
-        if let exchange::Event::Done { id, answer } = event {
-            return self.desk.iter().for_each(|desk| desk.answered(id, answer.clone()));
-        }
-        if let Some(devices) = &self.devices {
-            devices.hear(&event);
-        }
-        self.room.tell(&self.name, &event);
-        if let Some(desk) = &self.desk {
-            // Plain data with text keys, so serialising cannot fail.
-            let mut event = serde_json::to_value(&event).unwrap_or_default();
-            event["at"] = self.room.clock.now().rfc3339().into();
-            desk.tell(event["event"].as_str().unwrap_or_default(), event.to_string());
+        if let Some(fields) = self.listeners.hear(&event, self.room.clock) {
+            self.room.tell(&self.name, &event);
+            self.listeners.tell(&fields);
         }
     }
 
     fn is_awaited(&mut self, command: &exchange::Command) -> bool {
-        self.desk.as_ref().is_none_or(|desk| desk.begins(command))
+        self.listeners.is_awaited(command)
     }
 
     fn refuse(&mut self, command: exchange::Command, why: &str) {
-        self.desk.iter().for_each(|desk| desk.refused(command.id, why));
+        self.listeners.refuse(&command, why);
     }
 
     fn grant(&mut self, wish: Nothing) {

@@ -7,9 +7,10 @@ use proto::Time;
 use roles::exchange::{Change, Command, Event, Exchange, What};
 use roles::relay::{RelayCommand, RelayEvent};
 use roles::role::Nothing;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use super::listeners::Listeners;
 use super::words::words;
 use super::{Relaying, keep};
 use crate::cli::lines::{Lines, Mouth};
@@ -27,10 +28,8 @@ pub(in crate::cli) struct Hands {
     /// Whether there will be a next start that finds what is kept.
     is_kept: bool,
     commander: mpsc::Sender<Command>,
-    desk: Option<Desk>,
+    listeners: Listeners,
     repeats: Repeats,
-    /// Who wants to know which devices have registered.
-    devices: Option<Service>,
 }
 
 impl Hands {
@@ -40,14 +39,14 @@ impl Hands {
         is_kept: bool,
         commander: mpsc::Sender<Command>,
     ) -> Self {
-        let (desk, devices) = (None, None);
-        Self { teller, relaying, is_kept, commander, desk, repeats: Repeats::default(), devices }
+        let (listeners, repeats) = (Listeners::default(), Repeats::default());
+        Self { teller, relaying, is_kept, commander, listeners, repeats }
     }
 
     /// A desk for the HTTP API, which is told everything from now on.
     pub(in crate::cli) fn open_desk(&mut self, now: Time) -> Desk {
         let desk = Desk::new(self.commander.clone(), now.as_millis());
-        self.desk = Some(desk.clone());
+        self.listeners.desk = Some(desk.clone());
         desk
     }
 
@@ -58,7 +57,7 @@ impl Hands {
 
     /// Tells provisioning from now on which devices have registered.
     pub(super) fn tell_devices_to(&mut self, service: Service) {
-        self.devices = Some(service);
+        self.listeners.devices = Some(service);
     }
 
     /// Tells that all listeners stand; `places` are those of other services by their names.
@@ -71,9 +70,7 @@ impl Hands {
         if let Some(fields) = line.as_object_mut() {
             fields.extend(places.iter().map(|(name, place)| ((*name).to_owned(), place.as_str().into())));
         }
-        if let Some(desk) = &self.desk {
-            desk.tell("ready", line.to_string());
-        }
+        self.listeners.tell(&line);
         let web = web.map(|web| format!(", {}", web.words())).unwrap_or_default();
         let places: String = places.iter().map(|(name, place)| format!(", {name} at {place}")).collect();
         self.teller.say(|| line.to_string(), || format!("ready: SIP at {sip}{places}{web}"));
@@ -91,9 +88,7 @@ impl Hands {
             let at = self.teller.clock.date().rfc3339();
             let Sum { kind, source, count } = sum;
             let line = json!({ "event": "repeated", "of": kind, "source": source, "count": count, "at": at });
-            if let Some(desk) = &self.desk {
-                desk.tell("repeated", line.to_string());
-            }
+            self.listeners.tell(&line);
             self.teller.say_json(|| line.to_string());
         }
     }
@@ -111,25 +106,12 @@ const STRANGERS_CAUSE: [&str; 3] = ["blocked", "banned", "media_stranger"];
 
 impl drive::Hands<Exchange> for Hands {
     fn tell(&mut self, event: Event) {
-        if let Event::Done { id, answer } = event {
-            self.desk.iter().for_each(|desk| desk.answered(id, answer.clone()));
-            return;
-        }
-        if let Some(devices) = &self.devices {
-            devices.hear(&event);
-        }
-        // Plain data with text keys, so serialising cannot fail.
-        let Ok(Value::Object(mut fields)) = serde_json::to_value(&event) else { return };
-        let now = self.teller.clock.now();
-        let at = self.teller.clock.date().rfc3339();
-        fields.insert("at".to_owned(), at.as_str().into());
-        let name = fields.get("event").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let is_shown = self.repeats.admit(now, &name, &source(&fields));
-        let fields = Value::Object(fields);
-        if is_shown || !STRANGERS_CAUSE.contains(&&*name) {
-            if let Some(desk) = &self.desk {
-                desk.tell(&name, fields.to_string());
-            }
+        let Some(fields) = self.listeners.hear(&event, self.teller.clock) else { return };
+        let text = |name| fields.get(name).and_then(Value::as_str).unwrap_or_default();
+        let (name, at) = (text("event"), text("at"));
+        let is_shown = self.repeats.admit(self.teller.clock.now(), name, &source(&fields));
+        if is_shown || !STRANGERS_CAUSE.contains(&name) {
+            self.listeners.tell(&fields);
             self.teller.say_json(|| fields.to_string());
         }
         if is_shown {
@@ -174,11 +156,11 @@ impl drive::Hands<Exchange> for Hands {
     }
 
     fn is_awaited(&mut self, command: &Command) -> bool {
-        self.desk.as_ref().is_none_or(|desk| desk.begins(command))
+        self.listeners.is_awaited(command)
     }
 
     fn refuse(&mut self, command: Command, why: &str) {
-        self.desk.iter().for_each(|desk| desk.refused(command.id, why));
+        self.listeners.refuse(&command, why);
     }
 
     fn turned(&mut self, _: &Exchange) {
@@ -216,7 +198,7 @@ const fn changes(what: &What) -> bool {
 }
 
 /// Who caused an event: an address where one is named, else a number.
-fn source(fields: &Map<String, Value>) -> String {
+fn source(fields: &Value) -> String {
     let text = |name: &str| fields.get(name).and_then(Value::as_str);
     let named = ["source", "from"].into_iter().filter_map(text).find_map(address);
     let number = || ["number", "caller"].into_iter().find_map(text).map(str::to_owned);

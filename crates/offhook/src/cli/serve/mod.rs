@@ -2,6 +2,7 @@
 
 mod hands;
 pub(super) mod keep;
+mod listeners;
 mod music;
 pub(super) mod provisioning;
 mod relaying;
@@ -33,6 +34,7 @@ use crate::net::{self, Net, tls};
 use crate::store::{self, Shared, Store};
 use crate::web::exchange::serve as serve_web;
 pub(super) use hands::{Hands, Teller};
+pub(super) use listeners::Listeners;
 pub(super) use relaying::{Relaying, relay_ports};
 
 /// The realm of the accounts; their kept secrets are bound to it.
