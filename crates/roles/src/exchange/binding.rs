@@ -22,7 +22,7 @@ pub struct Binding {
     /// The proxies between, as Route values in the order to be visited (RFC 3327).
     #[serde(default)]
     pub path: Vec<String>,
-    /// Seconds since 1970 until which it stands.
+    /// Seconds since 1970 until which it holds.
     #[serde(rename = "expires_at", alias = "expires_at_s", with = "crate::stamp::s")]
     pub expires_at_s: u64,
     /// The Call-ID of its REGISTERs.
@@ -52,7 +52,7 @@ impl Binding {
         ways_to(self.flow(), &self.contact)
     }
 
-    /// Whether it stands at `now`.
+    /// Whether it still holds at `now`.
     pub fn is_live(&self, now: Time) -> bool {
         self.expires_at_s > now.as_secs()
     }

@@ -290,8 +290,8 @@ impl Gate {
         known
     }
 
-    /// Whether a password for an account is looked at. Those of a device that is registered as it speaks now
-    /// are, whoever guesses.
+    /// Whether a password for an account is looked at. That of a device which is registered from this very address
+    /// and port always is.
     pub(super) fn look(&mut self, now: Time, source: IpAddr, account: u64, nearness: Nearness) -> Look {
         if nearness == Nearness::Device {
             return Look::Yes;

@@ -67,9 +67,9 @@ impl Switchboard<'_> {
         }
     }
 
-    /// What the caller is told of the sound before an answer: nothing while several devices ring, since
-    /// his own dialog is one, and its first description binds whoever answers (RFC 3261 §13.2.1); nothing
-    /// either where he has offered nothing that it could answer.
+    /// The early description that the caller gets. None while several devices ring: the caller has one dialog, and
+    /// its first description would bind the device that answers (RFC 3261 §13.2.1). None either where the caller has
+    /// made no offer.
     fn early_media(
         &mut self,
         call: CallId,
@@ -116,7 +116,7 @@ impl Switchboard<'_> {
     }
 
     /// What the answer of the called is: an offer where the caller had made none; and what it is to the
-    /// caller: an offer too where its leg stands already.
+    /// caller: an offer too where its leg is answered already.
     fn halves_of_answer(&self, call: CallId, needs_ack: bool) -> (Half, Half) {
         let Some(bridge) = self.calls.bridges.get(&call) else { return (Half::Answer, Half::Answer) };
         let caller = bridge.a.and_then(|a| self.calls.legs.get(&a));
@@ -129,7 +129,7 @@ impl Switchboard<'_> {
     }
 
     /// Tells the caller what the called has answered: by the answer to its INVITE, or by a re-INVITE
-    /// where its own leg stands already.
+    /// where its own leg is answered already.
     pub(super) fn tell_answer(&mut self, a: LegId, told: Option<Vec<u8>>) {
         self.ask_leg(a, |call, ctx| {
             if call.is_answered() {

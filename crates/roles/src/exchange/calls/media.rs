@@ -142,7 +142,7 @@ impl Switchboard<'_> {
     }
 }
 
-/// A description with its audio led elsewhere and nothing else in it.
+/// A description whose audio goes to the relay, and that has no other stream.
 struct Led {
     description: Description,
     /// Which of its streams is the audio.

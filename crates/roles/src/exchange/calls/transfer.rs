@@ -1,9 +1,9 @@
 //! Transfers (RFC 3515, 3891): the transferor leaves, and the exchange joins transferee and target.
 //!
 //! The exchange calls the target itself, so the transferee need not know REFER.
-//! Two standing legs are joined by two re-INVITEs: the transferee is offered what the target said of
-//! its media, and the target is then told the answer. What somebody said as an answer may be less than
-//! it can; where it does not suit, the transferee, or the target that is called, is asked for an offer.
+//! It joins two answered legs by two re-INVITEs: the transferee gets the target's last description as an offer,
+//! and the target then gets the answer. A description that was an answer may hold less than its phone can. Where
+//! it does not suit, the exchange asks the transferee, or the target that it calls, for an offer.
 
 use std::time::Duration;
 
@@ -260,7 +260,7 @@ impl Switchboard<'_> {
         self.hang_up_leg(id, None);
     }
 
-    /// Joins two standing legs: `first` is offered what `second` said last of its media, or is asked for an
+    /// Joins two answered legs: `first` gets the last description of `second` as an offer, or is asked for an
     /// offer where that has nothing in common with what it said itself.
     fn rejoin(&mut self, call: CallId, first: LegId, second: LegId) {
         if let Some(leg) = self.calls.legs.get_mut(&first) {
