@@ -36,11 +36,14 @@ const SIP_PORT: u16 = Transport::Udp.default_port();
 pub(super) struct ActorBox {
     actor: Actor,
     ip: IpAddr,
+    /// The MAC addresses of the case's phones, as PnP writes them.
+    phones: Vec<String>,
 }
 
 impl ActorBox {
-    pub(super) fn new(actor: Actor, subnet: Subnet) -> Self {
-        Self { actor, ip: subnet.ip(actor.ip) }
+    /// A machine that is switched off, of a case with these phones.
+    pub(super) fn new(actor: Actor, subnet: Subnet, phones: Vec<String>) -> Self {
+        Self { actor, ip: subnet.ip(actor.ip), phones }
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -83,6 +86,7 @@ impl ActorBox {
         let mut life = Life {
             name: self.actor.name,
             ip: self.ip,
+            phones: self.phones.clone(),
             room: room.clone(),
             sockets: BTreeMap::new(),
             streams: BTreeMap::new(),
@@ -137,6 +141,7 @@ enum Came {
 struct Life {
     name: &'static str,
     ip: IpAddr,
+    phones: Vec<String>,
     room: Room,
     /// By port.
     sockets: BTreeMap<u16, Arc<UdpSocket>>,
@@ -180,6 +185,9 @@ impl Life {
                 self.happens(party, Happens::Failed { flow, reason }).await;
             }
             Came::Packet(flow, bytes) => {
+                if flow.local.ip() != self.ip && !self.is_of_the_case(&bytes) {
+                    return;
+                }
                 if flow.local.port() != SIP_PORT {
                     self.saw(flow.remote, flow.local, flow.transport, &bytes);
                 }
@@ -202,6 +210,13 @@ impl Life {
                 }
             }
         }
+    }
+
+    /// Whether a datagram to a group comes from a phone of this case: all programs of the machine hear each other there,
+    /// and to answer another phone would take it away from its server.
+    fn is_of_the_case(&self, bytes: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(bytes).to_ascii_lowercase();
+        self.phones.iter().any(|mac| text.contains(mac.as_str()))
     }
 
     fn tell(&self, event: Value) {

@@ -137,7 +137,10 @@ impl Loopback {
             trust,
             exchanges: [EXCHANGE_IP, BACKUP_IP].map(|ip| subnet.ip(ip)).into(),
         };
-        let actors: Vec<_> = case.machines.iter().map(|actor| ActorBox::new(*actor, subnet)).collect();
+        let macs: Vec<_> =
+            phones.iter().map(|seat| seat.desk.place.mac_text().to_ascii_lowercase()).collect();
+        let actors: Vec<_> =
+            case.machines.iter().map(|actor| ActorBox::new(*actor, subnet, macs.clone())).collect();
         runtime
             .block_on(async { actors.iter().try_for_each(|actor| actor.try_ports(&room)) })
             .map_err(no_port)?;
