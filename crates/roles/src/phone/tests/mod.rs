@@ -5,6 +5,7 @@ mod changing;
 mod chaos;
 mod features;
 mod fields;
+mod guessing;
 mod holding;
 mod provisioning;
 mod refusing;

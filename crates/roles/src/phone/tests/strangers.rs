@@ -1,10 +1,9 @@
 //! What strangers may do to a phone, and what servers that call from elsewhere may.
 
 use super::*;
-use proto::sip::digest;
 use proto::sip::uri::Uri;
 
-const STRANGER: &str = "10.0.0.9:5060";
+pub(super) const STRANGER: &str = "10.0.0.9:5060";
 const ALLOWED: (&str, &str) = ("features.direct_ip_call_enable", "1");
 const RULE: &str = "account.1.advanced.only_recv_request_from_server";
 
@@ -18,7 +17,7 @@ const ASKING: [&str; 5] = [
 ];
 
 /// A request from elsewhere, to the Request-URI `to`.
-fn request(method: &str, to: &str, call: &str, headers: &str, body: &str) -> String {
+pub(super) fn request(method: &str, to: &str, call: &str, headers: &str, body: &str) -> String {
     let headers = if headers.is_empty() { String::new() } else { format!("{headers}\r\n") };
     let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
     format!(
@@ -30,7 +29,7 @@ fn request(method: &str, to: &str, call: &str, headers: &str, body: &str) -> Str
 }
 
 /// Where the phone is known to be.
-const AT: &str = "sip:7002@192.168.80.20:5060";
+pub(super) const AT: &str = "sip:7002@192.168.80.20:5060";
 
 fn invite(call: &str, headers: &str) -> String {
     request("INVITE", AT, call, headers, SDP)
@@ -294,48 +293,6 @@ fn a_check_sync_is_judged_by_its_own_setting_alone() {
     bench.receive_from(STRANGER, &request("NOTIFY", &contact, "n", "Event: check-sync;reboot=true", ""));
     bench.check("s>p NOTIFY; p>s 200");
     bench.check_events("reboot");
-}
-
-/// Sends check-sync and answers the challenge by this password; the answer.
-fn challenged(bench: &mut Bench, call: &str, password: &str) -> String {
-    let notify =
-        |call: &str, more: &str| request("NOTIFY", AT, call, &format!("Event: check-sync{more}"), "");
-    bench.receive_from(STRANGER, &notify(call, ""));
-    let refusal = bench.reply(401);
-    let credentials = digest::Credentials {
-        username: "7002".into(),
-        secret: digest::Secret::Password(password.into()),
-        realm: None,
-    };
-    let mut client = digest::Client::new(credentials, true);
-    let mut rng = proto::Rng::from_number(5);
-    let refusal = Message::parse(&refusal).expect("sound");
-    let value = refusal.header(Name::WwwAuthenticate).expect("a challenge");
-    let values = std::iter::once(value);
-    client.challenged_by(&mut digest::Attempt::default(), values).expect("a challenge that can be answered");
-    let headers = client.headers("NOTIFY", AT, b"", &mut rng);
-    let (_, answer) = headers.first().expect("an answer").clone();
-    bench.forget();
-    bench.receive_from(STRANGER, &notify(&format!("{call}2"), &format!("\r\nAuthorization: {answer}")));
-    answer
-}
-
-#[test]
-fn a_check_sync_by_digest_shows_the_password_of_an_account() {
-    let digest = ("auto_provision.advanced.check_sync_from", "1");
-    let mut bench = Bench::registered(&[digest]);
-    let notify =
-        |call: &str, more: &str| request("NOTIFY", AT, call, &format!("Event: check-sync{more}"), "");
-    challenged(&mut bench, "wrong", "not it");
-    bench.check("s>p NOTIFY; p>s 403");
-    bench.check_events("");
-    let used = challenged(&mut bench, "right", "secret-of-7002-long");
-    bench.check("s>p NOTIFY; p>s 200");
-    bench.check_events("resync provision_failed");
-    // What was overheard is good once.
-    bench.receive_from(STRANGER, &notify("again", &format!("\r\nAuthorization: {used}")));
-    bench.check("s>p NOTIFY; p>s 401");
-    bench.check_events("");
 }
 
 #[test]
@@ -633,36 +590,4 @@ fn a_refer_asks_for_a_call_and_for_nothing_else() {
     check("sip:8001@192.168.50.19;method=BYE", None);
     check("sip:8001@192.168.50.19;method=INVITE;x=1", Some("INVITE sip:8001@192.168.50.19;x=1 SIP/2.0"));
     check("sip:8001@192.168.50.19?Subject=x", Some("INVITE sip:8001@192.168.50.19 SIP/2.0"));
-}
-
-/// The deck's setting *by digest* opens no oracle for the account's password.
-#[test]
-fn who_guesses_by_check_sync_waits_longer_each_time() {
-    let mut bench = Bench::registered(&[("auto_provision.advanced.check_sync_from", "1")]);
-    for call in ["a", "b", "c", "d"] {
-        challenged(&mut bench, call, "not it");
-        bench.check("s>p NOTIFY; p>s 403");
-    }
-    // Now not even the right one is looked at.
-    challenged(&mut bench, "e", "secret-of-7002-long");
-    bench.check("s>p NOTIFY; p>s 403");
-    bench.wait_ms(1_001);
-    challenged(&mut bench, "f", "secret-of-7002-long");
-    bench.check("s>p NOTIFY; p>s 200");
-}
-
-#[test]
-fn what_strangers_cause_is_summed_up_in_the_log() {
-    let mut bench = Bench::registered(&[]);
-    let lines = |bench: &Bench, text: &str| bench.log().lines().filter(|line| line.contains(text)).count();
-    for number in 0..500 {
-        bench.receive_from(STRANGER, &request("NOTIFY", AT, &format!("n{number}"), "Event: check-sync", ""));
-        let broken = request("OPTIONS", AT, &format!("o{number}"), "", "").replace("CSeq: 1", "CSeq: none");
-        bench.receive_from(STRANGER, &broken);
-    }
-    let (refused, broken) = (lines(&bench, "NOTIFY check-sync from"), lines(&bench, "message from"));
-    assert_eq!((refused, broken), (10, 10), "{}", bench.log());
-    bench.wait_ms(10_001);
-    assert!(bench.log().contains("490 more lines of `refused check-sync` from"), "{}", bench.log());
-    assert!(bench.log().contains("490 more lines of `broken messages` from"), "{}", bench.log());
 }
