@@ -10,9 +10,10 @@ use proto::sip::Strictness;
 use proto::sip::build::{Reply, Request};
 use proto::sip::endpoint::{Config, Endpoint, Received};
 use proto::sip::flow::{Flow, Target, Transmit, Transport};
-use proto::sip::header::Event;
+use proto::sip::header::{Event, Termination};
 use proto::sip::message::{Message, Method, Name};
 use proto::sip::uri::{Uri, unescape};
+use proto::sip::usage::notify::Standing;
 use proto::{Rng, Time};
 
 use crate::mac::Mac;
@@ -164,7 +165,7 @@ impl PnpDialog {
             .header(Name::Contact, format_args!("<sip:{}>", flow.local))
             .header(Name::UserAgent, &self.user_agent)
             .header(Name::Event, text(Name::Event))
-            .header(Name::SubscriptionState, "terminated;reason=timeout")
+            .header(Name::SubscriptionState, Standing::Over(Termination::Timeout))
             .body(URL, url.as_bytes());
         let target = Target { transport: Transport::Udp, remote: flow.remote, name: None };
         // Too many at a time: the phone asks again.

@@ -4,6 +4,7 @@
 //! told what came back. Its owner keeps it in a table and finds it again by the owner token.
 
 pub mod call;
+pub mod notify;
 pub mod register;
 pub mod subscribe;
 

@@ -11,8 +11,9 @@ use proto::event::dialog_info::{self, DialogEntry};
 use proto::event::mwi;
 use proto::sip::dialog::{Dialog, Party};
 use proto::sip::header::{Event as EventHeader, Termination};
-use proto::sip::message::{Method, Name};
+use proto::sip::message::Name;
 use proto::sip::uri::{escape, unescape};
+use proto::sip::usage::notify::{Notifier, Standing, Told};
 use proto::sip::{Flow, Message, Reply, Transport};
 
 use super::abilities::EVENTS;
@@ -40,19 +41,12 @@ const MAX_TEXTS_BYTES: usize = 2_048;
 const DEFAULT_S: u32 = 3_600;
 pub(super) const MIN_S: u32 = 60;
 const MAX_S: u32 = 7_200;
-/// NOTIFYs without any answer, one after the other, until a watcher counts as gone.
-const MAX_UNANSWERED: u8 = 4;
 
 #[derive(Debug)]
 struct Lamp {
     kept: Arc<Subscription>,
-    dialog: Dialog,
+    notifier: Notifier,
     watched: ExtensionId,
-    /// A NOTIFY waits for its answer.
-    asking: bool,
-    /// Something changed meanwhile.
-    stale: bool,
-    unanswered: u8,
     alarm: Time,
     /// What its texts held when it was made, in bytes.
     counted_bytes: usize,
@@ -105,7 +99,7 @@ impl Lamps {
         flow: Flow,
         message: &Message<'_>,
     ) -> Claim {
-        let lamp = self.all.get(&id).filter(|lamp| lamp.dialog.owns_request(message));
+        let lamp = self.all.get(&id).filter(|lamp| lamp.notifier.dialog().owns_request(message));
         let Some(kept) = lamp.map(|lamp| &lamp.kept) else { return Claim::Foreign };
         let is_there = kept.remote.ip() == flow.remote.ip() && kept.transport == flow.transport.param_name();
         match directory.find(&kept.watcher) {
@@ -257,11 +251,8 @@ impl LampBoard<'_> {
         let lamp = Lamp {
             counted_bytes,
             kept: Arc::new(kept),
-            dialog,
+            notifier: Notifier::new(dialog),
             watched,
-            asking: false,
-            stale: false,
-            unanswered: 0,
             alarm,
             told: None,
         };
@@ -299,15 +290,12 @@ impl LampBoard<'_> {
             Err(reply) => return self.turn.answer(flow, message, reply),
         };
         let Some(lamp) = self.lamps.all.get_mut(&id) else { return };
-        if lamp.dialog.receive(message).is_err() {
+        if lamp.notifier.refresh(message, MAX_TEXTS_BYTES).is_err() {
             return self.turn.answer(flow, message, Reply::new(500).reason("CSeq Out Of Order"));
         }
-        if lamp.dialog.target.len() > MAX_TEXTS_BYTES {
-            lamp.dialog.target.clone_from(&lamp.kept.target);
-        }
-        let kept = Arc::make_mut(&mut lamp.kept);
-        kept.remote_cseq = lamp.dialog.remote_cseq;
-        kept.target.clone_from(&lamp.dialog.target);
+        let (kept, dialog) = (Arc::make_mut(&mut lamp.kept), lamp.notifier.dialog());
+        kept.remote_cseq = dialog.remote_cseq;
+        kept.target.clone_from(&dialog.target);
         (kept.local, kept.remote) = (flow.local, flow.remote);
         flow.transport.param_name().clone_into(&mut kept.transport);
         kept.expires_at_s = self.turn.now.as_secs() + u64::from(expires_s);
@@ -381,29 +369,25 @@ impl LampBoard<'_> {
     /// [`notify`](Self::notify) with the body that another watcher has just got, where it is the same.
     fn notify_like(&mut self, id: SubscriptionId, over: Option<Termination>, latest: &mut Option<LampBody>) {
         let Some(lamp) = self.lamps.all.get_mut(&id) else { return };
-        if lamp.asking && over.is_none() {
-            lamp.stale = true;
+        if over.is_none() && !lamp.notifier.may_tell() {
             return;
         }
         let (media_type, body) = self.body(id, latest);
         let Some(lamp) = self.lamps.all.get_mut(&id) else { return };
         let left_s = lamp.kept.expires_at_s.saturating_sub(self.turn.now.as_secs());
-        let state = match over {
-            Some(why) => format!("terminated;reason={}", why.name()),
-            None => format!("active;expires={left_s}"),
-        };
+        let expires_s = u32::try_from(left_s).unwrap_or(u32::MAX);
+        let standing = over.map_or(Standing::Active { expires_s }, Standing::Over);
         let event_id = lamp.kept.event_id.as_ref().map(|id| format!(";id={id}")).unwrap_or_default();
-        let mut request = lamp.dialog.request(Method::Notify);
-        request = request
-            .header(Name::Contact, format_args!("<sip:{}@{}>", lamp.kept.watched, lamp.kept.local))
-            .header(Name::Event, format_args!("{}{event_id}", lamp.kept.package.name()))
-            .header(Name::SubscriptionState, state)
+        let event = format_args!("{}{event_id}", lamp.kept.package.name());
+        let contact = format_args!("<sip:{}@{}>", lamp.kept.watched, lamp.kept.local);
+        let request = lamp
+            .notifier
+            .tell(event, standing, contact)
             .header(Name::UserAgent, &self.config.user_agent)
             .body(media_type, body);
         let kept = Arc::make_mut(&mut lamp.kept);
         kept.version = kept.version.wrapping_add(1);
-        kept.cseq = lamp.dialog.local_cseq;
-        (lamp.asking, lamp.stale) = (true, false);
+        kept.cseq = lamp.notifier.dialog().local_cseq;
         let transport = Transport::from_name(&lamp.kept.transport).unwrap_or_default();
         let flow = Flow { transport, local: lamp.kept.local, remote: lamp.kept.remote };
         let targets = ways_to(flow, &lamp.kept.target);
@@ -429,20 +413,13 @@ impl LampBoard<'_> {
     /// The watcher has answered a NOTIFY, or has not.
     pub(super) fn on_notify_response(&mut self, id: SubscriptionId, status: Option<u16>) {
         let Some(lamp) = self.lamps.all.get_mut(&id) else { return };
-        if matches!(status, Some(..200)) {
-            return;
-        }
-        lamp.asking = false;
-        // One lost answer ends nothing; a watcher that knows of no subscription does.
-        lamp.unanswered = if status.is_some() { 0 } else { lamp.unanswered + 1 };
-        if !matches!(status, Some(200..=299)) {
+        if !matches!(status, Some(..300)) {
             lamp.told = None;
         }
-        let gone = matches!(status, Some(404 | 481 | 489)) || lamp.unanswered >= MAX_UNANSWERED;
-        if gone {
-            self.remove_lamp(id);
-        } else if lamp.stale || status.is_none() {
-            self.notify(id, None);
+        match lamp.notifier.on_response(status) {
+            Told::Gone => self.remove_lamp(id),
+            Told::Again => self.notify(id, None),
+            Told::Nothing => {}
         }
     }
 

@@ -3,10 +3,11 @@
 use super::{Call, Context, ErrandKind, Event, State};
 use crate::sip::Reply;
 use crate::sip::endpoint::ServerId;
-use crate::sip::header::{Address, SubState, SubscriptionState};
+use crate::sip::header::{Address, SubState, SubscriptionState, Termination};
 use crate::sip::message::{Message, Method, Name};
 use crate::sip::sipfrag::Sipfrag;
 use crate::sip::uri::Uri;
+use crate::sip::usage::notify::{Standing, notify};
 
 /// What they ask us to call.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -123,14 +124,11 @@ impl Call {
         if silent || self.is_over() {
             return;
         }
-        let state = if over { "terminated;reason=noresource" } else { "active;expires=60" };
+        let standing =
+            if over { Standing::Over(Termination::NoResource) } else { Standing::Active { expires_s: 60 } };
         let phrase = crate::sip::build::reason_phrase(status);
-        let request = self
-            .dialog
-            .request(Method::Notify)
-            .header(Name::Contact, &ctx.identity.contact)
-            .header(Name::Event, format_args!("refer;id={cseq}"))
-            .header(Name::SubscriptionState, state)
+        let event = format_args!("refer;id={cseq}");
+        let request = notify(&mut self.dialog, event, standing, &ctx.identity.contact)
             .body("message/sipfrag;version=2.0", format!("SIP/2.0 {status} {phrase}\r\n"));
         self.errand(ctx, request, ErrandKind::Notify);
     }
