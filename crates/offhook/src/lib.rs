@@ -17,6 +17,7 @@ pub mod clock;
 mod crowd;
 pub mod drive;
 pub mod net;
+mod places;
 pub mod provision;
 pub mod sound;
 pub mod store;

@@ -105,7 +105,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         match config_file::expand(&Arguments::command(), arguments.into_iter().collect()) {
             Ok(given) => given,
             Err(why) => {
-                complain!("offhook: {why}");
+                complain!("offhook: {}", secrets::redact(&why, &[]));
                 return Failure::usage(why).code();
             }
         };
@@ -128,7 +128,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            complain!("offhook: {failure}");
+            match &failure {
+                Failure::Usage(why) => complain!("offhook: {}", secrets::redact(why, &words(&given))),
+                Failure::Failed(why) => complain!("offhook: {why}"),
+            }
             failure.code()
         }
     }
@@ -141,10 +144,15 @@ fn print(error: &clap::Error, given: &[OsString]) {
         let _ = error.print();
         return;
     }
-    let given: Vec<String> = given.iter().map(|it| it.to_string_lossy().into_owned()).collect();
+    let given = words(given);
     let text = error.render();
     let text = if io::stderr().is_terminal() { text.ansi().to_string() } else { text.to_string() };
     let _ = write!(io::stderr(), "{}", secrets::redact(&text, &given));
+}
+
+/// Arguments as text.
+fn words(given: &[OsString]) -> Vec<String> {
+    given.iter().map(|it| it.to_string_lossy().into_owned()).collect()
 }
 
 /// The runtime of every command: one thread, for one task owns each role.

@@ -8,6 +8,9 @@ use super::Failure;
 /// Shorter ones are taken with a warning.
 const GOOD_LENGTH: usize = 16;
 
+/// Whatever has one of these in its name is a secret.
+const SECRET_NAMES: &[&str] = &["password", "passwd", "secret", "token", "pwd"];
+
 /// Warns on standard error where a secret is short enough to be guessed. It never shows the secret.
 pub(super) fn warn_if_short(whose: &str, secret: &str) {
     if let Some(warning) = warning(whose, secret) {
@@ -50,9 +53,24 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<(String, String)>, Failure> {
 }
 
 /// What a usage error says, without the secrets that stand in the arguments: what follows the colon of
-/// `--extension` and `--account`, and of any other word of that form.
+/// `--extension` and `--account`, and of any other word of that form; the password in any URL; the value of
+/// whatever is called a password, secret, token or key.
 pub(super) fn redact(text: &str, arguments: &[String]) -> String {
     let mut redacted = text.to_owned();
+    for argument in arguments {
+        let masked = mask_named(&mask_urls(argument));
+        if masked != *argument {
+            // An option stands apart from its value in what is said.
+            let value =
+                |text: &str| text.split_once('=').map_or_else(String::new, |(_, value)| value.to_owned());
+            redacted = redacted.replace(argument.as_str(), &masked);
+            if argument.starts_with("--") {
+                redacted = redacted.replace(&value(argument), &value(&masked));
+            }
+        }
+    }
+    // What says of itself that it is a secret is one wherever it stands, as in a message about a part of a value.
+    redacted = mask_named(&mask_urls(&redacted));
     let mut option = "";
     for argument in arguments {
         let (name, value) = match argument.split_once('=') {
@@ -68,6 +86,50 @@ pub(super) fn redact(text: &str, arguments: &[String]) -> String {
         }
     }
     redacted
+}
+
+/// URLs without the passwords before their hosts. What follows `//` up to the last `@` of a word is one, be the rest
+/// a URL or not.
+fn mask_urls(text: &str) -> String {
+    let mut masked = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        masked.push_str(before);
+        masked.push_str("://");
+        let end = after.find(char::is_whitespace).unwrap_or(after.len());
+        let (word, behind) = after.split_at(end);
+        rest = behind;
+        match word.rsplit_once('@').and_then(|(userinfo, host)| Some((userinfo.split_once(':')?.0, host))) {
+            Some((user, host)) => masked.push_str(&format!("{user}:…@{host}")),
+            None => masked.push_str(word),
+        }
+    }
+    masked.push_str(rest);
+    masked
+}
+
+/// Text without the values of `password=`, `account.1.auth.secret =` and the like.
+fn mask_named(text: &str) -> String {
+    let mut masked = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('=') {
+        let (name, value) = rest.split_at(at + 1);
+        masked.push_str(name);
+        let name = name.trim_end_matches('=').trim_end();
+        let begin = name.rfind(|sign: char| !(sign.is_alphanumeric() || "._-".contains(sign)));
+        let name = begin.map_or(name, |begin| &name[begin..]).to_ascii_lowercase();
+        let end = value.find(['\n', ';', '&', '\'']).unwrap_or(value.len());
+        let (value, behind) = value.split_at(end);
+        let is_secret = SECRET_NAMES.iter().any(|word| name.contains(word)) && !name.ends_with("file");
+        masked.push_str(if is_secret && !value.is_empty() { "…" } else { "" });
+        rest = behind;
+        if !is_secret {
+            // Another name may follow in what is no secret.
+            rest = &text[text.len() - value.len() - behind.len()..];
+        }
+    }
+    masked.push_str(rest);
+    masked
 }
 
 fn warning(whose: &str, secret: &str) -> Option<String> {
@@ -101,6 +163,32 @@ mod tests {
         check(&["serve", "--sip", "localhost:5060"], "localhost:5060");
         check(&["serve", "--sip", "[::1]:x"], "[::1]:x");
         check(&["phone", "--model", "FIP99"], "FIP99");
+    }
+
+    #[test]
+    fn usage_errors_show_no_secret_of_a_url_or_a_name() {
+        for (value, shown) in [
+            ("http://u:SECRET@h:bad/", "http://u:…@h:bad/"),
+            ("http://u:SE@CR:ET@h:bad/x", "http://u:…@h:bad/x"),
+            ("http://u:SE/CRET@h", "http://u:…@h"),
+            ("http://h:bad/cfg?mac=1&token=SECRET&x=1", "http://h:bad/cfg?mac=1&token=…&x=1"),
+            ("0021f2aabbcc;password=SECRET", "0021f2aabbcc;password=…"),
+            ("0021f2aabbcc;auth_Secret = SEC RET;label=x", "0021f2aabbcc;auth_Secret =…;label=x"),
+            ("http://pbx:8080/a?b=c", "http://pbx:8080/a?b=c"),
+            ("sips:7001@h;transport=tls", "sips:…"),
+        ] {
+            for arguments in [vec![format!("--any={value}")], vec!["--any".to_owned(), value.to_owned()]] {
+                let told =
+                    redact(&format!("error: invalid value '{value}' for '--any <X>': no\n"), &arguments);
+                assert!(!told.contains("SECRET") && !told.contains("RET@"), "{told}");
+                assert_eq!(
+                    told,
+                    format!("error: invalid value '{shown}' for '--any <X>': no\n"),
+                    "{arguments:?}"
+                );
+            }
+        }
+        assert_eq!(redact("--secret-file=x: no such file", &[]), "--secret-file=x: no such file");
     }
 
     #[test]

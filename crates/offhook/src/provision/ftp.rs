@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use proto::ftp::{Command, LONGEST_LINE_BYTES, extended_passive_reply, passive_reply};
@@ -14,11 +15,11 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use super::{Service, places::Places};
+use super::Service;
+use crate::places::{Limits, Place, Places};
 
-/// Connections at a time, and of one client.
-const AT_A_TIME: usize = 512;
-const OF_ONE_CLIENT: usize = 16;
+/// Connections at a time, and from one source. Silent ones make room for new ones.
+const LIMITS: Limits = Limits { connections: 512, of_one_source: 16 };
 /// How long a client may say nothing.
 const SILENCE: Duration = Duration::from_secs(120);
 /// How long a data connection may take to stand.
@@ -30,23 +31,27 @@ const FIRST_OPEN_PORT: u16 = 1_024;
 
 /// Serves until the program ends.
 pub(super) async fn serve(listener: TcpListener, service: Service) {
-    let places = Places::new(AT_A_TIME, OF_ONE_CLIENT);
+    let places = Places::new(LIMITS);
     loop {
         let Ok((stream, from)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let Some(place) = places.take(from.ip()) else { continue };
-        let service = service.clone();
-        tokio::spawn(async move {
+        let Some(place) = places.take(from.ip()) else {
+            // Whoever takes not even this is closed all the same.
+            let _ = stream.try_write(b"421 too many files are being sent; come again\r\n");
+            continue;
+        };
+        let (service, own) = (service.clone(), place.clone());
+        let task = tokio::spawn(async move {
             // An error means that the client closed the connection: nobody is left to be told.
-            let _ = talk(stream, from, service).await;
-            drop(place);
+            let _ = talk(stream, from, service, own).await;
         });
+        place.is_served_by(task.abort_handle());
     }
 }
 
-async fn talk(stream: TcpStream, from: SocketAddr, service: Service) -> io::Result<()> {
+async fn talk(stream: TcpStream, from: SocketAddr, service: Service, place: Arc<Place>) -> io::Result<()> {
     let local = stream.local_addr()?;
     // Small answers leave at once; where that cannot be set they are as right but later.
     let _ = stream.set_nodelay(true);
@@ -56,6 +61,7 @@ async fn talk(stream: TcpStream, from: SocketAddr, service: Service) -> io::Resu
         local,
         from,
         service,
+        place,
         folder: Vec::new(),
         data: Data::None,
         is_text: false,
@@ -70,6 +76,7 @@ struct Session {
     local: SocketAddr,
     from: SocketAddr,
     service: Service,
+    place: Arc<Place>,
     folder: Vec<String>,
     data: Data,
     /// Lines end as in ASCII.
@@ -100,11 +107,13 @@ impl Session {
             if line.last() != Some(&b'\n') {
                 return self.say("500 this line is too long\r\n").await;
             }
+            self.place.is_being_answered();
             let line = String::from_utf8_lossy(&line).into_owned();
             let command = Command::read(line.trim_end_matches(['\r', '\n']));
             if !self.obey(command).await? {
                 return Ok(());
             }
+            self.place.is_answered();
         }
     }
 

@@ -17,15 +17,19 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use roles::provision::{Content, Mac, Request, Transport};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 use super::Service;
+use super::answering::{Answering, Asked};
 use crate::net::tls::subject;
+use crate::places::{Limits, Place, Places};
 
-/// Connections at a time; more wait to be accepted.
-const CONNECTIONS: usize = 1_024;
+/// Connections at a time, and from one source: an office's phones may all be behind one address.
+const LIMITS: Limits = Limits { connections: 1_024, of_one_source: 256 };
+/// What a connection gets that finds no room, before it is closed.
+const NO_ROOM: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 /// How long a connection may be silent before or within a request's head, and a handshake take.
 const SILENCE: Duration = Duration::from_secs(20);
 /// How long to wait where the system has no more connections to give.
@@ -33,34 +37,45 @@ const NO_MORE_FILES: Duration = Duration::from_millis(100);
 
 /// Serves until the program ends.
 pub(super) async fn serve(listener: TcpListener, tls: Option<Arc<ServerConfig>>, service: Service) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let places = Places::new(LIMITS);
     let acceptor = tls.map(TlsAcceptor::from);
-    // The semaphore is never closed.
-    while let Ok(place) = places.clone().acquire_owned().await {
+    loop {
         let Ok((stream, from)) = listener.accept().await else {
             tokio::time::sleep(NO_MORE_FILES).await;
             continue;
         };
+        let Some(place) = places.take(from.ip()) else {
+            if acceptor.is_none() {
+                // Whoever takes not even this is closed all the same.
+                let _ = stream.try_write(NO_ROOM);
+            }
+            continue;
+        };
         // Small answers leave at once; where that cannot be set they are as right but later.
         let _ = stream.set_nodelay(true);
-        let (service, acceptor) = (service.clone(), acceptor.clone());
-        tokio::spawn(async move {
-            match acceptor {
-                Some(acceptor) => {
-                    if let Ok(Ok(stream)) = tokio::time::timeout(SILENCE, acceptor.accept(stream)).await {
-                        let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-                        let certified = shown.and_then(|certificate| subject(certificate)).and_then(mac_in);
-                        let client = Client { from, transport: Transport::Https, certified };
-                        talk(stream, client, service).await;
-                    }
-                }
-                None => {
-                    let client = Client { from, transport: Transport::Http, certified: None };
-                    talk(stream, client, service).await;
-                }
-            }
-            drop(place);
-        });
+        let serving = connected(stream, from, acceptor.clone(), service.clone(), place.clone());
+        let task = tokio::spawn(serving);
+        place.is_served_by(task.abort_handle());
+    }
+}
+
+/// One connection to its end.
+async fn connected(
+    stream: TcpStream,
+    from: SocketAddr,
+    acceptor: Option<TlsAcceptor>,
+    service: Service,
+    place: Arc<Place>,
+) {
+    let Some(acceptor) = acceptor else {
+        let client = Client { from, transport: Transport::Http, certified: None };
+        return talk(stream, client, service, place).await;
+    };
+    if let Ok(Ok(stream)) = tokio::time::timeout(SILENCE, acceptor.accept(stream)).await {
+        let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+        let certified = shown.and_then(|certificate| subject(certificate)).and_then(mac_in);
+        let client = Client { from, transport: Transport::Https, certified };
+        talk(stream, client, service, place).await;
     }
 }
 
@@ -82,12 +97,18 @@ async fn talk(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     client: Client,
     service: Service,
+    place: Arc<Place>,
 ) {
+    let asked = Asked::new(place);
+    let stream = Answering::new(stream, asked.clone());
     let answer = service_fn(move |request: hyper::Request<Incoming>| {
-        let service = service.clone();
+        let (service, asked) = (service.clone(), asked.clone());
         async move {
+            asked.begins();
             let (head, _) = request.into_parts();
-            Ok::<_, Infallible>(answer(&service, &head, client).await)
+            let response = answer(&service, &head, client).await;
+            asked.is_to_be_written();
+            Ok::<_, Infallible>(response)
         }
     });
     let mut http = http1::Builder::new();

@@ -3,12 +3,13 @@
 //! [`Service`] owns the one [`Provision`]; listeners on a thread of their own and the HTTP API ask it by
 //! short turns under its lock. What a turn changes is handed to the store before its answer leaves.
 
+mod answering;
 mod files;
 mod ftp;
 mod http;
-mod places;
 mod pnp;
 mod tftp;
+mod transfers;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

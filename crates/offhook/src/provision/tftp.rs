@@ -1,25 +1,22 @@
 //! TFTP: one socket hears requests, each transfer has one of its own.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use proto::Time;
 use proto::tftp::{Code, Datagram, Ended, Packet, Server, Terms, error};
 use roles::provision::{Begun, Content, Request, Transport};
 use tokio::net::UdpSocket;
 use tokio::task::LocalSet;
 
 use super::Service;
+use super::transfers::{Limits, Transfers};
 
 /// Transfers at a time, and of one client.
-const AT_A_TIME: usize = 1_024;
-const OF_ONE_CLIENT: usize = 16;
+const LIMITS: Limits = Limits { at_a_time: 1_024, of_one_client: 16 };
 /// The largest datagram that is asked with.
 const DATAGRAM_BYTES: usize = 2_048;
-
-/// Who is served just now, so that a request that comes again begins nothing anew.
-type Busy = Rc<RefCell<BTreeSet<SocketAddr>>>;
 
 /// Serves until the program ends.
 pub(super) async fn serve(socket: UdpSocket, service: Service) {
@@ -27,26 +24,27 @@ pub(super) async fn serve(socket: UdpSocket, service: Service) {
 }
 
 async fn listen(socket: Rc<UdpSocket>, service: Service) {
-    let (busy, mut buffer) = (Busy::default(), vec![0; DATAGRAM_BYTES]);
+    let busy = Rc::new(RefCell::new(Transfers::new(LIMITS)));
+    let mut buffer = vec![0; DATAGRAM_BYTES];
     loop {
         // An error is a report of an earlier datagram.
         let Ok((length, from)) = socket.recv_from(&mut buffer).await else { continue };
         let bytes = buffer.get(..length).unwrap_or_default();
         match Packet::parse(bytes) {
             Some(Packet::Read { file, mode, options }) => {
-                if !has_room(&busy.borrow(), from) || !busy.borrow_mut().insert(from) {
-                    continue;
-                }
+                let Some(number) = busy.borrow_mut().begin(service.now(), from) else { continue };
                 let asked = Asked {
                     file: String::from_utf8_lossy(file).into_owned(),
                     mode: mode.to_owned(),
                     terms: Terms::read(options),
                 };
-                let (socket, service, busy) = (socket.clone(), service.clone(), busy.clone());
-                tokio::task::spawn_local(async move {
-                    answer(&socket, &service, from, asked).await;
-                    busy.borrow_mut().remove(&from);
+                let (socket, service, own) = (socket.clone(), service.clone(), busy.clone());
+                let task = tokio::task::spawn_local(async move {
+                    let heard = |now| own.borrow_mut().is_heard(now, from, number);
+                    answer(&socket, &service, from, asked, &heard).await;
+                    own.borrow_mut().end(from, number);
                 });
+                busy.borrow_mut().is_served_by(from, task.abort_handle());
             }
             Some(Packet::Write { .. }) => {
                 let refusal = error(Code::Refused, "nothing is taken here");
@@ -57,11 +55,6 @@ async fn listen(socket: Rc<UdpSocket>, service: Service) {
     }
 }
 
-fn has_room(busy: &BTreeSet<SocketAddr>, from: SocketAddr) -> bool {
-    let (first, last) = (SocketAddr::new(from.ip(), 0), SocketAddr::new(from.ip(), u16::MAX));
-    busy.len() < AT_A_TIME && busy.range(first..=last).count() < OF_ONE_CLIENT
-}
-
 /// What a request asks.
 struct Asked {
     file: String,
@@ -69,7 +62,13 @@ struct Asked {
     terms: Terms,
 }
 
-async fn answer(listener: &UdpSocket, service: &Service, from: SocketAddr, asked: Asked) {
+async fn answer(
+    listener: &UdpSocket,
+    service: &Service,
+    from: SocketAddr,
+    asked: Asked,
+    heard: &dyn Fn(Time),
+) {
     let request = Request {
         path: &asked.file,
         user_agent: None,
@@ -86,7 +85,7 @@ async fn answer(listener: &UdpSocket, service: &Service, from: SocketAddr, asked
         return service.ended(begun, 0, "no socket");
     };
     match service.content(&begun) {
-        Some(content) => send(&socket, service, begun, from, &asked, content).await,
+        Some(content) => send(&socket, service, begun, (from, asked), content, heard).await,
         None => {
             let _ = socket.send_to(&error(Code::NotFound, "File not found"), from).await;
             service.ended(begun, 0, "not-found");
@@ -98,13 +97,13 @@ async fn send(
     socket: &UdpSocket,
     service: &Service,
     begun: Begun,
-    from: SocketAddr,
-    asked: &Asked,
+    (client, asked): (SocketAddr, Asked),
     content: Vec<u8>,
+    heard: &dyn Fn(Time),
 ) {
     let (mut out, mut buffer) = (Vec::new(), vec![0; DATAGRAM_BYTES]);
     let now = service.now();
-    let mut server = Server::start(now, from, &asked.mode, &asked.terms, content.into(), &mut out);
+    let mut server = Server::start(now, client, &asked.mode, &asked.terms, content.into(), &mut out);
     while let Some((deadline, _)) = server.next_deadline() {
         for Datagram { to, bytes } in out.drain(..) {
             // What is lost here is sent again when it is due.
@@ -113,7 +112,11 @@ async fn send(
         tokio::select! {
             received = socket.recv_from(&mut buffer) => {
                 if let Ok((length, from)) = received {
-                    server.receive(service.now(), from, buffer.get(..length).unwrap_or_default(), &mut out);
+                    let (now, bytes) = (service.now(), buffer.get(..length).unwrap_or_default());
+                    if from == client && matches!(Packet::parse(bytes), Some(Packet::Ack { .. })) {
+                        heard(now);
+                    }
+                    server.receive(now, from, bytes, &mut out);
                 }
             }
             () = tokio::time::sleep_until(service.0.clock.instant(deadline).into()) => {

@@ -16,9 +16,9 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
 
-use super::places::Place;
 use super::problem::Problem;
 use super::{Limits, Token};
+use crate::places::Place;
 
 /// Where the token may come as the password of Basic.
 pub(super) const XML_RPC: &str = "/xmlrpc";

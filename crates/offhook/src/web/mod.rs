@@ -15,7 +15,6 @@ mod gate;
 mod json;
 mod listen;
 pub mod phone;
-mod places;
 mod problem;
 mod routes;
 mod server;

@@ -21,9 +21,9 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use super::gate::{Gate, guard};
-use super::places::{Place, Places};
 use super::routes::Routes;
 use super::{Limits, Token};
+use crate::places::{self, Place, Places};
 
 /// How long answers that are under way may take at the end.
 const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -104,7 +104,10 @@ async fn serve(
     limits: Limits,
     stopped: oneshot::Receiver<()>,
 ) {
-    let places = Places::new(limits);
+    let places = Places::new(places::Limits {
+        connections: limits.connections,
+        of_one_source: limits.strangers_per_source,
+    });
     let ending = GracefulShutdown::new();
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.head);
@@ -119,7 +122,7 @@ async fn serve(
                 }
             };
             prepare(&stream);
-            let place = places.take(from.ip());
+            let Some(place) = places.take(from.ip()) else { continue };
             let service = Placed { inner: TowerToHyperService::new(router.clone()), place: place.clone() };
             let connection = ending.watch(http.serve_connection(TokioIo::new(stream), service));
             let task = tokio::spawn(async move {

@@ -4,6 +4,8 @@ mod cli;
 mod config;
 mod conformance;
 mod contract;
+#[cfg(target_os = "linux")]
+mod crowded;
 mod dns;
 mod doctor;
 mod drive;

@@ -475,3 +475,35 @@ fn the_redirection_service_is_administered_by_xml_rpc() {
     let unknown = call(&token, "text/xml", "redirect.dance", &[]);
     assert!(unknown.contains("<int>-32601</int>"), "{unknown}");
 }
+
+/// What the API or the page changed of a phone stays, as with extensions.
+#[test]
+fn a_device_of_the_command_line_undoes_nothing_that_is_kept() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let data = dir.path().join("data").to_string_lossy().into_owned();
+    let run = |more: &[&str]| {
+        let serve = ["serve", "--dir", &data, "--sip", "127.0.74.66:5060", "--http", "127.0.74.66:8069"];
+        let ended = offhook(&[&serve[..], &["--print-dhcp", "dnsmasq"], more].concat(), "");
+        (ended.status.code(), text(&ended.stderr))
+    };
+    let label = || {
+        let shown = offhook(&["provision", "--dir", &data, "--json", "show", "0021f222b021"], "");
+        let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).expect("JSON");
+        shown["label"].as_str().expect("a label").to_owned()
+    };
+    let (status, said) = run(&["--device", "0021f222b021;label=Front"]);
+    assert_eq!(
+        (status, said.contains("device-wins"), label()),
+        (Some(0), false, "Front".to_owned()),
+        "{said}"
+    );
+    let (status, said) = run(&["--device", "0021f222b021;label=Back"]);
+    assert!(said.contains("another label than --device gives") && said.contains("--device-wins"), "{said}");
+    assert_eq!((status, label()), (Some(0), "Front".to_owned()));
+    let (_, said) = run(&["--device", "0021f222b021;label=Front"]);
+    assert!(!said.contains("device-wins"), "{said}");
+    run(&["--device", "0021f222b021;label=Back", "--device-wins"]);
+    assert_eq!(label(), "Back");
+    let (status, said) = run(&["--device", "0021f222b021;label=a", "--device", "00:21:f2:22:b0:21;label=b"]);
+    assert!(status == Some(2) && said.contains("given twice"), "{said}");
+}

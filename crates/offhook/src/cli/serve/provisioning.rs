@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use roles::exchange::Command;
 use roles::provision::{
-    DhcpServer, Edit, Layers, Mac, Network, Provision, Renderer, Restored, Site, dhcp_lines,
+    DeviceView, DhcpServer, Edit, Layers, Mac, Network, Provision, Renderer, Restored, Site, dhcp_lines,
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -63,9 +63,12 @@ pub(super) struct Arguments {
     /// Folder of templates that take the place of those built in, with their variables.json
     #[arg(long, value_name = "DIR")]
     templates: Option<PathBuf>,
-    /// A phone that is to be served; may be given several times
+    /// A phone that is to be served, where it does not exist yet; may be given several times
     #[arg(long = "device", value_name = "MAC[;model=M][;number=N][;label=L]", value_parser = parse_device)]
     devices: Vec<(Mac, Edit)>,
+    /// Give phones that exist already what --device says; else they keep their own
+    #[arg(long)]
+    device_wins: bool,
     /// How phones are told to speak SIP [default: udp; tls where --sips is reachable from outside and --sip is not]
     #[arg(long, value_name = "TRANSPORT")]
     device_transport: Option<DeviceTransport>,
@@ -129,10 +132,7 @@ impl Arguments {
         manner.keep(&mut store.clone());
         let mut provision = manner.provision(restored)?;
         provision.limit_tftp(self.tftp_networks.clone());
-        for (mac, edit) in &self.devices {
-            let set = provision.edit(*mac, edit.clone());
-            set.map_err(|why| Failure::usage(format!("--device {mac}: {why}")))?;
-        }
+        self.set_devices(&mut provision)?;
         if let Some(folder) = &self.files {
             if !folder.is_dir() {
                 return Err(Failure::usage(format!("--files: {} is no folder", folder.display())));
@@ -145,6 +145,28 @@ impl Arguments {
         let store = Box::new(store.clone());
         let (service, accounts) = Service::new(provision, store, self.files.clone(), REALM, clock);
         Ok(Open { service, accounts, places, told, dhcp: self.print_dhcp })
+    }
+
+    /// Sets the phones of the command line. One that exists already and differs stays as it is kept, and that is
+    /// said, unless the command line is to win.
+    fn set_devices(&self, provision: &mut Provision) -> Result<(), Failure> {
+        for (at, (mac, edit)) in self.devices.iter().enumerate() {
+            if self.devices.iter().take(at).any(|(other, _)| other == mac) {
+                return Err(Failure::usage(format!("--device {mac} is given twice; leave one")));
+            }
+            if let Some(kept) = provision.device(*mac).filter(|_| !self.device_wins) {
+                if let Some(how) = differs(&kept, edit) {
+                    complain!(
+                        "offhook: device {mac} has another {how} than --device gives: it stays as it is kept; \
+                         --device-wins changes it"
+                    );
+                }
+                continue;
+            }
+            let set = provision.edit(*mac, edit.clone());
+            set.map_err(|why| Failure::usage(format!("--device {mac}: {why}")))?;
+        }
+        Ok(())
     }
 
     /// Where phones are told that the exchange is.
@@ -196,6 +218,20 @@ impl Arguments {
         told.extend(self.pnp.map(|ip| ("pnp", ip.to_string())));
         Ok((Places { tftp, ftp, http, https, pnp: self.pnp }, told))
     }
+}
+
+/// In what a device that is kept differs from what the command line says of it; none where in nothing.
+fn differs(kept: &DeviceView<'_>, given: &Edit) -> Option<String> {
+    let differing = [
+        ("model", given.model.as_ref().is_some_and(|model| model != kept.model)),
+        ("number", given.number.as_ref().is_some_and(|number| number.as_deref() != kept.number)),
+        ("account", given.account.is_some_and(|account| account != kept.account)),
+        ("label", given.label.as_ref().is_some_and(|label| label != kept.label)),
+        ("template", given.template.as_ref().is_some_and(|template| template.as_deref() != kept.template)),
+        ("approval", given.approved.is_some_and(|approved| approved != kept.approved)),
+    ];
+    let names: Vec<&str> = differing.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect();
+    (!names.is_empty()).then(|| names.join(" and "))
 }
 
 /// How phones are served. It is kept in the data folder, so that `offhook provision --dir` serves them the same way
