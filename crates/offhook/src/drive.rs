@@ -147,7 +147,18 @@ impl<R: Role, H: Hands<R>> Driver<R, H> {
     pub async fn run(&mut self) {
         self.turn(Input::Start);
         self.end_turn();
-        while !self.means.hands.is_over() {
+        self.run_until(|_| false).await;
+    }
+
+    /// Has the role do what the program itself wants.
+    pub fn command(&mut self, command: R::Command) {
+        self.turn(Input::Command(command));
+        self.end_turn();
+    }
+
+    /// Drives a role that is switched on until that is so, or its hands say that it is over.
+    pub async fn run_until(&mut self, is_so: impl Fn(&R) -> bool) {
+        while !self.means.hands.is_over() && !is_so(&self.role) {
             let happening = self.wait().await;
             let is_full = self.take(happening);
             self.end_turn();

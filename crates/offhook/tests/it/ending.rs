@@ -120,6 +120,22 @@ fn signals_end_an_exchange_cleanly() {
     }
 }
 
+/// Nobody is left in a call that no longer exists.
+#[test]
+fn an_exchange_that_ends_hangs_up_first() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let served = Served::start("127.0.92.24", dir.path(), "");
+    let mut phone = phone("127.0.92.25", "127.0.92.24");
+    phone.wait("registered");
+    phone.say("dial *43");
+    phone.wait("answered");
+    served.signal(Signal::TERM);
+    let ended = phone.wait("ended");
+    assert_eq!(ended["by"], "remote", "{ended}");
+    let (status, said) = served.end();
+    assert_eq!(status.code(), Some(0), "{said}");
+}
+
 #[test]
 fn an_exchange_started_by_nohup_outlives_its_terminal() {
     let dir = tempfile::tempdir().expect("a folder");

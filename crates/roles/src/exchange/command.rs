@@ -69,6 +69,8 @@ pub enum What {
     },
     /// Ends a call.
     HangUp(u64),
+    /// Ends all calls, since the exchange is about to end.
+    HangUpAll,
     /// Rings the devices of an extension and connects the one that answers with a number.
     Originate {
         /// The extension that is rung first.

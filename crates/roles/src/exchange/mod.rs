@@ -131,6 +131,11 @@ pub struct Exchange {
 }
 
 impl Exchange {
+    /// Whether no call is under way, and none waits for the answer to its last message.
+    pub fn has_no_calls(&self) -> bool {
+        self.calls.legs.is_empty()
+    }
+
     /// With what it finds again; tags, branches and nonces follow from `seed`.
     pub fn new(config: Config, restored: Restored, seed: [u8; 32], now: Time) -> Self {
         let mut rng = Rng::new(seed);

@@ -50,6 +50,12 @@ impl Exchange {
                 }
                 None => Answer::Refused(format!("there is no call {call}")),
             },
+            What::HangUpAll => {
+                for id in self.calls.bridges.keys().copied().collect::<Vec<_>>() {
+                    self.switchboard().end_call(id, "the exchange ends");
+                }
+                Answer::Ok
+            }
             What::Originate { from, to } => {
                 let started = self.switchboard().originate(&from, &to);
                 started.map_or_else(Answer::Refused, Answer::Started)

@@ -189,6 +189,7 @@ const fn changes(what: &What) -> bool {
         | What::EditExtension { .. }
         | What::RemoveExtension(_)
         | What::HangUp(_)
+        | What::HangUpAll
         | What::Originate { .. }
         | What::Transfer { .. }
         | What::SetCodes(_)

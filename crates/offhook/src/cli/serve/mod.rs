@@ -18,8 +18,8 @@ use std::time::Duration;
 use clap::Args;
 use proto::Rng;
 use roles::exchange::{
-    Area, Block, Config as ExchangeConfig, Exchange, Extension, Parking, Restored, Terms, check_number,
-    check_numbers, check_secret,
+    Area, Block, Command, Config as ExchangeConfig, Exchange, Extension, Parking, Restored, Terms, What,
+    check_number, check_numbers, check_secret,
 };
 use tokio::sync::mpsc;
 
@@ -41,6 +41,8 @@ pub(super) use relaying::{Relaying, relay_ports};
 pub(in crate::cli) const REALM: &str = "offhook";
 /// How long the sockets may take to send the last messages.
 const LAST_WORDS: Duration = Duration::from_millis(200);
+/// How long the parties of calls may take to answer the BYE with which an exchange ends.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// The exchange that phones register to: registrar, calls, transfer, pickup, lamps, media relay.
 ///
@@ -269,6 +271,15 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
         // An exchange has no last word of its own.
         () = driver.run() => {}
         interrupted = interruption.comes() => interrupted?,
+    }
+    if !driver.role().has_no_calls() {
+        driver.command(Command { id: 0, what: What::HangUpAll });
+        tokio::select! {
+            () = driver.run_until(Exchange::has_no_calls) => {}
+            () = tokio::time::sleep(GOODBYE) => {}
+            // Whoever signals twice does not want to wait.
+            interrupted = interruption.comes() => interrupted?,
+        }
     }
     drop(listeners);
     notes.keep_notes();
