@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(begin(&mut transfers, 6, 5, 10), Some(5), "the longest stalled makes room");
         assert_eq!(standing(&transfers).len(), 3);
         // What was stopped no longer says anything of its successor.
-        assert_eq!(begin(&mut transfers, 6, 1, 10).is_some(), true);
+        assert!(begin(&mut transfers, 6, 1, 10).is_some());
         transfers.end(client(1, 10), 1);
         assert_eq!(transfers.all.len(), 3);
     }

@@ -272,21 +272,26 @@ async fn live(arguments: Arguments) -> Result<(), Failure> {
         () = driver.run() => {}
         interrupted = interruption.comes() => interrupted?,
     }
-    if !driver.role().has_no_calls() {
-        driver.command(Command { id: 0, what: What::HangUpAll });
-        tokio::select! {
-            () = driver.run_until(Exchange::has_no_calls) => {}
-            () = tokio::time::sleep(GOODBYE) => {}
-            // Whoever signals twice does not want to wait.
-            interrupted = interruption.comes() => interrupted?,
-        }
-    }
+    hang_up(&mut driver, &mut interruption).await?;
     drop(listeners);
     notes.keep_notes();
     let is_all_kept = driver.settle();
     driver.hands().finish();
     driver.finish(LAST_WORDS).await;
     if is_all_kept { Ok(()) } else { Err(unwritten()) }
+}
+
+/// Ends all calls, and waits a moment until both parties of each have answered their BYE. A second signal ends the wait.
+async fn hang_up(driver: &mut Driver<Exchange, Hands>, interruption: &mut Interruption) -> io::Result<()> {
+    if driver.role().has_no_calls() {
+        return Ok(());
+    }
+    driver.command(Command { id: 0, what: What::HangUpAll });
+    tokio::select! {
+        () = driver.run_until(Exchange::has_no_calls) => Ok(()),
+        () = tokio::time::sleep(GOODBYE) => Ok(()),
+        interrupted = interruption.comes() => interrupted,
+    }
 }
 
 /// The extensions of the command line and of its file.
