@@ -410,3 +410,25 @@ fn who_asks_for_a_timer_and_refreshes_it_must_know_it() {
     let both = answered.contains("300;refresher=uac\r\n") && answered.contains("Require: timer\r\n");
     assert!(both, "RFC 4028 §9: {answered}");
 }
+
+/// RFC 4028 §7.4, at a device that names a larger Min-SE each time.
+#[test]
+fn a_min_se_that_rises_is_followed_twice() {
+    let mut bench = Bench::with(Config { session_s: Some(90), ..Config::default() });
+    let mut phones = bench.ready();
+    let invite = phones[0].invite("7002", "call-1", "");
+    bench.say(&phones[0], &invite);
+    let mut asked = 0;
+    loop {
+        let invites = bench.ladder.iter().filter(|line| line.starts_with("s>7002 INVITE")).count();
+        if invites == asked || asked > 10 {
+            break;
+        }
+        asked = invites;
+        let invite = bench.heard(&phones[1], "INVITE");
+        let refusal = phones[1].answer(&invite, 422, &format!("Min-SE: {}\r\n", 100 + asked), "");
+        bench.say(&phones[1], &refusal);
+    }
+    assert_eq!(asked, 3, "{:?}", bench.ladder);
+    bench.heard(&phones[0], "SIP/2.0 422");
+}
